@@ -1,0 +1,63 @@
+"""``python -m htr_lightning``: run an experiment, or one of the commands below."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
+    "predict": ("htr_lightning.predict", "read line images with a model"),
+    "extract": ("htr_lightning.extract", "write the lines of a data set as image files with a manifest"),
+    "gallery": ("htr_lightning.data.gallery", "draw what preprocessing and augmentation do to your lines"),
+}
+
+
+def main() -> None:
+    """Send the command line to the command it names, or to Hydra."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in COMMANDS:
+        module, _ = COMMANDS[sys.argv.pop(1)]
+        importlib.import_module(module).main()
+    elif arguments and arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+    elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
+        print(f"There is no command {arguments[0]!r}.\n\n{help_text()}", file=sys.stderr)
+        raise SystemExit(2)
+    else:
+        from htr_lightning.cli import main as run
+
+        run()
+
+
+def help_text() -> str:
+    """Return the commands, and what an experiment can be composed of."""
+    from htr_lightning.config import groups
+
+    options = groups()
+    experiments = options.pop("experiment")
+    commands = "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
+    composed = "\n".join(f"  {name:<10} {', '.join(names)}" for name, names in options.items())
+    return f"""\
+python -m htr_lightning [+experiment=NAME] [GROUP=OPTION ...] [KEY=VALUE ...]
+    trains, measures and writes a model; without arguments, on synthetic handwriting
+python -m htr_lightning COMMAND ...
+    works with a model or with data; COMMAND --help says more
+
+Commands
+{commands}
+
+Experiments (+experiment=NAME)
+  {", ".join(experiments)}
+
+Groups (GROUP=OPTION) and their options
+{composed}
+
+Single values (KEY=VALUE), for example
+  dataset.root=my_folder   trainer.max_epochs=50   optim.lr=1e-3   seed=2   run_name=mine
+  resume=runs/...          go on with a run that was stopped
+  --cfg job                print the composed configuration, run nothing
+  --config-dir DIR         look for more dataset and experiment files in DIR
+  --multirun               run once for each combination of comma-separated values"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Where configurations are found, and what they may contain.
+
+The signature of a constructor is the schema of its config: a node with a
+``_target_`` may name exactly the parameters of that target. The root keys are
+the fields of `Config`. Nothing else describes the configuration twice.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.utils import get_object
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+
+class ConfigError(ValueError):
+    """The configuration names something that does not exist, or omits something needed."""
+
+
+@dataclass
+class Config:
+    """Every root key of a run; those without a default are groups, chosen in ``config.yaml``."""
+
+    run_name: str = "dev"
+    seed: int = 1
+    resume: str | None = None
+    early_stopping: int | None = None
+    auxiliary_weight: float = 0.1
+    dataset: Any = MISSING
+    preprocess: Any = MISSING
+    loader: Any = MISSING
+    augment: Any = MISSING
+    model: Any = MISSING
+    optim: Any = MISSING
+    trainer: Any = MISSING
+    stage: Any = MISSING
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _fastest_precision(accelerator: str) -> str:
+    """bf16 where the processor multiplies it faster than fp32, judged without running anything."""
+    import torch
+
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    fast = accelerator in ("auto", "cpu") and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    fast = fast and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return "bf16-mixed" if fast else "32-true"
+
+
+OmegaConf.register_new_resolver("first", _first, replace=True)
+OmegaConf.register_new_resolver("fastest_precision", _fastest_precision, replace=True)
+ConfigStore.instance().store(name="schema", node=Config, provider="htr_lightning")
+
+
+def conf_dir() -> Path:
+    """Directory of the shipped configs: beside the package in a checkout, inside it when installed.
+
+    Raises:
+        ConfigError: neither place has a ``config.yaml``; the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parent
+    places = (package / "conf", package.parent / "conf")
+    for place in places:
+        if (place / "config.yaml").is_file():
+            return place
+    raise ConfigError("no config.yaml in " + " or ".join(map(str, places)))
+
+
+def validate(cfg: DictConfig) -> None:
+    """Check the composed configuration against the code it names, without building anything.
+
+    Raises:
+        ConfigError: listing every problem found, one a line, each by its full key.
+    """
+    problems = [f"{key}: required; set {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
+    root = typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+    fields = [f.name for f in dataclasses.fields(Config)]
+    problems += [f"{key}: not a root key; {_suggest(key, fields)}" for key in root if key not in fields]
+    problems += _problems(root, "")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _problems(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield from _target_problems(node, path)
+        for key, child in node.items():
+            yield from _problems(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, child in enumerate(node):
+            yield from _problems(child, f"{path}[{index}]")
+
+
+def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    name = node["_target_"]
+    try:
+        target = get_object(name)
+    except Exception as error:
+        yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}"
+        return
+    parameters = inspect.signature(target).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return  # e.g. torch.nn.LSTM(*args, **kwargs): only its own constructor can tell
+    hints = _hints(target)
+    given = {
+        k: v
+        for k, v in node.items()
+        if k not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+    }
+    for key, value in given.items():
+        if key not in parameters:
+            yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
+        elif not _fits(value, hints.get(key, Any)):
+            yield f"{path}.{key}: {value!r} is not {_words(hints[key])}"
+    if not node.get("_partial_"):
+        for key, p in parameters.items():
+            if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in given:
+                yield f"{path}.{key}: required by {name}"
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # annotations that exist only for the type checker
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain config value could be an argument annotated ``hint``; True when in doubt."""
+    if isinstance(value, Mapping) or value == "???" or hint is Any:
+        return True
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is typing.Literal:
+        return value in args
+    if hint in (None, type(None)):
+        return value is None
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, bool):
+        return isinstance(value, hint)
+    if hint is Path:
+        return isinstance(value, str)
+    if origin in (list, tuple, Sequence) or (inspect.isclass(origin) and issubclass(origin, Sequence)):
+        items = [arg for arg in args if arg is not Ellipsis]
+        return isinstance(value, list) and (len(items) != 1 or all(_fits(v, items[0]) for v in value))
+    return True
+
+
+def _suggest(key: Any, names: list[str]) -> str:
+    close = difflib.get_close_matches(str(key), names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
+
+
+def _words(hint: Any) -> str:
+    return (
+        str(getattr(hint, "__name__", hint))
+        if not typing.get_args(hint)
+        else str(hint).replace("typing.", "")
+    )
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the config groups and their options, as the files in `conf_dir` have them."""
+    folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}

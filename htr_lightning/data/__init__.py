@@ -1,0 +1,1 @@
+"""From files to batches: sources -> Line -> preprocess -> pack -> batch -> augment."""

@@ -1,0 +1,103 @@
+"""Image files -> pixels: whatever a scanner, a phone or an archive made of a line or a page."""
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from htr_lightning.data.line import DataError
+
+# Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+_READ_AGAIN = "copy or export it again, or remove it from the data set"
+
+
+def read_image(path: Path | str, *, max_pixels: int = 200_000_000) -> NDArray[np.uint8]:
+    """Decode an image file to 8 bits, upright, without transparency.
+
+    EXIF and TIFF orientation is applied; 16- and 32-bit grey is scaled to 8 bits; transparent pixels become
+    white, as paper is; of an animation or a multi-page TIFF the first frame is taken. Pillow's global
+    settings are left alone.
+
+    Args:
+        path: a PNG, JPEG, TIFF, WebP, BMP, GIF, PPM or JPEG 2000 file.
+        max_pixels: width times height above which the file is refused before it is decoded. Pillow refuses by
+            itself twice `PIL.Image.MAX_IMAGE_PIXELS` (179 million, unless the program changed it).
+
+    Returns:
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
+
+    Raises:
+        DataError: the file is missing, a folder, empty, truncated, not an image or too large.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            if not file.read(1):
+                raise DataError(f"{path}: the file is empty (0 bytes); {_READ_AGAIN}")
+            file.seek(0)
+            # Pillow warns of large sizes, odd EXIF and palettes: all of it is dealt with here.
+            warnings.simplefilter("ignore")
+            return _decode(path, file, max_pixels)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; check the path and the data set's root folder") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: this is a folder, not an image file; name a file inside it") from None
+    except OSError as error:  # no permission, a loop of links, a broken disk
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check permissions and disk") from None
+
+
+def _decode(path: Path, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            _check_size(path, image.size, max_pixels)
+            image.load()
+            return _to_8_bits(ImageOps.exif_transpose(image))
+    except (DataError, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{path}: not an image, damaged in its first bytes, or of a format not read here; "
+            f"convert it to one of {', '.join(_FORMATS)}"
+        ) from None
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own, whatever ours is
+        raise DataError(f"{path}: has more than {limit:,} pixels; scale it down or cut it into lines") from None
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error at damaged data
+        raise DataError(f"{path}: the image is truncated or damaged ({error}); {_READ_AGAIN}") from None
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height == 0:
+        raise DataError(f"{path}: the image has no pixels ({width} x {height}); {_READ_AGAIN}")
+    if width * height > max_pixels:
+        raise DataError(
+            f"{path}: {width} x {height} px is more than {max_pixels:,} pixels; scale it down or cut it into lines"
+        )
+
+
+def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):
+        return _scale_to_8_bits(np.asarray(image))
+    if image.has_transparency_data:
+        grey = image.mode in ("L", "LA", "La")
+        opaque = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return np.array(Image.alpha_composite(paper, opaque).convert("L" if grey else "RGB"))
+    if image.mode in ("1", "L"):
+        return np.array(image.convert("L"))
+    return np.array(image.convert("RGB"))
+
+
+def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Map 16-bit grey by its full range; other depths, whose range no file tells, by their largest value."""
+    values = np.nan_to_num(deep.astype(np.float64))
+    largest = float(values.max())
+    full = 1.0 if deep.dtype.kind == "f" and largest <= 1 else 65535.0
+    if deep.dtype.kind == "f" and 1 < largest <= 255:
+        full = 255.0
+    return np.ascontiguousarray((values * (255 / max(full, largest))).round().clip(0, 255), dtype=np.uint8)

@@ -1,0 +1,224 @@
+"""The data of a run: splits, loaders, and augmentation where the batch is."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+
+from htr_lightning.charset import Charset, Normalization
+from htr_lightning.data.augment import Augment
+from htr_lightning.data.batch import Batch, LineDataset, WidthBatches
+from htr_lightning.data.line import SPLITS, DataError, Source, Split
+from htr_lightning.data.pack import PackedLines, Progress, pack
+from htr_lightning.data.preprocess import Preprocess
+
+log = logging.getLogger(__name__)
+NAMED = 10  # how many lines a message names
+
+
+class LineDataModule(lightning.LightningDataModule):
+    """Lines of one source, preprocessed once, batched by width, augmented on the device.
+
+    Attributes:
+        charset: of the training texts, once `setup` has run; may be set before to carry one over.
+        packed: the lines of each split, once `setup` has run.
+
+    Args:
+        source: the data set.
+        preprocess: what every line goes through once.
+        augment: what every training batch goes through.
+        cache_dir: where packed lines are kept; may be deleted at any time.
+        pixels_per_batch: size of a batch, padding included.
+        max_lines_per_batch: size of a batch of short lines.
+        width_step_px: lines are padded to multiples of this width.
+        max_shapes: at most so many different widths (for compiled models); None for no limit.
+        num_workers: processes that collate batches; None for 0 without a GPU, since collating is a copy,
+            and 2 with one.
+        num_pack_workers: processes that decode and preprocess; None for one per processor core.
+        max_skipped: at most so many unusable lines over all splits; more stop the run before it starts.
+        normalization: Unicode form of all texts.
+        seed: of the order of lines and of augmentation.
+        progress: draws a bar while packing.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        preprocess: Preprocess,
+        augment: Augment,
+        *,
+        cache_dir: str = "data/packed",
+        pixels_per_batch: int = 600_000,
+        max_lines_per_batch: int = 256,
+        width_step_px: int = 32,
+        max_shapes: int | None = None,
+        num_workers: int | None = None,
+        num_pack_workers: int | None = None,
+        max_skipped: int = 0,
+        normalization: Normalization = "NFC",
+        seed: int = 1,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__()
+        self.source, self.preprocess, self.augment = source, preprocess, augment
+        self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
+        self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
+        self.width_step_px, self.max_shapes = width_step_px, max_shapes
+        self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
+        self.num_pack_workers = num_pack_workers or os.cpu_count() or 1
+        self.max_skipped, self.normalization = max_skipped, normalization
+        self.charset: Charset | None = None
+        self.packed: dict[Split, PackedLines] = {}
+        self._dropped: dict[Split, list[int]] = {}
+
+    def setup(self, stage: str = "fit") -> None:
+        """Pack or open the splits, check them, build the charset; does nothing the second time.
+
+        Raises:
+            DataError: no lines to train or validate with, or more than ``max_skipped`` lines that cannot be used.
+        """
+        if self.packed:
+            return
+        for split in SPLITS:
+            lines = self.source.lines(split)
+            self.packed[split] = pack(
+                lines,
+                self.preprocess,
+                self.cache_dir,
+                name=f"{type(self.source).__name__.lower()}-{split}",
+                num_workers=self.num_pack_workers,
+                progress=self.progress,
+            )
+        self._check_skipped()
+        for split in SPLITS[:2]:
+            if not len(self.packed[split]):
+                raise DataError(
+                    f"dataset: the {split} split has no lines; a run needs some to learn and to choose by"
+                )
+        self._warn_of_shared_lines()
+        if self.charset is None:
+            self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
+
+    def _check_skipped(self) -> None:
+        skipped = [item for packed in self.packed.values() for item in packed.skipped]
+        if not skipped:
+            return
+        listed = "\n".join(f"  {item.reason}" for item in skipped[:NAMED])
+        more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+        message = f"{len(skipped)} lines cannot be used:\n{listed}{more}"
+        if len(skipped) > self.max_skipped:
+            raise DataError(
+                f"{message}\nMend them, or leave them out with loader.max_skipped={len(skipped)} "
+                f"(now {self.max_skipped})"
+            )
+        log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
+
+    def _warn_of_shared_lines(self) -> None:
+        """A line of train that is also in val or test makes the scores look better than they are."""
+        train = set(self.packed["train"].column("id"))
+        for split in SPLITS[1:]:
+            shared = [identity for identity in self.packed[split].column("id") if identity in train]
+            if shared:
+                log.warning(
+                    "%d lines of %s are in train too, so scores on %s say little: %s",
+                    len(shared),
+                    split,
+                    split,
+                    ", ".join(shared[:NAMED]),
+                )
+
+    def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Leave out training lines whose text needs more frames than the model gives them (CTC).
+
+        A text needs a frame for each character, and one more between two equal neighbours.
+
+        Raises:
+            DataError: more than ``max_skipped`` such lines.
+        """
+        assert self.charset is not None
+        lines = self.packed["train"]
+        frames = frame_lengths(torch.from_numpy(lines.widths)).tolist()
+        ids, texts = lines.column("id"), lines.column("text")
+        short = [
+            (row, f"{identity}: {needed} frames needed by its {len(text)} characters, {available} available")
+            for row, (identity, text, available) in enumerate(zip(ids, texts, frames, strict=True))
+            if (needed := frames_needed(self.charset.encode_known(text))) > available
+        ]
+        if not short:
+            return
+        listed = "\n".join(f"  {reason}" for _, reason in short[:NAMED])
+        message = f"{len(short)} training lines are too short for their text:\n{listed}"
+        skipped = sum(len(packed.skipped) for packed in self.packed.values())
+        if len(short) + skipped > self.max_skipped:
+            raise DataError(
+                f"{message}\nCheck their text, use a model with a smaller horizontal stride or a greater "
+                f"preprocess.height_px, or leave them out with loader.max_skipped={len(short) + skipped} "
+                f"(now {self.max_skipped})"
+            )
+        log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
+        self._dropped["train"] = [row for row, _ in short]
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the train split, in another order each epoch."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the val split, each line once."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the test split, each line once."""
+        return self._loader("test")
+
+    def _loader(self, split: Split, *, shuffle: bool = False) -> DataLoader[Batch]:
+        assert self.charset is not None, "setup() first"
+        lines = self.packed[split]
+        trainer = self.trainer
+        sampler = WidthBatches(
+            lines.widths,
+            height_px=self.preprocess.height_px,
+            pixels_per_batch=self.pixels_per_batch,
+            max_lines=self.max_lines_per_batch,
+            width_step_px=self.width_step_px,
+            max_shapes=self.max_shapes,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+            without=self._dropped.get(split, []),
+        )
+        return DataLoader(
+            LineDataset(lines, self.charset),
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move the images, still uint8; the lengths stay where CTC reads them."""
+        return replace(batch, images=batch.images.to(device, non_blocking=True))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Turn pixels into ink; augment when training."""
+        images, widths = to_ink(batch.images), batch.widths
+        if self.trainer is not None and self.trainer.training:
+            generator = torch.Generator().manual_seed(batch.seed)
+            images, widths = self.augment(images, widths, generator)
+        return replace(batch, images=images, widths=widths)
+
+
+def to_ink(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 pixels (paper 255) into float ink (0 paper, 1 ink)."""
+    return images.float().div_(-255.0).add_(1.0)
+
+
+def frames_needed(target: list[int]) -> int:
+    """Return how many frames CTC needs for a target: one a label, and one between equal neighbours."""
+    return len(target) + sum(a == b for a, b in zip(target, target[1:], strict=False))

@@ -1,0 +1,255 @@
+"""Line image -> normalised line: grey, paper 255, ink dark, of one height. Pure functions of the pixels.
+
+Every function here takes and returns ``(H, W)`` grey ``uint8`` images unless it says otherwise; `Preprocess`
+strings them together. What is random belongs to `htr_lightning.data.augment`.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.data.deslant import MIN_CONTRAST, deskew, deslant, ink_mask
+from htr_lightning.data.line import DataError
+
+
+def to_grey(image: NDArray[np.uint8], grey: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
+    """Reduce ``(H, W, 3)`` RGB to ``(H, W)``; a grey image comes back as it is.
+
+    ``luminance`` weighs the channels as the eye does (ITU-R BT.601). ``darkest_channel`` takes their minimum:
+    coloured ink, such as pale blue or red, is dark in at least one of them.
+    """
+    if image.ndim == 2:
+        return image
+    if grey == "luminance":
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
+
+
+def percentiles(image: NDArray[np.uint8], *percents: float) -> list[int]:
+    """Grey levels below or at which so many percent of the pixels are; by histogram, which is fast."""
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1)  # (256, 1) before OpenCV 5
+    cumulated = np.cumsum(counts, dtype=np.float64)
+    return [int(np.searchsorted(cumulated, cumulated[-1] * p / 100)) for p in percents]
+
+
+def is_light_on_dark(image: NDArray[np.uint8]) -> bool:
+    """Whether the ink is lighter than its ground, as on a negative or a blackboard.
+
+    So it is when the ground (the median) is dark and the levels reach further above it than below.
+    """
+    low, ground, high = percentiles(image, 1, 50, 99)
+    return ground < 128 and high - ground > ground - low
+
+
+def flatten_background(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Divide by the paper: removes shading, folds and stains wider than about a third of the line's height.
+
+    The paper is estimated by a grey-scale closing, which fills in everything narrower than its window
+    and darker than its surroundings (handwriting, ruling), smoothed by a box of the same size.
+    """
+    window = max(5, image.shape[0] // 3 | 1)
+    kernel = np.ones((window, window), np.uint8)
+    # The median first, or the closing would follow the brightest speck in every window.
+    paper = cv2.morphologyEx(cv2.medianBlur(image, 3), cv2.MORPH_CLOSE, kernel)
+    paper = cv2.blur(paper, (window, window))
+    return np.asarray(cv2.divide(image, paper, scale=255), np.uint8)
+
+
+def stretch_contrast(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Map paper and everything lighter to 255 and the ink level to 0, so that pencil and pen look alike.
+
+    Paper is the median, less its own noise (twice the distance to the 90th percentile, 4 to 16 levels); ink
+    is the 1st percentile, but at least `MIN_CONTRAST` darker than paper, so that a blank sheet stays blank.
+    """
+    ink, paper, bright = percentiles(image, 1, 50, 90)
+    high = paper - min(max(2 * (bright - paper), 4), 16)
+    low = min(ink, high - MIN_CONTRAST)
+    levels = (np.arange(256) - low) * (255 / (high - low))
+    return np.asarray(cv2.LUT(image, levels.round().clip(0, 255).astype(np.uint8)), np.uint8)
+
+
+def level_paper(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale the levels so that the median, which is paper, becomes 255; the ratio of ink to paper is kept."""
+    (paper,) = percentiles(image, 50)
+    levels = np.arange(256) * (255 / max(paper, 1))
+    return np.asarray(cv2.LUT(image, levels.round().clip(0, 255).astype(np.uint8)), np.uint8)
+
+
+def denoise_median(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Median of 3 x 3 px: removes specks of one or two pixels."""
+    return np.asarray(cv2.medianBlur(image, 3), np.uint8)
+
+
+def denoise_bilateral(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Smooth grain and JPEG noise of up to about 30 levels, keeping the edges of strokes (Tomasi 1998)."""
+    return np.asarray(cv2.bilateralFilter(image, d=5, sigmaColor=30, sigmaSpace=2), np.uint8)
+
+
+def binarize_otsu(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Ink 0, paper 255, at one threshold for the whole line (Otsu 1979); a blank sheet stays blank."""
+    return (1 - ink_mask(image)) * np.uint8(255)
+
+
+def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uint8]:
+    """Ink 0, paper 255, at a threshold of each pixel's surroundings.
+
+    Sauvola and Pietikäinen 2000, "Adaptive document image binarization": ``t = m (1 + k (s / 128 - 1))`` with
+    mean ``m`` and standard deviation ``s`` of a square window, here a third of the line's height.
+    """
+    window = max(15, image.shape[0] // 3 | 1)
+    grey = image.astype(np.float32)
+    mean = cv2.boxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
+    square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+    threshold = mean * (1 + k * (deviation / 128 - 1))
+    return np.where(grey > threshold, np.uint8(255), np.uint8(0))
+
+
+def scale_to_height(image: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
+    """Scale to a height, keeping the aspect ratio: by area when it shrinks, cubic when it grows."""
+    height, width = image.shape
+    if height == height_px:
+        return image
+    size = (scaled_width(width, height, height_px), height_px)
+    interpolation = cv2.INTER_AREA if height_px < height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
+
+
+def scaled_width(width: int, height: int, height_px: int) -> int:
+    """Width of a ``height`` x ``width`` image when it is scaled to a height; at least 1."""
+    return max(1, round(width * height_px / height))
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Everything that happens once to a line before it is stored, learnt or read.
+
+    The steps, in this order: grey; shrink to twice the height (so that the rest costs the same for every
+    scanner resolution); polarity; background; denoise; contrast; deskew; deslant; binarize; scale to the
+    height; pad. Binarisation comes before the last scaling, which makes grey edges again unless the height is
+    right already.
+
+    Plain paper comes out as exactly 255, with and without ``contrast``, because batches are padded with 255.
+
+    Args:
+        height_px: height of the result, at least 8.
+        grey: how colours become grey; see `to_grey`.
+        polarity: whether ink is darker or lighter than its ground; ``auto`` looks (`is_light_on_dark`).
+        background: ``flatten`` divides by the paper (`flatten_background`): for photographs, folds, stains.
+        denoise: ``median`` against specks, ``bilateral`` against grain.
+        binarize: ``otsu`` (one threshold) or ``sauvola`` (a threshold for each surroundings).
+        deskew: turn the line level (`htr_lightning.data.deslant.deskew`).
+        deslant: shear the strokes upright (`htr_lightning.data.deslant.deslant`).
+        contrast: stretch paper to 255 and ink to 0 (`stretch_contrast`); otherwise levels are only scaled so
+            that paper is 255 (`level_paper`).
+        pad_px: blank columns left and right, added after scaling.
+        max_width_px: widest result allowed, padding included.
+
+    Raises:
+        ValueError: a value is out of its range; names ``preprocess.<key>``.
+    """
+
+    height_px: int = 48
+    grey: Literal["luminance", "darkest_channel"] = "luminance"
+    polarity: Literal["auto", "dark_on_light", "light_on_dark"] = "auto"
+    background: Literal["none", "flatten"] = "none"
+    denoise: Literal["none", "median", "bilateral"] = "none"
+    binarize: Literal["none", "otsu", "sauvola"] = "none"
+    deskew: bool = False
+    deslant: bool = False
+    contrast: bool = True
+    pad_px: int = 0
+    max_width_px: int = 8192
+
+    def __post_init__(self) -> None:
+        for key, hint in typing.get_type_hints(type(self)).items():
+            value, choices = getattr(self, key), typing.get_args(hint)
+            if choices and value not in choices:
+                raise ValueError(f"preprocess.{key}: {value!r} is none of {', '.join(choices)}")
+            if not choices and type(value) is not hint:
+                raise ValueError(f"preprocess.{key}: {value!r} is not {'an' if hint is int else 'a'} {hint.__name__}")
+        for key, least in (("height_px", 8), ("pad_px", 0), ("max_width_px", 8)):
+            if getattr(self, key) < least:
+                raise ValueError(f"preprocess.{key}: {getattr(self, key)} is too small; give at least {least}")
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Normalise a line.
+
+        Args:
+            image: ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``.
+
+        Returns:
+            ``(height_px, W')`` grey ``uint8``, paper 255, ink dark, C-contiguous.
+
+        Raises:
+            DataError: the image is smaller than 2 px, not of 8 bits, or would be wider than ``max_width_px``.
+        """
+        self._check(image)
+        line = to_grey(image, self.grey)
+        if line.shape[0] > 2 * self.height_px:
+            line = scale_to_height(line, 2 * self.height_px)
+        line = self._straighten(self._tone(line))
+        if self.binarize != "none":
+            line = binarize_otsu(line) if self.binarize == "otsu" else binarize_sauvola(line)
+        self._check_width(line.shape, image.shape)
+        line = scale_to_height(line, self.height_px)
+        if self.pad_px:
+            line = np.pad(line, ((0, 0), (self.pad_px, self.pad_px)), constant_values=255)
+        # Never a view of the caller's pixels: a step that had nothing to do hands its input through.
+        return line.copy() if np.may_share_memory(line, image) else np.ascontiguousarray(line)
+
+    def _tone(self, line: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.polarity == "light_on_dark" or (self.polarity == "auto" and is_light_on_dark(line)):
+            line = np.bitwise_not(line)
+        if self.background == "flatten":
+            line = flatten_background(line)
+        if self.denoise != "none":
+            line = denoise_median(line) if self.denoise == "median" else denoise_bilateral(line)
+        return stretch_contrast(line) if self.contrast else level_paper(line)
+
+    def _straighten(self, line: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.deskew:
+            line = deskew(line)
+        return deslant(line) if self.deslant else line
+
+    def _check(self, image: NDArray[np.uint8]) -> None:
+        if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+            raise DataError(f"a line image must be (H, W) or (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        if min(image.shape[:2]) < 2:
+            raise DataError(
+                f"the image is {image.shape[1]} x {image.shape[0]} px, too small to hold a line; "
+                "remove it from the data set"
+            )
+        self._check_width(image.shape, image.shape)
+
+    def _check_width(self, shape: tuple[int, ...], source: tuple[int, ...]) -> None:
+        width = scaled_width(shape[1], shape[0], self.height_px) + 2 * self.pad_px
+        if width > self.max_width_px:
+            raise DataError(
+                f"the image of {source[1]} x {source[0]} px would become {width} x {self.height_px} px, "
+                f"wider than preprocess.max_width_px={self.max_width_px}; raise that, or cut it into lines"
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for a model file; `from_dict` reads them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preprocess":
+        """Make one from what `to_dict` gave.
+
+        Raises:
+            ValueError: names keys that are unknown here, or a value out of its range.
+        """
+        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise ValueError(
+                f"preprocess: unknown keys {', '.join(unknown)}; made by another version of htr_lightning?"
+            )
+        return cls(**values)

@@ -1,0 +1,99 @@
+"""``python -m htr_lightning evaluate``: measure a model on a manifest of lines."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from htr_lightning.charset import Charset, printable
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the lines of a manifest, and print how well.
+
+    Raises:
+        SystemExit: with a message when model or data cannot be used; 2 for a wrong command line.
+    """
+    parser = parser_of_evaluate()
+    options = parser.parse_args(argv)
+
+    from htr_lightning.checkpoint import ModelFileError, read_model
+    from htr_lightning.data.line import DataError
+    from htr_lightning.data.sources.manifest import read_manifest
+    from htr_lightning.metrics import RecognitionMetrics
+    from htr_lightning.monitor import progress_bar
+    from htr_lightning.provenance import write_json
+    from htr_lightning.reader import LineReader, device_named
+
+    device = device_named(options.device, parser.error)
+    try:
+        lines = read_manifest(
+            options.data, image_column=options.image_column, text_column=options.text_column
+        )
+        model = read_model(options.model, device)
+    except (ModelFileError, DataError) as error:
+        raise SystemExit(str(error)) from None
+    texts = {line.id: line.text for line in lines}
+    reader = LineReader(model, device)
+    readings = [r for (r,) in progress_bar(([r] for r in reader.read(lines)), len(lines), "Reading")]
+    good = [reading for reading in readings if reading.problem is None and texts[reading.id]]
+    problems = [r.problem or f"{r.id}: the text is empty" for r in readings if r.problem or not texts[r.id]]
+    for problem in problems[:20]:
+        print(problem, file=sys.stderr)
+    if len(problems) > options.max_skipped:
+        raise SystemExit(
+            f"{options.data}: {len(problems)} of {len(lines)} lines cannot be used; mend them, or leave them out "
+            f"with --max-skipped {len(problems)}"
+        )
+    warn_of_unknown(model.charset, [texts[reading.id] for reading in good], options.data)
+    metrics = RecognitionMetrics(model.charset)
+    metrics.update([texts[reading.id] for reading in good], [reading.text for reading in good])
+    scores = {name: float(value) for name, value in metrics.compute().items()}
+    result = {**scores, "lines": len(good), "skipped": len(problems)}
+    print(json.dumps(result, indent=2))
+    if options.out is not None:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+            write_json(
+                options.out / "result.json", result | {"model": str(options.model), "data": str(options.data)}
+            )
+        except OSError as error:
+            raise SystemExit(f"--out {options.out}: cannot be written ({error.strerror})") from None
+
+
+def parser_of_evaluate() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning evaluate",
+        description="Measure a model on lines whose text is known: CER, WER, accuracy, character precision, "
+        "recall and F1, as shares (0.05 is 5 %%).",
+    )
+    parser.add_argument("model", type=Path, help="a model.safetensors")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl"
+    )
+    parser.add_argument("--image-column", default="image", help="(default: image)")
+    parser.add_argument("--text-column", default="text", help="(default: text)")
+    parser.add_argument(
+        "--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)"
+    )
+    parser.add_argument("--out", type=Path, help="folder for result.json")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    return parser
+
+
+def warn_of_unknown(charset: Charset, texts: Sequence[str], data: Path) -> None:
+    """Name the characters that the model cannot write; each of them counts as an error."""
+    counts = Counter(c for text in texts for c in charset.normalize(text) if c not in charset)
+    for character, count in counts.most_common():
+        print(
+            f"{data}: {printable(character)} stands {count} times in the texts but is not in the model's charset; "
+            "every one counts as an error",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    main()

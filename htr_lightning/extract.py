@@ -1,0 +1,60 @@
+"""``python -m htr_lightning extract``: write the lines of a data set as image files with a manifest."""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write ``OUT/<split>/*.png`` and ``OUT/<split>.tsv``, which ``dataset=lines`` reads.
+
+    Raises:
+        SystemExit: with a message when the data set or the folder cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning extract",
+        description="Write the lines of a data set as PNG files with a manifest, which dataset=lines reads.",
+    )
+    parser.add_argument("out", type=Path, help="folder to write to; made if absent")
+    parser.add_argument(
+        "overrides", nargs="*", help="the data set, as for training: dataset=... dataset.KEY=VALUE"
+    )
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: test)")
+    parser.add_argument("--limit", type=int, help="only so many lines")
+    options = parser.parse_intermixed_args(argv)
+
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from hydra.utils import instantiate
+    from omegaconf.errors import OmegaConfBaseException
+    from PIL import Image
+
+    from htr_lightning.config import ConfigError, conf_dir, validate
+    from htr_lightning.data.line import DataError
+    from htr_lightning.provenance import write_text
+
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            cfg = compose("config", overrides=options.overrides)
+        validate(cfg)
+        source = instantiate(cfg.dataset, _convert_="all")
+        lines = list(itertools.islice(source.lines(options.split), options.limit))
+        (options.out / options.split).mkdir(parents=True, exist_ok=True)
+        rows = ["image\ttext\tgroup"]
+        for number, line in enumerate(lines):
+            name = f"{options.split}/{number:06d}.png"
+            Image.fromarray(line.image.read()).save(options.out / name)
+            rows.append(f"{name}\t{line.text}\t{line.group}")
+        write_text(options.out / f"{options.split}.tsv", "\n".join(rows) + "\n")
+    except HydraException as error:
+        raise SystemExit(str(error.__cause__ or error)) from None
+    except (ConfigError, DataError, OmegaConfBaseException) as error:
+        raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(f"{options.out}: cannot be written ({error.strerror})") from None
+    print(f"{len(lines)} lines in {options.out / options.split}, listed in {options.out / options.split}.tsv")
+
+
+if __name__ == "__main__":
+    main()

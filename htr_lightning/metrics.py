@@ -1,0 +1,311 @@
+"""How well hypotheses agree with references: pure functions, and the metrics that accumulate them.
+
+Definitions, over a whole set of lines:
+
+- *Edits* are insertions, deletions and substitutions (Levenshtein 1966), the fewest that turn the hypothesis
+  into the reference. Characters are the Unicode code points of the texts, both first brought to the same
+  normalisation form; words are what whitespace separates.
+- An *error rate* is all edits divided by the length of all references, so that long lines weigh more.
+  It exceeds 1 if the hypotheses are much longer than the references. Where all references are empty, it is
+  0 without and 1 with edits: finite, as logs and sweeps need it.
+- For *precision* and *recall*, the characters of the two texts are aligned by those edits. A matched
+  character is a true positive of its class, a substitution a false negative of the reference's class and a
+  false positive of the hypothesis's, a deletion a false negative, an insertion a false positive. A quotient
+  0/0 is 0, except that all scores are 1 where neither side has any character, as the error rate is 0 there.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+from torchmetrics import Metric
+
+from htr_lightning.charset import BLANK, Charset, Normalization, normalize
+
+
+def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Count the edits between two texts, or between two lists of words."""
+    return Levenshtein.distance(reference, hypothesis)
+
+
+def cer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
+    """Character error rate of a set of lines (see the module for its definition): 0 is best.
+
+    Raises:
+        ValueError: the two sides differ in number.
+    """
+    return _rate(*_count_character_edits(_pairs(references, hypotheses, normalization)))
+
+
+def wer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
+    """Word error rate of a set of lines (see the module for its definition): 0 is best.
+
+    Raises:
+        ValueError: the two sides differ in number.
+    """
+    return _rate(*_count_word_edits(_pairs(references, hypotheses, normalization)))
+
+
+class CharacterErrorRate(Metric):
+    """Accumulates `cer` over batches and devices."""
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    edits: Tensor
+    length: Tensor
+
+    def __init__(self, normalization: Normalization = "NFC") -> None:
+        super().__init__()
+        self.normalization = normalization
+        _add_counts(self, "edits", "length")
+
+    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Add lines: what they say, and what was read."""
+        edits, length = _count_character_edits(_pairs(references, hypotheses, self.normalization))
+        self.edits += edits
+        self.length += length
+
+    def compute(self) -> Tensor:
+        """Return the error rate of all lines so far."""
+        return _rate_tensor(self.edits, self.length)
+
+
+class WordErrorRate(Metric):
+    """Accumulates `wer` over batches and devices."""
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    edits: Tensor
+    length: Tensor
+
+    def __init__(self, normalization: Normalization = "NFC") -> None:
+        super().__init__()
+        self.normalization = normalization
+        _add_counts(self, "edits", "length")
+
+    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Add lines: what they say, and what was read."""
+        edits, length = _count_word_edits(_pairs(references, hypotheses, self.normalization))
+        self.edits += edits
+        self.length += length
+
+    def compute(self) -> Tensor:
+        """Return the error rate of all lines so far."""
+        return _rate_tensor(self.edits, self.length)
+
+
+class LineAccuracy(Metric):
+    """The share of the lines that were read without any error; 0 without lines."""
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    correct: Tensor
+    lines: Tensor
+
+    def __init__(self, normalization: Normalization = "NFC") -> None:
+        super().__init__()
+        self.normalization = normalization
+        _add_counts(self, "correct", "lines")
+
+    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Add lines: what they say, and what was read."""
+        pairs = _pairs(references, hypotheses, self.normalization)
+        self.correct += sum(reference == hypothesis for reference, hypothesis in pairs)
+        self.lines += len(pairs)
+
+    def compute(self) -> Tensor:
+        """Return the share of correct lines so far."""
+        return _quotient(self.correct, self.lines)
+
+
+class CharacterScores(Metric):
+    """Precision, recall and F1 of the characters (see the module for their definition).
+
+    Micro averages count all characters alike; macro averages count all classes alike that occur in a
+    reference or in a hypothesis.
+
+    Args:
+        charset: its characters are the classes, and its normalisation is applied to both sides; all
+            characters outside of it share one more class, though each matches only itself.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    matches: Tensor
+    in_references: Tensor
+    in_hypotheses: Tensor
+
+    def __init__(self, charset: Charset) -> None:
+        super().__init__()
+        self.charset = charset
+        _add_counts(self, "matches", "in_references", "in_hypotheses", num=charset.num_classes)
+
+    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Add lines: what they say, and what was read."""
+        counts = _align(_pairs(references, hypotheses, self.charset.normalization), self.charset)
+        self.matches += counts.matches.to(self.matches.device)
+        self.in_references += counts.in_references.to(self.in_references.device)
+        self.in_hypotheses += counts.in_hypotheses.to(self.in_hypotheses.device)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``precision_micro``, ``recall_micro``, ``f1_micro``, and the same three with ``_macro``."""
+        return _scores(self.matches, self.in_references, self.in_hypotheses)
+
+
+class RecognitionMetrics(Metric):
+    """All of the above at once; the characters of each line are aligned only once.
+
+    Args:
+        charset: see `CharacterScores`.
+    """
+
+    is_differentiable = False
+    higher_is_better = None  # of its results, the error rates are best low and the others are best high
+    full_state_update = False
+
+    edits: Tensor
+    word_edits: Tensor
+    words: Tensor
+    correct: Tensor
+    lines: Tensor
+    matches: Tensor
+    in_references: Tensor
+    in_hypotheses: Tensor
+
+    def __init__(self, charset: Charset) -> None:
+        super().__init__()
+        self.charset = charset
+        _add_counts(self, "edits", "word_edits", "words", "correct", "lines")
+        _add_counts(self, "matches", "in_references", "in_hypotheses", num=charset.num_classes)
+
+    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Add lines: what they say, and what was read."""
+        pairs = _pairs(references, hypotheses, self.charset.normalization)
+        counts = _align(pairs, self.charset)
+        word_edits, words = _count_word_edits(pairs)
+        self.edits += counts.edits
+        self.word_edits += word_edits
+        self.words += words
+        self.correct += sum(reference == hypothesis for reference, hypothesis in pairs)
+        self.lines += len(pairs)
+        self.matches += counts.matches.to(self.matches.device)
+        self.in_references += counts.in_references.to(self.in_references.device)
+        self.in_hypotheses += counts.in_hypotheses.to(self.in_hypotheses.device)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``cer``, ``wer``, ``accuracy`` of lines, ``precision``, ``recall`` and ``f1`` of characters.
+
+        The last three are micro averages; ``precision_macro`` and so on are macro averages.
+        """
+        scores = _scores(self.matches, self.in_references, self.in_hypotheses)
+        return {
+            "cer": _rate_tensor(self.edits, self.in_references.sum()),
+            "wer": _rate_tensor(self.word_edits, self.words),
+            "accuracy": _quotient(self.correct, self.lines),
+            **{name.removesuffix("_micro"): score for name, score in scores.items()},
+        }
+
+
+def _pairs(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization) -> list[tuple[str, str]]:
+    """Pair the texts of both sides, normalised."""
+    for name, texts in (("references", references), ("hypotheses", hypotheses)):
+        if isinstance(texts, str):  # its characters would pass for lines
+            raise ValueError(f"{name}: a list of texts is needed, not the single text {texts!r}")
+    if len(references) != len(hypotheses):
+        raise ValueError(f"{len(references)} references do not go with {len(hypotheses)} hypotheses")
+    return [
+        (normalize(r, normalization), normalize(h, normalization)) for r, h in zip(references, hypotheses, strict=True)
+    ]
+
+
+def _count_character_edits(pairs: list[tuple[str, str]]) -> tuple[int, int]:
+    """Return the edits, and the characters of the references."""
+    return sum(edit_distance(r, h) for r, h in pairs), sum(len(r) for r, _ in pairs)
+
+
+def _count_word_edits(pairs: list[tuple[str, str]]) -> tuple[int, int]:
+    """Return the edits, and the words of the references."""
+    words = [(r.split(), h.split()) for r, h in pairs]
+    return sum(edit_distance(r, h) for r, h in words), sum(len(r) for r, _ in words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alignment:
+    """Counts over aligned lines; by class, they are int64 ``(K,)``, 0 being all that the charset lacks."""
+
+    edits: int
+    matches: Tensor
+    in_references: Tensor
+    in_hypotheses: Tensor
+
+
+def _align(pairs: list[tuple[str, str]], charset: Charset) -> _Alignment:
+    in_references: Counter[str] = Counter()
+    in_hypotheses: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    edits = 0
+    for reference, hypothesis in pairs:
+        in_references.update(reference)
+        in_hypotheses.update(hypothesis)
+        if reference != hypothesis:
+            operations = Levenshtein.editops(reference, hypothesis)
+            edits += len(operations)
+            missed.update(reference[op.src_pos] for op in operations if op.tag != "insert")
+    matches = in_references.copy()
+    matches.subtract(missed)
+    return _Alignment(edits, *(_by_class(counts, charset) for counts in (matches, in_references, in_hypotheses)))
+
+
+def _by_class(counts: Counter[str], charset: Charset) -> Tensor:
+    totals = [0] * charset.num_classes
+    for character, count in counts.items():
+        totals[charset.encode_known(character)[0] if character in charset else BLANK] += count
+    return torch.tensor(totals, dtype=torch.int64)
+
+
+def _add_counts(metric: Metric, *names: str, num: int | None = None) -> None:
+    """Give a metric integer states that are summed over devices: scalars, or ``(num,)``."""
+    for name in names:
+        zeros = torch.zeros(() if num is None else num, dtype=torch.int64)
+        metric.add_state(name, default=zeros, dist_reduce_fx="sum")
+
+
+def _rate(edits: int, length: int) -> float:
+    return edits / length if length else float(edits > 0)
+
+
+def _rate_tensor(edits: Tensor, length: Tensor) -> Tensor:
+    return torch.where(length > 0, edits / length.clamp(min=1), (edits > 0).float())
+
+
+def _quotient(numerator: Tensor, denominator: Tensor) -> Tensor:
+    return numerator / denominator.clamp(min=1)
+
+
+def _scores(matches: Tensor, in_references: Tensor, in_hypotheses: Tensor) -> dict[str, Tensor]:
+    """Return micro and macro scores from counts by class ``(K,)``."""
+    support = in_references + in_hypotheses
+    occurs = support > 0
+    scores = {}
+    for name, denominator, factor in (
+        ("precision", in_hypotheses, 1),
+        ("recall", in_references, 1),
+        ("f1", support, 2),
+    ):
+        by_class = _quotient(factor * matches, denominator)
+        micro = _quotient(factor * matches.sum(), denominator.sum())
+        macro = _quotient(by_class.sum(), occurs.sum())  # a class that does not occur adds 0
+        scores[f"{name}_micro"] = torch.where(occurs.any(), micro, 1.0)
+        scores[f"{name}_macro"] = torch.where(occurs.any(), macro, 1.0)
+    return scores

@@ -1,0 +1,101 @@
+"""Convolutional feature extractors."""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Stride = tuple[int, int]
+Downsample = Literal["stride", "max_pool"]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, *Deep Residual Learning*, figure 2).
+
+    The shortcut is a 1x1 convolution where the shape changes.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: Stride = (1, 1)) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if in_channels != channels or stride != (1, 1):
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` -> ``(N, channels, H / stride, W / stride)``."""
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        y = self.norm2(self.conv2(y))
+        return F.relu(y + self.shortcut(x), inplace=True)
+
+
+class ResidualBackbone(nn.Module):
+    """A stem convolution and stages of residual blocks: ``(N, 1, H, W)`` -> ``(N, C, H', W')``.
+
+    Args:
+        stem_channels: of the first convolution.
+        stem_kernel: its size, odd.
+        stem_stride: its stride (vertical, horizontal).
+        channels: of each stage.
+        blocks: in each stage, at least one.
+        strides: of each stage (vertical, horizontal), applied at its start.
+        downsample: by strided convolution, which is faster, or by max-pooling before the stage.
+    """
+
+    def __init__(
+        self,
+        *,
+        stem_channels: int,
+        stem_kernel: int,
+        stem_stride: Sequence[int],
+        channels: Sequence[int],
+        blocks: Sequence[int],
+        strides: Sequence[Sequence[int]],
+        downsample: Downsample = "stride",
+    ) -> None:
+        super().__init__()
+        if not len(channels) == len(blocks) == len(strides):
+            raise ValueError(
+                f"model: channels ({len(channels)}), blocks ({len(blocks)}) and strides ({len(strides)}) "
+                "must have one entry for each stage"
+            )
+        if stem_kernel % 2 == 0 or min(blocks) < 1:
+            raise ValueError("model: stem_kernel must be odd, and every stage needs at least one block")
+        self.out_channels = channels[-1]
+        self.strides = [cast(Stride, tuple(stride)) for stride in (stem_stride, *strides)]
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, stem_channels, stem_kernel, self.strides[0], stem_kernel // 2, bias=False),
+            nn.BatchNorm2d(stem_channels),
+            nn.ReLU(inplace=True),
+        )
+        stages: list[nn.Module] = []
+        width = stem_channels
+        for stage_channels, num_blocks, stride in zip(channels, blocks, self.strides[1:], strict=True):
+            layers: list[nn.Module] = []
+            if downsample == "max_pool" and stride != (1, 1):
+                layers.append(nn.MaxPool2d(stride, stride, ceil_mode=True))
+                stride = (1, 1)
+            for index in range(num_blocks):
+                layers.append(ResidualBlock(width, stage_channels, stride if index == 0 else (1, 1)))
+                width = stage_channels
+            stages.append(nn.Sequential(*layers))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(N, 1, H, W)`` -> ``(N, C, H', W')``."""
+        x = self.stem(images)
+        for stage in self.stages:
+            x = stage(x)
+        return cast(Tensor, x)
+
+    def frame_lengths(self, widths: Tensor) -> Tensor:
+        """Return W' of lines that are ``widths`` pixels wide: every stride rounds up."""
+        for _, stride in self.strides:
+            widths = -(-widths // stride)
+        return widths

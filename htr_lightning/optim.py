@@ -1,0 +1,76 @@
+"""The optimiser and its learning-rate schedule."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW:
+    """AdamW (Loshchilov & Hutter 2019) with a schedule over the whole run; one step is one batch.
+
+    Args:
+        lr: the highest learning rate.
+        schedule: ``one_cycle``: up to ``lr`` in a cosine, then down to ``lr * final``; ``cosine``: ``lr``
+            until ``flat``, then down; ``multi_step``: times 0.1 at each of ``milestones``; ``constant``.
+            All but ``one_cycle`` begin with a linear warm-up, where ``warmup`` is not 0.
+        warmup: share of all steps in which the rate rises.
+        flat: share of all steps that ``cosine`` and ``one_cycle`` stay at ``lr`` before going down.
+        milestones: shares of all steps.
+        final: the last rate as a share of ``lr``.
+        weight_decay: of weight matrices and kernels; biases and normalisation are spared.
+        betas: AdamW's averages of gradient and squared gradient.
+        clip_norm: gradients are scaled down to this norm; None to leave them.
+        ema_decay: validate, save and export an exponential moving average of the weights; None for none.
+    """
+
+    lr: float = 1e-3
+    schedule: Literal["one_cycle", "cosine", "multi_step", "constant"] = "one_cycle"
+    warmup: float = 0.1
+    flat: float = 0.0
+    milestones: list[float] = field(default_factory=lambda: [0.5, 0.75])
+    final: float = 0.01
+    weight_decay: float = 0.01
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
+    clip_norm: float | None = 5.0
+    ema_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.warmup and 0 <= self.flat and self.warmup + self.flat < 1):
+            raise ValueError(
+                f"optim: warmup ({self.warmup}) and flat ({self.flat}) are shares of the run; "
+                "together they must stay under 1"
+            )
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"optim.ema_decay: {self.ema_decay} is not between 0 and 1; 0.999 is usual")
+
+    def build(self, module: nn.Module, total_steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
+        """Return the optimiser over the trainable parameters of ``module``, and the schedule, stepped each batch."""
+        trainable = [p for p in module.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trainable if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]))
+        return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))
+
+    def factor(self, progress: float) -> float:
+        """Return the learning rate as a share of ``lr`` after a share ``progress`` (0..1) of the run."""
+        if progress < self.warmup:
+            rise = progress / self.warmup
+            return max(0.04, _cosine(1 - rise)) if self.schedule == "one_cycle" else max(0.01, rise)
+        if self.schedule == "constant":
+            return 1.0
+        if self.schedule == "multi_step":
+            return float(0.1 ** sum(progress >= milestone for milestone in self.milestones))
+        start = self.warmup + self.flat
+        fall = _cosine(min(1.0, (progress - start) / (1 - start))) if progress > start else 1.0
+        return self.final + (1 - self.final) * fall
+
+
+def _cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,155 @@
+"""What training means: the loss, the steps, the optimiser. No layers, no files."""
+
+from typing import Any, Protocol, cast
+
+import lightning
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from htr_lightning.charset import Charset
+from htr_lightning.data.batch import Batch
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.metrics import RecognitionMetrics
+from htr_lightning.model.recognizer import Frames
+from htr_lightning.optim import AdamW
+
+
+class NonFiniteLossError(ValueError):
+    """The loss is NaN or infinite; the message names the step and the lines of the batch."""
+
+
+class Recognizer(Protocol):
+    """What a task asks of a network."""
+
+    def __call__(self, images: Tensor) -> Frames:
+        """``(N, 1, H, W)`` ink -> frames ``(N, T, K)``."""
+        ...
+
+    def frame_lengths(self, widths: Tensor) -> Tensor:
+        """Pixels ``(N,)`` -> frames ``(N,)``."""
+        ...
+
+
+class RecognitionTask(lightning.LightningModule):
+    """Learn to read lines with CTC (Graves et al. 2006), and measure it.
+
+    Args:
+        model: a recogniser whose classes are those of the charset.
+        charset: between texts and classes.
+        optim: optimiser and schedule.
+        auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
+    """
+
+    def __init__(
+        self, model: nn.Module, charset: Charset, optim: AdamW, *, auxiliary_weight: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
+        self.val_metrics = RecognitionMetrics(charset)
+        self.test_metrics = RecognitionMetrics(charset)
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """The network, as what this task uses of it."""
+        return cast(Recognizer, self.model)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite.
+        """
+        # Dropout draws from the batch's own seed, so that a resumed run goes on as if it had not stopped.
+        torch.manual_seed(batch.seed)
+        frames = self.recognizer(batch.images)
+        loss = self._loss(frames.scores, batch)
+        total = loss
+        if self.auxiliary_weight and frames.auxiliary is not None:
+            total = loss + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
+        if not torch.isfinite(total):
+            raise NonFiniteLossError(
+                f"the loss is {total.item()} at step {self.global_step}, epoch {self.current_epoch}; lines of the "
+                f"batch: {', '.join(batch.ids)}. Lower optim.lr, or use trainer.precision=32-true"
+            )
+        self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
+        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        return self._evaluate(batch, "val", self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
+        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        return self._evaluate(batch, "test", self.test_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/cer`` and the other scores of all lines."""
+        self._log_scores("val", self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test/cer`` and the other scores of all lines."""
+        self._log_scores("test", self.test_metrics)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW and its schedule over all steps that the trainer means to take."""
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.optim.build(self.model, total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
+        scores = self.recognizer(batch.images).scores
+        hypotheses = self.read(scores, batch.widths)
+        metrics.update(batch.texts, hypotheses)
+        loss = self._loss(scores, batch)
+        self.log(f"{name}/loss", loss, batch_size=len(batch), on_epoch=True, sync_dist=True)
+        return {"hypotheses": hypotheses}
+
+    def read(self, scores: Tensor, widths: Tensor) -> list[str]:
+        """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide, by the best path."""
+        ids = greedy_decode(scores, self.recognizer.frame_lengths(widths))
+        return [self.charset.decode(line).strip() for line in ids]
+
+    def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
+        scores = metrics.compute()
+        self.log_dict({f"{name}/{key}": value for key, value in scores.items() if key != "cer"})
+        self.log(f"{name}/cer", scores["cer"], prog_bar=True)
+        metrics.reset()
+
+    def _loss(self, scores: Tensor, batch: Batch) -> Tensor:
+        return ctc_loss(
+            scores, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths
+        )
+
+
+def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return the mean over lines of -log P(text) per character, in fp32 whatever the precision around it.
+
+    A line that has too few frames for its text counts nothing (training refuses such lines beforehand; random
+    rescaling can still make one): its loss would be infinite.
+
+    Args:
+        scores: ``(N, T, K)``, unnormalised.
+        targets: class ids, one text after the other, on the CPU.
+        frame_lengths: ``(N,)`` int64 on the CPU.
+        target_lengths: ``(N,)`` int64 on the CPU.
+    """
+    feasible = frame_lengths >= _frames_needed(targets, target_lengths)
+    if not bool(feasible.all()):
+        targets = targets[torch.repeat_interleave(feasible, target_lengths)]
+        target_lengths = target_lengths * feasible
+    with torch.autocast(scores.device.type, enabled=False):
+        log_probs = scores.float().log_softmax(dim=2).transpose(0, 1)
+        # cuDNN's CTC is non-deterministic: int64 targets on the log-probs' own device choose the native one.
+        losses = F.ctc_loss(
+            log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none"
+        )
+        weights = feasible.float() / target_lengths.clamp(min=1)
+        return (losses * weights.to(scores.device)).sum() / max(1, int(feasible.sum()))
+
+
+def _frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return ``(N,)``: the characters of each text, and one frame more between two equal neighbours."""
+    line = torch.repeat_interleave(torch.arange(len(target_lengths)), target_lengths)
+    repeats = (targets[1:] == targets[:-1]) & (line[1:] == line[:-1])
+    return target_lengths + torch.bincount(line[1:][repeats], minlength=len(target_lengths))

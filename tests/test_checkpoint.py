@@ -1,0 +1,111 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from htr_lightning.charset import Charset
+from htr_lightning.checkpoint import FORMAT, KEY, ModelFileError, ModelInfo, read_info, read_model, write_model
+from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.model.recognizer import CRNN
+
+ARGUMENTS = {
+    "channels": [8],
+    "blocks": [1],
+    "strides": [[2, 2]],
+    "stem_channels": 4,
+    "rnn_size": 8,
+    "rnn_layers": 1,
+}
+CHARSET = Charset(list("aé\u0303"))
+
+
+def small() -> tuple[CRNN, ModelInfo]:
+    network = CRNN(CHARSET.num_classes, **ARGUMENTS)  # type: ignore[arg-type]
+    info = ModelInfo(
+        architecture="CRNN",
+        arguments=network.arguments,
+        charset=CHARSET.to_dict(),
+        preprocess=Preprocess(deslant=True).to_dict(),
+        width_step_px=32,
+        scores={"val/cer": 0.25},
+    )
+    return network, info
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    network, info = small()
+    write_model(tmp_path / "model.safetensors", network.state_dict(), info)
+    return tmp_path / "model.safetensors"
+
+
+def rewritten(path: Path, metadata: dict[str, str]) -> Path:
+    safetensors.torch.save_file({"x": torch.zeros(1)}, path, metadata)
+    return path
+
+
+def test_comes_back_whole(tmp_path: Path) -> None:
+    network, info = small()
+    path = tmp_path / "model.safetensors"
+    write_model(path, network.state_dict(), info)
+    model = read_model(path)
+    assert model.info == info and model.charset == CHARSET and model.preprocess == Preprocess(deslant=True)
+    assert not model.network.training
+    images = torch.rand(1, 1, 48, 64)
+    assert torch.equal(model.network(images).scores, network.eval()(images).scores)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="there is no such model file$"):
+        read_info(tmp_path / "none.safetensors")
+    with pytest.raises(ModelFileError, match=r"a folder; name the model\.safetensors in it"):
+        read_info(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 300, -10])
+def test_truncated(model_file: Path, keep: int) -> None:
+    data = model_file.read_bytes()
+    model_file.write_bytes(data[:keep])
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: not a complete safetensors file.*again"):
+        read_model(model_file)
+
+
+def test_not_ours(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "other.safetensors", {"format": "pt"})
+    with pytest.raises(ModelFileError, match="but not a model of htr_lightning"):
+        read_model(path)
+    (tmp_path / "text").write_text("hello there")
+    with pytest.raises(ModelFileError, match="not a complete safetensors file"):
+        read_model(tmp_path / "text")
+
+
+def test_newer_format(tmp_path: Path) -> None:
+    newer = asdict(replace(small()[1], format=FORMAT + 1)) | {"something_new": 1}
+    path = rewritten(tmp_path / "new.safetensors", {KEY: json.dumps(newer)})
+    with pytest.raises(ModelFileError, match=rf"model format {FORMAT + 1}, but .* reads up to {FORMAT}; upgrade"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "nonsense": 2}'])
+def test_damaged_description(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ModelFileError, match="its description is damaged"):
+        read_model(rewritten(tmp_path / "damaged.safetensors", {KEY: text}))
+
+
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    write_model(path, {"other": torch.zeros(2)}, small()[1])
+    with pytest.raises(ModelFileError, match="cannot be built as it describes itself"):
+        read_model(path)
+
+
+def test_failed_write_leaves_the_old_file(model_file: Path) -> None:
+    before = model_file.read_bytes()
+    with pytest.raises(TypeError):
+        write_model(model_file, small()[0].state_dict(), replace(small()[1], scores={"x": object()}))  # type: ignore[dict-item]
+    assert model_file.read_bytes() == before
+    assert [p.name for p in model_file.parent.iterdir()] == ["model.safetensors"]

@@ -1,0 +1,67 @@
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from htr_lightning.config import ConfigError, conf_dir, groups, validate
+from htr_lightning.run import build
+
+GROUPS = groups()
+EXPERIMENTS = GROUPS.pop("experiment")
+OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = compose("config", overrides=list(overrides))
+    if OmegaConf.is_missing(cfg.dataset, "root"):
+        cfg.dataset.root = "somewhere"
+    return cfg
+
+
+def problems(*overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        validate(composed(*overrides))
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_names_only_real_parameters(name: str) -> None:
+    validate(composed(f"+experiment={name}"))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_names_only_real_parameters(group: str, option: str) -> None:
+    validate(composed(f"{group}={option}"))
+
+
+@pytest.mark.parametrize("option", GROUPS["model"])
+def test_every_model_can_be_built_and_fits_its_preprocessing(option: str) -> None:
+    cfg = composed(f"model={option}")
+    model = build(cfg.model)(10)
+    assert model.height_px == build(cfg.preprocess).height_px
+    assert type(model.arguments["channels"]) is list
+
+
+@pytest.mark.parametrize("group", ["augment", "optim", "stage", "trainer"])
+def test_every_other_option_can_be_built(group: str) -> None:
+    for option in set(GROUPS[group]) - {"gpu"}:
+        build(composed(f"{group}={option}")[group])
+
+
+def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
+    found = problems("+trainer.max_epoch=3", "+model.chanels=[1]", "+dataset.seed=x", "+nonsense=1")
+    assert any(p.startswith("trainer.max_epoch: ") and "did you mean 'max_epochs'?" in p for p in found)
+    assert any(p.startswith("model.chanels: ") and "did you mean 'channels'?" in p for p in found)
+    assert any(p.startswith("dataset.seed: 'x' is not int") for p in found)
+    assert len(found) == 4
+
+
+def test_missing_values_and_choices() -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = compose("config", overrides=["dataset=lines", "+preprocess.binarize=adaptive"])
+    with pytest.raises(ConfigError, match=r"(?s)dataset\.root: required; set dataset\.root=.*preprocess\.binarize: 'adap"):
+        validate(cfg)
+
+
+def test_a_target_that_cannot_be_imported() -> None:
+    assert any("dataset._target_: cannot import 'no.such'" in p for p in problems("dataset._target_=no.such"))

@@ -1,0 +1,207 @@
+import copy
+import pickle
+import time
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from htr_lightning.charset import Charset
+from htr_lightning.metrics import (
+    CharacterErrorRate,
+    CharacterScores,
+    LineAccuracy,
+    RecognitionMetrics,
+    WordErrorRate,
+    cer,
+    edit_distance,
+    wer,
+)
+
+CHARSET = Charset("abcdé ")
+TEXTS = st.text(alphabet="abx ", max_size=8)
+PAIRS = st.lists(st.tuples(TEXTS, TEXTS), max_size=6)
+METRICS = [
+    CharacterErrorRate,
+    WordErrorRate,
+    LineAccuracy,
+    lambda: CharacterScores(CHARSET),
+    lambda: RecognitionMetrics(CHARSET),
+]
+
+
+def plain_edit_distance(a, b):
+    """Wagner and Fischer 1974, the whole table."""
+    table = [list(range(len(b) + 1))]
+    for i, x in enumerate(a, start=1):
+        row = [i]
+        for j, y in enumerate(b, start=1):
+            row.append(min(row[-1] + 1, table[-1][j] + 1, table[-1][j - 1] + (x != y)))
+        table.append(row)
+    return table[-1][-1]
+
+
+def updated(metric, pairs):
+    metric.update([r for r, _ in pairs], [h for _, h in pairs])
+    return metric
+
+
+def values(metric):
+    result = metric.compute()
+    return {k: v.item() for k, v in result.items()} if isinstance(result, dict) else {"": result.item()}
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_edit_distance_is_a_metric_and_the_textbook_one(a, b, c):
+    assert edit_distance(a, b) == plain_edit_distance(a, b) == edit_distance(b, a)
+    assert (edit_distance(a, b) == 0) == (a == b)
+    assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
+    assert edit_distance(a.split(), b.split()) == plain_edit_distance(a.split(), b.split())
+
+
+@given(PAIRS)
+def test_error_rates_are_finite_and_0_only_without_errors(pairs):
+    references, hypotheses = [r for r, _ in pairs], [h for _, h in pairs]
+    rate = cer(references, hypotheses)
+    edits = sum(plain_edit_distance(r, h) for r, h in pairs)
+    length = sum(map(len, references))
+    assert (rate == 0) == (references == hypotheses)
+    assert rate == (edits / length if length else float(edits > 0))
+
+
+@given(PAIRS)
+def test_accumulators_agree_with_the_functions(pairs):
+    references, hypotheses = [r for r, _ in pairs], [h for _, h in pairs]
+    together = values(updated(RecognitionMetrics(CHARSET), pairs))
+    assert together["cer"] == pytest.approx(cer(references, hypotheses))
+    assert together["wer"] == pytest.approx(wer(references, hypotheses))
+    assert values(updated(CharacterErrorRate(), pairs))[""] == together["cer"]
+    assert values(updated(WordErrorRate(), pairs))[""] == together["wer"]
+    assert values(updated(LineAccuracy(), pairs))[""] == together["accuracy"]
+    scores = values(updated(CharacterScores(CHARSET), pairs))
+    assert {k.removesuffix("_micro"): v for k, v in scores.items()} == {k: together[k] for k in list(together)[3:]}
+    assert all(0 <= v <= 1 for v in scores.values())
+
+
+@given(PAIRS, PAIRS)
+def test_two_devices_give_what_one_gives(first, second):
+    for make in METRICS:
+        whole = updated(make(), first + second)
+        merged = updated(make(), first)
+        merged.merge_state(updated(make(), second))
+        assert values(merged) == values(whole)
+
+
+def test_rates_weigh_lines_by_their_length():
+    references, hypotheses = ["abcd abcd a", "b"], ["abcd abxd a", "c"]
+    assert cer(references, hypotheses) == 2 / 12
+    assert wer(references, hypotheses) == 2 / 4
+
+
+def test_insertions_can_exceed_1():
+    assert cer(["a"], ["abcd"]) == 3
+
+
+@pytest.mark.parametrize(("hypothesis", "rate"), [("", 0.0), ("a", 1.0), ("abc d", 1.0)])
+def test_empty_references_give_finite_rates(hypothesis, rate):
+    assert cer([""], [hypothesis]) == wer([""], [hypothesis]) == rate
+    result = values(updated(RecognitionMetrics(CHARSET), [("", hypothesis)]))
+    assert result["cer"] == result["wer"] == rate
+    assert result["precision"] == result["f1_macro"] == 1 - rate
+
+
+def test_nothing_at_all_counts_as_no_error():
+    assert cer([], []) == wer([], []) == 0
+
+
+def test_words_are_compared_whole_wherever_the_spaces_are():
+    assert wer(["le chat dort"], [" le  chat dort"]) == 0
+    assert wer(["le chat dort"], ["lechat dort"]) == 2 / 3
+
+
+def test_both_sides_are_normalised():
+    decomposed, composed = "e\u0301", "\u00e9"
+    assert cer([composed], [decomposed]) == wer([decomposed], [composed]) == 0
+    assert cer([composed], [decomposed], normalization="none") == 2
+    assert values(updated(RecognitionMetrics(CHARSET), [(decomposed, composed)]))["accuracy"] == 1
+
+
+def test_scores_worked_out_by_hand():
+    # "abca" / "abda": c is read as d. "ab" / "b": a is missing. "d" / "dd": d is added.
+    metric = updated(CharacterScores(CHARSET), [("abca", "abda"), ("ab", "b"), ("d", "dd")])
+    # class   a       b      c      d
+    # tp     2       2      0      1
+    # fn     1       0      1      0
+    # fp     0       0      0      2
+    assert values(metric) == pytest.approx(
+        {
+            "precision_micro": 5 / 7,
+            "recall_micro": 5 / 7,
+            "f1_micro": 10 / 14,
+            "precision_macro": (1 + 1 + 0 + 1 / 3) / 4,
+            "recall_macro": (2 / 3 + 1 + 0 + 1) / 4,
+            "f1_macro": (4 / 5 + 1 + 0 + 2 / 4) / 4,
+        }
+    )
+
+
+def test_characters_outside_of_the_charset_share_a_class_but_match_only_themselves():
+    metric = updated(CharacterScores(CHARSET), [("axyz", "axqz")])
+    assert metric.matches[0] == 2 and metric.in_references[0] == metric.in_hypotheses[0] == 3
+    assert values(metric)["recall_macro"] == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_accuracy_counts_lines():
+    assert values(updated(LineAccuracy(), [("ab", "ab"), ("", ""), ("ab", "ba")]))[""] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("make", METRICS)
+def test_batches_add_up_and_reset_forgets(make):
+    pairs = [("ab c", "abc"), ("a", "a"), ("bb", "")]
+    metric = make()
+    for pair in pairs:
+        metric([pair[0]], [pair[1]])  # forward: the way of lightning's self.log
+    assert values(metric) == values(updated(make(), pairs))
+    metric.reset()
+    assert values(updated(metric, pairs[1:2])) == values(updated(make(), pairs[1:2]))
+
+
+@pytest.mark.parametrize("make", METRICS)
+def test_survives_pickle_and_copy(make):
+    metric = updated(make(), [("ab", "a")])
+    for twin in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
+        assert values(twin) == values(metric)
+        assert values(updated(twin, [("c", "c")])) != values(metric)
+
+
+@pytest.mark.parametrize("make", METRICS)
+def test_states_are_integers_that_devices_add_up(make):
+    metric = make()
+    assert all(state.dtype == torch.int64 for state in metric.metric_state.values())
+    assert all(reduction.__name__ == "dim_zero_sum" for reduction in metric._reductions.values())
+    assert metric.full_state_update is False
+
+
+def test_states_hold_more_than_a_float_can_count():
+    metric = CharacterErrorRate()
+    metric.length += 2**30
+    metric.update(["a"], ["a"])
+    assert metric.length.item() == 2**30 + 1
+
+
+@pytest.mark.parametrize("count", [cer, wer, *(lambda r, h, make=make: make().update(r, h) for make in METRICS)])
+def test_sides_that_do_not_go_together_are_refused(count):
+    with pytest.raises(ValueError, match="2 references do not go with 1 hypotheses"):
+        count(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="references: a list of texts"):
+        count("ab", ["a", "b"])
+
+
+def test_thousands_of_lines_take_no_time():
+    references = ["abcd é dcba " * 5] * 3000
+    hypotheses = ["abdd é dba  " * 5] * 3000
+    metric = RecognitionMetrics(CHARSET)
+    start = time.process_time()
+    metric.update(references, hypotheses)
+    assert time.process_time() - start < 1.5

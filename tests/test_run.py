@@ -1,0 +1,189 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import texts
+from hydra import compose, initialize_config_dir
+from safetensors.torch import load_file
+
+from htr_lightning import evaluate, predict
+from htr_lightning.checkpoint import read_info
+from htr_lightning.config import ConfigError, conf_dir, validate
+from htr_lightning.data.line import DataError
+from htr_lightning.run import run
+
+Write = Callable[[Sequence[str], str], Path]
+
+TINY = [
+    "dataset=lines",
+    "model.height_px=32",
+    "+model.channels=[16,32]",
+    "+model.blocks=[1,1]",
+    "+model.strides=[[2,2],[2,1]]",
+    "+model.rnn_size=32",
+    "+model.rnn_layers=1",
+    "trainer.precision=32-true",
+    "trainer.accelerator=cpu",
+    "+trainer.enable_progress_bar=false",
+]
+
+
+def overrides(root: Path, *more: str) -> list[str]:
+    return [*TINY, f"dataset.root={root}", f"loader.cache_dir={root / 'packed'}", *more]
+
+
+def train(root: Path, folder: Path, *more: str) -> dict[str, float]:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = compose("config", overrides=overrides(root, *more))
+    validate(cfg)
+    return run(cfg, folder)
+
+
+def command(root: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "htr_lightning", *overrides(root, *more)]
+
+
+def weights_equal(a: Path, b: Path) -> bool:
+    first, second = load_file(a / "model.safetensors"), load_file(b / "model.safetensors")
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_eight_lines_overfit_to_cer_0(write_lines: Write, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        root = write_lines(texts(8), split)
+    scores = train(
+        root, tmp_path / "run", "trainer.max_epochs=240", "augment=none", "+loader.max_lines_per_batch=4",
+        "optim.lr=5e-3", "+model.dropout=0.0", "+trainer.check_val_every_n_epoch=40",
+    )  # fmt: skip
+    assert scores["val/cer"] == 0.0 and scores["val/accuracy"] == 1.0
+
+
+def test_story_train_evaluate_predict(
+    small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    scores = train(small_set, folder, "trainer.max_epochs=3", "+optim.ema_decay=0.5", "early_stopping=2")
+    for name in ("config.yaml", "run.json", "result.json", "model.safetensors", "checkpoints/last.ckpt", "tensorboard"):
+        assert (folder / name).exists(), name
+    result = json.loads((folder / "result.json").read_text())
+    assert result["val/cer"] == scores["val/cer"] and result["lines/test"] == 8
+    provenance = json.loads((folder / "run.json").read_text())
+    assert provenance["seed"] == 1 and provenance["libraries"]["torch"] and provenance["end"] >= provenance["start"]
+    assert "${" not in (folder / "config.yaml").read_text()
+    model = folder / "model.safetensors"
+    assert read_info(model).scores["test/cer"] == scores["test/cer"]
+
+    evaluate.main([str(model), "--data", str(small_set / "test.tsv"), "--out", str(tmp_path / "measured")])
+    measured = json.loads((tmp_path / "measured" / "result.json").read_text())
+    assert measured["cer"] == pytest.approx(scores["test/cer"], abs=1e-6) and measured["lines"] == 8
+    capsys.readouterr()
+
+    predict.main([str(model), str(small_set / "test"), "--format", "json", "--picture", str(tmp_path / "read.png")])
+    readings = json.loads(capsys.readouterr().out)
+    assert [Path(r["image"]).name for r in readings] == sorted(f"{i}.png" for i in range(8))
+    assert all(0 <= r["confidence"] <= 1 for r in readings)
+    assert (tmp_path / "read.png").stat().st_size > 1000
+
+
+def test_same_seed_same_weights_and_other_seed_others(small_set: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(small_set, tmp_path / name, "trainer.max_epochs=2", f"seed={seed}")
+    assert weights_equal(tmp_path / "a", tmp_path / "b")
+    assert not weights_equal(tmp_path / "a", tmp_path / "c")
+
+
+def test_killed_and_resumed_is_uninterrupted(small_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=30", "+optim.ema_decay=0.9"]
+    train(small_set, tmp_path / "whole", *settings)
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(command(small_set, *settings, f"hydra.run.dir={killed}"), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoints" / "last.ckpt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed / "model.safetensors").exists()
+    resume = [sys.executable, "-m", "htr_lightning", f"resume={killed}"]
+    done = subprocess.run(resume, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert weights_equal(tmp_path / "whole", killed)
+    provenance = json.loads((killed / "run.json").read_text())
+    assert len(provenance["resumed"]) == 1
+
+
+def test_resume_refuses_what_is_no_run(small_set: Path, tmp_path: Path) -> None:
+    def resume(*more: str) -> str:
+        arguments = [sys.executable, "-m", "htr_lightning", *more]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        return done.stderr
+
+    (tmp_path / "empty").mkdir()
+    assert "is not a run folder" in resume(f"resume={tmp_path / 'empty'}")
+    folder = tmp_path / "run"
+    train(small_set, folder, "trainer.max_epochs=1")
+    assert "model: a resumed run keeps its model" in resume(f"resume={folder}", "model=crnn")
+
+
+def test_a_run_folder_is_not_overwritten(small_set: Path, tmp_path: Path) -> None:
+    train(small_set, tmp_path / "run", "trainer.max_epochs=1")
+    with pytest.raises(ConfigError, match="already holds a run; go on with it"):
+        train(small_set, tmp_path / "run", "trainer.max_epochs=1")
+
+
+def test_unwritable_run_folder(small_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"hydra\.run\.dir: the run folder .* cannot be written"):
+        train(small_set, tmp_path / "file" / "run")
+
+
+def test_damaged_lines_stop_the_run_or_are_left_out(small_set: Path, tmp_path: Path) -> None:
+    (small_set / "train" / "3.png").write_bytes(b"")
+    (small_set / "train" / "5.png").unlink()
+    with pytest.raises(DataError, match=r"2 lines cannot be used:(.|\n)*3\.png(.|\n)*5\.png(.|\n)*max_skipped=2"):
+        train(small_set, tmp_path / "a")
+    assert not (tmp_path / "a" / "checkpoints").exists()
+    train(small_set, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=2")
+    assert json.loads((tmp_path / "b" / "result.json").read_text())["lines/train"] == 22
+
+
+def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        root = write_lines(texts(4), split)
+    manifest = root / "train.tsv"
+    manifest.write_text(manifest.read_text().replace("train/2.png\t", "train/2.png\t" + 100 * "bel "))
+    with pytest.raises(DataError, match=r"1 training lines are too short(.|\n)*train/2\.png: 4\d\d frames needed"):
+        train(root, tmp_path / "a")
+    train(root, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=1")
+
+
+def test_line_in_two_splits_is_warned_of(
+    write_lines: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for split in ("train", "val"):
+        root = write_lines(texts(4), split)
+    rows = (root / "train.tsv").read_text().splitlines()
+    with (root / "val.tsv").open("a") as file:
+        file.write(rows[1] + "\n")
+    train(root, tmp_path / "run", "trainer.max_epochs=1")
+    assert "1 lines of val are in train too" in caplog.text and "train/0.png" in caplog.text
+
+
+def test_dry_run(small_set: Path, tmp_path: Path) -> None:
+    scores = train(small_set, tmp_path / "run", "+trainer.fast_dev_run=true")
+    assert "val/cer" in scores
+
+
+def test_no_val_lines(write_lines: Write, tmp_path: Path) -> None:
+    root = write_lines(texts(4), "train")
+    (root / "val.tsv").write_text("image\ttext\n")
+    with pytest.raises(DataError, match="the val split has no lines"):
+        train(root, tmp_path / "run")
