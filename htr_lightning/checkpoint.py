@@ -98,13 +98,9 @@ def read_info(path: Path) -> ModelInfo:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path}: not a complete safetensors file ({error}); copy or download it again"
-        ) from None
+        raise ModelFileError(f"{path}: not a complete safetensors file ({error}); copy or download it again") from None
     if KEY not in metadata:
-        raise ModelFileError(
-            f"{path}: a safetensors file, but not a model of htr_lightning; train or export one"
-        )
+        raise ModelFileError(f"{path}: a safetensors file, but not a model of htr_lightning; train or export one")
     try:
         values = json.loads(metadata[KEY])
         number = int(values["format"])
@@ -118,9 +114,7 @@ def read_info(path: Path) -> ModelInfo:
     try:
         return ModelInfo(**values)
     except TypeError as error:
-        raise ModelFileError(
-            f"{path}: its description is damaged ({error}); train or export it again"
-        ) from None
+        raise ModelFileError(f"{path}: its description is damaged ({error}); train or export it again") from None
 
 
 def read_model(path: Path, device: str | torch.device = "cpu") -> Model:

@@ -66,8 +66,6 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     assert isinstance(saved, DictConfig)
     for key in (override.partition("=")[0] for override in overrides):
         if key in groups() or key.startswith(("+", "~")):
-            raise ConfigError(
-                f"{key}: a resumed run keeps its {key.lstrip('+~')}; override single values only"
-            )
+            raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('+~')}; override single values only")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
     return saved

@@ -114,11 +114,7 @@ def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return  # e.g. torch.nn.LSTM(*args, **kwargs): only its own constructor can tell
     hints = _hints(target)
-    given = {
-        k: v
-        for k, v in node.items()
-        if k not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
-    }
+    given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")}
     for key, value in given.items():
         if key not in parameters:
             yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
@@ -168,11 +164,7 @@ def _suggest(key: Any, names: list[str]) -> str:
 
 
 def _words(hint: Any) -> str:
-    return (
-        str(getattr(hint, "__name__", hint))
-        if not typing.get_args(hint)
-        else str(hint).replace("typing.", "")
-    )
+    return str(getattr(hint, "__name__", hint)) if not typing.get_args(hint) else str(hint).replace("typing.", "")
 
 
 def groups() -> dict[str, list[str]]:

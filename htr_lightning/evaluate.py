@@ -29,9 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     device = device_named(options.device, parser.error)
     try:
-        lines = read_manifest(
-            options.data, image_column=options.image_column, text_column=options.text_column
-        )
+        lines = read_manifest(options.data, image_column=options.image_column, text_column=options.text_column)
         model = read_model(options.model, device)
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
@@ -56,9 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is not None:
         try:
             options.out.mkdir(parents=True, exist_ok=True)
-            write_json(
-                options.out / "result.json", result | {"model": str(options.model), "data": str(options.data)}
-            )
+            write_json(options.out / "result.json", result | {"model": str(options.model), "data": str(options.data)})
         except OSError as error:
             raise SystemExit(f"--out {options.out}: cannot be written ({error.strerror})") from None
 
@@ -71,14 +67,10 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
         "recall and F1, as shares (0.05 is 5 %%).",
     )
     parser.add_argument("model", type=Path, help="a model.safetensors")
-    parser.add_argument(
-        "--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
     parser.add_argument("--image-column", default="image", help="(default: image)")
     parser.add_argument("--text-column", default="text", help="(default: text)")
-    parser.add_argument(
-        "--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)"
-    )
+    parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for result.json")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     return parser

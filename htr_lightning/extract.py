@@ -17,9 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Write the lines of a data set as PNG files with a manifest, which dataset=lines reads.",
     )
     parser.add_argument("out", type=Path, help="folder to write to; made if absent")
-    parser.add_argument(
-        "overrides", nargs="*", help="the data set, as for training: dataset=... dataset.KEY=VALUE"
-    )
+    parser.add_argument("overrides", nargs="*", help="the data set, as for training: dataset=... dataset.KEY=VALUE")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: test)")
     parser.add_argument("--limit", type=int, help="only so many lines")
     options = parser.parse_intermixed_args(argv)

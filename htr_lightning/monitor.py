@@ -86,9 +86,7 @@ class ValidationPanel(Callback):
         pixels = paper_from_ink(batch.images[0, 0, :, : int(batch.widths[0])].float().cpu().numpy())
         self._rows.append((pixels, batch.texts[0], outputs["hypotheses"][0]))
 
-    def on_validation_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw what was kept."""
         rows, self._rows = self._rows, []
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or not rows:
@@ -114,9 +112,7 @@ class Throughput(Callback):
         self._waited += time.perf_counter() - self._free
         self._lines += len(batch)
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
         """Note when the next batch could start."""
         self._free = time.perf_counter()
         self._seconds = self._free - self._start

@@ -40,7 +40,7 @@ class AdamW:
     ema_decay: float | None = None
 
     def __post_init__(self) -> None:
-        if not (0 <= self.warmup and 0 <= self.flat and self.warmup + self.flat < 1):
+        if not (self.warmup >= 0 and self.flat >= 0 and self.warmup + self.flat < 1):
             raise ValueError(
                 f"optim: warmup ({self.warmup}) and flat ({self.flat}) are shares of the run; "
                 "together they must stay under 1"

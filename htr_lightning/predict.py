@@ -69,9 +69,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, default="txt", help="txt: text only (default); tsv, json: "
                         "image, text, confidence (0..1, not calibrated)")  # fmt: skip
     parser.add_argument("--out", type=Path, help="write to this file instead of the standard output")
-    parser.add_argument(
-        "--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read (PNG)"
-    )
+    parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read (PNG)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     return parser
 
@@ -92,10 +90,7 @@ def formatted(rows: Sequence[tuple[str, str, float]], form: str) -> str:
     """Return (image, text, confidence) as text of one of `FORMATS`."""
     names = ("image", "text", "confidence")
     if form == "json":
-        return (
-            json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, indent=1)
-            + "\n"
-        )
+        return json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, indent=1) + "\n"
     if form == "txt":
         return "".join(f"{text}\n" for _, text, _ in rows)
     out = io.StringIO()

@@ -14,7 +14,7 @@ from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import WidthBatches, collate
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.module import to_ink
-from htr_lightning.data.pack import PackedLine
+from htr_lightning.data.pack import PackedLine, pixels_of
 from htr_lightning.decode.greedy import greedy_decode
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
@@ -75,7 +75,7 @@ class LineReader:
 
     def _prepare(self, line: Line) -> PackedLine | Reading:
         try:
-            pixels = self.model.preprocess(line.image.read())
+            pixels = pixels_of(line, self.model.preprocess)
         except DataError as error:
             return Reading(line.id, "", 0.0, None, str(error))
         return PackedLine(line.id, line.text, line.group, pixels)
@@ -98,9 +98,7 @@ class LineReader:
             lengths = model.network.frame_lengths(batch.widths)
             texts = [model.charset.decode(ids).strip() for ids in greedy_decode(scores, lengths)]
             best = scores.log_softmax(2).amax(2).cpu()
-            confidences = [
-                math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)
-            ]
+            confidences = [math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)]
             yield rows, texts, confidences
 
 

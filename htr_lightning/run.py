@@ -21,7 +21,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.checkpoint import ModelInfo, write_model
 from htr_lightning.config import ConfigError
-from htr_lightning.data.line import DataError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel, progress_bar
 from htr_lightning.provenance import describe_run, now, write_json, write_text
@@ -46,6 +45,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
     provenance = start_folder(cfg, folder)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
+    optim, make_model, make_trainer = build(cfg.optim), build(cfg.model), build(cfg.trainer)
     data = build(cfg.loader)(
         source=build(cfg.dataset),
         preprocess=build(cfg.preprocess),
@@ -54,19 +54,19 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
         progress=progress_bar,
     )
     data.setup()
-    model = build(cfg.model)(data.charset.num_classes)
+    model = make_model(data.charset.num_classes)
     data.drop_infeasible(model.frame_lengths)
     describe(cfg, data, model)
-    task = RecognitionTask(model, data.charset, build(cfg.optim), auxiliary_weight=cfg.auxiliary_weight)
+    task = RecognitionTask(model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight)
 
     checkpoints = folder / "checkpoints"
     best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
     last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False)
-    trainer = build(cfg.trainer)(
+    trainer = make_trainer(
         default_root_dir=folder,
         callbacks=[*callbacks(cfg), best, last],
         logger=[TensorBoardLogger(folder, "tensorboard", version=""), CSVLogger(folder, "csv")],
-        gradient_clip_val=build(cfg.optim).clip_norm,
+        gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
     trainer.fit(task, data, ckpt_path=last_checkpoint(folder) if cfg.resume else None, weights_only=True)
@@ -77,9 +77,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
         task.load_state_dict(state["state_dict"])
     scores |= measure(trainer, task, data)
     finish_folder(cfg, folder, task, data, provenance, scores)
-    shown = ", ".join(
-        f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer"))
-    )
+    shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
     log.info("Done: %s. The model: %s", shown, folder / "model.safetensors")
     return scores
 
@@ -149,9 +147,7 @@ def last_checkpoint(folder: Path) -> Path:
     """
     path = folder / "checkpoints" / "last.ckpt"
     if not path.is_file():
-        raise ConfigError(
-            f"resume: {folder} has no checkpoints/last.ckpt; the run ended before its first epoch did"
-        )
+        raise ConfigError(f"resume: {folder} has no checkpoints/last.ckpt; the run ended before its first epoch did")
     return path
 
 

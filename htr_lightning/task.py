@@ -41,9 +41,7 @@ class RecognitionTask(lightning.LightningModule):
         auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
     """
 
-    def __init__(
-        self, model: nn.Module, charset: Charset, optim: AdamW, *, auxiliary_weight: float = 0.1
-    ) -> None:
+    def __init__(self, model: nn.Module, charset: Charset, optim: AdamW, *, auxiliary_weight: float = 0.1) -> None:
         super().__init__()
         self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
         self.val_metrics = RecognitionMetrics(charset)
@@ -117,9 +115,7 @@ class RecognitionTask(lightning.LightningModule):
         metrics.reset()
 
     def _loss(self, scores: Tensor, batch: Batch) -> Tensor:
-        return ctc_loss(
-            scores, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths
-        )
+        return ctc_loss(scores, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths)
 
 
 def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
@@ -141,9 +137,7 @@ def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
     with torch.autocast(scores.device.type, enabled=False):
         log_probs = scores.float().log_softmax(dim=2).transpose(0, 1)
         # cuDNN's CTC is non-deterministic: int64 targets on the log-probs' own device choose the native one.
-        losses = F.ctc_loss(
-            log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none"
-        )
+        losses = F.ctc_loss(log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none")
         weights = feasible.float() / target_lengths.clamp(min=1)
         return (losses * weights.to(scores.device)).sum() / max(1, int(feasible.sum()))
 

@@ -60,7 +60,7 @@ def test_comes_back_whole(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="there is no such model file$"):
+    with pytest.raises(ModelFileError, match=r"there is no such model file$"):
         read_info(tmp_path / "none.safetensors")
     with pytest.raises(ModelFileError, match=r"a folder; name the model\.safetensors in it"):
         read_info(tmp_path)

@@ -59,7 +59,9 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
 def test_missing_values_and_choices() -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=["dataset=lines", "+preprocess.binarize=adaptive"])
-    with pytest.raises(ConfigError, match=r"(?s)dataset\.root: required; set dataset\.root=.*preprocess\.binarize: 'adap"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)dataset\.root: required; set dataset\.root=.*preprocess\.binarize: 'adap"
+    ):
         validate(cfg)
 
 

@@ -65,9 +65,7 @@ def test_eight_lines_overfit_to_cer_0(write_lines: Write, tmp_path: Path) -> Non
     assert scores["val/cer"] == 0.0 and scores["val/accuracy"] == 1.0
 
 
-def test_story_train_evaluate_predict(
-    small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_story_train_evaluate_predict(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     scores = train(small_set, folder, "trainer.max_epochs=3", "+optim.ema_decay=0.5", "early_stopping=2")
     for name in ("config.yaml", "run.json", "result.json", "model.safetensors", "checkpoints/last.ckpt", "tensorboard"):
@@ -165,9 +163,7 @@ def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: 
     train(root, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=1")
 
 
-def test_line_in_two_splits_is_warned_of(
-    write_lines: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_line_in_two_splits_is_warned_of(write_lines: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for split in ("train", "val"):
         root = write_lines(texts(4), split)
     rows = (root / "train.tsv").read_text().splitlines()

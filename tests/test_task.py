@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -82,8 +83,8 @@ def test_schedules(schedule: str) -> None:
     factors = [optim.factor(i / 100) for i in range(101)]
     assert all(0 < f <= 1 for f in factors) and factors[10] == pytest.approx(1)
     assert factors[0] < 0.05
-    assert all(a <= b for a, b in zip(factors[:10], factors[1:11], strict=True))
-    assert all(a >= b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a <= b for a, b in itertools.pairwise(factors[:11]))
+    assert all(a >= b for a, b in itertools.pairwise(factors[10:]))
     end = {"one_cycle": 0.01, "cosine": 0.01, "multi_step": 0.01, "constant": 1.0}[schedule]
     assert factors[-1] == pytest.approx(end)
     if schedule == "multi_step":

@@ -1,5 +1,6 @@
 """The data of a run: splits, loaders, and augmentation where the batch is."""
 
+import itertools
 import logging
 import os
 from collections.abc import Callable
@@ -98,7 +99,8 @@ class LineDataModule(lightning.LightningDataModule):
         for split in SPLITS[:2]:
             if not len(self.packed[split]):
                 raise DataError(
-                    f"dataset: the {split} split has no lines; a run needs some to learn and to choose by"
+                    f"dataset: the {split} split has no lines; a run needs some to learn from and some to choose by "
+                    "(a single manifest is divided: dataset.manifest=FILE)"
                 )
         self._warn_of_shared_lines()
         if self.charset is None:
@@ -221,4 +223,4 @@ def to_ink(images: torch.Tensor) -> torch.Tensor:
 
 def frames_needed(target: list[int]) -> int:
     """Return how many frames CTC needs for a target: one a label, and one between equal neighbours."""
-    return len(target) + sum(a == b for a, b in zip(target, target[1:], strict=False))
+    return len(target) + sum(a == b for a, b in itertools.pairwise(target))

@@ -222,13 +222,25 @@ def _prepare(lines: Sequence[Line], preprocess: Preprocess) -> list[Prepared]:
             prepared.append((line, f"{line.id}: the text is empty"))
             continue
         try:
-            prepared.append((line, preprocess(line.image.read())))
+            prepared.append((line, pixels_of(line, preprocess)))
         except DataError as error:
             prepared.append((line, str(error)))
-        except Exception as error:
-            error.add_note(f"while preparing line {line.id}")
-            raise
     return prepared
+
+
+def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Read and preprocess one line: ``(H, W)`` uint8, paper 255.
+
+    Raises:
+        DataError: the image cannot be used; names the line.
+    """
+    try:
+        return preprocess(line.image.read())
+    except DataError as error:
+        raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
+    except Exception as error:
+        error.add_note(f"while preparing line {line.id}")
+        raise
 
 
 def _prepared(lines: Sequence[Line], preprocess: Preprocess, num_workers: int) -> Iterator[list[Prepared]]:

@@ -69,15 +69,18 @@ def stretch_contrast(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     ink, paper, bright = percentiles(image, 1, 50, 90)
     high = paper - min(max(2 * (bright - paper), 4), 16)
-    low = min(ink, high - MIN_CONTRAST)
-    levels = (np.arange(256) - low) * (255 / (high - low))
-    return np.asarray(cv2.LUT(image, levels.round().clip(0, 255).astype(np.uint8)), np.uint8)
+    return _stretch(image, min(ink, high - MIN_CONTRAST), high)
 
 
 def level_paper(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Scale the levels so that the median, which is paper, becomes 255; the ratio of ink to paper is kept."""
     (paper,) = percentiles(image, 50)
-    levels = np.arange(256) * (255 / max(paper, 1))
+    return _stretch(image, 0, max(paper, 1))
+
+
+def _stretch(image: NDArray[np.uint8], low: int, high: int) -> NDArray[np.uint8]:
+    """Map ``low`` to 0 and ``high`` to 255, and cut off what is beyond."""
+    levels = (np.arange(256) - low) * (255 / (high - low))
     return np.asarray(cv2.LUT(image, levels.round().clip(0, 255).astype(np.uint8)), np.uint8)
 
 
@@ -100,8 +103,12 @@ def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uin
     """Ink 0, paper 255, at a threshold of each pixel's surroundings.
 
     Sauvola and Pietikäinen 2000, "Adaptive document image binarization": ``t = m (1 + k (s / 128 - 1))`` with
-    mean ``m`` and standard deviation ``s`` of a square window, here a third of the line's height.
+    mean ``m`` and standard deviation ``s`` of a square window, here a third of the line's height. The 128 supposes
+    that the levels fill 0 to 255, so they are stretched first; by at most 255 / 96, or a blank sheet's noise would
+    become ink.
     """
+    low, high = percentiles(image, 1, 99)
+    image = _stretch(image, min(low, high - 96), high)
     window = max(15, image.shape[0] // 3 | 1)
     grey = image.astype(np.float32)
     mean = cv2.boxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
@@ -131,9 +138,9 @@ class Preprocess:
     """Everything that happens once to a line before it is stored, learnt or read.
 
     The steps, in this order: grey; shrink to twice the height (so that the rest costs the same for every
-    scanner resolution); polarity; background; denoise; contrast; deskew; deslant; binarize; scale to the
-    height; pad. Binarisation comes before the last scaling, which makes grey edges again unless the height is
-    right already.
+    scanner resolution); polarity; background; denoise; contrast; binarize; deskew; deslant; scale to the
+    height; pad. What follows binarisation makes the edges grey again. Sauvola's binarisation takes the place of
+    ``contrast``.
 
     Plain paper comes out as exactly 255, with and without ``contrast``, because batches are padded with 255.
 
@@ -195,8 +202,6 @@ class Preprocess:
         if line.shape[0] > 2 * self.height_px:
             line = scale_to_height(line, 2 * self.height_px)
         line = self._straighten(self._tone(line))
-        if self.binarize != "none":
-            line = binarize_otsu(line) if self.binarize == "otsu" else binarize_sauvola(line)
         self._check_width(line.shape, image.shape)
         line = scale_to_height(line, self.height_px)
         if self.pad_px:
@@ -211,7 +216,10 @@ class Preprocess:
             line = flatten_background(line)
         if self.denoise != "none":
             line = denoise_median(line) if self.denoise == "median" else denoise_bilateral(line)
-        return stretch_contrast(line) if self.contrast else level_paper(line)
+        if self.binarize == "sauvola":  # before the levels, which take one paper level for the whole line
+            return binarize_sauvola(line)
+        line = stretch_contrast(line) if self.contrast else level_paper(line)
+        return binarize_otsu(line) if self.binarize == "otsu" else line
 
     def _straighten(self, line: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.deskew:

@@ -112,9 +112,7 @@ class CRNN(nn.Module):
         """
         if images.shape[2] != self.height_px:
             raise ValueError(f"lines are {images.shape[2]} px high, but this model reads {self.height_px} px")
-        features = self.backbone(images.contiguous(memory_format=torch.channels_last)).amax(
-            dim=2
-        )  # (N, D, T)
+        features = self.backbone(images.contiguous(memory_format=torch.channels_last)).amax(dim=2)  # (N, D, T)
         auxiliary = self.auxiliary_head(features).transpose(1, 2) if self.training else None
         sequence, _ = self.rnn(self.dropout(features.permute(2, 0, 1)))  # (T, N, 2 rnn_size)
         return Frames(self.head(self.dropout(sequence)).transpose(0, 1), auxiliary)
@@ -134,7 +132,5 @@ def rebuild(architecture: str, num_classes: int, arguments: dict[str, Any]) -> C
         ValueError: an architecture that this version does not have.
     """
     if architecture not in ARCHITECTURES:
-        raise ValueError(
-            f"architecture {architecture!r} is unknown here; there is {', '.join(ARCHITECTURES)}"
-        )
+        raise ValueError(f"architecture {architecture!r} is unknown here; there is {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[architecture](num_classes, **arguments)

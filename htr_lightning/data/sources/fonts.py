@@ -83,6 +83,8 @@ def find_fonts(names: Sequence[str] | None = None, folder: Path | None = None) -
         raise DataError(f"dataset.font_folder={folder}: {twice[0]} is also a package's font; rename the file")
     known = [*SHIPPED, *own]
     wanted = known if names is None else list(names)
+    if not wanted:
+        raise DataError(f"dataset.fonts is empty; name at least one of {', '.join(known)}, or leave it out")
     if unknown := [name for name in wanted if name not in known]:
         raise DataError(f"dataset.fonts: no font is called {unknown[0]!r}; there is {', '.join(known)}")
     packaged = _packaged_fonts([name for name in SHIPPED if name in wanted])

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.sources.fonts import Face, glyph_image, open_face
+from htr_lightning.data.sources.fonts import Face, coverage, glyph_image, open_face
 from htr_lightning.data.sources.paper import apply_ink, draw_paper, smooth_noise
 
 # Glyphs are drawn at twice the final size: halving with linear interpolation averages 2 x 2 pixels exactly.
 _SUPERSAMPLING = 2
 _TALL = "ÉÂlfgjpqy"  # from the highest accent to the lowest loop of a usual line
 _SIZE_STEP = 0.03
+_AROUND = 3  # canvas px kept free around the ink, so that no stroke is cut even without a margin
 _BORDER = 8  # canvas px around the glyphs, room for thicker strokes
 
 
@@ -67,7 +68,7 @@ class _Glyph:
     mask: NDArray[np.uint8]
     left: int
     top: int
-    outline: NDArray[np.float32]  # (P, 2) convex hull of the ink around the pen; for a space, its two ends
+    outline: NDArray[np.float32]  # (P, 2) points round the ink, from the pen; for a space, its two ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     space = float(np.clip(generator.normal(1, style.word_spacing), 0.7, 2.2))
     num_words = text.count(" ") + 1
     heights = size * style.baseline_wander * generator.standard_normal(num_words)
-    growths = generator.normal(0, style.baseline_wander, num_words)  # a hand that wanders also varies in size
+    # A hand that wanders also varies in size.
+    growths = np.clip(generator.normal(0, style.baseline_wander, num_words), -0.2, 0.2)
     glyphs: list[tuple[_Glyph, int, int]] = []
     pen, word = 0.0, 0
     for i, char in enumerate(text):
@@ -117,7 +119,8 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
         advance = _advance(face, word_size, char, text[i + 1 : i + 2])
         if char == " ":
             word += 1
-            advance *= space
+            # Some fonts join words by swashes into a narrow space, where no reader would see one.
+            advance = max(advance * space, 0.65 * _advance(face, word_size, "n", ""))
         pen += max(advance + spacing, 1.0)
     return _compose(glyphs, size)
 
@@ -143,8 +146,13 @@ def _compose(glyphs: list[tuple[_Glyph, int, int]], size_px: int) -> _Layout:
 @lru_cache(maxsize=1024)
 def _raster_size(face: Face, height_px: int) -> int:
     """Size in px per em at which a usual line fills the supersampled height."""
-    _, top, _, bottom = open_face(face, 100).getbbox(_TALL, anchor="ls")
-    return max(4, round(100 * _SUPERSAMPLING * height_px / (bottom - top)))
+    font = open_face(face, 100)
+    if coverage(face.path, frozenset(_TALL)) == frozenset(_TALL):
+        _, top, _, bottom = font.getbbox(_TALL, anchor="ls")
+        extent = bottom - top
+    else:  # a font without Latin letters: what its maker says
+        extent = sum(font.getmetrics())
+    return max(4, round(100 * _SUPERSAMPLING * height_px / max(extent, 20)))
 
 
 @lru_cache(maxsize=16384)
@@ -156,10 +164,13 @@ def _glyph(face: Face, size_px: int, char: str) -> _Glyph:
     if points is None:
         ends = np.array([[0, 0], [font.getlength(char), 0]], np.float32)
         return _Glyph(mask, left, top, ends)
-    # Corners of the pixels at the left and right ends: a point stands for the middle of a pixel.
-    hull = cv2.convexHull(points)[:, 0].astype(np.float32) + np.array([left + 0.5, top + 0.5], np.float32)
+    # The hull alone would do for straight transforms; a stem that is bent leaves it between its ends.
+    hull = cv2.convexHull(points)[:, 0]
+    rows = [np.flatnonzero(mask[y]) for y in range(0, len(mask), 4)]
+    sides = [(x[end], 4 * i) for i, x in enumerate(rows) if len(x) for end in (0, -1)]
+    middles = np.array([*hull, *sides], np.float32) + np.array([left + 0.5, top + 0.5], np.float32)
     half = np.array([[0.5, 0.0]], np.float32)
-    return _Glyph(mask, left, top, np.concatenate([hull - half, hull + half]))
+    return _Glyph(mask, left, top, np.concatenate([middles - half, middles + half]))
 
 
 @lru_cache(maxsize=65536)
@@ -192,7 +203,7 @@ def _project(
     shape = _draw_shape(style, generator)
     points = layout.outlines @ shape.T
     bent = style.distortion * layout.size_px
-    pad = 0.5 * np.ceil(growth) + 1 + bent
+    pad = 0.5 * np.ceil(growth) + bent + _AROUND
     low, high = points.min(axis=0) - pad, points.max(axis=0) + pad
     # A line without ascenders and descenders must not be blown up to the full height.
     spare = max(0.0, 0.75 * _SUPERSAMPLING * style.height_px - (high[1] - low[1]))
@@ -258,11 +269,14 @@ def _carry(
     bend: NDArray[np.float32] | None,
 ) -> NDArray[np.float64]:
     """Return the x in the image, in px, of points ``(P, 2)`` of the canvas."""
-    places = points @ forward.T + shift
+    straight = points @ forward.T + shift
+    places = straight
     if bend is not None:
-        # `_resample` reads pixel p at inverse(p) + bend(p); undo it with the bend about where the point is.
+        # `_resample` reads pixel p at inverse(p) + bend(p). Solved for p by fixed-point iteration, which two
+        # steps are enough for, as the bend is smooth.
         _, height, width = bend.shape
-        column = np.clip(places[:, 0], 0, width - 1).astype(np.intp)
-        row = np.clip(places[:, 1], 0, height - 1).astype(np.intp)
-        places -= bend[:, row, column].T @ forward.T
+        for _ in range(2):
+            column = np.clip(places[:, 0], 0, width - 1).astype(np.intp)
+            row = np.clip(places[:, 1], 0, height - 1).astype(np.intp)
+            places = straight - bend[:, row, column].T @ forward.T
     return np.asarray(places[:, 0], np.float64)

@@ -66,8 +66,7 @@ class Synthetic:
 
     The texts are running text of our own grammar, words drawn by their frequency, or are cut from a file of
     yours. No text of one split occurs in another, whatever its capitals. Most fonts write in all splits;
-    held-out fonts tell how well unseen hands are read. Each split is drawn by itself: its hands do not depend
-    on the sizes of the others.
+    held-out fonts tell how well unseen hands are read.
 
     Args:
         num_train: number of training lines. A text file that is too short is gone through again, in new hands.

@@ -1,0 +1,58 @@
+"""Imports run downhill only, and importing does nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "htr_lightning"
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+FORBIDDEN = {
+    "charset.py": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "metrics.py": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "data": ("hydra", "htr_lightning.model", "htr_lightning.task", "htr_lightning.run", "htr_lightning.checkpoint"),
+    "data/line.py": ("torch", "lightning"),
+    "data/image.py": ("torch", "lightning"),
+    "data/pack.py": ("torch", "lightning"),
+    "data/preprocess.py": ("torch", "lightning"),
+    "model": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task", "htr_lightning.charset"),
+    "decode": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),
+    "optim.py": ("lightning", "hydra", "htr_lightning"),
+    "task.py": ("hydra", "htr_lightning.run", "htr_lightning.checkpoint", "htr_lightning.data.sources"),
+    "checkpoint.py": ("lightning", "hydra", "htr_lightning.task", "htr_lightning.run"),
+    "predict.py": ("hydra", "htr_lightning.run", "htr_lightning.task"),
+    "evaluate.py": ("hydra", "htr_lightning.run", "htr_lightning.task"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_imports_run_downhill(place: str) -> None:
+    files = [PACKAGE / place] if place.endswith(".py") else sorted((PACKAGE / place).rglob("*.py"))
+    assert files
+    for file in files:
+        for name in imports(file):
+            for forbidden in FORBIDDEN[place]:
+                assert name != forbidden and not name.startswith(f"{forbidden}."), f"{file.name} imports {name}"
+
+
+def test_workers_that_pack_never_import_torch() -> None:
+    code = "import sys, htr_lightning.data.pack, htr_lightning.data.sources.lines; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_drawers() -> None:
+    drawers = {"utils.py", "util.py", "helpers.py", "common.py", "base.py", "misc.py", "manager.py"}
+    assert not [path for path in MODULES if path.name in drawers]

@@ -1,0 +1,73 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from htr_lightning.__main__ import COMMANDS
+
+
+def htr(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "htr_lightning", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_help_names_commands_groups_and_experiments() -> None:
+    shown = htr("--help")
+    assert shown.returncode == 0
+    for word in (*COMMANDS, "copiste", "crnn_small", "synthetic", "resume=", "+experiment="):
+        assert word in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["predict", "--help"], ["evaluate", "--help"], ["extract", "--help"]]
+)
+def test_help_needs_no_torch(arguments: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv[1:] = {arguments!r}; import htr_lightning.__main__ as m\n"
+        "try: m.main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'cv2' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "htr_lightning" in done.stdout
+
+
+def test_unknown_command() -> None:
+    done = htr("pradict")
+    assert done.returncode == 2 and "There is no command 'pradict'" in done.stderr and "predict" in done.stderr
+
+
+def test_configuration_errors_come_all_at_once_without_a_traceback(tmp_path: Path) -> None:
+    done = htr("dataset=lines", "+trainer.max_epoch=3", "+model.rnn=2", cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    for text in ("cannot be run", "dataset.root: required", "did you mean 'max_epochs'?", "model.rnn: "):
+        assert text in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_constructor_errors_have_no_traceback(tmp_path: Path) -> None:
+    done = htr("+optim.warmup=2", cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "optim: warmup (2)" in done.stderr
+
+
+def test_missing_data_is_one_sentence(tmp_path: Path) -> None:
+    done = htr("dataset=lines", "dataset.root=nowhere", cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "nowhere" in done.stderr and "dataset.root" in done.stderr
+
+
+def test_configuration_can_be_printed() -> None:
+    done = htr("--cfg", "job", "model=crnn")
+    assert done.returncode == 0 and "height_px: 128" in done.stdout
+
+
+def test_own_configs_are_found(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "mine.yaml").write_text(
+        "_target_: htr_lightning.data.sources.lines.Lines\nroot: /nowhere/at/all\n"
+    )
+    done = htr("--config-dir", str(tmp_path), "dataset=mine", "--cfg", "job")
+    assert done.returncode == 0 and "/nowhere/at/all" in done.stdout

@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import typeset
+from PIL import Image
+
+from htr_lightning import evaluate, predict
+from htr_lightning.charset import Charset
+from htr_lightning.checkpoint import ModelInfo, read_model, write_model
+from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.model.recognizer import CRNN
+from htr_lightning.reader import LineReader
+
+CHARSET = Charset.from_texts(["abcdefghijklmnopqrstuvwxyz "])
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = CRNN(
+        CHARSET.num_classes, height_px=32, channels=[8], blocks=[1], strides=[[2, 2]], stem_channels=4, rnn_size=8
+    )
+    info = ModelInfo("CRNN", network.arguments, CHARSET.to_dict(), Preprocess(height_px=32).to_dict(), 32)
+    write_model(tmp_path / "model.safetensors", network.state_dict(), info)
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(7):
+        typeset("abc " * (1 + number)).save(folder / f"{number}.png")
+    return folder
+
+
+def lines(folder: Path) -> list[Line]:
+    return [Line(path.name, ImageFile(path), "") for path in sorted(folder.iterdir())]
+
+
+def test_order_is_kept_and_what_is_read_does_not_depend_on_the_lines_beside_it(model_file: Path, images: Path) -> None:
+    reader = LineReader(read_model(model_file))
+    together = list(reader.read(lines(images)))
+    assert [reading.id for reading in together] == [f"{i}.png" for i in range(7)]
+    for line, reading in zip(lines(images), together, strict=True):
+        (alone,) = reader.read([line])
+        assert alone.text == reading.text
+        assert alone.confidence == pytest.approx(reading.confidence, abs=1e-5) and 0 < alone.confidence <= 1
+
+
+def test_unusable_images_do_not_stop_the_others(
+    model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "3.png").write_bytes(b"nonsense")
+    Image.fromarray(np.full((1, 1), 255, np.uint8)).save(images / "4.png")
+    Image.fromarray(np.full((32, 60_000), 255, np.uint8)).save(images / "5.png")
+    with pytest.raises(SystemExit) as stopped:
+        predict.main([str(model_file), str(images), str(images / "none.png"), "--format", "tsv"])
+    assert stopped.value.code == 1
+    shown = capsys.readouterr()
+    assert [row.split("\t")[0].rsplit("/")[-1] for row in shown.out.splitlines()] == [
+        "image", "0.png", "1.png", "2.png", "6.png",
+    ]  # fmt: skip
+    assert len(shown.err.splitlines()) == 4
+    for name in ("3.png", "4.png", "5.png", "none.png"):
+        assert name in shown.err
+
+
+def test_output_formats(model_file: Path, images: Path, tmp_path: Path) -> None:
+    for form in predict.FORMATS:
+        predict.main([str(model_file), str(images), "--format", form, "--out", str(tmp_path / form)])
+    texts = (tmp_path / "txt").read_text().splitlines()
+    rows = [row.split("\t") for row in (tmp_path / "tsv").read_text().splitlines()]
+    objects = json.loads((tmp_path / "json").read_text())
+    assert rows[0] == ["image", "text", "confidence"] and len(texts) == 7
+    assert [row[1] for row in rows[1:]] == [o["text"] for o in objects] == texts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.safetensors", "x.png"], "there is no such model file"),
+        (["{model}", "x.png", "--device", "cuda:77"], "--device cuda:77: not available here"),
+        (["{model}", "{empty}"], "there is no image in this folder"),
+    ],
+)
+def test_predict_refuses(
+    arguments: list[str], message: str, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        predict.main([a.format(model=model_file, empty=tmp_path / "empty") for a in arguments])
+    assert message in f"{stopped.value.code}{capsys.readouterr().err}"
+
+
+def manifest(folder: Path, *rows: tuple[str, str]) -> Path:
+    path = folder / "test.tsv"
+    path.write_text("image\ttext\n" + "".join(f"{image}\t{text}\n" for image, text in rows), encoding="utf-8")
+    return path
+
+
+def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
+    model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", "ééa"), ("1.png", "a ñ")))])
+    shown = capsys.readouterr()
+    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE) stands 2 times" in shown.err
+    assert "'ñ' (U+00F1" in shown.err
+    result = json.loads(shown.out[shown.out.index("{") :])
+    assert result["lines"] == 2 and result["cer"] >= 3 / 6
+
+
+def test_evaluate_stops_at_unusable_lines_unless_told_otherwise(
+    model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = manifest(images, ("0.png", "abc"), ("gone.png", "abc"), ("1.png", ""))
+    with pytest.raises(SystemExit, match=r"2 of 3 lines cannot be used; .* --max-skipped 2"):
+        evaluate.main([str(model_file), "--data", str(path)])
+    errors = capsys.readouterr().err
+    assert "gone.png" in errors and "1.png: the text is empty" in errors
+    evaluate.main([str(model_file), "--data", str(path), "--max-skipped", "2"])
+    shown = capsys.readouterr().out
+    result = json.loads(shown[shown.index("{") :])
+    assert (result["lines"], result["skipped"]) == (1, 2)
+
+
+def test_evaluate_without_data(model_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"none\.tsv"):
+        evaluate.main([str(model_file), "--data", str(tmp_path / "none.tsv")])
