@@ -1,0 +1,359 @@
+"""The synthetic data set: the same anywhere, apart between splits, and what it says is what it shows."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("fontpkg")
+pytest.importorskip("wordfreq")
+
+from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.sources import fonts as fonts_module
+from htr_lightning.data.sources.fonts import Face, coverage, find_fonts, open_face
+from htr_lightning.data.sources.grammar import cut
+from htr_lightning.data.sources.rendering import Rendered, Style, render_line
+from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+
+SMALL = {"num_train": 60, "num_val": 20, "num_test": 20}
+ACCENTS = "àâçéèêëîïôùûœŒÉÀÇ€"
+
+
+def digest(lines: list[Line]) -> str:
+    """One number for texts, fonts and pixels."""
+    state = hashlib.sha256()
+    for line in lines:
+        state.update(f"{line.id}|{line.text}|{line.group}|{line.image.fingerprint}".encode())
+        state.update(line.image.read().tobytes())
+    return state.hexdigest()
+
+
+def written(text: str, font: str = "delius", style: Style | None = None, seed: int = 0) -> Rendered:
+    face = find_fonts([font])[font].faces[0]
+    return render_line(text, face, style or Style(), np.random.default_rng(seed))
+
+
+class TestReproduction:
+    def test_other_order_and_object(self) -> None:
+        first = Synthetic(**SMALL)
+        train, test = list(first.lines("train")), list(first.lines("test"))
+        second = Synthetic(**SMALL)
+        assert digest(list(reversed(second.lines("test")))) == digest(test[::-1])
+        assert digest(list(second.lines("train"))) == digest(train)
+
+    def test_other_process(self) -> None:
+        code = (
+            "import sys; sys.path[:0] = sys.argv[1:]\n"
+            "from test_synthetic import SMALL, Synthetic, digest\n"
+            "print(digest(list(Synthetic(**SMALL).lines('val'))))"
+        )
+        root = Path(__file__).resolve().parents[3]
+        ran = subprocess.run(
+            [sys.executable, "-c", code, str(root), str(Path(__file__).parent)],
+            env={**os.environ, "PYTHONHASHSEED": "7"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.strip() == digest(list(Synthetic(**SMALL).lines("val")))
+
+    def test_the_seed_changes_texts_and_pixels(self) -> None:
+        one, two = (Synthetic(**SMALL, seed=seed).lines("val") for seed in (1, 2))
+        assert [line.text for line in one] != [line.text for line in two]
+        assert one[0].image.read().tobytes() != two[0].image.read().tobytes()
+
+    def test_a_longer_split_starts_like_a_shorter_one(self) -> None:
+        short, long = Synthetic(num_train=50).lines("train"), Synthetic(num_train=90).lines("train")
+        assert list(long[:50]) == list(short)
+
+    def test_a_pickled_image_reads_the_same(self) -> None:
+        image = Synthetic(**SMALL).lines("train")[3].image
+        copy = pickle.loads(pickle.dumps(image))
+        assert copy.fingerprint == image.fingerprint
+        assert np.array_equal(copy.read(), image.read())
+
+
+class TestTexts:
+    def test_lengths_and_ids(self) -> None:
+        lines = Synthetic(**SMALL, min_length=5, max_length=30).lines("train")
+        assert len(lines) == 60
+        assert all(5 <= len(line.text) <= 30 for line in lines)
+        assert all(line.text == " ".join(line.text.split()) for line in lines)
+        assert [line.id for line in lines[:2]] == ["train/000000", "train/000001"]
+
+    # Short texts collide often, so this fails when nothing keeps the splits apart.
+    @pytest.mark.parametrize("lengths", [{}, {"min_length": 3, "max_length": 5}])
+    def test_no_text_is_shared_between_splits(self, lengths: dict[str, int]) -> None:
+        source = Synthetic(num_train=3000, num_val=200, num_test=200, **lengths)
+        texts = [{line.text.casefold() for line in source.lines(split)} for split in ("train", "val", "test")]
+        assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+
+    def test_the_grammar_shows_what_people_write(self) -> None:
+        text = "\n".join(line.text for line in Synthetic(num_train=4000).lines("train"))
+        assert set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") <= set(text)
+        assert set("éèàçœ€£'\"«»().,;:?!-") <= set(text)
+
+    def test_text_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.txt"
+        numbers = " ".join(f"mot{i}" for i in range(400))
+        path.write_text(f"Un vers court\nnon\n{numbers}\n", encoding="utf-8")
+        source = Synthetic(num_train=300, num_val=10, num_test=10, text_file=str(path))
+        splits: tuple[Split, ...] = ("train", "val", "test")
+        texts = {split: {line.text.casefold() for line in source.lines(split)} for split in splits}
+        assert len(source.lines("train")) == 300
+        assert not texts["train"] & texts["val"] and not texts["val"] & texts["test"]
+        everything = set.union(*texts.values())
+        assert "un vers court" in everything and "non" not in everything
+        content = path.read_text(encoding="utf-8").casefold()
+        assert all(text in content for text in everything)
+
+    def test_characters(self) -> None:
+        allowed = "abcdefghijklmnopqrstuvwxyz"
+        lines = Synthetic(**SMALL, languages=["en"], characters=allowed, fonts=["delius"]).lines("train")
+        assert set("".join(line.text for line in lines)) <= set(allowed + " ")
+
+    def test_cut_keeps_words_whole(self) -> None:
+        words = ["a", "bb", "ccc", "incomprehensible", "dd", "eee"] * 50
+        for line in cut(iter(words), 5, 9, np.random.default_rng(0)):
+            assert 5 <= len(line) <= 9
+            assert set(line.split()) <= set(words)
+
+    def test_cheap(self) -> None:
+        start = time.process_time()
+        lines = Synthetic(num_train=20_000).lines("train")
+        assert len(lines) == 20_000
+        # About half a second; drawing the pixels of as many would take a minute.
+        assert time.process_time() - start < 10
+
+
+class TestFonts:
+    def test_held_out_fonts_write_only_the_test(self) -> None:
+        source = Synthetic(num_train=400, num_val=100, num_test=100, held_out_fonts=["kalam", "zeyada"])
+        groups = {split: {line.group for line in source.lines(split)} for split in ("train", "val", "test")}
+        assert groups["test"] == {"kalam", "zeyada"}
+        assert groups["train"] == set(find_fonts()) - {"kalam", "zeyada"}
+        assert not groups["val"] & groups["test"]
+
+    def test_every_shipped_font_has_the_accents(self) -> None:
+        for font in find_fonts().values():
+            for face in font.faces:
+                assert coverage(face.path, frozenset(ACCENTS)) == frozenset(ACCENTS), font.name
+                nothing = open_face(face, 40).getmask("\uffff")
+                for char in ACCENTS:
+                    mask = open_face(face, 40).getmask(char)
+                    assert mask.getbbox() is not None
+                    assert (mask.size, bytes(mask)) != (nothing.size, bytes(nothing))
+
+    def test_glyphs_that_a_font_lacks(self) -> None:
+        path = find_fonts(["delius"])["delius"].faces[0].path
+        probe = frozenset("aé жא中\u00a0\u0301\n")
+        assert coverage(path, probe) == frozenset("aé ")
+        caveat = find_fonts(["caveat"])["caveat"].faces[0].path  # draws a box for what it lacks
+        assert coverage(caveat, frozenset("ж中א")) == frozenset("ж")
+
+    def test_only_fonts_that_have_the_letters_are_used(self) -> None:
+        lines = Synthetic(**SMALL, languages=["ru"]).lines("train")
+        alphabet = frozenset("".join(line.text for line in lines))
+        fonts = find_fonts()
+        for line in lines:
+            assert set(line.text) <= coverage(fonts[line.group].faces[0].path, alphabet)
+
+    def test_a_font_of_capitals_gets_texts_in_capitals(self) -> None:
+        lines = Synthetic(**SMALL, fonts=["permanent-marker"]).lines("train")
+        assert all(line.text == line.text.upper() for line in lines)
+
+    def test_font_folder(self, tmp_path: Path) -> None:
+        source = find_fonts(["delius"])["delius"].faces[0].path
+        (tmp_path / "Mine.ttf").write_bytes(source.read_bytes())
+        own = Synthetic(**SMALL, font_folder=str(tmp_path), fonts=["Mine"])
+        assert {line.group for line in own.lines("train")} == {"Mine"}
+        both = Synthetic(num_train=400, font_folder=str(tmp_path))
+        assert {line.group for line in both.lines("train")} == {*fonts_module.SHIPPED, "Mine"}
+
+
+class TestRendering:
+    def test_images_are_what_a_line_image_must_be(self) -> None:
+        for line in Synthetic(**SMALL, height_px=48).lines("train"):
+            image = line.image.read()
+            assert image.dtype == np.uint8 and image.ndim == 2 and image.flags["C_CONTIGUOUS"]
+            assert image.shape[0] == 48 and image.shape[1] > 20
+
+    @pytest.mark.parametrize("font", fonts_module.SHIPPED)
+    def test_print_is_not_cut_off(self, font: str) -> None:
+        image = written("fÀgçjy Qp", font).image
+        border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        assert border.min() > 100
+        assert image.min() < 60
+
+    @pytest.mark.parametrize("style", [Style(), Style(distortion=0.03, ink_width_px=1.5, margin_px=8)])
+    def test_a_box_holds_its_character(self, style: Style) -> None:
+        text = "a g W é i"
+        for seed in range(20):
+            rendered = written(text, "delius", style, seed)
+            dark = (rendered.image < 200).any(axis=0)
+            letters = rendered.boxes[::2]
+            # With a space after each letter, letters are apart: gaps in the ink say where they are.
+            for k, (start, end) in enumerate(letters):
+                left = 0.0 if k == 0 else (letters[k - 1][1] + start) / 2
+                right = len(dark) if k == len(letters) - 1 else (end + letters[k + 1][0]) / 2
+                columns = np.flatnonzero(dark[int(left) : int(right)]) + int(left)
+                assert start <= columns[0] + 0.5 and columns[-1] + 0.5 <= end
+                assert columns[0] - start < 5 and end - columns[-1] < 6  # nor is it much too wide
+
+    @pytest.mark.parametrize("font", ["caveat", "great-vibes", "pacifico"])
+    def test_boxes_hold_all_ink_of_joined_and_slanted_writing(self, font: str) -> None:
+        style = Style(slant_degrees=20, distortion=0.02, baseline_wander=0.03, letter_spacing=0.02, margin_px=6)
+        for seed in range(5):
+            rendered = written("L'été fjord, Qui?", font, style, seed)
+            assert rendered.boxes.shape == (17, 2)
+            assert (rendered.boxes[:, 0] < rendered.boxes[:, 1]).all()
+            assert rendered.boxes.min() >= 0 and rendered.boxes.max() <= rendered.image.shape[1]
+            x = np.arange(rendered.image.shape[1]) + 0.5
+            inside = ((rendered.boxes[:, :1] < x) & (x < rendered.boxes[:, 1:])).any(axis=0)
+            assert (rendered.image[:, ~inside] > 200).all()
+
+    def test_a_slant_leans_to_either_side(self) -> None:
+        face = find_fonts(["delius"])["delius"].faces[0]
+        leans = []
+        for seed in range(20):
+            generator = np.random.default_rng(seed)
+            ink = 255.0 - render_line("lllllll", face, Style(slant_degrees=30), generator).image
+            moments = cv2.moments(ink)
+            leans.append(-moments["mu11"] / moments["mu02"])
+        assert max(leans) > 0.1 and min(leans) < -0.1
+
+    def test_small_letters_are_not_blown_up(self) -> None:
+        ink = written("a sauce ronce").image < 128
+        rows = np.flatnonzero(ink.any(axis=1))
+        assert rows[-1] - rows[0] < 0.6 * 64
+
+    def test_squares_and_rules_are_drawn(self) -> None:
+        plain = written("mot").image
+        ruled = [written("mot", style=Style(ruling=1.0), seed=seed).image for seed in range(8)]
+        assert plain.max() == 255
+        for image in ruled:
+            faint = (image > 150) & (image < 250)
+            assert faint.sum(axis=1).max() > 0.5 * image.shape[1]
+
+    def test_fast_enough_to_render_on_the_fly(self) -> None:
+        lines = Synthetic(num_train=300).lines("train")
+        for line in lines[:100]:
+            line.image.read()  # fills the cache of glyphs
+        start = time.process_time()
+        for line in lines[100:]:
+            line.image.read()
+        # 250 lines a second is the aim; a machine that is busy may take six times as long.
+        assert time.process_time() - start < 200 / 40
+
+
+class TestFingerprint:
+    def test_changes_with_every_part(self) -> None:
+        faces = find_fonts(["caveat"])["caveat"].faces
+        image = SyntheticImage("mot", faces[0], 1, Style())
+        others = [
+            replace(image, text="mots"),
+            replace(image, seed=2),
+            replace(image, style=Style(ruling=0.5)),
+            replace(image, face=faces[1]),
+            replace(image, face=find_fonts(["kalam"])["kalam"].faces[0]),
+        ]
+        assert len({i.fingerprint for i in (image, *others)}) == 6
+
+    def test_is_of_the_fonts_bytes_not_of_its_place(self, tmp_path: Path) -> None:
+        original = find_fonts(["delius"])["delius"].faces[0]
+        copy = tmp_path / "x.ttf"
+        copy.write_bytes(original.path.read_bytes())
+        image = SyntheticImage("mot", original, 1, Style())
+        moved = replace(image, face=Face(copy))
+        before = moved.fingerprint
+        assert before == image.fingerprint
+        copy.write_bytes(find_fonts(["zeyada"])["zeyada"].faces[0].path.read_bytes())
+        assert moved.fingerprint != before
+        copy.unlink()
+        assert moved.fingerprint not in (before, image.fingerprint)
+
+    def test_a_font_that_is_gone_is_named(self, tmp_path: Path) -> None:
+        image = SyntheticImage("mot", Face(tmp_path / "gone.ttf"), 1, Style())
+        with pytest.raises(DataError, match=r"gone\.ttf: there is no such file"):
+            image.read()
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"min_length": 9, "max_length": 8}, "dataset.min_length=9 is above dataset.max_length=8; lower it"),
+            ({"min_length": 0}, "dataset.min_length=0: must lie between 1 and 1000"),
+            ({"num_val": -1}, "dataset.num_val=-1: must lie between 0 and"),
+            ({"ruling": 1.5}, "dataset.ruling=1.5: must lie between 0 and 1"),
+            ({"seed": -1}, "dataset.seed=-1: must lie between 0"),
+            ({"languages": []}, "dataset.languages is empty"),
+            ({"fonts": ["comic"]}, "no font is called 'comic'; there is caveat, dancing-script, delius"),
+            ({"fonts": []}, "dataset.fonts is empty"),
+            ({"held_out_fonts": ["comic"]}, "dataset.held_out_fonts: no font is called 'comic'; there is caveat"),
+            ({"fonts": ["kalam"], "held_out_fonts": ["kalam"]}, "leaves no font to train with"),
+            ({"text_file": "nowhere.txt"}, "dataset.text_file=nowhere.txt: there is no such file"),
+            ({"font_folder": "nowhere"}, "dataset.font_folder=nowhere: there is no such folder"),
+        ],
+    )
+    def test_constructor(self, arguments: dict[str, object], message: str) -> None:
+        with pytest.raises(DataError) as error:
+            Synthetic(**arguments)  # type: ignore[arg-type]
+        assert message in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"languages": ["xx"]}, "dataset.languages: 'xx' is unknown; there is ar, "),
+            ({"languages": ["ar"]}, "dataset.languages: 'ar' cannot be written with these fonts"),
+            ({"min_length": 1, "max_length": 1}, "raise dataset.max_length or lower dataset.num_val"),
+        ],
+    )
+    def test_texts(self, arguments: dict[str, object], message: str) -> None:
+        with pytest.raises(DataError) as error:
+            Synthetic(**SMALL, **arguments).lines("train")  # type: ignore[arg-type]
+        assert message in str(error.value)
+
+    def test_text_file_too_short_or_not_text(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.txt"
+        path.write_text("seulement une ligne\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"own\.txt: gives only 1 of 20 val texts of 8 to 24 characters"):
+            Synthetic(**SMALL, text_file=str(path)).lines("val")
+        path.write_bytes(b"caf\xe9 au lait\n")
+        with pytest.raises(DataError, match=r"dataset\.text_file=.*give a text file in UTF-8"):
+            Synthetic(**SMALL, text_file=str(path)).lines("val")
+
+    def test_font_folder_without_or_with_broken_fonts(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"holds no font file \(\.otf"):
+            Synthetic(font_folder=str(tmp_path))
+        (tmp_path / "broken.ttf").write_text("<html>not found</html>")
+        with pytest.raises(DataError, match=r"broken\.ttf: not a font"):
+            Synthetic(font_folder=str(tmp_path))
+        (tmp_path / "broken.ttf").rename(tmp_path / "kalam.ttf")
+        with pytest.raises(DataError, match="kalam is also a package's font; rename the file"):
+            Synthetic(font_folder=str(tmp_path))
+
+    def test_missing_packages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import fontpkg
+
+        some = {name: family for name, family in fontpkg.families().items() if name != "kalam"}
+        monkeypatch.setattr(fontpkg, "families", lambda: some)
+        with pytest.raises(DataError, match=r"fontpkg-kalam is not installed; run: pip install \"htr-lightning"):
+            Synthetic()
+        assert Synthetic(**SMALL, fonts=["caveat"]).lines("val")
+        monkeypatch.setitem(sys.modules, "fontpkg", None)
+        with pytest.raises(DataError, match="fontpkg-caveat is not installed"):
+            Synthetic()
+
+    def test_missing_word_lists(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "wordfreq", None)
+        with pytest.raises(DataError, match=r"wordfreq is not installed; run: pip install"):
+            Synthetic(**SMALL, languages=["pl"]).lines("val")

@@ -1,0 +1,103 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from htr_lightning.charset import Charset
+from htr_lightning.data.batch import BatchKey, WidthBatches, collate, quantise
+from htr_lightning.data.pack import PackedLine
+
+
+def widths(number: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 900, number)
+
+
+def sampler(values: np.ndarray, **options: object) -> WidthBatches:
+    settings = {"height_px": 48, "pixels_per_batch": 400_000, "max_lines": 64, "shuffle": True} | options
+    return WidthBatches(values, **settings)  # type: ignore[arg-type]
+
+
+def rows(batches: list[BatchKey]) -> Counter[int]:
+    return Counter(row for batch in batches for row in batch.rows)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_line_once_within_the_pixel_budget(shuffle: bool) -> None:
+    values = widths(1000)
+    batches = list(sampler(values, shuffle=shuffle))
+    assert rows(batches) == Counter(range(1000))
+    for batch in batches:
+        assert len(batch.rows) * 48 * batch.width_px <= 400_000
+        assert len(batch.rows) <= 64
+        assert values[batch.rows].max() <= batch.width_px and batch.width_px % 32 == 0
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    values = widths(300)
+    first, again, other = sampler(values, seed=1), sampler(values, seed=1), sampler(values, seed=2)
+    assert list(first) == list(again) != list(other)
+    again.set_epoch(1)
+    assert list(first) != list(again)
+    assert {batch.seed for batch in first}.isdisjoint(batch.seed for batch in again)
+    first.set_epoch(1)
+    assert list(first) == list(again)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_ranks_share_the_lines(world_size: int) -> None:
+    values = widths(500)
+    ranks = [sampler(values, rank=r, world_size=world_size) for r in range(world_size)]
+    taken = [list(rank) for rank in ranks]
+    assert len({len(batches) for batches in taken}) == 1
+    assert all(len(rank) == len(batches) for rank, batches in zip(ranks, taken, strict=True))
+    assert set(rows(sum(taken, []))) == set(range(500))
+    evaluated = [list(sampler(values, shuffle=False, rank=r, world_size=world_size)) for r in range(world_size)]
+    assert rows(sum(evaluated, [])) == Counter(range(500))  # none twice, none lost
+
+
+@given(st.lists(st.integers(1, 3000), max_size=60), st.integers(1, 64), st.integers(1, 8), st.booleans())
+def test_length_is_what_iteration_gives(values: list[int], step: int, shapes: int, merge: bool) -> None:
+    batches = sampler(np.array(values, np.int64), width_step_px=step, max_shapes=shapes, merge=merge)
+    taken = list(batches)
+    assert len(taken) == len(batches)
+    assert rows(taken) == Counter(range(len(values)))
+    assert len({batch.width_px for batch in taken}) <= shapes
+
+
+def test_without_merging_a_line_is_always_padded_alike() -> None:
+    values = widths(200)
+    for batch in sampler(values, merge=False, shuffle=False):
+        assert all(-(-int(values[row]) // 32) * 32 == batch.width_px for row in batch.rows)
+
+
+def test_rows_can_be_left_out() -> None:
+    assert rows(list(sampler(widths(50), without=[3, 7]))) == Counter(set(range(50)) - {3, 7})
+
+
+def test_a_line_wider_than_the_budget_is_a_batch_of_its_own() -> None:
+    assert [batch.rows for batch in sampler(np.array([100_000]))] == [[0]]
+
+
+def test_quantise_keeps_few_shapes() -> None:
+    values = widths(1000)
+    rounded = quantise(values, 32, 8)
+    assert len(np.unique(rounded)) <= 8 and (rounded >= values).all()
+    np.testing.assert_array_equal(quantise(values, 32), -(-values // 32) * 32)
+
+
+def test_collate_pads_with_paper_and_encodes() -> None:
+    charset = Charset.from_texts(["abé"])
+    lines = [
+        PackedLine("x", "ab?", "", np.full((4, 3), 7, np.uint8)),
+        PackedLine("y", "e\u0301", "", np.full((4, 5), 9, np.uint8)),
+    ]
+    batch = collate(lines, 8, charset, seed=5)
+    assert batch.images.shape == (2, 1, 4, 8) and batch.images.dtype == torch.uint8
+    assert (batch.images[0, 0, :, :3] == 7).all() and (batch.images[0, 0, :, 3:] == 255).all()
+    assert batch.widths.tolist() == [3, 5]
+    assert batch.target_lengths.tolist() == [2, 1]  # the unknown "?" is no target, but stays in the text
+    assert charset.decode(batch.targets.tolist()) == "abé"
+    assert batch.texts == ["ab?", "é"] and batch.seed == 5 and len(batch) == 2

@@ -1,0 +1,150 @@
+import os
+import pickle
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from htr_lightning.data import pack as pack_module
+from htr_lightning.data.line import DataError, ImageFile, Line
+from htr_lightning.data.pack import PackedLines, fingerprint, pack
+from htr_lightning.data.preprocess import Preprocess
+
+PREPROCESS = Preprocess(height_px=16, contrast=False)
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """A line image of its own pattern, so that any mix-up shows."""
+
+    number: int
+    version: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.number}-{self.version}"
+
+    def read(self) -> np.ndarray:
+        if self.number == 13:
+            raise DataError("stripes 13: bad luck")
+        image = np.full((16, 40 + self.number % 50), 255, np.uint8)
+        image[self.number % 16, :15] = 0
+        return image
+
+
+def stripes(number: int, version: int = 0) -> list[Line]:
+    return [Line(f"id{i}", Stripes(i, version), f"text {i}", f"g{i % 3}") for i in range(number)]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_lines_come_back_in_order_with_their_pixels(tmp_path: Path, num_workers: int) -> None:
+    lines = stripes(600)
+    packed = pack(lines, PREPROCESS, tmp_path, num_workers=num_workers)
+    kept = [line for line in lines if line.id != "id13"]
+    assert len(packed) == 599
+    assert list(packed.column("id")) == [line.id for line in kept]
+    for index in (0, 12, 13, 127, 128, 300, 598):
+        line = packed[index]
+        assert (line.id, line.text, line.group) == (kept[index].id, kept[index].text, kept[index].group)
+        np.testing.assert_array_equal(line.pixels, PREPROCESS(kept[index].image.read()))
+        assert packed.widths[index] == line.pixels.shape[1]
+    assert [(s.id, s.reason) for s in packed.skipped] == [("id13", "stripes 13: bad luck")]
+
+
+def test_second_call_opens_the_same_file(tmp_path: Path) -> None:
+    first = pack(stripes(5), PREPROCESS, tmp_path)
+    stamp = first.path.stat().st_mtime_ns
+    again = pack(stripes(5), PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("worked again"))
+    assert again.path == first.path and again.path.stat().st_mtime_ns == stamp
+
+
+def test_any_change_makes_another_file() -> None:
+    keys = {
+        fingerprint(stripes(5), PREPROCESS),
+        fingerprint(stripes(6), PREPROCESS),
+        fingerprint(stripes(5, version=1), PREPROCESS),
+        fingerprint(stripes(5), Preprocess(height_px=17, contrast=False)),
+        fingerprint([*stripes(4), Line("id4", Stripes(4), "other", "g1")], PREPROCESS),
+    }
+    assert len(keys) == 5
+
+
+def test_a_changed_image_file_changes_the_fingerprint(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(b"1")
+    before = ImageFile(path).fingerprint
+    path.write_bytes(b"22")
+    assert ImageFile(path).fingerprint != before
+
+
+def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(steps, number, name):  # type: ignore[no-untyped-def]
+        yield next(iter(steps))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(stripes(400), PREPROCESS, tmp_path, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_build_left_is_cleared_a_day_later(tmp_path: Path) -> None:
+    old, recent = tmp_path / ".lines-a.partial", tmp_path / ".lines-b.partial"
+    old.touch()
+    recent.touch()
+    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
+    pack(stripes(2), PREPROCESS, tmp_path)
+    assert not old.exists() and recent.exists()
+
+
+def test_damaged_file_is_made_again(tmp_path: Path) -> None:
+    packed = pack(stripes(5), PREPROCESS, tmp_path)
+    path, size = packed.path, packed.path.stat().st_size
+    del packed
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[: size // 2])
+    with pytest.raises(DataError, match="not a complete file of packed lines"):
+        PackedLines(path)
+    assert len(pack(stripes(5), PREPROCESS, tmp_path)) == 5
+
+
+def test_empty_split_and_empty_text(tmp_path: Path) -> None:
+    assert len(pack([], PREPROCESS, tmp_path)) == 0
+    packed = pack([Line("a", Stripes(1), ""), Line("b", Stripes(2), "b")], PREPROCESS, tmp_path)
+    assert len(packed) == 1 and packed.skipped[0].reason == "a: the text is empty"
+
+
+def test_only_bad_lines(tmp_path: Path) -> None:
+    packed = pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path)
+    assert len(packed) == 0 and len(packed.skipped) == 1
+
+
+def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="id0: two lines have this id"):
+        pack([*stripes(1), *stripes(1)], PREPROCESS, tmp_path)
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot keep packed lines here .* set loader\.cache_dir"):
+        pack(stripes(1), PREPROCESS, tmp_path / "file")
+
+
+def test_travels_to_a_worker_as_a_path(tmp_path: Path) -> None:
+    packed = pack(stripes(300), PREPROCESS, tmp_path)
+    data = pickle.dumps(packed)
+    assert len(data) < 1000
+    assert pickle.loads(data)[200].id == packed[200].id
+
+
+def test_index_out_of_range(tmp_path: Path) -> None:
+    packed = pack(stripes(3), PREPROCESS, tmp_path)
+    with pytest.raises(IndexError):
+        packed[3]
+    assert [line.id for line in packed] == ["id0", "id1", "id2"]
+
+
+def test_rows_per_batch_divides_tasks() -> None:
+    assert pack_module.ROWS_PER_BATCH % pack_module.LINES_PER_TASK == 0
