@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.checkpoint import ModelInfo, write_model
@@ -62,10 +63,11 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
     checkpoints = folder / "checkpoints"
     best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
     last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False)
+    tensorboard = TensorBoardLogger(folder, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=folder,
         callbacks=[*callbacks(cfg), best, last],
-        logger=[TensorBoardLogger(folder, "tensorboard", version=""), CSVLogger(folder, "csv")],
+        logger=[tensorboard, CSVLogger(folder, "csv")],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
@@ -76,7 +78,9 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         task.load_state_dict(state["state_dict"])
     scores |= measure(trainer, task, data)
-    finish_folder(cfg, folder, task, data, provenance, scores)
+    if trainer.is_global_zero:
+        tensorboard.log_hyperparams(flat(cfg), {f"final/{name}": value for name, value in scores.items()})
+        finish_folder(folder, task, data, provenance, scores)
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
     log.info("Done: %s. The model: %s", shown, folder / "model.safetensors")
     return scores
@@ -121,6 +125,8 @@ def start_folder(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         ConfigError: the folder cannot be written, or holds a run already.
     """
     provenance = describe_run(cfg.seed)
+    if rank_zero_only.rank != 0:
+        return provenance
     if not cfg.resume and (folder / "checkpoints").exists():
         raise ConfigError(
             f"hydra.run.dir: {folder} already holds a run; go on with it (resume={folder}) or choose another folder"
@@ -159,8 +165,22 @@ def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataMod
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
 
 
+def flat(cfg: DictConfig) -> dict[str, Any]:
+    """Return the configuration as ``{"optim.lr": 0.003, ...}``, without the constructors' names."""
+    values: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                visit(value, f"{path}{key}.")
+            elif not key.startswith("_"):
+                values[f"{path}{key}"] = value if isinstance(value, bool | int | float) else str(value)
+
+    visit(OmegaConf.to_container(cfg, resolve=True), "")
+    return values
+
+
 def finish_folder(
-    cfg: DictConfig,
     folder: Path,
     task: RecognitionTask,
     data: LineDataModule,

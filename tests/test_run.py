@@ -12,6 +12,7 @@ import torch
 from conftest import texts
 from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from htr_lightning import evaluate, predict
 from htr_lightning.checkpoint import read_info
@@ -95,6 +96,21 @@ def test_same_seed_same_weights_and_other_seed_others(small_set: Path, tmp_path:
         train(small_set, tmp_path / name, "trainer.max_epochs=2", f"seed={seed}")
     assert weights_equal(tmp_path / "a", tmp_path / "b")
     assert not weights_equal(tmp_path / "a", tmp_path / "c")
+
+
+def test_worker_processes_change_nothing(small_set: Path, tmp_path: Path) -> None:
+    for name, workers in (("a", 0), ("b", 2)):
+        train(small_set, tmp_path / name, "trainer.max_epochs=2", f"+loader.num_workers={workers}")
+    assert weights_equal(tmp_path / "a", tmp_path / "b")
+
+
+def test_tensorboard_shows_scores_lines_and_hyperparameters(small_set: Path, tmp_path: Path) -> None:
+    train(small_set, tmp_path / "run", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert {"train/loss_step", "val/cer", "val/f1_macro", "lr-AdamW/pg1"} <= set(events.Tags()["scalars"])
+    assert len(events.Images("val/lines")) == 2
+    summaries = events.PluginTagToContent("hparams")
+    assert any(b"optim.lr" in content for content in summaries.values())
 
 
 def test_killed_and_resumed_is_uninterrupted(small_set: Path, tmp_path: Path) -> None:
