@@ -25,6 +25,8 @@ def main(cfg: DictConfig) -> float | None:
     except ConfigError as error:
         raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
 
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     from htr_lightning.charset import CharsetError
     from htr_lightning.data.line import DataError
     from htr_lightning.run import run
@@ -36,6 +38,8 @@ def main(cfg: DictConfig) -> float | None:
         scores = run(cfg, Path(HydraConfig.get().runtime.output_dir))
     except (ConfigError, DataError, CharsetError, NonFiniteLossError) as error:
         raise SystemExit(f"The run stopped: {error}") from None
+    except MisconfigurationException as error:
+        raise SystemExit(f"The configuration cannot be run:\n  trainer: {error}") from None
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError):
             raise SystemExit(f"The configuration cannot be run:\n  {error.__cause__}") from None

@@ -3,8 +3,9 @@
 import json
 import logging
 import math
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import torch
@@ -23,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from htr_lightning.checkpoint import ModelInfo, write_model
 from htr_lightning.config import ConfigError
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.model.recognizer import CRNN
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel, progress_bar
 from htr_lightning.provenance import describe_run, now, write_json, write_text
 from htr_lightning.task import RecognitionTask
@@ -58,7 +60,8 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
     model = make_model(data.charset.num_classes)
     data.drop_infeasible(model.frame_lengths)
     describe(cfg, data, model)
-    task = RecognitionTask(model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight)
+    info = describe_model(cfg, model, data, provenance["commit"])
+    task = RecognitionTask(model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight, info=asdict(info))
 
     checkpoints = folder / "checkpoints"
     best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
@@ -80,7 +83,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, float]:
     scores |= measure(trainer, task, data)
     if trainer.is_global_zero:
         tensorboard.log_hyperparams(flat(cfg), {f"final/{name}": value for name, value in scores.items()})
-        finish_folder(folder, task, data, provenance, scores)
+        finish_folder(folder, model, replace(info, scores=scores), data, provenance)
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
     log.info("Done: %s. The model: %s", shown, folder / "model.safetensors")
     return scores
@@ -91,7 +94,7 @@ def build(node: Any) -> Any:
     return instantiate(node, _convert_="all")
 
 
-def describe(cfg: DictConfig, data: LineDataModule, model: torch.nn.Module) -> None:
+def describe(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
     """Log what is about to be trained on what."""
     assert data.charset is not None
     lines = " + ".join(f"{len(packed)} {split}" for split, packed in data.packed.items())
@@ -125,7 +128,7 @@ def start_folder(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         ConfigError: the folder cannot be written, or holds a run already.
     """
     provenance = describe_run(cfg.seed)
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
         return provenance
     if not cfg.resume and (folder / "checkpoints").exists():
         raise ConfigError(
@@ -180,26 +183,24 @@ def flat(cfg: DictConfig) -> dict[str, Any]:
     return values
 
 
-def finish_folder(
-    folder: Path,
-    task: RecognitionTask,
-    data: LineDataModule,
-    provenance: dict[str, Any],
-    scores: dict[str, float],
-) -> None:
-    """Write ``model.safetensors``, ``result.json``, and the end of ``run.json``."""
-    fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
-    info = ModelInfo(
-        architecture=type(task.model).__name__,
-        arguments=cast(dict[str, Any], task.model.arguments),
-        charset=task.charset.to_dict(),
+def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule, commit: str) -> ModelInfo:
+    """Return what the model file will say, but for the scores."""
+    assert data.charset is not None
+    return ModelInfo(
+        architecture=type(model).__name__,
+        arguments=model.arguments,
+        charset=data.charset.to_dict(),
         preprocess=data.preprocess.to_dict(),
         width_step_px=data.width_step_px,
-        scores=scores,
-        data={"name": type(data.source).__name__, "train": fingerprints["train"]},
-        commit=provenance["commit"],
+        data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
+        commit=commit,
     )
-    write_model(folder / "model.safetensors", task.model.state_dict(), info)
+
+
+def finish_folder(folder: Path, model: CRNN, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]) -> None:
+    """Write ``model.safetensors``, ``result.json``, and the end of ``run.json``."""
+    write_model(folder / "model.safetensors", model.state_dict(), info)
     counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
-    write_json(folder / "result.json", scores | counts)
+    write_json(folder / "result.json", info.scores | counts)
+    fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
     write_json(folder / "run.json", provenance | {"data": fingerprints, "end": now()})

@@ -39,10 +39,20 @@ class RecognitionTask(lightning.LightningModule):
         charset: between texts and classes.
         optim: optimiser and schedule.
         auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
+        info: what every checkpoint says of the model besides its weights; plain JSON types.
     """
 
-    def __init__(self, model: nn.Module, charset: Charset, optim: AdamW, *, auxiliary_weight: float = 0.1) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        charset: Charset,
+        optim: AdamW,
+        *,
+        auxiliary_weight: float = 0.1,
+        info: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
+        self.info = info or {}
         self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
         self.val_metrics = RecognitionMetrics(charset)
         self.test_metrics = RecognitionMetrics(charset)
@@ -88,6 +98,10 @@ class RecognitionTask(lightning.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log ``test/cer`` and the other scores of all lines."""
         self._log_scores("test", self.test_metrics)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put charset, architecture and preprocessing beside the weights: a checkpoint is enough by itself."""
+        checkpoint["htr_lightning"] = self.info
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule over all steps that the trainer means to take."""

@@ -190,8 +190,42 @@ def test_line_in_two_splits_is_warned_of(write_lines: Write, tmp_path: Path, cap
 
 
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:
-    scores = train(small_set, tmp_path / "run", "+trainer.fast_dev_run=true")
-    assert "val/cer" in scores
+    assert "val/cer" in train(small_set, tmp_path / "run", "+trainer.fast_dev_run=true")
+
+
+def test_the_large_network_trains(small_set: Path, tmp_path: Path) -> None:
+    large = [option for option in TINY if "model" not in option]
+    settings = [*large, f"dataset.root={small_set}", f"loader.cache_dir={small_set}", "model=crnn", "augment=strong"]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = compose("config", overrides=[*settings, "+trainer.fast_dev_run=true"])
+    assert "test/cer" in run(cfg, tmp_path / "run")
+
+
+def test_checkpoints_say_what_the_model_is(small_set: Path, tmp_path: Path) -> None:
+    train(small_set, tmp_path / "run", "trainer.max_epochs=1")
+    for name in ("best", "last"):
+        state = torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        info = state["htr_lightning"]
+        assert info["preprocess"]["height_px"] == 32 and "b" in info["charset"]["characters"]
+
+
+def test_sweep(small_set: Path, tmp_path: Path) -> None:
+    sweep = ["seed=1,2", "+trainer.fast_dev_run=true", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
+    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seeds = [json.loads(path.read_text())["seed"] for path in sorted((tmp_path / "sweep").glob("*/run.json"))]
+    assert seeds == [1, 2]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_missing_gpu_is_one_sentence(small_set: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(small_set, "trainer=gpu", "trainer.accelerator=gpu", f"hydra.run.dir={tmp_path / 'run'}"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "trainer: " in done.stderr
 
 
 def test_no_val_lines(write_lines: Write, tmp_path: Path) -> None:

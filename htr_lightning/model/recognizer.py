@@ -26,7 +26,7 @@ class CRNN(nn.Module):
     max-pooling over each column instead of flattening it, and, in training, a shortcut head of one convolution
     on the CNN's features, which teaches the CNN without the detour through the LSTM.
 
-    The defaults are ``crnn_small``: 1.8 M parameters at 80 classes, made for two CPU cores and 48-pixel lines.
+    The defaults are ``crnn_small``: 1.5 M parameters at 80 classes, made for two CPU cores and 48-pixel lines.
     ``crnn`` (conf/model/crnn.yaml) is the paper's network: 7.4 M parameters for 128-pixel lines.
 
     Args:
