@@ -1,8 +1,6 @@
 """What a model file holds: everything that reading needs, in one safetensors file, without pickle."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 from htr_lightning import __version__
 from htr_lightning.charset import Charset
 from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.files import replacing
 from htr_lightning.model.recognizer import CRNN, rebuild
 
 FORMAT = 1
@@ -76,13 +75,8 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(info), ensure_ascii=False)})
-    handle, partial = tempfile.mkstemp(prefix=".", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def read_info(path: Path) -> ModelInfo:

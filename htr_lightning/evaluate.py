@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.checkpoint import ModelFileError, read_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
+    from htr_lightning.files import write_json
     from htr_lightning.metrics import RecognitionMetrics
     from htr_lightning.monitor import progress_bar
-    from htr_lightning.provenance import write_json
     from htr_lightning.reader import LineReader, device_named
 
     device = device_named(options.device, parser.error)

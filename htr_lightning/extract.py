@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.config import ConfigError, conf_dir, validate
     from htr_lightning.data.line import DataError
-    from htr_lightning.provenance import write_text
+    from htr_lightning.files import write_text
 
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     from htr_lightning.checkpoint import ModelFileError, read_model
-    from htr_lightning.provenance import write_text
+    from htr_lightning.files import write_text
     from htr_lightning.reader import LineReader, device_named
 
     device = device_named(options.device, parser.error)

@@ -24,9 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 from htr_lightning.checkpoint import ModelInfo, write_model
 from htr_lightning.config import ConfigError
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.files import write_json, write_text
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel, progress_bar
-from htr_lightning.provenance import describe_run, now, write_json, write_text
+from htr_lightning.provenance import describe_run, now
 from htr_lightning.task import RecognitionTask
 
 log = logging.getLogger(__name__)

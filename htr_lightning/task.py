@@ -124,8 +124,8 @@ class RecognitionTask(lightning.LightningModule):
 
     def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
         scores = metrics.compute()
-        self.log_dict({f"{name}/{key}": value for key, value in scores.items() if key != "cer"})
-        self.log(f"{name}/cer", scores["cer"], prog_bar=True)
+        for key, value in scores.items():  # already of all processes; sync_dist only keeps Lightning quiet
+            self.log(f"{name}/{key}", value, prog_bar=key == "cer", sync_dist=True)
         metrics.reset()
 
     def _loss(self, scores: Tensor, batch: Batch) -> Tensor:

@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import multiprocessing
-import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.files import PARTIAL, replacing
 
 FORMAT = 1
 ROWS_PER_BATCH = 128
@@ -167,23 +166,16 @@ def pack(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
-        handle, partial = tempfile.mkstemp(prefix=f".{name}-", suffix=".partial", dir=folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot keep packed lines here ({error.strerror}); set loader.cache_dir to a folder "
-            "that can be written"
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as file:
             prepared = _prepared(lines, preprocess, num_workers)
             if progress is not None:
                 prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
             _write(file, prepared, preprocess.height_px, key)
-        Path(partial).replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error}); free space or set loader.cache_dir") from None
-    finally:
-        Path(partial).unlink(missing_ok=True)
+        raise DataError(
+            f"{folder}: cannot keep packed lines here ({error.strerror or error}); free space, or set "
+            "loader.cache_dir to a folder that can be written"
+        ) from None
     return PackedLines(path)
 
 
@@ -205,7 +197,7 @@ def _refuse_duplicates(lines: Sequence[Line]) -> None:
 
 def _remove_stale(folder: Path) -> None:
     """Clear what a killed build left; a recent file may belong to a build that is still running."""
-    for partial in folder.glob(".*.partial"):
+    for partial in folder.glob(f".*{PARTIAL}"):
         with contextlib.suppress(OSError):
             if time.time() - partial.stat().st_mtime > STALE_SECONDS:
                 partial.unlink()

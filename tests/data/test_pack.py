@@ -50,7 +50,7 @@ def test_lines_come_back_in_order_with_their_pixels(tmp_path: Path, num_workers:
         assert (line.id, line.text, line.group) == (kept[index].id, kept[index].text, kept[index].group)
         np.testing.assert_array_equal(line.pixels, PREPROCESS(kept[index].image.read()))
         assert packed.widths[index] == line.pixels.shape[1]
-    assert [(s.id, s.reason) for s in packed.skipped] == [("id13", "stripes 13: bad luck")]
+    assert [(s.id, s.reason) for s in packed.skipped] == [("id13", "id13: stripes 13: bad luck")]
 
 
 def test_second_call_opens_the_same_file(tmp_path: Path) -> None:
