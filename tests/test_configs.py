@@ -49,7 +49,7 @@ def test_every_other_option_can_be_built(group: str) -> None:
 
 
 def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
-    found = problems("+trainer.max_epoch=3", "+model.chanels=[1]", "+dataset.seed=x", "+nonsense=1")
+    found = problems("+trainer.max_epoch=3", "+model.chanels=[1]", "dataset.seed=x", "+nonsense=1")
     assert any(p.startswith("trainer.max_epoch: ") and "did you mean 'max_epochs'?" in p for p in found)
     assert any(p.startswith("model.chanels: ") and "did you mean 'channels'?" in p for p in found)
     assert any(p.startswith("dataset.seed: 'x' is not int") for p in found)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from htr_lightning.monitor import INK, RIGHT, WRONG, draw_panel, paper_from_ink, progress_bar
+
+ROW = np.zeros((20, 300), np.uint8)
+
+
+def colours(picture: Image.Image) -> set[tuple[int, int, int]]:
+    return {colour for _, colour in picture.getcolors(100_000)}  # type: ignore[misc,union-attr]
+
+
+def test_right_readings_are_green_and_wrong_ones_red() -> None:
+    right, wrong = draw_panel([(ROW, "abc", "abc")]), draw_panel([(ROW, "abc", "abd")])
+    assert RIGHT in colours(right) and WRONG not in colours(right)
+    assert WRONG in colours(wrong) and RIGHT not in colours(wrong)
+    alone = draw_panel([(ROW, "", "abc")])
+    assert INK in colours(alone) and not {RIGHT, WRONG} & colours(alone)
+
+
+def test_nothing_is_cut_off() -> None:
+    narrow = draw_panel([(ROW, "abc", "abc")])
+    wide = draw_panel([(ROW, "w" * 200, "abc")])
+    assert narrow.width >= 300 and wide.width > 2 * narrow.width
+    assert draw_panel([(ROW, "a", "a")] * 3).height > 2.5 * draw_panel([(ROW, "a", "a")]).height
+
+
+def test_ink_becomes_dark() -> None:
+    assert paper_from_ink(np.array([[0.0, 1.0, 2.0]], np.float32)).tolist() == [[255, 0, 0]]
+
+
+def test_progress_bar_passes_steps_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress_bar(iter([[1, 2], [3]]), 3, "Packing")) == [[1, 2], [3]]
+    assert "3/3" in capsys.readouterr().out
