@@ -7,7 +7,7 @@ COMMANDS = {
     "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
     "predict": ("htr_lightning.predict", "read line images with a model"),
     "extract": ("htr_lightning.extract", "write the lines of a data set as image files with a manifest"),
-    "gallery": ("htr_lightning.data.gallery", "draw what preprocessing and augmentation do to your lines"),
+    "gallery": ("htr_lightning.gallery", "draw what preprocessing and augmentation do to your lines"),
 }
 
 
@@ -23,9 +23,9 @@ def main() -> None:
         print(f"There is no command {arguments[0]!r}.\n\n{help_text()}", file=sys.stderr)
         raise SystemExit(2)
     else:
-        from htr_lightning.cli import main as run
+        from htr_lightning.cli import start
 
-        run()
+        start()
 
 
 def help_text() -> str:

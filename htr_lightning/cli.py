@@ -1,6 +1,8 @@
 """The command line of experiments: compose, validate, run."""
 
 import logging
+import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,6 +12,23 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.config import ConfigError, conf_dir, groups, validate
+
+
+def start() -> None:
+    """Check that the run folder can be made, which Hydra would report with a traceback, and run `main`.
+
+    Raises:
+        SystemExit: with a message for the user.
+    """
+    given = [a.partition("=")[2] for a in sys.argv[1:] if a.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
+    folder = Path(given[-1].strip("'\"") if given else "runs").absolute()
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise SystemExit(
+            f"The run folder {folder} cannot be made: {existing} "
+            f"{'cannot be written' if existing.is_dir() else 'is a file'}; choose another with hydra.run.dir=FOLDER"
+        )
+    main()
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")

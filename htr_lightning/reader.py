@@ -1,9 +1,7 @@
 """Lines read with a model: what `evaluate` and `predict` share."""
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +60,7 @@ class LineReader:
         yield from self._read_some(waiting)
 
     def _read_some(self, lines: Sequence[Line]) -> list[Reading]:
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            prepared = list(pool.map(self._prepare, lines))
+        prepared = [self._prepare(line) for line in lines]
         readings = [p if isinstance(p, Reading) else None for p in prepared]
         usable = [i for i, p in enumerate(prepared) if isinstance(p, PackedLine)]
         pixels = [p for p in prepared if isinstance(p, PackedLine)]

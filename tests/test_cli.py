@@ -53,6 +53,14 @@ def test_constructor_errors_have_no_traceback(tmp_path: Path) -> None:
     assert "optim: warmup (2)" in done.stderr
 
 
+def test_unwritable_run_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    for arguments in ([], [f"hydra.run.dir={tmp_path / 'runs' / 'mine'}"]):
+        done = htr("dataset=lines", "dataset.root=nowhere", *arguments, cwd=tmp_path)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "is a file; choose another with hydra.run.dir=FOLDER" in done.stderr
+
+
 def test_missing_data_is_one_sentence(tmp_path: Path) -> None:
     done = htr("dataset=lines", "dataset.root=nowhere", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr

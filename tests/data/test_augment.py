@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from PIL import Image
 from torch import Tensor
 
-from htr_lightning.data import gallery
 from htr_lightning.data.augment import Augment
 
 CONF = Path(__file__).parents[2] / "conf" / "augment"
@@ -280,19 +277,3 @@ def test_an_empty_batch_and_a_single_narrow_line() -> None:
 def test_values_are_checked(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augment(**options)
-
-
-def test_gallery_writes_two_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    line = np.full((96, 500), 230, np.uint8)
-    for x in range(20, 480, 30):
-        line[30:70, x : x + 5] = 40
-    Image.fromarray(line).save(tmp_path / "line.png")
-    monkeypatch.setattr(gallery, "conf_dir", lambda: CONF.parent)
-    gallery.main([str(tmp_path / "line.png"), "--out", str(tmp_path / "out")])
-    for name in ("preprocessing.png", "augmentation.png"):
-        with Image.open(tmp_path / "out" / name) as picture:
-            assert picture.width == 1600
-            assert picture.height > 200
-        assert name in capsys.readouterr().out or name == "augmentation.png"

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from htr_lightning.config import conf_dir
 from htr_lightning.data.deslant import rotate, shear
 from htr_lightning.data.image import read_image
+from htr_lightning.data.line import DataError
 from htr_lightning.data.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -172,8 +173,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the two PNG files")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: 1)")
     arguments = parser.parse_args(argv)
-    images = [read_image(path) for path in arguments.line_images]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    _save(preprocess_picture(images), arguments.out / "preprocessing.png", 64)
-    lines = [Preprocess()(image) for image in images[:8]]
-    _save(augment_picture(lines, _strong(), seed=arguments.seed), arguments.out / "augmentation.png", 8)
+    try:
+        images = [read_image(path) for path in arguments.line_images]
+        lines = [Preprocess()(image) for image in images[:8]]
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        _save(preprocess_picture(images), arguments.out / "preprocessing.png", 64)
+        _save(augment_picture(lines, _strong(), seed=arguments.seed), arguments.out / "augmentation.png", 8)
+    except DataError as error:
+        raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(f"--out {arguments.out}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,80 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from htr_lightning.charset import Charset
+from htr_lightning.data.augment import Augment
+from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.module import LineDataModule, frames_needed, to_ink
+from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.sources.lines import Lines
+
+
+def module(root: Path, **options: Any) -> LineDataModule:
+    return LineDataModule(
+        Lines(str(root)), Preprocess(height_px=32), Augment(shear_degrees=20), cache_dir=str(root / "packed"), **options
+    )
+
+
+def test_charset_is_that_of_the_training_texts(small_set: Path) -> None:
+    data = module(small_set)
+    data.setup()
+    texts = [line.text for line in Lines(str(small_set)).lines("train")]
+    assert data.charset == Charset.from_texts(texts)
+
+
+def test_a_charset_can_be_carried_over(small_set: Path) -> None:
+    data = module(small_set)
+    data.charset = Charset.from_texts(["xyz"]).extend(["bel ami"])
+    data.setup()
+    assert data.charset is not None and data.charset.characters[:3] == ("x", "y", "z")
+
+
+def test_only_training_is_augmented_and_by_the_seed_of_the_batch(small_set: Path) -> None:
+    data = module(small_set)
+    data.setup()
+    batch = next(iter(data.train_dataloader()))
+    plain = data.on_after_batch_transfer(batch, 0)
+    torch.testing.assert_close(plain.images, to_ink(batch.images))
+    data.trainer = SimpleNamespace(training=True)  # type: ignore[assignment]
+    first, again = data.on_after_batch_transfer(batch, 0), data.on_after_batch_transfer(batch, 0)
+    assert torch.equal(first.images, again.images)
+    assert first.images.shape != plain.images.shape or not torch.equal(first.images, plain.images)
+    assert batch.images.dtype == torch.uint8  # the loader's batch is not touched
+
+
+def test_ink_is_1_and_paper_exactly_0() -> None:
+    assert to_ink(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [1.0, 0.0]
+
+
+def test_setup_twice_reads_once(small_set: Path) -> None:
+    calls: list[Split] = []
+
+    class Counting(Lines):
+        def lines(self, split: Split) -> list[Line]:
+            calls.append(split)
+            return super().lines(split)
+
+    data = LineDataModule(Counting(str(small_set)), Preprocess(), Augment(), cache_dir=str(small_set / "packed"))
+    data.setup()
+    data.setup("test")
+    assert calls == ["train", "val", "test"]
+
+
+def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
+    for number in range(15):
+        (small_set / "train" / f"{number}.png").unlink()
+    with pytest.raises(DataError) as caught:
+        module(small_set).setup()
+    message = str(caught.value)
+    assert "15 lines cannot be used" in message and "and 5 more" in message
+    assert message.count(".png: there is no such file") == 10
+
+
+def test_frames_needed_counts_repeats() -> None:
+    assert frames_needed([]) == 0
+    assert frames_needed([1, 2, 3]) == 3
+    assert frames_needed([1, 1, 2, 2, 2]) == 8
