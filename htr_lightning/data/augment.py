@@ -50,7 +50,8 @@ class Augment:
         span_mask_probability: of paper in place of a few vertical spans.
         span_mask_count: most spans masked in a line.
         span_mask_width_px: widest span, down to a quarter of it; never more than an eighth of the line.
-        width_multiple_px: the canvas is rounded up to a multiple of this when the geometry changes it.
+        width_multiple_px: the canvas is rounded up to a multiple of this when the geometry changes it; few
+            different widths let the kernels of the network be reused.
 
     Raises:
         ValueError: a value is out of its range; names ``augment.<key>``.
@@ -73,7 +74,7 @@ class Augment:
     span_mask_probability: float = 0.0
     span_mask_count: int = 2
     span_mask_width_px: int = 24
-    width_multiple_px: int = 16
+    width_multiple_px: int = 64
 
     def __post_init__(self) -> None:
         for field in fields(self):
