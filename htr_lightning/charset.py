@@ -1,6 +1,7 @@
 """The bijection between the characters of a text and the classes of a recogniser."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -145,6 +146,10 @@ class Charset:
     def unknown(self, text: str) -> str:
         """Return the characters of the normalised text that the charset lacks, each once, in their order."""
         return "".join(c for c in dict.fromkeys(self.normalize(text)) if c not in self._ids)
+
+    def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """Return how often each character that the charset lacks stands in some texts."""
+        return Counter(c for text in texts for c in self.normalize(text) if c not in self._ids)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into text, one character for each id, so that positions carry over.

@@ -98,6 +98,8 @@ def read_info(path: Path) -> ModelInfo:
     try:
         values = json.loads(metadata[KEY])
         number = int(values["format"])
+        if number < 1:
+            raise ValueError(number)
     except (ValueError, KeyError, TypeError):
         raise ModelFileError(f"{path}: its description is damaged; copy or download it again") from None
     if number > FORMAT:

@@ -4,12 +4,15 @@ import logging
 import os
 import sys
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.config import ConfigError, conf_dir, groups, validate
 
@@ -20,15 +23,25 @@ def start() -> None:
     Raises:
         SystemExit: with a message for the user.
     """
-    given = [a.partition("=")[2] for a in sys.argv[1:] if a.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
-    folder = Path(given[-1].strip("'\"") if given else "runs").absolute()
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    values = dict(a.lstrip("+").partition("=")[::2] for a in sys.argv[1:] if "=" in a)
+    resume = values.get("resume")
+    if resume not in (None, "", "null") and not (Path(str(resume).strip("'\"")) / "config.yaml").is_file():
+        raise SystemExit(f"resume: {resume} is not a run folder; it has no config.yaml")
+    runs = not any(a.startswith(("--cfg", "-c", "--info", "-i", "--hydra-help")) for a in sys.argv[1:])
+    if runs and resume in (None, "", "null"):
+        sweep = any(a in ("--multirun", "-m") for a in sys.argv[1:])
+        key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
+        _refuse_unwritable(Path(values.get(key, "runs").strip("'\"")).absolute(), key)
+    main()
+
+
+def _refuse_unwritable(folder: Path, key: str) -> None:
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SystemExit(
             f"The run folder {folder} cannot be made: {existing} "
-            f"{'cannot be written' if existing.is_dir() else 'is a file'}; choose another with hydra.run.dir=FOLDER"
+            f"{'cannot be written' if existing.is_dir() else 'is a file'}; choose another with {key}=FOLDER"
         )
-    main()
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -41,7 +54,8 @@ def main(cfg: DictConfig) -> float | None:
     try:
         cfg = resumed(cfg, HydraConfig.get().overrides.task) if cfg.resume else cfg
         validate(cfg)
-    except ConfigError as error:
+        refuse_sweep_over_devices(cfg)
+    except (ConfigError, OmegaConfBaseException) as error:
         raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -57,6 +71,11 @@ def main(cfg: DictConfig) -> float | None:
         scores = run(cfg, Path(HydraConfig.get().runtime.output_dir))
     except (ConfigError, DataError, CharsetError, NonFiniteLossError) as error:
         raise SystemExit(f"The run stopped: {error}") from None
+    except BrokenProcessPool:
+        raise SystemExit(
+            "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
+            "use fewer with +loader.num_pack_workers=1"
+        ) from None
     except MisconfigurationException as error:
         raise SystemExit(f"The configuration cannot be run:\n  trainer: {error}") from None
     except InstantiationException as error:
@@ -64,6 +83,20 @@ def main(cfg: DictConfig) -> float | None:
             raise SystemExit(f"The configuration cannot be run:\n  {error.__cause__}") from None
         raise
     return scores.get("val/cer")
+
+
+def refuse_sweep_over_devices(cfg: DictConfig) -> None:
+    """Lightning starts its other processes with the whole command line, and so the whole sweep, again.
+
+    Raises:
+        ConfigError: a sweep in this process, over runs on several devices.
+    """
+    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    if sweep and cfg.trainer.get("devices", 1) != 1 and "spawn" not in str(cfg.trainer.get("strategy", "")):
+        raise ConfigError(
+            f"trainer.devices: {cfg.trainer.devices} in a sweep; use 1, or +trainer.strategy=ddp_spawn, or run the "
+            "configurations one by one"
+        )
 
 
 def quieten() -> None:
@@ -87,8 +120,8 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
         raise ConfigError(f"resume: {cfg.resume} is not a run folder; it has no config.yaml")
     saved = OmegaConf.load(path)
     assert isinstance(saved, DictConfig)
-    for key in (override.partition("=")[0] for override in overrides):
-        if key in groups() or key.startswith(("+", "~")):
-            raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('+~')}; override single values only")
+    for key in (override.partition("=")[0].lstrip("+") for override in overrides):
+        if key in groups() or key.startswith("~"):
+            raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('~')}; override single values only")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
     return saved

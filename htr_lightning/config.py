@@ -33,6 +33,7 @@ class Config:
     resume: str | None = None
     early_stopping: int | None = None
     auxiliary_weight: float = 0.1
+    licence: str = ""
     dataset: Any = MISSING
     preprocess: Any = MISSING
     loader: Any = MISSING
@@ -77,6 +78,22 @@ def conf_dir() -> Path:
     raise ConfigError("no config.yaml in " + " or ".join(map(str, places)))
 
 
+SET_BY_THE_RUN = {
+    "trainer.gradient_clip_val": "use optim.clip_norm",
+    "trainer.callbacks": "use early_stopping, optim.ema_decay",
+    "trainer.logger": "TensorBoard and CSV are always written",
+    "trainer.default_root_dir": "use hydra.run.dir",
+    "trainer.use_distributed_sampler": "the loader divides the lines itself",
+    "loader.seed": "use seed",
+    "loader.source": "use dataset",
+    "loader.preprocess": "use preprocess",
+    "loader.augment": "use augment",
+    "loader.progress": "use trainer.enable_progress_bar",
+    "model.num_classes": "the charset of the training texts decides",
+}
+"""Parameters of constructors that a configuration must not name, and what to do instead."""
+
+
 def validate(cfg: DictConfig) -> None:
     """Check the composed configuration against the code it names, without building anything.
 
@@ -87,6 +104,15 @@ def validate(cfg: DictConfig) -> None:
     root = typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
     fields = [f.name for f in dataclasses.fields(Config)]
     problems += [f"{key}: not a root key; {_suggest(key, fields)}" for key in root if key not in fields]
+    problems += [
+        f"{key}: set by the run; {remedy}"
+        for key, remedy in SET_BY_THE_RUN.items()
+        if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
+    ]
+    if not 0 <= int(root.get("seed") or 0) < 2**32:
+        problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
+    if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
+        problems.append("trainer.max_epochs: -1 (endless) gives the schedule no length; set trainer.max_steps too")
     problems += _problems(root, "")
     if problems:
         raise ConfigError("\n".join(problems))

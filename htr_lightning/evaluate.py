@@ -3,8 +3,8 @@
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from htr_lightning.charset import Charset, printable
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.files import write_json
     from htr_lightning.metrics import RecognitionMetrics
-    from htr_lightning.monitor import progress_bar
+    from htr_lightning.progress import progress_bar
     from htr_lightning.reader import LineReader, device_named
 
     device = device_named(options.device, parser.error)
@@ -35,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
     texts = {line.id: line.text for line in lines}
     reader = LineReader(model, device)
-    readings = [r for (r,) in progress_bar(([r] for r in reader.read(lines)), len(lines), "Reading")]
+    readings = [
+        replace(reading, pixels=None)
+        for (reading,) in progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
+    ]
+    if not lines:
+        raise SystemExit(f"{options.data}: there is no line to measure on")
     good = [reading for reading in readings if reading.problem is None and texts[reading.id]]
     problems = [r.problem or f"{r.id}: the text is empty" for r in readings if r.problem or not texts[r.id]]
     for problem in problems[:20]:
@@ -45,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{options.data}: {len(problems)} of {len(lines)} lines cannot be used; mend them, or leave them out "
             f"with --max-skipped {len(problems)}"
         )
+    if not good:
+        raise SystemExit(f"{options.data}: none of its {len(lines)} lines can be used")
     warn_of_unknown(model.charset, [texts[reading.id] for reading in good], options.data)
     metrics = RecognitionMetrics(model.charset)
     metrics.update([texts[reading.id] for reading in good], [reading.text for reading in good])
@@ -78,8 +85,7 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
 
 def warn_of_unknown(charset: Charset, texts: Sequence[str], data: Path) -> None:
     """Name the characters that the model cannot write; each of them counts as an error."""
-    counts = Counter(c for text in texts for c in charset.normalize(text) if c not in charset)
-    for character, count in counts.most_common():
+    for character, count in charset.count_unknown(texts).most_common():
         print(
             f"{data}: {printable(character)} stands {count} times in the texts but is not in the model's charset; "
             "every one counts as an error",

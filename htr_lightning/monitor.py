@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning
@@ -12,23 +11,11 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from htr_lightning.data.batch import Batch
+from htr_lightning.panel import draw_panel, paper_from_ink
 
 log = logging.getLogger(__name__)
-RIGHT, WRONG, INK = (0, 110, 40), (190, 20, 20), (20, 20, 20)
-
-
-def progress_bar(steps: Iterable[Any], num_lines: int, description: str) -> Iterable[Any]:
-    """Draw a bar while lists of lines go by; nothing is drawn where there is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task(description, total=num_lines)
-        for step in steps:
-            yield step
-            progress.advance(task, len(step))
 
 
 class ProgressBar(RichProgressBar):
@@ -45,7 +32,7 @@ class EpochLog(Callback):
     """Writes one line for each epoch to the log: what remains readable where there is no progress bar."""
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the epoch's scores; the training loss is that of the epoch so far."""
+        """Log the epoch's scores; the loss is that of the last training batch."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         scores = trainer.callback_metrics
@@ -98,7 +85,11 @@ class ValidationPanel(Callback):
 
 
 class Throughput(Callback):
-    """Logs ``train/lines_per_second`` of each epoch, and the share of its time spent waiting for data."""
+    """Logs ``train/lines_per_second`` of each epoch, and ``train/share_waiting``.
+
+    The latter is the share of time between the end of a step and the start of the next: loading, transfer to the
+    device and augmentation.
+    """
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
@@ -121,41 +112,3 @@ class Throughput(Callback):
         """Log the epoch's figures (of this process)."""
         pl_module.log("train/lines_per_second", self._lines / self._seconds, prog_bar=True, sync_dist=False)
         pl_module.log("train/share_waiting", self._waited / self._seconds, sync_dist=False)
-
-
-def paper_from_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Turn ink (0..1) back into grey pixels with white paper."""
-    pixels: NDArray[np.uint8] = (255 * (1 - ink.clip(0, 1))).astype(np.uint8)
-    return pixels
-
-
-def draw_panel(
-    rows: Sequence[tuple[NDArray[np.uint8], str, str]],
-    size_px: int = 16,
-    note: Callable[[int], str] | None = None,
-) -> Image.Image:
-    """Draw lines one under the other, each with its reference and, in green or red, its hypothesis.
-
-    Args:
-        rows: pixels ``(H, W)``, reference, hypothesis; without a reference (empty) the hypothesis is black.
-        size_px: of the type.
-        note: a word for each row, by its number, written before the hypothesis.
-    """
-    font = ImageFont.load_default(size_px)
-    gap, step = 8, size_px + 6
-    written = [text for _, *texts in rows for text in texts]
-    width = max([pixels.shape[1] for pixels, _, _ in rows] + [int(font.getlength(t)) + 140 for t in written])
-    heights = [pixels.shape[0] + (2 if reference else 1) * step + gap for pixels, reference, _ in rows]
-    panel = Image.new("RGB", (width + 2 * gap, sum(heights) + gap), "white")
-    draw = ImageDraw.Draw(panel)
-    y = gap
-    for number, (pixels, reference, hypothesis) in enumerate(rows):
-        panel.paste(Image.fromarray(pixels), (gap, y))
-        y += pixels.shape[0]
-        if reference:
-            draw.text((gap, y), reference, INK, font)
-            y += step
-        colour = INK if not reference else RIGHT if reference == hypothesis else WRONG
-        draw.text((gap, y), (f"{note(number)}  " if note else "") + hypothesis, colour, font)
-        y += step + gap
-    return panel

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.data.line import IMAGE_SUFFIXES, ImageFile, Line
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 FORMATS = ("txt", "tsv", "json")
 PICTURE_LINES = 24
 
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.checkpoint import ModelFileError, read_model
     from htr_lightning.files import write_text
-    from htr_lightning.reader import LineReader, device_named
+    from htr_lightning.reader import LineReader, Reading, device_named
 
     device = device_named(options.device, parser.error)
     paths = list(image_files(options.images, parser))
@@ -34,26 +33,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         reader = LineReader(read_model(options.model, device), device)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
-    readings = list(reader.read(Line(path.as_posix(), ImageFile(path), "") for path in paths))
-    good = [reading for reading in readings if reading.problem is None]
-    rows = [(reading.id, reading.text, round(reading.confidence, 4)) for reading in good]
+    rows: list[tuple[str, str, float]] = []
+    shown: list[Reading] = []
+    for reading in reader.read(Line(path.as_posix(), ImageFile(path), "") for path in paths):
+        if reading.problem is not None:
+            print(reading.problem, file=sys.stderr)
+            continue
+        rows.append((reading.id, reading.text, round(reading.confidence, 4)))
+        if len(shown) < PICTURE_LINES:
+            shown.append(reading)
     text = formatted(rows, options.format)
     try:
         if options.out is None:
             sys.stdout.write(text)
         else:
             write_text(options.out, text)
-        if options.picture is not None:
-            from htr_lightning.monitor import draw_panel
+        if options.picture is not None and shown:
+            from htr_lightning.panel import draw_panel
 
-            shown = [(r.pixels, "", r.text) for r in good[:PICTURE_LINES] if r.pixels is not None]
-            draw_panel(shown, note=lambda i: f"{good[i].confidence:.0%}").save(options.picture)
+            lines = [(r.pixels, "", r.text) for r in shown if r.pixels is not None]
+            draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}").save(options.picture)
     except (OSError, ValueError) as error:
         raise SystemExit(f"The result cannot be written: {error}") from None
-    for reading in readings:
-        if reading.problem is not None:
-            print(reading.problem, file=sys.stderr)
-    if len(good) < len(readings):
+    if len(rows) < len(paths):
         raise SystemExit(1)
 
 
@@ -78,9 +80,10 @@ def image_files(paths: Sequence[Path], parser: argparse.ArgumentParser) -> Itera
     """Yield the files that the arguments name, folders searched through, in alphabetical order."""
     for path in paths:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            images = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = sorted(p for p in images if not p.name.startswith("."))  # also ._x.png, left by macOS
             if not found:
-                parser.error(f"{path}: there is no image in this folder ({', '.join(sorted(SUFFIXES))})")
+                parser.error(f"{path}: there is no image in this folder ({', '.join(IMAGE_SUFFIXES)})")
             yield from found
         else:
             yield path  # a missing file is reported as any other that cannot be read

@@ -19,6 +19,8 @@ LIBRARIES = (
     "omegaconf",
     "torchmetrics",
     "numpy",
+    "opencv-python-headless",
+    "pillow",
     "pyarrow",
 )
 

@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from htr_lightning.checkpoint import Model
-from htr_lightning.data.batch import WidthBatches, collate
+from htr_lightning.data.batch import WidthBatches, collate, to_ink
 from htr_lightning.data.line import DataError, Line
-from htr_lightning.data.module import to_ink
 from htr_lightning.data.pack import PackedLine, pixels_of
 from htr_lightning.decode.greedy import greedy_decode
 
@@ -93,7 +92,8 @@ class LineReader:
             batch = collate([lines[row] for row in rows], width_px, model.charset)
             scores = model.network(to_ink(batch.images.to(self.device))).scores.float()
             lengths = model.network.frame_lengths(batch.widths)
-            texts = [model.charset.decode(ids).strip() for ids in greedy_decode(scores, lengths)]
+            decoded = [model.charset.decode(ids).strip() for ids in greedy_decode(scores, lengths)]
+            texts = [model.charset.normalize(text) for text in decoded]
             best = scores.log_softmax(2).amax(2).cpu()
             confidences = [math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)]
             yield rows, texts, confidences

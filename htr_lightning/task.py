@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.batch import Batch
+from htr_lightning.data.batch import Batch, frames_needed
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.metrics import RecognitionMetrics
 from htr_lightning.model.recognizer import Frames
@@ -73,13 +73,14 @@ class RecognitionTask(lightning.LightningModule):
         frames = self.recognizer(batch.images)
         loss = self._loss(frames.scores, batch)
         total = loss
-        if self.auxiliary_weight and frames.auxiliary is not None:
+        if frames.auxiliary is not None:
             total = loss + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
         if not torch.isfinite(total):
             raise NonFiniteLossError(
                 f"the loss is {total.item()} at step {self.global_step}, epoch {self.current_epoch}; lines of the "
                 f"batch: {', '.join(batch.ids)}. Lower optim.lr, or use trainer.precision=32-true"
             )
+        self._count_infeasible(batch)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True)
         return total
 
@@ -122,6 +123,12 @@ class RecognitionTask(lightning.LightningModule):
         ids = greedy_decode(scores, self.recognizer.frame_lengths(widths))
         return [self.charset.decode(line).strip() for line in ids]
 
+    def _count_infeasible(self, batch: Batch) -> None:
+        """Log the share of lines that random rescaling left too narrow for their text, and `ctc_loss` ignores."""
+        needed = frames_needed(batch.targets, batch.target_lengths)
+        share = (self.recognizer.frame_lengths(batch.widths) < needed).float().mean()
+        self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True)
+
     def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
         scores = metrics.compute()
         for key, value in scores.items():  # already of all processes; sync_dist only keeps Lightning quiet
@@ -144,20 +151,14 @@ def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
         frame_lengths: ``(N,)`` int64 on the CPU.
         target_lengths: ``(N,)`` int64 on the CPU.
     """
-    feasible = frame_lengths >= _frames_needed(targets, target_lengths)
+    feasible = frame_lengths >= frames_needed(targets, target_lengths)
     if not bool(feasible.all()):
         targets = targets[torch.repeat_interleave(feasible, target_lengths)]
         target_lengths = target_lengths * feasible
+    scores = scores.cpu() if scores.device.type == "mps" else scores  # where torch has no CTC
     with torch.autocast(scores.device.type, enabled=False):
         log_probs = scores.float().log_softmax(dim=2).transpose(0, 1)
-        # cuDNN's CTC is non-deterministic: int64 targets on the log-probs' own device choose the native one.
+        # int64 targets beside the scores choose torch's own CTC: cuDNN's has given NaN.
         losses = F.ctc_loss(log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none")
         weights = feasible.float() / target_lengths.clamp(min=1)
         return (losses * weights.to(scores.device)).sum() / max(1, int(feasible.sum()))
-
-
-def _frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return ``(N,)``: the characters of each text, and one frame more between two equal neighbours."""
-    line = torch.repeat_interleave(torch.arange(len(target_lengths)), target_lengths)
-    repeats = (targets[1:] == targets[:-1]) & (line[1:] == line[:-1])
-    return target_lengths + torch.bincount(line[1:][repeats], minlength=len(target_lengths))

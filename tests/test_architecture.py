@@ -23,8 +23,9 @@ FORBIDDEN = {
     "optim.py": ("lightning", "hydra", "htr_lightning"),
     "task.py": ("hydra", "htr_lightning.run", "htr_lightning.checkpoint", "htr_lightning.data.sources"),
     "checkpoint.py": ("lightning", "hydra", "htr_lightning.task", "htr_lightning.run"),
-    "predict.py": ("hydra", "htr_lightning.run", "htr_lightning.task"),
-    "evaluate.py": ("hydra", "htr_lightning.run", "htr_lightning.task"),
+    "predict.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "evaluate.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "reader.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.data.module"),
 }
 
 

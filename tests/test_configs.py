@@ -56,6 +56,15 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
     assert len(found) == 4
 
 
+def test_what_the_run_sets_cannot_be_set() -> None:
+    found = problems("+trainer.gradient_clip_val=1", "+loader.seed=3", "seed=-1", "trainer.max_epochs=-1")
+    assert found[:2] == [
+        "trainer.gradient_clip_val: set by the run; use optim.clip_norm",
+        "loader.seed: set by the run; use seed",
+    ]
+    assert found[2].startswith("seed: -1") and found[3].startswith("trainer.max_epochs: -1")
+
+
 def test_missing_values_and_choices() -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=["dataset=lines", "+preprocess.binarize=adaptive"])

@@ -110,7 +110,7 @@ def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
     shown = capsys.readouterr()
     assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE) stands 2 times" in shown.err
     assert "'ñ' (U+00F1" in shown.err
-    result = json.loads(shown.out[shown.out.index("{") :])
+    result = json.loads(shown.out)
     assert result["lines"] == 2 and result["cer"] >= 3 / 6
 
 
@@ -123,9 +123,23 @@ def test_evaluate_stops_at_unusable_lines_unless_told_otherwise(
     errors = capsys.readouterr().err
     assert "gone.png" in errors and "1.png: the text is empty" in errors
     evaluate.main([str(model_file), "--data", str(path), "--max-skipped", "2"])
-    shown = capsys.readouterr().out
-    result = json.loads(shown[shown.index("{") :])
+    result = json.loads(capsys.readouterr().out)
     assert (result["lines"], result["skipped"]) == (1, 2)
+
+
+def test_predict_with_nothing_to_draw_names_the_images(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        predict.main([str(model_file), "bad.png", "--picture", str(tmp_path / "p.png")])
+    assert stopped.value.code == 1 and "bad.png" in capsys.readouterr().err
+
+
+def test_evaluate_on_nothing(model_file: Path, images: Path) -> None:
+    with pytest.raises(SystemExit, match="there is no line to measure on"):
+        evaluate.main([str(model_file), "--data", str(manifest(images))])
+    with pytest.raises(SystemExit, match="none of its 1 lines can be used"):
+        evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", ""))), "--max-skipped", "1"])
 
 
 def test_evaluate_without_data(model_file: Path, tmp_path: Path) -> None:

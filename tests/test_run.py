@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import texts
+from conftest import texts, typeset
 from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -133,18 +134,78 @@ def test_killed_and_resumed_is_uninterrupted(small_set: Path, tmp_path: Path) ->
     assert len(provenance["resumed"]) == 1
 
 
-def test_resume_refuses_what_is_no_run(small_set: Path, tmp_path: Path) -> None:
-    def resume(*more: str) -> str:
-        arguments = [sys.executable, "-m", "htr_lightning", *more]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        assert done.returncode == 1 and "Traceback" not in done.stderr
-        return done.stderr
+def htr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "htr_lightning", *arguments], capture_output=True, text=True, check=False
+    )
 
+
+def test_resume_refuses_what_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "is not a run folder" in resume(f"resume={tmp_path / 'empty'}")
+    for name in ("empty", "typo"):
+        done = htr(f"resume={tmp_path / name}")
+        assert done.returncode == 1 and "Traceback" not in done.stderr and "is not a run folder" in done.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_refused_resume_changes_nothing(small_set: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(small_set, folder, "trainer.max_epochs=1")
-    assert "model: a resumed run keeps its model" in resume(f"resume={folder}", "model=crnn")
+    before = {name: (folder / name).read_bytes() for name in ("config.yaml", "run.json", "result.json")}
+    for override, message in (
+        ("model=crnn", "model: a resumed run keeps its model"),
+        ("++optim.warmup=2", "optim: warmup (2)"),
+        ("++dataset.root=nowhere", "nowhere"),
+    ):
+        done = htr(f"resume={folder}", override)
+        assert done.returncode == 1 and "Traceback" not in done.stderr and message in done.stderr
+    typeset("other").save(small_set / "train" / "0.png")
+    done = htr(f"resume={folder}")
+    assert done.returncode == 1 and "the training lines are not what the run in" in done.stderr
+    assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+def test_a_resumed_run_can_go_on_for_longer(small_set: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(small_set, folder, "trainer.max_epochs=1")
+    done = htr(f"resume={folder}", "trainer.max_epochs=2", "++loader.max_skipped=1")
+    assert done.returncode == 0, done.stderr
+    assert "max_skipped: 1" in (folder / "config.yaml").read_text()
+    assert torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
+
+
+def test_scores_are_those_of_the_exported_weights(small_set: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    # An average that lags so far behind that the last one differs much from the best one.
+    scores = train(small_set, folder, "trainer.max_epochs=6", "+optim.ema_decay=0.9", "+loader.max_lines_per_batch=4")
+    evaluate.main([str(folder / "model.safetensors"), "--data", str(small_set / "val.tsv"), "--out", str(tmp_path)])
+    assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(scores["val/cer"], abs=1e-6)
+    state = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    best = next(value for name, value in state["callbacks"].items() if "'val/cer'" in name)["best_model_score"]
+    assert scores["val/cer"] == pytest.approx(float(best), abs=1e-6)
+
+
+def test_two_processes_train_and_measure_every_line_once(write_lines: Write, tmp_path: Path) -> None:
+    for seed, (split, number) in enumerate((("train", 10), ("val", 5), ("test", 7))):
+        root = write_lines(texts(number, seed), split)
+    folder = tmp_path / "run"
+    parallel = ["trainer.devices=2", "+trainer.strategy=ddp", "trainer.max_epochs=2", "+loader.max_lines_per_batch=2"]
+    done = subprocess.run(
+        command(root, *parallel, f"hydra.run.dir={folder}"), capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((folder / "result.json").read_text())
+    evaluate.main([str(folder / "model.safetensors"), "--data", str(root / "test.tsv"), "--out", str(tmp_path)])
+    alone = json.loads((tmp_path / "result.json").read_text())
+    assert {name: result[f"test/{name}"] for name in ("cer", "wer", "f1")} == pytest.approx(
+        {name: alone[name] for name in ("cer", "wer", "f1")}, abs=1e-6
+    )
+
+
+def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
+    sweep = ["seed=1,2", "trainer.devices=2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
+    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "trainer.devices: 2 in a sweep; use 1" in done.stdout + done.stderr
 
 
 def test_a_run_folder_is_not_overwritten(small_set: Path, tmp_path: Path) -> None:
@@ -179,14 +240,13 @@ def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: 
     train(root, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=1")
 
 
-def test_line_in_two_splits_is_warned_of(write_lines: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for split in ("train", "val"):
-        root = write_lines(texts(4), split)
-    rows = (root / "train.tsv").read_text().splitlines()
-    with (root / "val.tsv").open("a") as file:
+def test_line_in_two_splits_is_warned_of(small_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = (small_set / "train.tsv").read_text().splitlines()
+    with (small_set / "val.tsv").open("a") as file:
         file.write(rows[1] + "\n")
-    train(root, tmp_path / "run", "trainer.max_epochs=1")
-    assert "1 lines of val are in train too" in caplog.text and "train/0.png" in caplog.text
+    train(small_set, tmp_path / "run", "trainer.max_epochs=1")
+    found = re.search(r"(\d) lines of val are in train too.*", caplog.text)
+    assert found and "train/0.png" in found[0]
 
 
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from htr_lightning.charset import Charset
+from htr_lightning.data.line import DataError
 from htr_lightning.data.pack import PackedLine, PackedLines
 
 
@@ -69,6 +70,26 @@ def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: 
     )
 
 
+def to_ink(images: Tensor) -> Tensor:
+    """Turn uint8 pixels (paper 255) into float ink (0 paper, 1 ink)."""
+    return images.float().div_(-255.0).add_(1.0)
+
+
+def frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return how many frames CTC needs for each text: one a character, and one between equal neighbours.
+
+    Args:
+        targets: class ids, one text after the other, int64.
+        target_lengths: ``(N,)`` int64.
+
+    Returns:
+        ``(N,)`` int64.
+    """
+    line = torch.repeat_interleave(torch.arange(len(target_lengths)), target_lengths)
+    repeats = (targets[1:] == targets[:-1]) & (line[1:] == line[:-1])
+    return target_lengths + torch.bincount(line[1:][repeats], minlength=len(target_lengths))
+
+
 class LineDataset(Dataset[Batch]):
     """Packed lines, fetched a batch at a time."""
 
@@ -92,7 +113,7 @@ class WidthBatches(Sampler[BatchKey]):
         pixels_per_batch: at most so many pixels, padding included; a wider line makes a batch of its own.
         max_lines: at most so many lines in a batch.
         width_step_px: widths are rounded up to multiples of this.
-        max_shapes: at most so many different widths.
+        max_shapes: at most so many different widths (before augmentation, which may widen a batch).
         shuffle: draw lines and order anew each epoch, and give every rank equally many batches by repeating
             some; otherwise narrow to wide, each line exactly once over all ranks.
         seed: of the order and of the batches' own seeds.
@@ -158,6 +179,19 @@ class WidthBatches(Sampler[BatchKey]):
             full = len(rows) if not self.merge or width == widths[-1] else len(rows) // size * size
             batches += [(rows[i : min(i + size, full)], int(width)) for i in range(0, full, size)]
             left = rows[full:]
+        return batches if self.shuffle else self._for_every_rank(batches)
+
+    def _for_every_rank(self, batches: list[tuple[NDArray[np.int64], int]]) -> list[tuple[NDArray[np.int64], int]]:
+        """Halve the largest batches until every rank gets equally many, or ranks would wait for each other."""
+        while len(batches) % self.world_size:
+            largest = max(range(len(batches)), key=lambda index: len(batches[index][0]))
+            rows, width = batches[largest]
+            if len(rows) < 2:
+                raise DataError(
+                    f"{len(self.shapes)} lines cannot be shared by {self.world_size} processes; use fewer devices"
+                )
+            half = len(rows) // 2
+            batches[largest : largest + 1] = [(rows[:half], width), (rows[half:], width)]
         return batches
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
+"""What is taken for an image when a folder is searched."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 

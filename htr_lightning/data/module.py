@@ -11,9 +11,9 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from htr_lightning.charset import Charset, Normalization
+from htr_lightning.charset import Charset, Normalization, printable
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import Batch, LineDataset, WidthBatches
+from htr_lightning.data.batch import Batch, LineDataset, WidthBatches, frames_needed, to_ink
 from htr_lightning.data.line import SPLITS, DataError, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.preprocess import Preprocess
@@ -66,6 +66,14 @@ class LineDataModule(lightning.LightningDataModule):
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
+        for key, value in (
+            ("pixels_per_batch", pixels_per_batch),
+            ("max_lines_per_batch", max_lines_per_batch),
+            ("width_step_px", width_step_px),
+            ("max_shapes", max_shapes),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f"loader.{key}: {value} is too small; give 1 or more")
         self.source, self.preprocess, self.augment = source, preprocess, augment
         self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
@@ -105,6 +113,7 @@ class LineDataModule(lightning.LightningDataModule):
         self._warn_of_shared_lines()
         if self.charset is None:
             self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
+        self._warn_of_unknown_characters(self.charset)
 
     def _check_skipped(self) -> None:
         skipped = [item for packed in self.packed.values() for item in packed.skipped]
@@ -121,18 +130,27 @@ class LineDataModule(lightning.LightningDataModule):
         log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
 
     def _warn_of_shared_lines(self) -> None:
-        """A line of train that is also in val or test makes the scores look better than they are."""
-        train = set(self.packed["train"].column("id"))
-        for split in SPLITS[1:]:
-            shared = [identity for identity in self.packed[split].column("id") if identity in train]
+        """The same line in two splits makes scores look better than they are; found by id and by content."""
+        for one, other in itertools.combinations(SPLITS, 2):
+            seen = {*self.packed[one].column("id"), *self.packed[one].column("digest")}
+            rows = zip(self.packed[other].column("id"), self.packed[other].column("digest"), strict=True)
+            shared = [identity for identity, digest in rows if identity in seen or digest in seen]
             if shared:
                 log.warning(
-                    "%d lines of %s are in train too, so scores on %s say little: %s",
+                    "%d lines of %s are in %s too, so scores on %s say little: %s",
                     len(shared),
-                    split,
-                    split,
+                    other,
+                    one,
+                    other,
                     ", ".join(shared[:NAMED]),
                 )
+
+    def _warn_of_unknown_characters(self, charset: Charset) -> None:
+        for split in SPLITS[1:]:
+            counts = charset.count_unknown(self.packed[split].column("text"))
+            if counts:
+                listed = ", ".join(f"{printable(c)} {n} times" for c, n in counts.most_common(NAMED))
+                log.warning("%s has characters that train lacks; each counts as an error: %s", split, listed)
 
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Leave out training lines whose text needs more frames than the model gives them (CTC).
@@ -145,11 +163,13 @@ class LineDataModule(lightning.LightningDataModule):
         assert self.charset is not None
         lines = self.packed["train"]
         frames = frame_lengths(torch.from_numpy(lines.widths)).tolist()
-        ids, texts = lines.column("id"), lines.column("text")
+        targets = [self.charset.encode_known(text) for text in lines.column("text")]
+        lengths = torch.tensor([len(target) for target in targets])
+        needed = frames_needed(torch.tensor([label for target in targets for label in target]), lengths).tolist()
         short = [
-            (row, f"{identity}: {needed} frames needed by its {len(text)} characters, {available} available")
-            for row, (identity, text, available) in enumerate(zip(ids, texts, frames, strict=True))
-            if (needed := frames_needed(self.charset.encode_known(text))) > available
+            (row, f"{identity}: {needed[row]} frames needed by its {len(targets[row])} characters, {frames[row]} there")
+            for row, identity in enumerate(lines.column("id"))
+            if needed[row] > frames[row]
         ]
         if not short:
             return
@@ -193,6 +213,7 @@ class LineDataModule(lightning.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
             without=self._dropped.get(split, []),
+            merge=shuffle,  # in val and test a line is padded as it will be when the model is used
         )
         return DataLoader(
             LineDataset(lines, self.charset),
@@ -214,13 +235,3 @@ class LineDataModule(lightning.LightningDataModule):
             generator = torch.Generator().manual_seed(batch.seed)
             images, widths = self.augment(images, widths, generator)
         return replace(batch, images=images, widths=widths)
-
-
-def to_ink(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 pixels (paper 255) into float ink (0 paper, 1 ink)."""
-    return images.float().div_(-255.0).add_(1.0)
-
-
-def frames_needed(target: list[int]) -> int:
-    """Return how many frames CTC needs for a target: one a label, and one between equal neighbours."""
-    return len(target) + sum(a == b for a, b in itertools.pairwise(target))

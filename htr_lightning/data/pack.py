@@ -26,7 +26,7 @@ from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import PARTIAL, replacing
 
-FORMAT = 1
+FORMAT = 1  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
 ROWS_PER_BATCH = 128
 LINES_PER_TASK = 32
 FEW_LINES = 256  # packed in this process: starting workers would take longer
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("text", pa.string()),
         ("group", pa.string()),
+        ("digest", pa.string()),
         ("width_px", pa.int32()),
         ("pixels", pa.binary()),
     ]
@@ -116,7 +117,7 @@ class PackedLines(Sequence[PackedLine]):
         if not 0 <= index < len(self.widths):
             raise IndexError(index)
         batch, row = self._batches[index // ROWS_PER_BATCH], index % ROWS_PER_BATCH
-        identity, text, group, _, pixels = (column[row] for column in batch.columns)
+        identity, text, group, pixels = (batch.column(name)[row] for name in ("id", "text", "group", "pixels"))
         shape = (self.height_px, int(self.widths[index]))
         return PackedLine(
             identity.as_py(),
@@ -126,7 +127,7 @@ class PackedLines(Sequence[PackedLine]):
         )
 
     def column(self, name: str) -> Iterator[str]:
-        """Yield the ``id``, ``text`` or ``group`` of every line, without touching the pixels."""
+        """Yield the ``id``, ``text``, ``group`` or ``digest`` (of the pixels) of every line, in order."""
         for batch in self._batches:
             yield from batch.column(name).to_pylist()
 
@@ -160,9 +161,13 @@ def pack(
     key = fingerprint(lines, preprocess)
     path = folder / f"{name}-{key[:16]}.arrow"
     if path.is_file():
-        with contextlib.suppress(DataError):
-            return PackedLines(path)
-        log.warning("%s is damaged and is made again", path)
+        try:
+            packed = PackedLines(path)
+        except DataError:
+            log.warning("%s is damaged and is made again", path)
+        else:
+            if not _mended(packed, lines, preprocess):
+                return packed
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
@@ -193,6 +198,15 @@ def _refuse_duplicates(lines: Sequence[Line]) -> None:
         if line.id in seen:
             raise DataError(f"{line.id}: two lines have this id; each line of a split needs one of its own")
         seen.add(line.id)
+
+
+def _mended(packed: PackedLines, lines: Sequence[Line], preprocess: Preprocess) -> bool:
+    """Whether a line that could not be used can be now: a permission or a network drive leaves no trace in files."""
+    reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
+    again = _prepare([line for line in lines if line.id in reasons], preprocess)
+    return any(result != reasons[line.id] for line, result in again if isinstance(result, str)) or any(
+        not isinstance(result, str) for _, result in again
+    )
 
 
 def _remove_stale(folder: Path) -> None:
@@ -270,8 +284,8 @@ def _write(file: Any, prepared: Iterable[list[Prepared]], height_px: int, key: s
             out.write_batch(_record_batch(skipped, schema))
 
 
-Row = tuple[str, str, str, int, bytes]
-"""id, text (of a skipped line: the reason), group, width_px, pixels."""
+Row = tuple[str, str, str, str, int, bytes]
+"""id, text (of a skipped line: the reason), group, digest, width_px, pixels."""
 
 
 def _batched(prepared: Iterable[list[Prepared]], skipped: list[Row]) -> Iterator[list[Row]]:
@@ -279,9 +293,11 @@ def _batched(prepared: Iterable[list[Prepared]], skipped: list[Row]) -> Iterator
     for task in prepared:
         for line, result in task:
             if isinstance(result, str):
-                skipped.append((line.id, result, line.group, 0, b""))
+                skipped.append((line.id, result, line.group, "", 0, b""))
             else:
-                rows.append((line.id, line.text, line.group, result.shape[1], result.tobytes()))
+                pixels = result.tobytes()
+                digest = hashlib.blake2b(pixels, digest_size=12).hexdigest()
+                rows.append((line.id, line.text, line.group, digest, result.shape[1], pixels))
             if len(rows) == ROWS_PER_BATCH:
                 yield rows
                 rows = []

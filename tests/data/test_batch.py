@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import BatchKey, WidthBatches, collate, quantise
+from htr_lightning.data.line import DataError
 from htr_lightning.data.pack import PackedLine
 
 
@@ -56,6 +57,7 @@ def test_ranks_share_the_lines(world_size: int) -> None:
     assert all(len(rank) == len(batches) for rank, batches in zip(ranks, taken, strict=True))
     assert set(rows(list(chain(*taken)))) == set(range(500))
     evaluated = [list(sampler(values, shuffle=False, rank=r, world_size=world_size)) for r in range(world_size)]
+    assert len({len(batches) for batches in evaluated}) == 1  # or ranks would wait for each other
     assert rows(list(chain(*evaluated))) == Counter(range(500))  # none twice, none lost
 
 
@@ -72,6 +74,11 @@ def test_without_merging_a_line_is_always_padded_alike() -> None:
     values = widths(200)
     for batch in sampler(values, merge=False, shuffle=False):
         assert all(-(-int(values[row]) // 32) * 32 == batch.width_px for row in batch.rows)
+
+
+def test_fewer_lines_than_processes_are_refused() -> None:
+    with pytest.raises(DataError, match="3 lines cannot be shared by 4 processes"):
+        sampler(widths(3), shuffle=False, world_size=4)
 
 
 def test_rows_can_be_left_out() -> None:

@@ -1,14 +1,17 @@
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from conftest import typeset
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
+from htr_lightning.data.batch import frames_needed, to_ink
 from htr_lightning.data.line import DataError, Line, Split
-from htr_lightning.data.module import LineDataModule, frames_needed, to_ink
+from htr_lightning.data.module import LineDataModule
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.lines import Lines
 
@@ -74,7 +77,28 @@ def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
     assert message.count(".png: there is no such file") == 10
 
 
-def test_frames_needed_counts_repeats() -> None:
-    assert frames_needed([]) == 0
-    assert frames_needed([1, 2, 3]) == 3
-    assert frames_needed([1, 1, 2, 2, 2]) == 8
+def test_frames_needed_counts_repeats_within_a_text_only() -> None:
+    texts = [[], [1, 2, 3], [3, 3, 2, 2, 2], [2]]
+    targets = torch.tensor([label for text in texts for label in text])
+    assert frames_needed(targets, torch.tensor([len(text) for text in texts])).tolist() == [0, 3, 8, 1]
+
+
+@pytest.mark.parametrize("key", ["pixels_per_batch", "max_lines_per_batch", "width_step_px", "max_shapes"])
+def test_sizes_are_checked(small_set: Path, key: str) -> None:
+    with pytest.raises(ValueError, match=rf"loader\.{key}: 0 is too small"):
+        module(small_set, **{key: 0})
+
+
+def test_characters_that_train_lacks_are_named(small_set: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manifest = small_set / "val.tsv"
+    manifest.write_text(manifest.read_text() + "val/x.png\tñañ\n", encoding="utf-8")
+    typeset("xx").save(small_set / "val" / "x.png")
+    module(small_set).setup()
+    assert "val has characters that train lacks" in caplog.text
+    assert "'ñ' (U+00F1 LATIN SMALL LETTER N WITH TILDE) 2 times" in caplog.text
+
+
+def test_a_copied_image_in_another_split_is_found(small_set: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copy(small_set / "val" / "3.png", small_set / "test" / "3.png")
+    module(small_set).setup()
+    assert "1 lines of test are in val too, so scores on test say little: test/3.png" in caplog.text

@@ -110,6 +110,28 @@ def test_damaged_file_is_made_again(tmp_path: Path) -> None:
     assert len(pack(stripes(5), PREPROCESS, tmp_path)) == 5
 
 
+@dataclass(frozen=True)
+class Locked(Stripes):
+    """Cannot be read while the file ``lock`` exists; its fingerprint does not change."""
+
+    lock: Path = Path()
+
+    def read(self) -> np.ndarray:
+        if self.lock.exists():
+            raise DataError("stripes: permission denied")
+        return super().read()
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    lines = [*stripes(5), Line("locked", Locked(7, lock=lock), "text")]
+    assert len(pack(lines, PREPROCESS, tmp_path).skipped) == 1
+    assert len(pack(lines, PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("worked again"))) == 5
+    lock.unlink()
+    assert len(pack(lines, PREPROCESS, tmp_path)) == 6
+
+
 def test_empty_split_and_empty_text(tmp_path: Path) -> None:
     assert len(pack([], PREPROCESS, tmp_path)) == 0
     packed = pack([Line("a", Stripes(1), ""), Line("b", Stripes(2), "b")], PREPROCESS, tmp_path)

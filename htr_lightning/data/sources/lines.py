@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import SPLITS, DataError, ImageFile, Line, Split, clean_text
+from htr_lightning.data.line import IMAGE_SUFFIXES, SPLITS, DataError, ImageFile, Line, Split, clean_text
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, Columns, read_entries
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
@@ -17,7 +17,6 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
 }
 """What a split is called in file names, folder names and split columns; upper and lower case count alike."""
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _TEXT_SUFFIX = ".gt.txt"
 
 
@@ -81,13 +80,13 @@ class Lines:
         self._ratios = tuple(split_ratios)
         self._seed = split_seed
         if manifest is not None and (train or val or test):
-            raise DataError("manifest: is for all splits at once, so leave out train, val and test")
+            raise DataError("dataset.manifest: is for all splits at once, so leave out train, val and test")
         if split_column and manifest is None:
-            raise DataError("split_column: needs manifest, the one table that has it")
+            raise DataError("dataset.split_column: needs manifest, the one table that has it")
         if len(self._ratios) != 3 or min(self._ratios) < 0 or not math.isclose(sum(self._ratios), 1, abs_tol=1e-6):
-            raise DataError(f"split_ratios: {list(split_ratios)} are not three shares with the sum 1")
+            raise DataError(f"dataset.split_ratios: {list(split_ratios)} are not three shares with the sum 1")
         if self._ratios[0] == 0:
-            raise DataError(f"split_ratios: {list(split_ratios)} leave nothing to train on")
+            raise DataError(f"dataset.split_ratios: {list(split_ratios)} leave nothing to train on")
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of one split in the order of their manifest, or else by the paths of their texts.

@@ -110,7 +110,7 @@ class Mnist:
         counts = {f"num_{split}_lines": num for split, num in self._num_lines.items()}
         for name, value in {**counts, "num_val": num_val, "jitter_px": jitter_px, "seed": seed}.items():
             if value is not None and value < 0:
-                raise DataError(f"{name}: {value} is negative")
+                raise DataError(f"dataset.{name}: {value} is negative")
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of one split.
@@ -123,7 +123,7 @@ class Mnist:
         if len(digits) != len(_read_idx(images_file, num_dims=3)):
             raise DataError(f"{images_file}: has not as many digits as {_TEXTS[part]}; get both files again")
         if split != "test" and self._num_val >= len(digits):
-            raise DataError(f"num_val: {self._num_val} leaves none of {len(digits)} digits to train on")
+            raise DataError(f"dataset.num_val: {self._num_val} leaves none of {len(digits)} digits to train on")
         own = range(len(digits))
         if split != "test":
             first_val = len(digits) - self._num_val
@@ -135,7 +135,7 @@ class Mnist:
     def _single_digits(self, split: Split, images_file: Path, digits: NDArray[np.uint8], own: range) -> list[Line]:
         num = self._num_lines[split]
         if num is not None and num > len(own):
-            raise DataError(f"num_{split}_lines: there are only {len(own)} digits; leave it out for all of them")
+            raise DataError(f"dataset.num_{split}_lines: only {len(own)} digits exist; leave it out for all of them")
         return [Line(f"{split}-{i:05d}", MnistImage(images_file, (i,)), str(digits[i])) for i in own[:num]]
 
     def _strings(self, split: Split, images_file: Path, digits: NDArray[np.uint8], own: range) -> list[Line]:
@@ -186,7 +186,7 @@ def _fetch(root: Path) -> None:
 def _range(name: str, values: Sequence[int], least: int) -> tuple[int, int]:
     low, high = values if len(values) == 2 else (1, 0)
     if not least <= low <= high:
-        raise DataError(f"{name}: {list(values)} are not the least and the most, from {least} upwards")
+        raise DataError(f"dataset.{name}: {list(values)} are not the least and the most, from {least} upwards")
     return low, high
 
 

@@ -328,7 +328,7 @@ def test_missing_manifest(tmp_path):
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, word):
-    assert refusal(lambda: Lines("x", **arguments)).startswith(f"{word}: ")
+    assert refusal(lambda: Lines("x", **arguments)).startswith(f"dataset.{word}: ")
 
 
 # Size, and the real thing

@@ -204,7 +204,7 @@ def test_a_file_that_went_away_is_named(root, tmp_path):
     ],
 )
 def test_arguments_out_of_range(root, arguments, word):
-    assert refusal(lambda: Mnist(str(root), **arguments).lines("train")).startswith(f"{word}: ")
+    assert refusal(lambda: Mnist(str(root), **arguments).lines("train")).startswith(f"dataset.{word}: ")
 
 
 def test_real_digits():

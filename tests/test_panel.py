@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 from PIL import Image
 
-from htr_lightning.monitor import INK, RIGHT, WRONG, draw_panel, paper_from_ink, progress_bar
+from htr_lightning.panel import INK, RIGHT, WRONG, draw_panel, paper_from_ink
 
 ROW = np.zeros((20, 300), np.uint8)
 
@@ -28,8 +27,3 @@ def test_nothing_is_cut_off() -> None:
 
 def test_ink_becomes_dark() -> None:
     assert paper_from_ink(np.array([[0.0, 1.0, 2.0]], np.float32)).tolist() == [[255, 0, 0]]
-
-
-def test_progress_bar_passes_steps_on(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(progress_bar(iter([[1, 2], [3]]), 3, "Packing")) == [[1, 2], [3]]
-    assert "3/3" in capsys.readouterr().out
