@@ -19,7 +19,7 @@ install: .venv/installed ## make the virtual environment .venv with everything i
 demo: install ## train on synthetic handwriting, test, read new lines (about 5 minutes)
 	rm -rf runs/demo
 	$(BIN)/python -m htr_lightning +experiment=demo hydra.run.dir=runs/demo
-	$(BIN)/python -m htr_lightning extract runs/demo/lines dataset.max_length=20 --limit 12
+	$(BIN)/python -m htr_lightning extract runs/demo/lines +experiment=demo --limit 12
 	$(BIN)/python -m htr_lightning predict runs/demo/model.safetensors runs/demo/lines/test --picture runs/demo/read.png
 	@echo
 	@echo "Look at runs/demo/read.png (lines and what the model read in them), runs/demo/result.json (scores)"
