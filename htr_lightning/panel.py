@@ -1,6 +1,7 @@
 """Pictures of lines with what they say and what was read in them."""
 
 from collections.abc import Callable, Sequence
+from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,14 @@ def paper_from_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     return pixels
 
 
+def type_of(size_px: int) -> ImageFont.FreeTypeFont:
+    """Return the typeface of pictures: Noto Sans, for Pillow's own lacks all letters with accents."""
+    folder = resources.files("fontpkg_noto_sans") / "files"
+    upright = next(file for file in folder.iterdir() if file.name.startswith("NotoSans["))
+    with resources.as_file(upright) as path:
+        return ImageFont.truetype(str(path), size_px)
+
+
 def draw_panel(
     rows: Sequence[tuple[NDArray[np.uint8], str, str]],
     size_px: int = 16,
@@ -27,7 +36,7 @@ def draw_panel(
         size_px: of the type.
         note: a word for each row, by its number, written before the hypothesis.
     """
-    font = ImageFont.load_default(size_px)
+    font = type_of(size_px)
     gap, step = 8, size_px + 6
     written = [text for _, *texts in rows for text in texts]
     width = max([pixels.shape[1] for pixels, _, _ in rows] + [int(font.getlength(t)) + 140 for t in written])

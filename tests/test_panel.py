@@ -25,5 +25,10 @@ def test_nothing_is_cut_off() -> None:
     assert draw_panel([(ROW, "a", "a")] * 3).height > 2.5 * draw_panel([(ROW, "a", "a")]).height
 
 
+def test_letters_of_many_languages_are_drawn() -> None:
+    pictures = [draw_panel([(ROW, "", letter)]).tobytes() for letter in "\uffffeéêœſçčñĝßΩЖ’€"]
+    assert len(set(pictures)) == len(pictures)  # the first is the box that stands for a missing letter
+
+
 def test_ink_becomes_dark() -> None:
     assert paper_from_ink(np.array([[0.0, 1.0, 2.0]], np.float32)).tolist() == [[255, 0, 0]]
