@@ -9,7 +9,6 @@ folder; writes result.json.
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -49,7 +48,6 @@ def synthetic(number: int) -> dict[str, float]:
             "megabytes_on_disk": sum(p.stat().st_size for p in Path(folder).iterdir()) / MEGABYTE,
             "megabytes_own_after_packing": before,
             "megabytes_own_after_100_batches": memory(),
-            "peak_megabytes_of_a_packing_worker": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         }
 
 
