@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from htr_lightning import extract
+from htr_lightning.data.sources.lines import Lines
+
+
+def test_what_is_written_can_be_read_as_a_data_set(small_set: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    extract.main([str(out), "dataset=lines", f"dataset.root={small_set}", "--split", "val", "--limit", "5"])
+    before, after = Lines(str(small_set)).lines("val")[:5], Lines(str(out)).lines("val")
+    assert [line.text for line in before] == [line.text for line in after]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one.image.read(), other.image.read())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset=lines", "dataset.root=nowhere"], "nowhere: there is no such folder"),
+        (["dataset=lines"], "dataset.root: required"),
+        (["dataset=nonsense"], "nonsense"),
+        (["dataset.nonsense=1"], "nonsense"),
+    ],
+)
+def test_what_cannot_be_used_is_named(overrides: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=message):
+        extract.main([str(tmp_path / "out"), *overrides])
+
+
+def test_folder_that_cannot_be_written(small_set: Path, tmp_path: Path) -> None:
+    Image.new("L", (1, 1)).save(tmp_path / "file.png")
+    with pytest.raises(SystemExit, match=r"file\.png.*cannot be written"):
+        extract.main([str(tmp_path / "file.png"), "dataset=lines", f"dataset.root={small_set}"])
