@@ -56,6 +56,25 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
     assert len(found) == 4
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loader.max_skipped=3",
+        "loader.cache_dir=x",
+        "preprocess.max_width_px=9",
+        "optim.lr=1",
+        "trainer.precision=32-true",
+    ],
+)
+def test_what_messages_advise_can_be_typed_as_it_stands(override: str) -> None:
+    validate(composed(override))
+
+
+@pytest.mark.parametrize("override", ["dataset=lines dataset.manifest=a.tsv", "dataset=mnist dataset.download=true"])
+def test_what_messages_advise_of_data_sets_can_be_typed_too(override: str) -> None:
+    validate(composed(*override.split()))
+
+
 def test_what_the_run_sets_cannot_be_set() -> None:
     found = problems("+trainer.gradient_clip_val=1", "+loader.seed=3", "seed=-1", "trainer.max_epochs=-1")
     assert found[:2] == [

@@ -226,7 +226,7 @@ def test_damaged_lines_stop_the_run_or_are_left_out(small_set: Path, tmp_path: P
     with pytest.raises(DataError, match=r"2 lines cannot be used:(.|\n)*3\.png(.|\n)*5\.png(.|\n)*max_skipped=2"):
         train(small_set, tmp_path / "a")
     assert not (tmp_path / "a" / "checkpoints").exists()
-    train(small_set, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=2")
+    train(small_set, tmp_path / "b", "trainer.max_epochs=1", "loader.max_skipped=2")
     assert json.loads((tmp_path / "b" / "result.json").read_text())["lines/train"] == 22
 
 
@@ -237,7 +237,7 @@ def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: 
     manifest.write_text(manifest.read_text().replace("train/2.png\t", "train/2.png\t" + 100 * "bel "))
     with pytest.raises(DataError, match=r"1 training lines are too short(.|\n)*train/2\.png: 4\d\d frames needed"):
         train(root, tmp_path / "a")
-    train(root, tmp_path / "b", "trainer.max_epochs=1", "+loader.max_skipped=1")
+    train(root, tmp_path / "b", "trainer.max_epochs=1", "loader.max_skipped=1")
 
 
 def test_line_in_two_splits_is_warned_of(small_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -204,9 +204,7 @@ def _mended(packed: PackedLines, lines: Sequence[Line], preprocess: Preprocess) 
     """Whether a line that could not be used can be now: a permission or a network drive leaves no trace in files."""
     reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
     again = _prepare([line for line in lines if line.id in reasons], preprocess)
-    return any(result != reasons[line.id] for line, result in again if isinstance(result, str)) or any(
-        not isinstance(result, str) for _, result in again
-    )
+    return any(not isinstance(result, str) or result != reasons[line.id] for line, result in again)
 
 
 def _remove_stale(folder: Path) -> None:
