@@ -70,6 +70,32 @@ def clean_text(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """The place of pixels that can never be had: a reader yields it instead of dropping a line in silence.
+
+    Such a line counts as skipped (``loader.max_skipped``) and is listed with its reason.
+
+    Attributes:
+        reason: one sentence that names the file, the line and the remedy.
+    """
+
+    reason: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The reason."""
+        return self.reason
+
+    def read(self) -> NDArray[np.uint8]:
+        """Raise.
+
+        Raises:
+            DataError: always, with the reason.
+        """
+        raise DataError(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """A line that is a whole image file."""
 

@@ -6,14 +6,12 @@ stays flat however many lines there are, and worker processes share the pages.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
-import multiprocessing
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import DataError, Line
+from htr_lightning.data.line import DataError, Line, Unusable
+from htr_lightning.data.parallel import map_lines
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import PARTIAL, replacing
 
 FORMAT = 1  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
 ROWS_PER_BATCH = 128
-LINES_PER_TASK = 32
-FEW_LINES = 256  # packed in this process: starting workers would take longer
 STALE_SECONDS = 24 * 3600
 SCHEMA = pa.schema(
     [
@@ -172,7 +169,7 @@ def pack(
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         with replacing(path) as file:
-            prepared = _prepared(lines, preprocess, num_workers)
+            prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
             if progress is not None:
                 prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
             _write(file, prepared, preprocess.height_px, key)
@@ -203,7 +200,7 @@ def _refuse_duplicates(lines: Sequence[Line]) -> None:
 def _mended(packed: PackedLines, lines: Sequence[Line], preprocess: Preprocess) -> bool:
     """Whether a line that could not be used can be now: a permission or a network drive leaves no trace in files."""
     reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
-    again = _prepare([line for line in lines if line.id in reasons], preprocess)
+    again = (_prepare(preprocess, line) for line in lines if line.id in reasons)
     return any(not isinstance(result, str) or result != reasons[line.id] for line, result in again)
 
 
@@ -218,18 +215,14 @@ def _remove_stale(folder: Path) -> None:
 Prepared = tuple[Line, NDArray[np.uint8] | str]
 
 
-def _prepare(lines: Sequence[Line], preprocess: Preprocess) -> list[Prepared]:
-    """Return each line with its pixels, or with the reason why it has none."""
-    prepared: list[Prepared] = []
-    for line in lines:
-        if not line.text:
-            prepared.append((line, f"{line.id}: the text is empty"))
-            continue
-        try:
-            prepared.append((line, pixels_of(line, preprocess)))
-        except DataError as error:
-            prepared.append((line, str(error)))
-    return prepared
+def _prepare(preprocess: Preprocess, line: Line) -> Prepared:
+    """Return a line with its pixels, or with the reason why it has none."""
+    if not line.text and not isinstance(line.image, Unusable):
+        return line, f"{line.id}: the text is empty"
+    try:
+        return line, pixels_of(line, preprocess)
+    except DataError as error:
+        return line, str(error)
 
 
 def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
@@ -245,29 +238,6 @@ def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
     except Exception as error:
         error.add_note(f"while preparing line {line.id}")
         raise
-
-
-def _prepared(lines: Sequence[Line], preprocess: Preprocess, num_workers: int) -> Iterator[list[Prepared]]:
-    """Yield the lines in order, a task's worth at a time, with few results waiting at any moment."""
-    tasks = [lines[i : i + LINES_PER_TASK] for i in range(0, len(lines), LINES_PER_TASK)]
-    if num_workers <= 1 or len(lines) <= FEW_LINES:
-        for task in tasks:
-            yield _prepare(task, preprocess)
-        return
-    # Spawned, not forked: this process may hold threads of torch and Arrow, which a fork would freeze.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        waiting: deque[Future[list[Prepared]]] = deque()
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(_prepare, task, preprocess))
-                if len(waiting) > 4 * num_workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _write(file: Any, prepared: Iterable[list[Prepared]], height_px: int, key: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.data import pack as pack_module
 from htr_lightning.data.line import DataError, ImageFile, Line
 from htr_lightning.data.pack import PackedLines, fingerprint, pack
 from htr_lightning.data.preprocess import Preprocess
@@ -166,7 +165,3 @@ def test_index_out_of_range(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
         packed[3]
     assert [line.id for line in packed] == ["id0", "id1", "id2"]
-
-
-def test_rows_per_batch_divides_tasks() -> None:
-    assert pack_module.ROWS_PER_BATCH % pack_module.LINES_PER_TASK == 0
