@@ -122,6 +122,8 @@ class WidthBatches(Sampler[BatchKey]):
         without: rows to leave out.
         merge: let lines left over in one width join the next; otherwise a line is always padded alike, so that
             what is read in it does not depend on the lines beside it.
+        draws: ``(number of lines,)``: how often each line is drawn in an epoch, on average; None for once. Only
+            with ``shuffle``. Every epoch has the number of batches of the first: some are left out or repeated.
     """
 
     def __init__(
@@ -139,30 +141,45 @@ class WidthBatches(Sampler[BatchKey]):
         world_size: int = 1,
         without: Sequence[int] = (),
         merge: bool = True,
+        draws: NDArray[np.float64] | None = None,
     ) -> None:
         self.shapes = quantise(widths, width_step_px, max_shapes)
         self.shapes[list(without)] = 0
         self.height_px, self.pixels_per_batch, self.max_lines = height_px, pixels_per_batch, max_lines
         self.shuffle, self.seed, self.rank, self.world_size = shuffle, seed, rank, world_size
-        self.merge, self.epoch = merge, 0
-        self._length = len(range(self.rank, self._padded(len(self._batches(None))), self.world_size))
+        self.merge, self.epoch, self.draws = merge, 0, draws if shuffle else None
+        self._total = self._padded(len(self._batches(self._generator(0))))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self._length
+        return len(range(self.rank, self._total, self.world_size))
 
     def __iter__(self) -> Iterator[BatchKey]:
-        generator = np.random.default_rng([self.seed, self.epoch]) if self.shuffle else None
+        generator = self._generator(self.epoch)
         batches = self._batches(generator)
         seeds = np.random.SeedSequence([self.seed, self.epoch]).generate_state(len(batches), np.uint64) >> 1
         order = np.arange(len(batches)) if generator is None else generator.permutation(len(batches))
-        order = np.resize(order, self._padded(len(batches)))[self.rank :: self.world_size]
+        order = np.resize(order, self._total)[self.rank :: self.world_size]
         for index in order:
             rows, width = batches[index]
             yield BatchKey(rows.tolist(), int(width), int(seeds[index]))
+
+    def _generator(self, epoch: int) -> np.random.Generator | None:
+        return np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+
+    def _drawn(self, generator: np.random.Generator | None) -> NDArray[np.int64]:
+        """Return the rows of an epoch: each as often as its draws say, rounded down or up by lot."""
+        if self.draws is None or generator is None:
+            return np.arange(len(self.shapes))
+        times = np.floor(self.draws).astype(np.int64)
+        for draws in np.unique(self.draws):  # lines of one source share a number, so the source gets its exact share
+            rows = np.flatnonzero(self.draws == draws)
+            missing = round(draws * len(rows)) - int(times[rows].sum())
+            times[generator.permutation(rows)[:missing]] += 1
+        return np.repeat(np.arange(len(self.shapes)), times)
 
     def _padded(self, num_batches: int) -> int:
         return -(-num_batches // self.world_size) * self.world_size if self.shuffle else num_batches
@@ -170,9 +187,11 @@ class WidthBatches(Sampler[BatchKey]):
     def _batches(self, generator: np.random.Generator | None) -> list[tuple[NDArray[np.int64], int]]:
         batches: list[tuple[NDArray[np.int64], int]] = []
         left = np.zeros(0, np.int64)
-        widths = np.unique(self.shapes[self.shapes > 0])
+        drawn = self._drawn(generator)
+        shapes = self.shapes[drawn]
+        widths = np.unique(shapes[shapes > 0])
         for width in widths:
-            rows = np.concatenate([left, np.flatnonzero(self.shapes == width)])
+            rows = np.concatenate([left, drawn[shapes == width]])
             if generator is not None:
                 generator.shuffle(rows)
             size = max(1, min(self.max_lines, self.pixels_per_batch // (self.height_px * int(width))))

@@ -1,5 +1,6 @@
 """Image files -> pixels: whatever a scanner, a phone or an archive made of a line or a page."""
 
+import io
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -8,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from htr_lightning.data.line import DataError
+from htr_lightning.data.line import MAX_PIXELS, DataError
 
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 _READ_AGAIN = "copy or export it again, or remove it from the data set"
 
 
-def read_image(path: Path | str, *, max_pixels: int = 200_000_000) -> NDArray[np.uint8]:
+def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image file to 8 bits, upright, without transparency.
 
     EXIF and TIFF orientation is applied; 16- and 32-bit grey is scaled to 8 bits; transparent pixels become
@@ -50,7 +51,28 @@ def read_image(path: Path | str, *, max_pixels: int = 200_000_000) -> NDArray[np
         raise DataError(f"{path}: cannot be read ({error.strerror}); check permissions and disk") from None
 
 
-def _decode(path: Path, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode the content of an image file as `read_image` does.
+
+    Args:
+        content: the bytes of the file.
+        name: what messages call it: the archive it comes from, and where it is in there.
+        max_pixels: see `read_image`.
+
+    Returns:
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
+
+    Raises:
+        DataError: the content is empty, truncated, not an image or too large.
+    """
+    if not content:
+        raise DataError(f"{name}: the image is empty (0 bytes); {_READ_AGAIN}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `read_image`
+        return _decode(name, io.BytesIO(content), max_pixels)
+
+
+def _decode(path: Path | str, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
     try:
         with Image.open(file, formats=_FORMATS) as image:
             _check_size(path, image.size, max_pixels)
@@ -70,13 +92,14 @@ def _decode(path: Path, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
         raise DataError(f"{path}: the image is truncated or damaged ({error}); {_READ_AGAIN}") from None
 
 
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height == 0:
         raise DataError(f"{path}: the image has no pixels ({width} x {height}); {_READ_AGAIN}")
     if width * height > max_pixels:
         raise DataError(
-            f"{path}: {width} x {height} px is more than {max_pixels:,} pixels; scale it down or cut it into lines"
+            f"{path}: {width} x {height} px is more than preprocess.max_pixels={max_pixels}; scale it down, or raise "
+            "the limit"
         )
 
 

@@ -1,9 +1,9 @@
 """The record that joins every reader to everything that follows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Split = Literal["train", "val", "test"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
 """What is taken for an image when a folder is searched."""
+MAX_PIXELS = 178_000_000
+"""An image with more is refused unless told otherwise; Pillow refuses by itself a little above."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -26,8 +28,12 @@ class LineImage(Protocol):
         """Changes when the pixels change; cheap, for it is computed for every line at every start."""
         ...
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Return the pixels, upright: ``(H, W)`` grey or ``(H, W, 3)`` RGB, contiguous ``uint8``.
+
+        Args:
+            max_pixels: an image file that holds more (a page, for a line cut from one) is refused before it is
+                decoded.
 
         Raises:
             DataError: the pixels cannot be had; names the file and the reason.
@@ -64,6 +70,15 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class DrawnSource(Source, Protocol):
+    """A data set that says how often each of its training lines is seen in an epoch."""
+
+    def draws(self, ids: Iterable[str]) -> NDArray[np.float64]:
+        """Return, for each training line that can be used, how often it is drawn in an epoch, on average."""
+        ...
+
+
 def clean_text(text: str) -> str:
     """Collapse runs of whitespace, also no-break and other Unicode spaces, to one space; strip the ends."""
     return " ".join(text.split())
@@ -86,7 +101,7 @@ class Unusable:
         """The reason."""
         return self.reason
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Raise.
 
         Raises:
@@ -110,8 +125,8 @@ class ImageFile:
             return f"{self.path}:absent"
         return f"{self.path}:{status.st_size}:{status.st_mtime_ns}"
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Decode the file (see `htr_lightning.data.image.read_image`)."""
         from htr_lightning.data.image import read_image
 
-        return read_image(self.path)
+        return read_image(self.path, max_pixels=max_pixels)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from htr_lightning.charset import Charset, Normalization, printable
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.batch import Batch, LineDataset, WidthBatches, frames_needed, to_ink
-from htr_lightning.data.line import SPLITS, DataError, Source, Split
+from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.preprocess import Preprocess
 
@@ -214,6 +214,7 @@ class LineDataModule(lightning.LightningDataModule):
             world_size=trainer.world_size if trainer else 1,
             without=self._dropped.get(split, []),
             merge=shuffle,  # in val and test a line is padded as it will be when the model is used
+            draws=self.source.draws(lines.column("id")) if shuffle and isinstance(self.source, DrawnSource) else None,
         )
         return DataLoader(
             LineDataset(lines, self.charset),

@@ -232,7 +232,7 @@ def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
         DataError: the image cannot be used; names the line.
     """
     try:
-        return preprocess(line.image.read())
+        return preprocess(line.image.read(preprocess.max_pixels))
     except DataError as error:
         raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
     except Exception as error:

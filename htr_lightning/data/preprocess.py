@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.deslant import MIN_CONTRAST, deskew, deslant, ink_mask
-from htr_lightning.data.line import DataError
+from htr_lightning.data.line import MAX_PIXELS, DataError
 
 
 def to_grey(image: NDArray[np.uint8], grey: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
@@ -157,6 +157,8 @@ class Preprocess:
             that paper is 255 (`level_paper`).
         pad_px: blank columns left and right, added after scaling.
         max_width_px: widest result allowed, padding included.
+        max_pixels: most pixels an image file may have, a whole page for lines that are cut from one. More than
+            about 179 million are refused by Pillow, whatever this says.
 
     Raises:
         ValueError: a value is out of its range; names ``preprocess.<key>``.
@@ -173,6 +175,7 @@ class Preprocess:
     contrast: bool = True
     pad_px: int = 0
     max_width_px: int = 8192
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         for key, hint in typing.get_type_hints(type(self)).items():
@@ -181,7 +184,7 @@ class Preprocess:
                 raise ValueError(f"preprocess.{key}: {value!r} is none of {', '.join(choices)}")
             if not choices and type(value) is not hint:
                 raise ValueError(f"preprocess.{key}: {value!r} is not {'an' if hint is int else 'a'} {hint.__name__}")
-        for key, least in (("height_px", 8), ("pad_px", 0), ("max_width_px", 8)):
+        for key, least in (("height_px", 8), ("pad_px", 0), ("max_width_px", 8), ("max_pixels", 64)):
             if getattr(self, key) < least:
                 raise ValueError(f"preprocess.{key}: {getattr(self, key)} is too small; give at least {least}")
 

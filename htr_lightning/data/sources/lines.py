@@ -83,10 +83,7 @@ class Lines:
             raise DataError("dataset.manifest: is for all splits at once, so leave out train, val and test")
         if split_column and manifest is None:
             raise DataError("dataset.split_column: needs manifest, the one table that has it")
-        if len(self._ratios) != 3 or min(self._ratios) < 0 or not math.isclose(sum(self._ratios), 1, abs_tol=1e-6):
-            raise DataError(f"dataset.split_ratios: {list(split_ratios)} are not three shares with the sum 1")
-        if self._ratios[0] == 0:
-            raise DataError(f"dataset.split_ratios: {list(split_ratios)} leave nothing to train on")
+        check_ratios(split_ratios)
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of one split in the order of their manifest, or else by the paths of their texts.
@@ -112,7 +109,7 @@ class Lines:
             if named is not None:
                 found[split] = self.root / named
                 continue
-            paths = [p for p in present if _split_named(p.stem) == split]
+            paths = [p for p in present if split_named(p.stem) == split]
             if len(paths) > 1:
                 names = " and ".join(p.name for p in paths)
                 raise DataError(f"{self.root}: {names} are all of {split}; set dataset.{split} to one of them")
@@ -126,9 +123,9 @@ class Lines:
             split_of = divide((_unit(entry.line) for entry in entries), self._ratios, self._seed)
             return [entry.line for entry in entries if split_of[_unit(entry.line)] == split]
         for entry in entries:
-            if _split_named(entry.split or "") is None:
+            if split_named(entry.split or "") is None:
                 raise DataError(f"{path}: row {entry.row} is of the split {entry.split!r}; write train, val or test")
-        return [entry.line for entry in entries if _split_named(entry.split or "") == split]
+        return [entry.line for entry in entries if split_named(entry.split or "") == split]
 
     def _of_text_files(self, split: Split) -> list[Line]:
         images = _images_with_text(self.root)
@@ -143,6 +140,18 @@ class Lines:
             for id, text_file in images.items()
             if split_of[id] == split
         ]
+
+
+def check_ratios(ratios: Sequence[float]) -> None:
+    """Check the shares of train, val and test.
+
+    Raises:
+        DataError: they are not three, are negative, do not add up to 1, or leave nothing to train on.
+    """
+    if len(ratios) != 3 or min(ratios) < 0 or not math.isclose(sum(ratios), 1, abs_tol=1e-6):
+        raise DataError(f"dataset.split_ratios: {list(ratios)} are not three shares with the sum 1")
+    if ratios[0] == 0:
+        raise DataError(f"dataset.split_ratios: {list(ratios)} leave nothing to train on")
 
 
 def divide(units: Iterable[str], ratios: Sequence[float], seed: int) -> dict[str, Split]:
@@ -179,7 +188,8 @@ def _unit(line: Line) -> str:
     return f"group {line.group}" if line.group else f"line {line.id}"
 
 
-def _split_named(name: str) -> Split | None:
+def split_named(name: str) -> Split | None:
+    """Return the split that a file, a folder or a row is called after; None if it is none of `SPLIT_NAMES`."""
     return next((split for split, names in SPLIT_NAMES.items() if name.lower() in names), None)
 
 
@@ -211,7 +221,7 @@ def _refuse(error: OSError) -> None:
 
 def _splits_by_folder(images: dict[str, str], root: Path) -> dict[str, Split]:
     """Return the split of each image by its topmost folder; nothing if no folder is named like a split."""
-    named = {id: _split_named(id.split("/")[0]) if "/" in id else None for id in images}
+    named = {id: split_named(id.split("/")[0]) if "/" in id else None for id in images}
     outside = [id for id, split in named.items() if split is None]
     if len(outside) == len(images):
         return {}

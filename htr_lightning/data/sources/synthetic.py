@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import SPLITS, DataError, Line, Split, clean_text
+from htr_lightning.data.line import MAX_PIXELS, SPLITS, DataError, Line, Split, clean_text
 from htr_lightning.data.sources.fonts import Face, Font, coverage, find_fonts, font_fingerprint
 from htr_lightning.data.sources.grammar import Grammar, characters_of, cut
 from htr_lightning.data.sources.rendering import Rendered, Style, render_line
@@ -43,7 +43,7 @@ class SyntheticImage:
         parts = f"{_RENDERING}|{font}|{self.face.weight}|{self.seed}|{_words(self.style)}|{self.text}"
         return blake2b(parts.encode(), digest_size=12).hexdigest()
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Return the pixels, grey ``(height_px, W)``.
 
         Raises:

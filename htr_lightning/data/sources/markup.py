@@ -1,0 +1,70 @@
+"""What becomes of marked text: struck out, uncertain, added by an editor."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from htr_lightning.data.line import DataError, clean_text
+from htr_lightning.page.layout import Span
+
+Treatment = Literal["keep", "delete", "drop_line"]
+
+
+class Markup:
+    """Turns the text of a layout file into what a recogniser shall write.
+
+    In this order: marked spans, replacements, whitespace, dropping.
+
+    Args:
+        spans: what becomes of a span with a tag (``strikethrough``, ``unclear`` ...): ``keep`` its characters,
+            ``delete`` them, or ``drop_line``. Tags that are not named are kept.
+        replace: regular expressions and what takes the place of each match, one after the other; for markers
+            that are written in the text, such as ``>struck out<``.
+        drop_text: a line whose text one of these regular expressions is found in is left out.
+
+    Raises:
+        DataError: an expression that is none, or an unknown treatment; names ``dataset.<key>``.
+    """
+
+    def __init__(self, spans: Mapping[str, str], replace: Mapping[str, str], drop_text: Sequence[str]) -> None:
+        for tag, treatment in spans.items():
+            if treatment not in get_args(Treatment):
+                raise DataError(f"dataset.spans.{tag}: {treatment!r} is none of {', '.join(get_args(Treatment))}")
+        self._spans = dict(spans)
+        self._replace = [(compiled(p, "replace"), _checked(p, by)) for p, by in replace.items()]
+        self._drop = [compiled(pattern, "drop_text") for pattern in drop_text]
+
+    def __call__(self, text: str, spans: Sequence[Span] = ()) -> str | None:
+        """Return the text to learn, whitespace collapsed; None for a line to leave out."""
+        treatments = [(span, self._spans.get(span.tag, "keep")) for span in spans]
+        if any(treatment == "drop_line" for _, treatment in treatments):
+            return None
+        characters = list(text)
+        for span, treatment in treatments:
+            if treatment == "delete":
+                characters[span.start : span.start + span.length] = [""] * min(span.length, len(text) - span.start)
+        text = "".join(characters)
+        for pattern, by in self._replace:
+            text = pattern.sub(by, text)
+        text = clean_text(text)
+        return None if any(pattern.search(text) for pattern in self._drop) else text or None
+
+
+def compiled(pattern: str, key: str) -> re.Pattern[str]:
+    """Compile a regular expression of the configuration.
+
+    Raises:
+        DataError: it is none; names ``dataset.<key>``.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"dataset.{key}: {pattern!r} is not a regular expression ({error})") from None
+
+
+def _checked(pattern: str, by: str) -> str:
+    try:
+        re.compile(f"(?:{pattern})?").sub(by, "")
+    except (re.error, IndexError) as error:
+        raise DataError(f"dataset.replace: {by!r} cannot take the place of {pattern!r} ({error})") from None
+    return by

@@ -1,0 +1,104 @@
+"""Finding the image of a page: by the name in its layout file, beside it, or by its stem."""
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from htr_lightning.data.line import IMAGE_SUFFIXES, DataError
+
+
+class PageImages:
+    """The images in a folder and its subfolders.
+
+    Args:
+        root: the folder; nothing outside it is ever named. Links in it are followed, as people link large scans.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, layout: Path, name: str) -> Path:
+        """Find the image of a page.
+
+        The first of these that there is: the file that the layout names, seen from the layout's folder and
+        from the root; a file of that name, beside the layout or else anywhere under the root; a file with the
+        layout's own stem, likewise.
+
+        Args:
+            layout: the layout file.
+            name: what it calls its image, with or without folders, as written on whatever system; may be empty.
+
+        Raises:
+            DataError: there is none, or several that fit equally well; names the layout.
+        """
+        written = PurePosixPath(PureWindowsPath(name).as_posix() if "\\" in name else name)
+        if name:
+            for folder in (layout.parent, self.root):
+                path = Path(os.path.normpath(folder / written))
+                if self._contains(path) and path.is_file():
+                    return path
+        for key in (written.name.lower(), written.stem.lower(), layout.stem.lower()):
+            found = self._index.get(key, []) if key else []
+            if found:
+                return self._nearest(found, layout)
+        place = f"named {name!r}" if name else f"with its name ({layout.stem})"
+        outside = " (the name leads out of it, where nothing is read)" if self._leads_out(layout, name) else ""
+        raise DataError(
+            f"{layout}: there is no image {place} under {self.root}{outside}; put it beside, or set dataset.images to "
+            "the folder of the images"
+        )
+
+    @functools.cached_property
+    def _index(self) -> dict[str, list[Path]]:
+        """Images by their names and by their stems, in lower case."""
+        index: dict[str, list[Path]] = {}
+        for path in files_under(self.root, IMAGE_SUFFIXES):
+            index.setdefault(path.name.lower(), []).append(path)
+            index.setdefault(path.stem.lower(), []).append(path)
+        return index
+
+    def _nearest(self, paths: list[Path], layout: Path) -> Path:
+        """Return the one that shares most folders with the layout, and lies least deep below them."""
+
+        def distance(path: Path) -> int:
+            common = len(Path(os.path.commonpath([path.absolute(), layout.absolute()])).parts)
+            return len(path.absolute().parts) + len(layout.absolute().parts) - 2 * common
+
+        first, *others = sorted(paths, key=lambda path: (distance(path), path.as_posix()))
+        if others and distance(others[0]) == distance(first):
+            raise DataError(
+                f"{layout}: both {first} and {others[0]} could be its image; set dataset.images to the folder of the "
+                "right ones"
+            )
+        return first
+
+    def _contains(self, path: Path) -> bool:
+        return path.absolute().is_relative_to(os.path.normpath(self.root.absolute()))
+
+    def _leads_out(self, layout: Path, name: str) -> bool:
+        return bool(name) and not self._contains(Path(os.path.normpath(layout.parent / name)))
+
+
+def files_under(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Yield the files with one of the suffixes (lower case) in a folder, folder by folder, by name.
+
+    What is hidden is passed over. Links to folders are followed, each folder once.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    seen: set[Path] = set()
+    for folder, subfolders, names in os.walk(root, onerror=refuse, followlinks=True):
+        if Path(folder).resolve() in seen:
+            subfolders.clear()
+            continue
+        seen.add(Path(folder).resolve())
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield Path(folder, name)
