@@ -1,20 +1,23 @@
-"""Lines preprocessed once, in parallel, into one memory-mapped Arrow file.
+"""Lines preprocessed once, in parallel, into one file.
 
 The file's name holds a fingerprint of everything that went in (the lines, their source files, the
-preprocessing), so a second run finds it and a changed source is packed anew. Reading maps the file: memory
-stays flat however many lines there are, and worker processes share the pages.
+preprocessing), so a second run finds it and a changed source is packed anew. It holds the pixels, one line after the
+other, then a table (an Arrow stream) of everything else, and last where the table begins. Only the table is kept in
+memory; pixels are read when a batch needs them, so memory stays flat however many lines there are.
 """
 
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import logging
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +28,10 @@ from htr_lightning.data.parallel import map_lines
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import PARTIAL, replacing
 
-FORMAT = 1  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
-ROWS_PER_BATCH = 128
+FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
 STALE_SECONDS = 24 * 3600
+END = struct.Struct("<Q8s")  # where the table begins, and the mark of a complete file
+MARK = b"htrlines"
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -35,7 +39,6 @@ SCHEMA = pa.schema(
         ("group", pa.string()),
         ("digest", pa.string()),
         ("width_px", pa.int32()),
-        ("pixels", pa.binary()),
     ]
 )
 
@@ -54,7 +57,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class PackedLine:
-    """One line, ready to use. ``pixels`` is ``(H, W)`` uint8, paper 255, a read-only view of the file."""
+    """One line, ready to use. ``pixels`` is ``(H, W)`` uint8, paper 255, not writable."""
 
     id: str
     text: str
@@ -73,7 +76,7 @@ class PackedLines(Sequence[PackedLine]):
     """
 
     def __init__(self, path: Path) -> None:
-        """Map ``path``.
+        """Open ``path`` and read its table.
 
         Raises:
             DataError: not a complete file of this package's current pack format.
@@ -83,22 +86,23 @@ class PackedLines(Sequence[PackedLine]):
 
     def _open(self) -> None:
         try:
-            reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
-            metadata = json.loads(reader.schema.metadata[b"htr_lightning"])
-            self._batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+            self._file = pa.OSFile(str(self.path))
+            size = self._file.size()
+            begin, mark = END.unpack(self._file.read_at(END.size, size - END.size))
+            if mark != MARK:
+                raise ValueError("it does not end as one")
+            table = pa.ipc.open_stream(self._file.read_at(size - END.size - begin, begin)).read_all()
+            metadata = json.loads(table.schema.metadata[b"htr_lightning"])
+            self._columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, struct.error) as error:
             raise DataError(
                 f"{self.path}: not a complete file of packed lines ({error}); delete it and run again"
             ) from None
         self.height_px: int = metadata["height_px"]
         self.fingerprint: str = metadata["fingerprint"]
-        widths = [batch.column("width_px").to_numpy() for batch in self._batches]
-        rows = np.concatenate([np.zeros(0, np.int64), *widths]).astype(np.int64)
-        self.widths: NDArray[np.int64] = rows[rows > 0]
-        self.skipped: list[Skipped] = []
-        if len(rows) > len(self.widths):  # the last record batch holds the skipped lines, and nothing else
-            last = self._batches.pop()
-            self.skipped = list(map(Skipped, last.column("id").to_pylist(), last.column("text").to_pylist()))
+        self.skipped = [Skipped(*item) for item in metadata["skipped"]]
+        self.widths: NDArray[np.int64] = self._columns["width_px"].to_numpy().astype(np.int64)
+        self._begins = np.cumsum(np.r_[0, self.widths]) * self.height_px
 
     def __getstate__(self) -> Path:
         return self.path
@@ -113,20 +117,14 @@ class PackedLines(Sequence[PackedLine]):
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < len(self.widths):
             raise IndexError(index)
-        batch, row = self._batches[index // ROWS_PER_BATCH], index % ROWS_PER_BATCH
-        identity, text, group, pixels = (batch.column(name)[row] for name in ("id", "text", "group", "pixels"))
-        shape = (self.height_px, int(self.widths[index]))
-        return PackedLine(
-            identity.as_py(),
-            text.as_py(),
-            group.as_py(),
-            np.frombuffer(pixels.as_buffer(), np.uint8).reshape(shape),
-        )
+        begin, end = int(self._begins[index]), int(self._begins[index + 1])
+        pixels = np.frombuffer(self._file.read_at(end - begin, begin), np.uint8)
+        identity, text, group = (self._columns[name][index].as_py() for name in ("id", "text", "group"))
+        return PackedLine(identity, text, group, pixels.reshape(self.height_px, -1))
 
     def column(self, name: str) -> Iterator[str]:
         """Yield the ``id``, ``text``, ``group`` or ``digest`` (of the pixels) of every line, in order."""
-        for batch in self._batches:
-            yield from batch.column(name).to_pylist()
+        yield from self._columns[name].to_pylist()
 
 
 def pack(
@@ -156,7 +154,7 @@ def pack(
     """
     _refuse_duplicates(lines)
     key = fingerprint(lines, preprocess)
-    path = folder / f"{name}-{key[:16]}.arrow"
+    path = folder / f"{name}-{key[:16]}.lines"
     if path.is_file():
         try:
             packed = PackedLines(path)
@@ -240,41 +238,22 @@ def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
         raise
 
 
-def _write(file: Any, prepared: Iterable[list[Prepared]], height_px: int, key: str) -> None:
-    """Write the usable lines as they come, then the skipped ones as rows of width 0 that hold the reason."""
-    metadata = {"format": FORMAT, "height_px": height_px, "fingerprint": key}
+def _write(file: IO[bytes], prepared: Iterable[list[Prepared]], height_px: int, key: str) -> None:
+    """Write the pixels of the usable lines as they come, then the table; its metadata lists the skipped ones."""
+    rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    skipped: list[tuple[str, str]] = []
+    for line, result in itertools.chain.from_iterable(prepared):
+        if isinstance(result, str):
+            skipped.append((line.id, result))
+            continue
+        pixels = result.tobytes()
+        file.write(pixels)
+        digest = hashlib.blake2b(pixels, digest_size=12).hexdigest()
+        for name, value in zip(rows, (line.id, line.text, line.group, digest, result.shape[1]), strict=True):
+            rows[name].append(value)
+    metadata = {"format": FORMAT, "height_px": height_px, "fingerprint": key, "skipped": skipped}
     schema = SCHEMA.with_metadata({"htr_lightning": json.dumps(metadata)})
-    skipped: list[Row] = []
-    with pa.ipc.new_file(file, schema) as out:
-        for rows in _batched(prepared, skipped):
-            out.write_batch(_record_batch(rows, schema))
-        if skipped:
-            out.write_batch(_record_batch(skipped, schema))
-
-
-Row = tuple[str, str, str, str, int, bytes]
-"""id, text (of a skipped line: the reason), group, digest, width_px, pixels."""
-
-
-def _batched(prepared: Iterable[list[Prepared]], skipped: list[Row]) -> Iterator[list[Row]]:
-    rows: list[Row] = []
-    for task in prepared:
-        for line, result in task:
-            if isinstance(result, str):
-                skipped.append((line.id, result, line.group, "", 0, b""))
-            else:
-                pixels = result.tobytes()
-                digest = hashlib.blake2b(pixels, digest_size=12).hexdigest()
-                rows.append((line.id, line.text, line.group, digest, result.shape[1], pixels))
-            if len(rows) == ROWS_PER_BATCH:
-                yield rows
-                rows = []
-    if rows:
-        yield rows
-
-
-def _record_batch(rows: list[Row], schema: Any) -> Any:
-    columns = zip(*rows, strict=True)
-    return pa.record_batch(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=schema
-    )
+    begin = file.tell()
+    with pa.ipc.new_stream(file, schema) as out:
+        out.write_table(pa.table(rows, schema))
+    file.write(END.pack(begin, MARK))

@@ -21,7 +21,7 @@ class Span:
 
     Attributes:
         start: index of the first character in the text.
-        length: characters, at least 1.
+        length: characters; 0 for a place between two, where something is missing (``gap``).
         tag: what it is marked as, such as ``strikethrough``, ``unclear``, ``gap``, ``abbrev``.
     """
 

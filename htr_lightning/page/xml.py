@@ -11,6 +11,8 @@ from htr_lightning.page.layout import Points
 
 MAX_BYTES = 200_000_000
 
+_SEPARATORS = str.maketrans(",()", "   ")
+
 
 def read_xml(path: Path) -> Any:
     """Parse a file and return its root element (lxml).
@@ -54,8 +56,25 @@ def namespace_of(element: Any) -> str:
     return (etree.QName(element).namespace or "") if isinstance(element.tag, str) else ""
 
 
+def only_element(root: Any, name: str, path: Path) -> Any:
+    """Return the one element of a name that a file of one page must have, wherever in the file it is.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    found = list(root.iter(f"{{*}}{name}"))
+    if not found:
+        raise DataError(f"{path}: has no {name} element; export it again, or remove it from the data set")
+    if len(found) > 1:
+        raise DataError(
+            f"{path}: has {len(found)} {name} elements, but one file can name the image of one page only; export each "
+            "page to a file of its own"
+        )
+    return found[0]
+
+
 def parse_points(written: str) -> Points:
-    """Read points as ALTO and PAGE write them: ``1,2 3,4`` or ``1 2 3 4``, whole or broken numbers.
+    """Read points as ALTO and PAGE write them: ``1,2 3,4``, ``1 2 3 4`` or ``(1,2) (3,4)``, whole or broken numbers.
 
     Returns:
         ``(n, 2)`` float32; ``(0, 2)`` of an empty string.
@@ -63,7 +82,7 @@ def parse_points(written: str) -> Points:
     Raises:
         ValueError: not numbers, an odd number of them, or not finite; half a sentence that says which.
     """
-    fields = written.replace(",", " ").split()
+    fields = written.translate(_SEPARATORS).split()
     try:
         numbers = np.array([float(field) for field in fields], np.float64)
     except ValueError:

@@ -25,7 +25,7 @@ class Stripes:
     def fingerprint(self) -> str:
         return f"{self.number}-{self.version}"
 
-    def read(self) -> np.ndarray:
+    def read(self, max_pixels: int = 0) -> np.ndarray:
         if self.number == 13:
             raise DataError("stripes 13: bad luck")
         image = np.full((16, 40 + self.number % 50), 255, np.uint8)
@@ -115,7 +115,7 @@ class Locked(Stripes):
 
     lock: Path = Path()
 
-    def read(self) -> np.ndarray:
+    def read(self, max_pixels: int = 0) -> np.ndarray:
         if self.lock.exists():
             raise DataError("stripes: permission denied")
         return super().read()

@@ -1,0 +1,223 @@
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pytest
+from conftest import typeset
+from PIL import Image
+
+from htr_lightning.data.line import DataError, Line, Unusable
+from htr_lightning.data.pack import pack
+from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.data.sources.pages import Pages
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "set").mkdir()
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def write(root: Path) -> Write:
+    """Write a page of typeset lines and its ALTO, as eScriptorium does: both in one folder."""
+
+    def page(name: str, *texts: str, scale: float = 1, image: str | None = None, **extra: str) -> Path:
+        sheet = Image.new("L", (420, 40 * len(texts) + 20), 245)
+        lines = []
+        for number, text in enumerate(texts):
+            top = 10 + 40 * number
+            sheet.paste(typeset(text), (10, top))
+            box = [(10, top), (410, top), (410, top + 32), (10, top + 32)]
+            outline = " ".join(f"{x / scale:g} {y / scale:g}" for x, y in box)
+            base = f"{10 / scale:g} {(top + 26) / scale:g} {400 / scale:g} {(top + 26) / scale:g}"
+            lines.append(
+                f'<TextLine ID="l{number}" BASELINE="{extra.get("baseline", base)}" TAGREFS="LT{number % 2}">'
+                f'<Shape><Polygon POINTS="{extra.get("polygon", outline)}"/></Shape>'
+                f"<String CONTENT={quoteattr(text)}/></TextLine>"
+            )
+        path = root / f"{name}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path.with_suffix(".png"))
+        path.write_text(
+            '<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><sourceImageInformation>'
+            f"<fileName>{image or path.stem + '.png'}</fileName></sourceImageInformation></Description>"
+            '<Tags><OtherTag ID="LT0" LABEL="default"/><OtherTag ID="LT1" LABEL="addition"/>'
+            '<OtherTag ID="BT0" LABEL="MainZone"/></Tags><Layout>'
+            f'<Page WIDTH="{sheet.width / scale:g}" HEIGHT="{sheet.height / scale:g}"><PrintSpace>'
+            f'<TextBlock ID="b" TAGREFS="BT0">{"".join(lines)}</TextBlock></PrintSpace></Page></Layout></alto>',
+            encoding="utf-8",
+        )
+        return path
+
+    return page
+
+
+def texts(lines: list[Line]) -> list[str]:
+    return [line.text for line in lines]
+
+
+def reason(line: Line) -> str:
+    assert isinstance(line.image, Unusable)
+    return line.image.reason
+
+
+def test_folders_named_as_splits(root: Path, write: Write) -> None:
+    write("train/a", "first", "second  line ")
+    write("train/deeper/b", "third")
+    write("validation/c", "fourth")
+    pages = Pages(str(root), format="alto")
+    lines = pages.lines("train")
+    assert [(line.id, line.text, line.group) for line in lines] == [
+        ("train/a/l0", "first", "a"),
+        ("train/a/l1", "second line", "a"),
+        ("train/deeper/b/l0", "third", "b"),
+    ]
+    assert texts(pages.lines("val")) == ["fourth"] and pages.lines("test") == []
+    assert lines[1].image.read().shape == (33, 401)
+
+
+def test_lists_of_pages(root: Path, write: Write, tmp_path: Path) -> None:
+    for name in ("p/a", "p/b", "p/c"):
+        write(name, f"of {name}")
+    (root / "tr.lst").write_text("b\np/c.xml\n\n")
+    (tmp_path / "va.lst").write_text("a.png\nlost\n")
+    pages = Pages(str(root), format="alto", train="tr.lst", val=str(tmp_path / "va.lst"))
+    assert texts(pages.lines("train")) == ["of p/b", "of p/c"] and pages.lines("test") == []
+    good, lost = pages.lines("val")
+    assert good.text == "of p/a" and reason(lost).endswith(f"names the page lost, of which {root} has no XML file")
+
+
+def test_folders_by_name(root: Path, write: Write) -> None:
+    write("PublicData/Training/page/a", "one")
+    write("Test/page/b", "two")
+    pages = Pages(str(root), format="alto", train="PublicData/Training", test="Test")
+    assert texts(pages.lines("train")) == ["one"] and texts(pages.lines("test")) == ["two"]
+    assert pages.lines("val") == []
+
+
+def test_division_keeps_groups_together(root: Path, write: Write) -> None:
+    for number in range(24):
+        write(f"w{number // 3}_p{number % 3}", str(number))
+    pages = Pages(str(root), format="alto", group_pattern=r"(w)(\d+)_", split_ratios=[0.5, 0.25, 0.25])
+    groups = {split: {line.group for line in pages.lines(split)} for split in ("train", "val", "test")}
+    assert groups["train"] | groups["val"] | groups["test"] == {f"w{n}" for n in range(8)}
+    assert not groups["train"] & groups["val"] and not groups["val"] & groups["test"]
+
+
+def test_layout_of_another_resolution(root: Path, write: Write) -> None:
+    write("train/a", "the same pixels")
+    write("train/b", "the same pixels", scale=2.5)
+    one, other = Pages(str(root), format="alto").lines("train")
+    np.testing.assert_array_equal(one.image.read(), other.image.read())
+
+
+def test_types_to_keep_and_to_drop(root: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("train/a", "kept", "added", "kept too")
+    assert texts(Pages(str(root), format="alto", drop_line_types=["addition"]).lines("train")) == ["kept", "kept too"]
+    assert texts(Pages(str(root), format="alto", line_types=["addition"]).lines("train")) == ["added"]
+    assert Pages(str(root), format="alto", drop_region_types=["MainZone"]).lines("train") == []
+    with pytest.raises(DataError, match=r"no region is of a type in dataset.region_types; there are 'MainZone'"):
+        Pages(str(root), format="alto", region_types=["Main"]).lines("train")
+    with caplog.at_level(logging.INFO):
+        Pages(str(root), format="alto", drop_line_types=["aditon"]).lines("train")
+    assert "no line of the type 'aditon' to drop; there are 'addition', 'default'" in caplog.text
+
+
+def test_markers_and_dropped_texts(root: Path, write: Write) -> None:
+    write("train/a", "un>e< joueur", "ref_0001", ">tout<")
+    pages = Pages(str(root), format="alto", replace={">[^<]*<": ""}, drop_text=["^ref_"])
+    assert texts(pages.lines("train")) == ["un joueur"]
+
+
+def test_lines_without_text_are_not_lines_but_a_page_without_is_damaged(root: Path, write: Write) -> None:
+    write("train/a", "transcribed", "")
+    write("train/b", "", "")
+    good, empty = Pages(str(root), format="alto").lines("train")
+    assert good.text == "transcribed"
+    assert reason(empty).endswith("b.xml: none of its 2 lines has text; transcribe the page or remove it")
+
+
+def test_other_xml_beside_is_passed_over(root: Path, write: Write) -> None:
+    write("train/a", "text")
+    (root / "train" / "mets.xml").write_text("<mets/>")
+    assert texts(Pages(str(root), format="alto").lines("train")) == ["text"]
+    with pytest.raises(
+        DataError, match=r"none of the 2 XML files for train is PAGE; .* alto, mets; choose dataset=alto"
+    ):
+        Pages(str(root), format="page_xml").lines("train")
+
+
+def test_damage_costs_its_page_or_its_line_only(root: Path, write: Write, tmp_path: Path) -> None:
+    write("train/a", "good")
+    cut_off = write("train/b", "cut off")
+    cut_off.write_text(cut_off.read_text()[:-30])
+    bomb = write("train/c", "bomb")
+    bomb.write_text(
+        '<!DOCTYPE alto [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + bomb.read_text().replace("bomb", "&b;")
+    )
+    write("train/d", "one point", baseline="10 20")
+    write("train/e", "not a number", polygon="10 10 NaN 10 10 50")
+    write("train/f", "outside", polygon="900 10 990 10 990 50")
+    write("train/g", "lost", image="../../etc/passwd").with_suffix(".png").unlink()
+    lines = Pages(str(root), format="alto").lines("train")
+    packed = pack(lines, Preprocess(), tmp_path / "cache")
+    assert [line.id for line in packed] == ["train/a/l0"]
+    reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
+    assert set(reasons) == {"train/b", "train/c", *(f"train/{name}/l0" for name in "defg")}
+    assert "b.xml: is not well-formed XML" in reasons["train/b"]
+    assert "c.xml: declares entities" in reasons["train/c"]
+    assert "d.xml: line l0: " in reasons["train/d/l0"] and "point" in reasons["train/d/l0"]
+    assert "e.xml: line l0: " in reasons["train/e/l0"] and "NaN" in reasons["train/e/l0"]
+    assert "f.png: line l0: its outline, from (900, 10)" in reasons["train/f/l0"]
+    assert "'../../etc/passwd'" in reasons["train/g/l0"] and "leads out of it" in reasons["train/g/l0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"val": "x"}, "dataset.train: missing beside dataset.val"),
+        ({"split_ratios": [1, 1, 1]}, "dataset.split_ratios"),
+        ({"group_pattern": "("}, r"dataset.group_pattern: '\(' is not a regular expression"),
+        ({"train": "none.lst"}, r"none\.lst: cannot be read \(No such file .*set dataset.train to a folder, or to"),
+    ],
+)
+def test_settings_that_cannot_be(root: Path, write: Write, arguments: dict[str, object], message: str) -> None:
+    write("a", "text")
+    with pytest.raises(DataError, match=message):
+        Pages(str(root), format="alto", **arguments).lines("train")  # type: ignore[arg-type]
+
+
+def test_no_pages(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere: there is no such folder; set dataset\.root"):
+        Pages(str(tmp_path / "nowhere"), format="alto").lines("train")
+    with pytest.raises(DataError, match=r"has no XML files; set dataset\.root"):
+        Pages(str(tmp_path), format="alto").lines("train")
+
+
+def test_pages_of_copiste_say_what_the_manifests_say() -> None:
+    data = Path(os.environ.get("HTR_DATA", "data")) / "copiste"
+    if not (data / "pages").is_dir():
+        pytest.skip(f"needs {data}/pages; set HTR_DATA")
+    pages = Pages(str(data / "pages"), format="alto")
+    compared = {"train": 91, "val": 29, "test": 89}
+    for split, number in compared.items():
+        known = {line.id: line.text for line in read_manifest(data / f"{split}.tsv")}
+        lines = pages.lines(split)  # type: ignore[arg-type]
+        by_page: dict[str, list[Line]] = {}
+        for line in lines:
+            by_page.setdefault(line.group, []).append(line)
+        same = 0
+        for page, on_page in by_page.items():
+            for place, line in enumerate(on_page):
+                name = page.replace("wikitexte_", "").replace("_", "-")
+                text = known.get(f"{split}/{name}_{place:03d}.webp")
+                assert text in (None, line.text)
+                same += text is not None
+        assert same == number

@@ -1,0 +1,101 @@
+"""The rules of the published schemas, as far as the fixtures use them: what is read back is what archives hold.
+
+From altoxml/schema (v2/alto-2-1, v3/alto-3-1, v4/alto-4-4) and PRImA-Research-Lab/PAGE-XML (2013-07-15, 2019-07-15).
+"""
+
+import re
+from typing import Any
+
+import pytest
+from lxml import etree
+from page.fixtures import alto_xml, page_xml, points, text_line
+
+from htr_lightning.page.layout import PageLine, Span
+from htr_lightning.page.xml import local_name
+
+Rules = dict[str, str | tuple[str, str, str]]
+"""Of each element: its children in order, as a regular expression over names with a space after each; the attributes
+that it must have; those that it may have besides. A string alone is for an element without attributes."""
+
+BOX = "HPOS VPOS WIDTH HEIGHT"
+ALTO: Rules = {
+    "alto": "(Description )?(Tags )?(ReadingOrder )?Layout ", "MeasurementUnit": "", "fileName": "",
+    "Description": "MeasurementUnit (sourceImageInformation )?", "sourceImageInformation": "(fileName )?",
+    "Tags": "((Layout|Structure|Role|NamedEntity|Other)Tag )*", "OtherTag": ("", "ID LABEL", "TYPE DESCRIPTION URI"),
+    "ReadingOrder": "((Uno|O)rderedGroup )+", "ElementRef": ("", "ID REF", "TAGREFS"),
+    "OrderedGroup": ("(ElementRef |(Uno|O)rderedGroup )+", "ID", "REF TAGREFS"), "Layout": "(Page )+",
+    "Page": ("((Top|Left|Right|Bottom)Margin )*(PrintSpace )?", "ID PHYSICAL_IMG_NR", "WIDTH HEIGHT"),
+    "PrintSpace": ("((TextBlock|ComposedBlock|Illustration|GraphicalElement) )*", "", f"ID {BOX}"),
+    "TextBlock": ("(Shape )?(TextLine )*", "ID", f"{BOX} TAGREFS"),
+    "TextLine": ("(Shape )?(String (SP )?)+(HYP )?", "", f"ID {BOX} TAGREFS BASELINE"),
+    "Shape": "(Polygon|Ellipse|Circle) ", "Polygon": ("", "POINTS", ""),
+    "String": ("", "CONTENT", f"ID {BOX} TAGREFS STYLE SUBS_TYPE SUBS_CONTENT"), "SP": ("", "", f"ID {BOX}"),
+}  # fmt: skip
+REGION = "((Text|Image|LineDrawing|Graphic|Table|Chart|Separator|Maths|Chem|Music|Advert|Noise|Unknown)Region )*"
+PAGE: Rules = {
+    "PcGts": "Metadata Page ", "Metadata": "Creator Created LastChange (Comments )?", "Creator": "", "Created": "",
+    "LastChange": "", "ReadingOrder": "(Uno|O)rderedGroup ",
+    "Page": (f"(PrintSpace )?(ReadingOrder )?{REGION}", "imageFilename imageWidth imageHeight", "custom type"),
+    "OrderedGroup": ("((RegionRef|OrderedGroup|UnorderedGroup)Indexed )+", "id", "caption"),
+    "RegionRefIndexed": ("", "index regionRef", ""),
+    "TextRegion": (f"Coords {REGION}(TextLine )*(TextEquiv )?(TextStyle )?", "id", "custom type"),
+    "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )?(TextStyle )?", "id", "custom"),
+    "Coords": ("", "points", ""), "Baseline": ("", "points", ""),
+    "TextEquiv": ("(PlainText )?Unicode ", "", "conf"), "Unicode": "",
+}  # fmt: skip
+
+LINES = [
+    text_line("l1", 'Un  <b> & "l\'été"', 10, type="default", region_type="MainZone", spans=(Span(0, 2, "bold"),)),
+    text_line("l2", "", 50, type="in line", region_type="MainZone"),
+    text_line("l3", "trois", 90, region="r2", region_type="paragraph", spans=(Span(1, 0, "gap"),)),
+]
+
+
+def check(xml: str, rules: Rules, needed: str = "") -> Any:
+    """Assert that a file follows rules, that no id is twice in it and that every reference leads somewhere.
+
+    Args:
+        xml: the file.
+        rules: of its elements.
+        needed: further attributes that blocks and lines must have.
+    """
+    root = etree.fromstring(xml.encode())
+    for element in root.iter():
+        name = local_name(element)
+        rule = rules[name]
+        children, must, may = rule if isinstance(rule, tuple) else (rule, "", "")
+        if name in ("TextBlock", "TextLine", "PrintSpace"):
+            must += f" {needed}"
+        assert re.fullmatch(children, "".join(f"{local_name(child)} " for child in element)), name
+        assert set(must.split()) <= set(element.attrib) <= {*must.split(), *may.split()}, name
+    ids = [value for e in root.iter() for key, value in e.items() if key in ("ID", "id")]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[A-Za-z_][\w.-]*", id) for id in ids)
+    references = [v for e in root.iter() for key, v in e.items() if key in ("TAGREFS", "REF", "regionRef")]
+    assert {ref for value in references for ref in value.split()} <= set(ids)
+    return root
+
+
+@pytest.mark.parametrize("version", ["2.1", "3.1", "4.1", "4.4"])
+@pytest.mark.parametrize("words", [False, True])
+def test_alto_follows_its_schema(version: str, words: bool) -> None:
+    root = check(alto_xml(LINES, version=version, words=words, order=["r2", "l1"]), ALTO, BOX if version < "3" else "")
+    baseline = root.find(".//{*}TextLine").get("BASELINE")
+    assert baseline == ("10 32 110 33 210 34" if version == "4.4" else "32")
+    assert (root.find("{*}ReadingOrder") is not None) == (version == "4.4")
+    assert (root.find(".//{*}Shape") is not None) == (version > "3")
+    assert root.tag == f"{{http://www.loc.gov/standards/alto/ns-v{version[0]}#}}alto"
+    assert root.find(".//{*}MeasurementUnit").text in ("pixel", "mm10", "inch1200")
+
+
+@pytest.mark.parametrize("version", ["2013-07-15", "2019-07-15"])
+def test_page_xml_follows_its_schema(version: str) -> None:
+    root = check(page_xml(LINES, version=version, order=["r2", "r1"]), PAGE)
+    assert root.tag == f"{{http://schema.primaresearch.org/PAGE/gts/pagecontent/{version}}}PcGts"
+    written = [e.get("points") for e in root.iter("{*}Coords", "{*}Baseline")]
+    assert all(re.fullmatch(r"([0-9]+,[0-9]+ )+([0-9]+,[0-9]+)", shape) for shape in written)
+
+
+def test_lines_without_shape_are_written_as_escriptorium_does() -> None:
+    line = PageLine("l1", "a", region="r1", baseline=points(1, 2, 3, 4))
+    assert "<Coords" not in page_xml([line]).split("<TextLine")[1]
+    check(alto_xml([line]), ALTO)
