@@ -59,8 +59,16 @@ def _fastest_precision(accelerator: str) -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
+def _batch_pixels(accelerator: str) -> int:
+    """A GPU is kept busy by large batches; on a CPU small ones learn most from an epoch, and need less memory."""
+    import torch
+
+    return 4_000_000 if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else 300_000
+
+
 OmegaConf.register_new_resolver("first", _first, replace=True)
 OmegaConf.register_new_resolver("fastest_precision", _fastest_precision, replace=True)
+OmegaConf.register_new_resolver("batch_pixels", _batch_pixels, replace=True)
 ConfigStore.instance().store(name="schema", node=Config, provider="htr_lightning")
 
 

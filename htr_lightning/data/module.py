@@ -54,7 +54,7 @@ class LineDataModule(lightning.LightningDataModule):
         augment: Augment,
         *,
         cache_dir: str = "data/packed",
-        pixels_per_batch: int = 600_000,
+        pixels_per_batch: int = 300_000,
         max_lines_per_batch: int = 256,
         width_step_px: int = 32,
         max_shapes: int | None = None,

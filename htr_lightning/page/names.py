@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 _T = TypeVar("_T")
 
-_URL = re.compile(r"(?P<scheme>file(?=:)|[A-Za-z][A-Za-z0-9+.-]*(?=://)):(?://[^/]*)?(?P<path>.*)", re.IGNORECASE)
+_URL = re.compile(r"(?P<scheme>file(?=:)|[A-Za-z][A-Za-z0-9+.-]+(?=://)):(?://[^/]*)?(?P<path>.*)", re.IGNORECASE)
 
 
 def unique_ids(written: Sequence[str]) -> list[str]:

@@ -50,6 +50,7 @@ def test_order_names_lines_and_regions() -> None:
         (r"..\images\a.jpg", "../images/a.jpg"),
         ("https://host/iiif/a%2Cb.jpg?x=1#y", "iiif/a,b.jpg"),
         ("http://[host", ""),
+        ("C://scans/a.jpg", "C://scans/a.jpg"),
         ("ark:/12148/a", "ark:/12148/a"),
         ("", ""),
     ],

@@ -1,7 +1,7 @@
 """Bentham R0 (ICFHR 2014, HTRtS): English manuscripts by Jeremy Bentham and his secretaries, 1748-1832."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.data.line import Line, Split
@@ -34,8 +34,8 @@ class Bentham:
     Args:
         root: folder that holds ``BenthamDatasetR0-GT``.
         from_pages: cut the lines from the pages; needs ``BenthamDatasetR0-Images`` beside.
-        replace: regular expressions to replace in texts, and by what; ``{' +(?=[,.;:?!])': ''}`` joins punctuation to
-            its word.
+        replace: pairs of a regular expression and its replacement in texts; ``[[' +(?=[,.;:?!])', '']]`` joins
+            punctuation to its word.
         drop_text: regular expressions; lines whose text matches one are left out.
         padding_px: pixels of the page around the outline, with ``from_pages``.
 
@@ -48,12 +48,12 @@ class Bentham:
         root: str,
         *,
         from_pages: bool = False,
-        replace: Mapping[str, str] | None = None,
+        replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         padding_px: float = 0,
     ) -> None:
         self.root = Path(root)
-        self._markup = Markup({}, {**_REPLACED, **(replace or {})}, drop_text)
+        self._markup = Markup({}, [*_REPLACED.items(), *replace], drop_text)
         self._pages: Pages | None = None
         if from_pages:
             lists = [f"{_GT}/Partitions/{name}.lst" for name in _LISTS.values()]
@@ -64,7 +64,7 @@ class Bentham:
                 train=lists[0],
                 val=lists[1],
                 test=lists[2],
-                replace={**_REPLACED, **(replace or {})},
+                replace=[*_REPLACED.items(), *replace],
                 drop_text=drop_text,
                 padding_px=padding_px,
             )

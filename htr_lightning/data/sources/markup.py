@@ -18,20 +18,20 @@ class Markup:
     Args:
         spans: what becomes of a span with a tag (``strikethrough``, ``unclear`` ...): ``keep`` its characters,
             ``delete`` them, or ``drop_line``. Tags that are not named are kept.
-        replace: regular expressions and what takes the place of each match, one after the other; for markers
-            that are written in the text, such as ``>struck out<``.
+        replace: pairs of a regular expression and what takes the place of each match, one after the other; for
+            markers that are written in the text: ``[[">[^<]*<", ""]]`` deletes ``>struck out<``.
         drop_text: a line whose text one of these regular expressions is found in is left out.
 
     Raises:
         DataError: an expression that is none, or an unknown treatment; names ``dataset.<key>``.
     """
 
-    def __init__(self, spans: Mapping[str, str], replace: Mapping[str, str], drop_text: Sequence[str]) -> None:
+    def __init__(self, spans: Mapping[str, str], replace: Sequence[Sequence[str]], drop_text: Sequence[str]) -> None:
         for tag, treatment in spans.items():
             if treatment not in get_args(Treatment):
                 raise DataError(f"dataset.spans.{tag}: {treatment!r} is none of {', '.join(get_args(Treatment))}")
         self._spans = dict(spans)
-        self._replace = [(compiled(p, "replace"), _checked(p, by)) for p, by in replace.items()]
+        self._replace = [_replacement(pair) for pair in replace]
         self._drop = [compiled(pattern, "drop_text") for pattern in drop_text]
 
     def __call__(self, text: str, spans: Sequence[Span] = ()) -> str | None:
@@ -62,9 +62,12 @@ def compiled(pattern: str, key: str) -> re.Pattern[str]:
         raise DataError(f"dataset.{key}: {pattern!r} is not a regular expression ({error})") from None
 
 
-def _checked(pattern: str, by: str) -> str:
+def _replacement(pair: Sequence[str]) -> tuple[re.Pattern[str], str]:
+    if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise DataError(f"dataset.replace: {pair!r} is not a pair; write [[expression, replacement], ...]")
+    pattern, by = compiled(pair[0], "replace"), pair[1]
     try:
-        re.compile(f"(?:{pattern})?").sub(by, "")
+        re.compile(f"(?:{pair[0]})?").sub(by, "")  # an empty match shows whether the groups it names are there
     except (re.error, IndexError) as error:
-        raise DataError(f"dataset.replace: {by!r} cannot take the place of {pattern!r} ({error})") from None
-    return by
+        raise DataError(f"dataset.replace: {by!r} cannot take the place of {pair[0]!r} ({error})") from None
+    return pattern, by

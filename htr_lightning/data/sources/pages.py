@@ -50,7 +50,7 @@ class Pages:
         line_types: keep only lines of these types; None for all.
         drop_line_types: leave out lines of these types.
         spans: what becomes of marked text, by tag; see `htr_lightning.data.sources.markup.Markup`.
-        replace: regular expressions to replace in texts, and by what.
+        replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text matches one are left out.
         mask: paint what is outside a line's outline in the paper's colour.
         straighten: along the baseline, when it is curved or slanting.
@@ -77,7 +77,7 @@ class Pages:
         line_types: Sequence[str] | None = None,
         drop_line_types: Sequence[str] = (),
         spans: Mapping[str, str] | None = None,
-        replace: Mapping[str, str] | None = None,
+        replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         mask: bool = True,
         straighten: bool = True,
@@ -94,7 +94,7 @@ class Pages:
         self._group_pattern = compiled(group_pattern, "group_pattern") if group_pattern else None
         self._regions_of = _Types("region", region_types, drop_region_types)
         self._lines_of = _Types("line", line_types, drop_line_types)
-        self._markup = Markup(spans or {}, replace or {}, drop_text)
+        self._markup = Markup(spans or {}, replace, drop_text)
         self._mask, self._straighten, self._padding_px = mask, straighten, padding_px
 
     def lines(self, split: Split) -> list[Line]:

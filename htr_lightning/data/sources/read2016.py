@@ -1,6 +1,6 @@
 """READ 2016 (ICFHR 2016): minutes of the council of Bozen, 1470-1805, in Early Modern German."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, Line, Split
@@ -39,7 +39,7 @@ class Read2016:
     Args:
         root: the folder.
         with_test: False to do without the archive of the test pages; the test split is then empty.
-        replace: regular expressions to replace in texts, and by what.
+        replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text matches one are left out.
         mask: paint what is outside a line's outline in the paper's colour.
         straighten: along the baseline, when it is curved or slanting.
@@ -54,7 +54,7 @@ class Read2016:
         root: str,
         *,
         with_test: bool = True,
-        replace: Mapping[str, str] | None = None,
+        replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         mask: bool = True,
         straighten: bool = True,

@@ -1,7 +1,7 @@
 """RIMES 2011: French letters, written by volunteers from given scenarios."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -71,7 +71,7 @@ class Rimes:
         val: instead, a text file with the validation pages (``train2011-1400``) or lines (``train2011-1400_000001``,
             counted from 1) in its rows, relative to the root.
         leave_out: ids of lines not to use.
-        replace: regular expressions to replace in texts, and by what.
+        replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text matches one are left out.
         padding_px: pixels of the page around each box.
 
@@ -87,13 +87,13 @@ class Rimes:
         val_pages: int = 100,
         val: str | None = None,
         leave_out: Sequence[str] = (),
-        replace: Mapping[str, str] | None = None,
+        replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         padding_px: float = 0,
     ) -> None:
         self.root, self._images, self._val_pages, self._val = Path(root), images, val_pages, val
         self._leave_out, self._padding_px = frozenset(leave_out), padding_px
-        self._markup = Markup({}, {**_REPLACED, **(replace or {})}, drop_text)
+        self._markup = Markup({}, [*_REPLACED.items(), *replace], drop_text)
         if val_pages < 0:
             raise DataError(f"dataset.val_pages: {val_pages} is negative; say how many of the last pages validate")
 

@@ -113,12 +113,12 @@ def test_lines_are_cut_from_pages(root):
 
 
 def test_texts_can_be_changed_and_lines_dropped(root):
-    source = Bentham(str(root), replace={" (?=[,.:])": ""}, drop_text=["portable"])
+    source = Bentham(str(root), replace=[[" (?=[,.:])", ""]], drop_text=["portable"])
     assert [line.text for line in source.lines("train")] == ["6. The evidence of the engagement,"]
     assert [line.text for line in source.lines("val")] == ["& so on, Sir:"]
-    cut = Bentham(str(root), from_pages=True, replace={" (?=[,.:])": ""}, drop_text=["portable"])
+    cut = Bentham(str(root), from_pages=True, replace=[[" (?=[,.:])", ""]], drop_text=["portable"])
     assert [line.text for line in cut.lines("train")] == ["6. The evidence of the engagement,"]
-    assert "replace" in refusal(lambda: Bentham("x", replace={"(": ""}))
+    assert "replace" in refusal(lambda: Bentham("x", replace=[["(", ""]]))
 
 
 def test_what_is_wrong_with_one_line(root):

@@ -12,43 +12,44 @@ from htr_lightning.page.layout import Span
     [({}, "the old new house"), ({"strikethrough": "delete"}, "the new house"), ({"strikethrough": "drop_line"}, None)],
 )
 def test_what_becomes_of_a_marked_span(treatment: dict[str, str], text: str | None) -> None:
-    assert Markup(treatment, {}, [])("the old new house", [Span(4, 3, "strikethrough")]) == text
+    assert Markup(treatment, [], [])("the old new house", [Span(4, 3, "strikethrough")]) == text
 
 
 def test_spans_overlap_and_reach_beyond_the_text() -> None:
     spans = [Span(0, 4, "gap"), Span(2, 5, "gap"), Span(9, 50, "unclear"), Span(70, 2, "gap")]
-    assert Markup({"gap": "delete", "unclear": "delete"}, {}, [])("abcdefghijkl", spans) == "hi"
+    assert Markup({"gap": "delete", "unclear": "delete"}, [], [])("abcdefghijkl", spans) == "hi"
 
 
 def test_markers_in_the_text_are_replaced_one_after_the_other() -> None:
-    markup = Markup({}, {">[^<]*<": "", r"\[(\w+)\?\]": r"\1"}, [])
+    markup = Markup({}, [[">[^<]*<", ""], [r"\[(\w+)\?\]", r"\1"]], [])
     assert markup("de la>s< fusion  [des?] centres") == "de la fusion des centres"
 
 
 def test_lines_are_dropped_by_their_final_text() -> None:
-    markup = Markup({}, {"<gap/>": ""}, ["wikitexte_", "^[0-9]+$"])
+    markup = Markup({}, [["<gap/>", ""]], ["wikitexte_", "^[0-9]+$"])
     assert markup("<gap/> 12") is None and markup("wikitexte_0004") is None and markup("12 ans") == "12 ans"
 
 
 def test_nothing_left_is_no_line() -> None:
-    assert Markup({"strikethrough": "delete"}, {}, [])("all", [Span(0, 3, "strikethrough")]) is None
-    assert Markup({}, {}, [])("  ") is None
+    assert Markup({"strikethrough": "delete"}, [], [])("all", [Span(0, 3, "strikethrough")]) is None
+    assert Markup({}, [], [])("  ") is None
 
 
 @given(st.text(), st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20))))
 def test_without_treatment_only_whitespace_changes(text: str, places: list[tuple[int, int]]) -> None:
-    assert Markup({}, {}, [])(text, [Span(a, n, "unclear") for a, n in places]) == (clean_text(text) or None)
+    assert Markup({}, [], [])(text, [Span(a, n, "unclear") for a, n in places]) == (clean_text(text) or None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (({"gap": "remove"}, {}, []), r"dataset\.spans\.gap: 'remove' is none of keep, delete, drop_line"),
-        (({}, {"(": ""}, []), r"dataset\.replace: '\(' is not a regular expression"),
-        (({}, {"a": r"\2"}, []), r"dataset\.replace: '\\\\2' cannot take the place of 'a'"),
-        (({}, {}, ["["]), r"dataset\.drop_text: '\[' is not a regular expression"),
+        (({"gap": "remove"}, [], []), r"dataset\.spans\.gap: 'remove' is none of keep, delete, drop_line"),
+        (({}, [["(", ""]], []), r"dataset\.replace: '\(' is not a regular expression"),
+        (({}, [["a", r"\2"]], []), r"dataset\.replace: '\\\\2' cannot take the place of 'a'"),
+        (({}, ["ab"], []), r"dataset\.replace: 'ab' is not a pair"),
+        (({}, [], ["["]), r"dataset\.drop_text: '\[' is not a regular expression"),
     ],
 )
-def test_settings_that_cannot_be(arguments: tuple[dict[str, str], dict[str, str], list[str]], message: str) -> None:
+def test_settings_that_cannot_be(arguments: tuple[dict[str, str], list[list[str]], list[str]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Markup(*arguments)

@@ -132,7 +132,7 @@ def test_types_to_keep_and_to_drop(root: Path, write: Write, caplog: pytest.LogC
 
 def test_markers_and_dropped_texts(root: Path, write: Write) -> None:
     write("train/a", "un>e< joueur", "ref_0001", ">tout<")
-    pages = Pages(str(root), format="alto", replace={">[^<]*<": ""}, drop_text=["^ref_"])
+    pages = Pages(str(root), format="alto", replace=[[">[^<]*<", ""]], drop_text=["^ref_"])
     assert texts(pages.lines("train")) == ["un joueur"]
 
 

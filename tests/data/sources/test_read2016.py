@@ -108,7 +108,7 @@ def test_each_line_is_cut_from_the_image_of_its_own_part(root, links):
 
 
 def test_options_reach_the_pages(root):
-    source = Read2016(str(root), mask=False, straighten=False, padding_px=5, replace={"¬": ""}, drop_text=["th"])
+    source = Read2016(str(root), mask=False, straighten=False, padding_px=5, replace=[["¬", ""]], drop_text=["th"])
     [line] = source.lines("train")
     assert line.text == "Bestett" and not line.image.mask and line.image.padding_px == 5
     assert not len(line.image.baseline)

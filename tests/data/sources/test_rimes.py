@@ -115,7 +115,7 @@ def test_numbers_of_validation_pages(root):
 def test_readings_marks_replacements_and_lines_to_leave_out(root):
     texts = ["¤{le/la}¤ maison", "¤", "brûlée", "garder", "ôter"]
     write_xml(root / "eval_2011_annotated.xml", [page("eval2011-0", draw(root / "images", "eval2011-0", texts))])
-    source = Rimes(str(root), replace={"û": "u"}, drop_text=["^gar"], leave_out=["eval2011-0_000005"])
+    source = Rimes(str(root), replace=[["û", "u"]], drop_text=["^gar"], leave_out=["eval2011-0_000005"])
     assert [line.text for line in source.lines("test")] == ["le maison", "brulée"]
 
 
