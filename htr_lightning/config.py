@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 
 class ConfigError(ValueError):
@@ -84,6 +87,33 @@ def conf_dir() -> Path:
         if (place / "config.yaml").is_file():
             return place
     raise ConfigError("no config.yaml in " + " or ".join(map(str, places)))
+
+
+def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose and check a configuration outside of a run: for the commands that look at data.
+
+    Args:
+        overrides: as for training: ``dataset=lines``, ``dataset.root=...``.
+        config_dir: a folder with more files of the groups, as ``--config-dir`` names it.
+
+    Raises:
+        ConfigError: an override, a choice or a value is wrong, or there is no such folder.
+    """
+    searched = list(overrides)
+    if config_dir is not None:
+        if not config_dir.is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+        place = str(config_dir.absolute()).replace("\\", "\\\\").replace("'", "\\'")
+        searched.append(f"hydra.searchpath=['file://{place}']")
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            cfg = compose("config", overrides=searched)
+        validate(cfg)
+    except HydraException as error:
+        raise ConfigError(str(error.__cause__ or error)) from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from None
+    return cfg
 
 
 SET_BY_THE_RUN = {

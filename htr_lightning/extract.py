@@ -20,22 +20,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("overrides", nargs="*", help="the data set, as for training: dataset=... dataset.KEY=VALUE")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: test)")
     parser.add_argument("--limit", type=int, help="only so many lines")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with dataset files of your own")
     options = parser.parse_intermixed_args(argv)
 
-    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from hydra.utils import instantiate
-    from omegaconf.errors import OmegaConfBaseException
     from PIL import Image
 
-    from htr_lightning.config import ConfigError, conf_dir, validate
+    from htr_lightning.config import ConfigError, compose_config
     from htr_lightning.data.line import DataError
     from htr_lightning.files import write_text
 
     try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            cfg = compose("config", overrides=options.overrides)
-        validate(cfg)
+        cfg = compose_config(options.overrides, options.config_dir)
         source = instantiate(cfg.dataset, _convert_="all")
         lines = list(itertools.islice(source.lines(options.split), options.limit))
         (options.out / options.split).mkdir(parents=True, exist_ok=True)
@@ -47,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_text(options.out / f"{options.split}.tsv", "\n".join(rows) + "\n")
     except HydraException as error:
         raise SystemExit(str(error.__cause__ or error)) from None
-    except (ConfigError, DataError, OmegaConfBaseException) as error:
+    except (ConfigError, DataError) as error:
         raise SystemExit(str(error)) from None
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be written ({error.strerror})") from None

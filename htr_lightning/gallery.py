@@ -163,22 +163,43 @@ def _strong() -> "Augment":
     return Augment(**{str(key): value for key, value in values.items() if key != "_target_"})
 
 
+def _page_picture(path: Path) -> Image.Image:
+    from htr_lightning.data.line import ImageFile
+    from htr_lightning.data.sources.page_images import PageImages
+    from htr_lightning.page.formats import read_page
+    from htr_lightning.page.picture import layout_picture
+
+    page = read_page(path)
+    return layout_picture(page, ImageFile(PageImages(path.parent).find(path, page.image_name)))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the two pictures for the line images named on the command line."""
+    """Write the pictures for the line images and layouts named on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning gallery",
-        description="Show what preprocessing and augmentation do to lines.",
+        description="Show what preprocessing and augmentation do to lines; for a layout (ALTO, PAGE), what is cut from "
+        "its page.",
     )
-    parser.add_argument("line_images", nargs="+", type=Path, metavar="LINE_IMAGE", help="image file of one line")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the two PNG files")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="image file of one line, or XML file of a page beside its image",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the PNG files")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: 1)")
     arguments = parser.parse_args(argv)
     try:
-        images = [read_image(path) for path in arguments.line_images]
+        layouts = [path for path in arguments.files if path.suffix.lower() == ".xml"]
+        images = [read_image(path) for path in arguments.files if path not in layouts]
         lines = [Preprocess()(image) for image in images[:8]]
         arguments.out.mkdir(parents=True, exist_ok=True)
-        _save(preprocess_picture(images), arguments.out / "preprocessing.png", 64)
-        _save(augment_picture(lines, _strong(), seed=arguments.seed), arguments.out / "augmentation.png", 8)
+        for path in layouts:
+            _save(_page_picture(path), arguments.out / f"{path.stem}.png", 64)
+        if images:
+            _save(preprocess_picture(images), arguments.out / "preprocessing.png", 64)
+            _save(augment_picture(lines, _strong(), seed=arguments.seed), arguments.out / "augmentation.png", 8)
     except DataError as error:
         raise SystemExit(str(error)) from None
     except OSError as error:

@@ -18,11 +18,14 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning import folder
 from htr_lightning.checkpoint import ModelInfo
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.doctor.facts import Settings
+from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel
 from htr_lightning.progress import progress_bar
@@ -58,6 +61,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         progress=progress_bar,
     )
     data.setup()
+    look_at(cfg, data)
     model = make_model(data.charset.num_classes)
     data.drop_infeasible(model.frame_lengths)
     info = describe_model(cfg, model, data)
@@ -104,6 +108,20 @@ def keep_cpu_kernels() -> None:
 def build(node: Any) -> Any:
     """Make the object that a config node describes; lists and mappings reach it as plain Python."""
     return instantiate(node, _convert_="all")
+
+
+def look_at(cfg: DictConfig, data: LineDataModule) -> None:
+    """Log what can be seen to be wrong with the lines, in a sentence each.
+
+    Raises:
+        DataError: it is so wrong that the scores would mean nothing.
+    """
+    assert data.charset is not None
+    settings = Settings.of(cfg.loader, data.source, data.preprocess)
+    findings = quick_findings(data.packed, data.charset, settings)
+    refuse_faults(findings)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        log_warnings(findings)
 
 
 def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:

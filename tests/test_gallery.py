@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from conftest import typeset
+from page.fixtures import page_xml, text_line
 from PIL import Image
 
 from htr_lightning import gallery
@@ -22,3 +23,24 @@ def test_names_a_missing_image_and_a_folder_that_cannot_be_written(tmp_path: Pat
     typeset("a").save(tmp_path / "line.png")
     with pytest.raises(SystemExit, match=r"--out .* cannot be written"):
         gallery.main([str(tmp_path / "line.png"), "--out", str(tmp_path / "line.png")])
+
+
+def test_draws_a_page_with_its_layout_and_the_lines_cut_from_it(tmp_path: Path) -> None:
+    page = Image.new("L", (1000, 800), 250)
+    page.paste(typeset("cut from a page", 30), (10, 100))
+    page.save(tmp_path / "page.png")
+    lines = [text_line("a", "cut from a page", 100), text_line("b", "lies outside", 2000)]
+    (tmp_path / "page.xml").write_text(page_xml(lines), encoding="utf-8")
+    gallery.main([str(tmp_path / "page.xml"), "--out", str(tmp_path / "out")])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["page.png"]
+    with Image.open(tmp_path / "out" / "page.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(100_000) or []}
+        assert (
+            picture.width > 1000 and any(b > r + 100 for r, _, b in colours) and any(r > b + 100 for r, _, b in colours)
+        )
+
+
+def test_a_layout_of_no_known_format(tmp_path: Path) -> None:
+    (tmp_path / "page.xml").write_text("<html/>")
+    with pytest.raises(SystemExit, match=r"page\.xml: is neither ALTO nor PAGE; its first element is html"):
+        gallery.main([str(tmp_path / "page.xml"), "--out", str(tmp_path / "out")])

@@ -1,12 +1,13 @@
-"""How fast lines are packed and loaded, and how much memory that takes as the data set grows.
+"""How fast pages are read, lines packed and loaded, and how much memory that takes as the data set grows.
 
     python experiments/benchmark_data/measure.py [--sizes 1000 10000 100000] [--out experiments/benchmark_data]
 
-Needs HTR_DATA/copiste for the figures on real lines. Each size is measured in a process of its own, in a fresh
+Needs HTR_DATA/copiste for the figures on real lines. Everything is measured in a process of its own, in a fresh
 folder; writes result.json.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -33,7 +34,7 @@ def synthetic(number: int) -> dict[str, float]:
         start = time.perf_counter()
         data.setup()
         packed = time.perf_counter() - start
-        before = memory()
+        before = resident()
         start = time.perf_counter()
         second = LineDataModule(source, Preprocess(), Augment(), cache_dir=folder)
         second.setup()
@@ -46,15 +47,68 @@ def synthetic(number: int) -> dict[str, float]:
             "lines_per_second_rendered_and_packed": number / packed,
             "seconds_to_open_again": opened,
             "megabytes_on_disk": sum(p.stat().st_size for p in Path(folder).iterdir()) / MEGABYTE,
-            "megabytes_own_after_packing": before,
-            "megabytes_own_after_100_batches": memory(),
+            "megabytes_resident_after_packing": before,
+            "megabytes_resident_after_100_batches": resident(),
         }
 
 
-def memory() -> float:
-    """Return this process's own resident memory (MB), without the mapped file, whose pages can be dropped."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return float(fields["RssAnon"].split()[0]) / 1024
+def resident(process: int | str = "self") -> float:
+    """Return the resident memory (MB) of a process, libraries included; 0 when it is gone."""
+    with contextlib.suppress(OSError, KeyError):
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+        return float(fields["VmRSS"].split()[0]) / 1024
+    return 0.0
+
+
+def descendants(process: int) -> list[int]:
+    """Return a process and all that it started."""
+    found = [process]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += descendants(int(child))
+    return found
+
+
+def training(number: int) -> dict[str, float]:
+    """Pack ``number`` synthetic lines and train on them for 100 steps, as a user would; watch every process."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [
+            "dataset=synthetic",
+            f"dataset.num_train={number}",
+            "+trainer.max_steps=100",
+            "trainer.max_epochs=1",
+        ]
+        command = [sys.executable, "-m", "htr_lightning", *settings, f"hydra.run.dir={folder}/run"]
+        environment = {**os.environ, "HTR_CACHE": f"{folder}/packed"}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peaks: dict[int, float] = {}
+        while process.poll() is None:
+            for each in descendants(process.pid):
+                peaks[each] = max(resident(each), peaks.get(each, 0.0))
+            time.sleep(0.25)
+        assert process.returncode == 0
+    own = peaks.pop(process.pid)
+    return {"lines": number, "megabytes_resident_peak": own, "megabytes_resident_peak_of_workers": max(peaks.values())}
+
+
+def pages() -> dict[str, float]:
+    """Read the 15 pages, cut and preprocess all of their lines, several times."""
+    from htr_lightning.data.pack import pack
+    from htr_lightning.data.preprocess import Preprocess
+    from htr_lightning.data.sources.pages import Pages
+
+    root = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
+    seconds = []
+    for _ in range(REPETITIONS):
+        start = time.perf_counter()
+        source = Pages(str(root), format="alto")
+        lines = [line for split in ("train", "val", "test") for line in source.lines(split)]
+        with tempfile.TemporaryDirectory() as folder:
+            packed = pack(lines, Preprocess(), Path(folder), num_workers=os.cpu_count() or 1)
+        seconds.append(time.perf_counter() - start)
+    assert not packed.skipped
+    return {"lines": len(packed), "seconds_median": statistics.median(seconds), "seconds_most": max(seconds)}
 
 
 def copiste() -> dict[str, float]:
@@ -63,6 +117,7 @@ def copiste() -> dict[str, float]:
 
     from htr_lightning.config import conf_dir
     from htr_lightning.data.augment import Augment
+    from htr_lightning.data.preprocess import Preprocess
     from htr_lightning.run import build
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -72,11 +127,21 @@ def copiste() -> dict[str, float]:
         start = time.perf_counter()
         data.setup()
         seconds = time.perf_counter() - start
+        plain = []
+        for number in range(REPETITIONS):
+            again = build(cfg.loader)(
+                build(cfg.dataset), Preprocess(), Augment(), cache_dir=f"{folder}/{number}", max_skipped=5
+            )
+            start = time.perf_counter()
+            again.setup()
+            plain.append(time.perf_counter() - start)
         lines = sum(len(packed) for packed in data.packed.values())
         speeds = [passed(data) for _ in range(REPETITIONS)]
     return {
         "lines": lines,
-        "lines_per_second_packed": lines / seconds,
+        "lines_per_second_packed_with_deslanting": lines / seconds,
+        "lines_per_second_packed_median": lines / statistics.median(plain),
+        "lines_per_second_packed_least": lines / max(plain),
         "lines_per_second_loaded_median": statistics.median(speeds),
         "lines_per_second_loaded_least": min(speeds),
     }
@@ -100,11 +165,14 @@ def main() -> None:
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        result = copiste() if options.only == "copiste" else synthetic(int(options.only))
+        name, _, number = options.only.partition(":")
+        measured = {"pages": pages, "copiste": copiste, "synthetic": synthetic, "training": training}[name]
+        result = measured(int(number)) if number else measured()  # type: ignore[operator]
         print(json.dumps(result))
         return
     results = {}
-    for name in ("copiste", *map(str, options.sizes)):
+    sizes = [f"synthetic:{size}" for size in options.sizes]
+    for name in ("pages", "copiste", *sizes, f"training:{max(options.sizes)}"):
         command = [sys.executable, __file__, "--only", name]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ)
         results[name] = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,5 @@
 """The data of a run: splits, loaders, and augmentation where the batch is."""
 
-import itertools
 import logging
 import os
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from htr_lightning.charset import Charset, Normalization, printable
+from htr_lightning.charset import Charset, Normalization
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.batch import Batch, LineDataset, WidthBatches, frames_needed, to_ink
 from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Source, Split
@@ -42,6 +41,7 @@ class LineDataModule(lightning.LightningDataModule):
             and 2 with one.
         num_pack_workers: processes that decode and preprocess; None for one per processor core.
         max_skipped: at most so many unusable lines over all splits; more stop the run before it starts.
+        max_shared: at most this share of val or test may be lines of train; more stop the run before it starts.
         normalization: Unicode form of all texts.
         seed: of the order of lines and of augmentation.
         progress: draws a bar while packing.
@@ -61,6 +61,7 @@ class LineDataModule(lightning.LightningDataModule):
         num_workers: int | None = None,
         num_pack_workers: int | None = None,
         max_skipped: int = 0,
+        max_shared: float = 0.5,
         normalization: Normalization = "NFC",
         seed: int = 1,
         progress: Progress | None = None,
@@ -74,13 +75,15 @@ class LineDataModule(lightning.LightningDataModule):
         ):
             if value is not None and value < 1:
                 raise ValueError(f"loader.{key}: {value} is too small; give 1 or more")
+        if not 0 <= max_shared <= 1:
+            raise ValueError(f"loader.max_shared: {max_shared} is no share; give a number from 0 to 1")
         self.source, self.preprocess, self.augment = source, preprocess, augment
         self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
         self.num_pack_workers = num_pack_workers or os.cpu_count() or 1
-        self.max_skipped, self.normalization = max_skipped, normalization
+        self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
         self.charset: Charset | None = None
         self.packed: dict[Split, PackedLines] = {}
         self._dropped: dict[Split, list[int]] = {}
@@ -110,10 +113,8 @@ class LineDataModule(lightning.LightningDataModule):
                     f"dataset: the {split} split has no lines; a run needs some to learn from and some to choose by "
                     "(a single manifest is divided: dataset.manifest=FILE)"
                 )
-        self._warn_of_shared_lines()
         if self.charset is None:
             self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
-        self._warn_of_unknown_characters(self.charset)
 
     def _check_skipped(self) -> None:
         skipped = [item for packed in self.packed.values() for item in packed.skipped]
@@ -128,29 +129,6 @@ class LineDataModule(lightning.LightningDataModule):
                 f"(now {self.max_skipped})"
             )
         log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
-
-    def _warn_of_shared_lines(self) -> None:
-        """The same line in two splits makes scores look better than they are; found by id and by content."""
-        for one, other in itertools.combinations(SPLITS, 2):
-            seen = {*self.packed[one].column("id"), *self.packed[one].column("digest")}
-            rows = zip(self.packed[other].column("id"), self.packed[other].column("digest"), strict=True)
-            shared = [identity for identity, digest in rows if identity in seen or digest in seen]
-            if shared:
-                log.warning(
-                    "%d lines of %s are in %s too, so scores on %s say little: %s",
-                    len(shared),
-                    other,
-                    one,
-                    other,
-                    ", ".join(shared[:NAMED]),
-                )
-
-    def _warn_of_unknown_characters(self, charset: Charset) -> None:
-        for split in SPLITS[1:]:
-            counts = charset.count_unknown(self.packed[split].column("text"))
-            if counts:
-                listed = ", ".join(f"{printable(c)} {n} times" for c, n in counts.most_common(NAMED))
-                log.warning("%s has characters that train lacks; each counts as an error: %s", split, listed)
 
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Leave out training lines whose text needs more frames than the model gives them (CTC).

@@ -13,14 +13,12 @@ from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
 from htr_lightning.data.sources.lines import check_ratios, divide, split_named
 from htr_lightning.data.sources.markup import Markup, compiled
 from htr_lightning.data.sources.page_images import PageImages, files_under
-from htr_lightning.page import alto, page_xml
+from htr_lightning.page.formats import FORMATS, TITLES
 from htr_lightning.page.layout import Page, PageLine
 from htr_lightning.page.xml import local_name, read_xml
 
 log = logging.getLogger(__name__)
 Format = Literal["alto", "page_xml"]
-_FORMATS = {"alto": alto, "page_xml": page_xml}
-_TITLES = {"alto": "ALTO", "page_xml": "PAGE"}
 _PAGE_SHARE_OF_BAND = 1 / 40  # height of the band around a page's only baseline
 
 
@@ -113,15 +111,15 @@ class Pages:
                 continue
             try:
                 root = read_xml(layout)
-                if _FORMATS[self.format].matches(root):
-                    lines += self._of_page(_FORMATS[self.format].page_of(root, layout))
+                if FORMATS[self.format].matches(root):
+                    lines += self._of_page(FORMATS[self.format].page_of(root, layout))
                 else:
                     others[local_name(root)] += 1
             except DataError as error:
                 lines.append(self._unusable(layout, str(error)))
         if layouts and others.total() == len(layouts):
             raise DataError(
-                f"{self.root}: none of the {len(layouts)} XML files for {split} is {_TITLES[self.format]}; their first "
+                f"{self.root}: none of the {len(layouts)} XML files for {split} is {TITLES[self.format]}; their first "
                 f"elements are {', '.join(others)}; choose dataset=alto for alto, dataset=page_xml for PcGts"
             )
         self._lines_of.check(self.root)

@@ -7,13 +7,16 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pytest
 from conftest import typeset
+from page.fixtures import page_xml, text_line
 from PIL import Image
 
+from htr_lightning.data.cut import CutLine
 from htr_lightning.data.line import DataError, Line, Unusable
 from htr_lightning.data.pack import pack
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
+from htr_lightning.page.layout import Span
 
 Write = Callable[..., Path]
 
@@ -152,6 +155,37 @@ def test_other_xml_beside_is_passed_over(root: Path, write: Write) -> None:
         DataError, match=r"none of the 2 XML files for train is PAGE; .* alto, mets; choose dataset=alto"
     ):
         Pages(str(root), format="page_xml").lines("train")
+
+
+def test_page_xml_with_polygons_baselines_and_marks(root: Path) -> None:
+    lines = [
+        text_line("l1", "first", 10),
+        text_line("l2", "the old new house", 50, spans=(Span(4, 3, "strikethrough"),)),
+        text_line("l3", "in the margin", 90, region="r2", region_type="marginalia"),
+    ]
+    (root / "images").mkdir()
+    Image.new("L", (500, 400), 240).save(root / "images" / "page.png")  # half the size the layout was made at
+    for number in range(3):
+        (root / f"p{number}").mkdir()
+        (root / f"p{number}" / f"{number}.xml").write_text(page_xml(lines), encoding="utf-8")
+    pages = Pages(
+        str(root),
+        format="page_xml",
+        train="p0",
+        val="p1",
+        drop_region_types=["marginalia"],
+        spans={"strikethrough": "delete"},
+    )
+    one, other = pages.lines("train")
+    assert [(line.id, line.text, line.group) for line in (one, other)] == [
+        ("p0/0/l1", "first", "0"),
+        ("p0/0/l2", "the new house", "0"),
+    ]
+    assert isinstance(one.image, CutLine)
+    np.testing.assert_array_equal(one.image.polygon, lines[0].polygon)
+    np.testing.assert_array_equal(one.image.baseline, lines[0].baseline)
+    assert one.image.page_size == (1000, 800) and one.image.read().shape[1] == pytest.approx(101, abs=2)
+    assert texts(pages.lines("val")) == ["first", "the new house"]
 
 
 def test_damage_costs_its_page_or_its_line_only(root: Path, write: Write, tmp_path: Path) -> None:
