@@ -121,12 +121,88 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """
     info = read_info(path)
     try:
-        charset = Charset.from_dict(info.charset)
-        preprocess = Preprocess.from_dict(info.preprocess)
-        network = rebuild(info.architecture, charset.num_classes, info.arguments)
-        network.load_state_dict(safetensors.torch.load_file(path))
+        return _assembled(info, safetensors.torch.load_file(path), device)
     except (ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelFileError(
             f"{path}: cannot be built as it describes itself ({error}); train or export it again"
         ) from None
+
+
+def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
+    """Read a model from wherever it is.
+
+    Args:
+        where: a model file, a Lightning checkpoint (``.ckpt``) of this package, a run folder, or ``zoo:NAME``.
+        device: of the network.
+
+    Raises:
+        ModelFileError: there is no model, or it cannot be used.
+    """
+    path = model_path(str(where))
+    return read_checkpoint(path, device) if path.suffix == ".ckpt" else read_model(path, device)
+
+
+def model_path(where: str) -> Path:
+    """Return the file that a name stands for: see `load_model`.
+
+    Raises:
+        ModelFileError: a run folder without a model, or a name that the zoo does not have.
+    """
+    if where.startswith("zoo:"):
+        return zoo_path(where.removeprefix("zoo:"))
+    path = Path(where)
+    if not path.is_dir():
+        return path
+    inside = [path / "model.safetensors", path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"]
+    found = next((file for file in inside if file.is_file()), None)
+    if found is None:
+        raise ModelFileError(f"{path}: holds no model (model.safetensors, checkpoints/best.ckpt); name another folder")
+    return found
+
+
+def zoo() -> dict[str, Path]:
+    """Return the models that ship with this package, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "zoo").glob("*.safetensors"))}
+
+
+def zoo_path(name: str) -> Path:
+    """Return the file of a model that ships with this package.
+
+    Raises:
+        ModelFileError: there is none of that name.
+    """
+    models = zoo()
+    if name not in models:
+        raise ModelFileError(f"zoo:{name}: there is no such model; there is {', '.join(models) or 'none yet'}")
+    return models[name]
+
+
+def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
+    """Read the model in a Lightning checkpoint that a run wrote.
+
+    Raises:
+        ModelFileError: missing, truncated, or not a checkpoint of this package.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises whatever its pickle or its archive makes of it
+        first = str(error).partition("\n")[0]
+        raise ModelFileError(f"{path}: cannot be read as a checkpoint ({first}); copy it again") from None
+    if not isinstance(state, dict) or KEY not in state or "state_dict" not in state:
+        raise ModelFileError(f"{path}: a checkpoint, but not of htr_lightning; start from a model that it trained")
+    try:
+        info = ModelInfo(**state[KEY])
+        weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
+        return _assembled(info, weights, device)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: cannot be built as it describes itself ({error}); train it again") from None
+
+
+def _assembled(info: ModelInfo, weights: Mapping[str, torch.Tensor], device: str | torch.device) -> Model:
+    charset = Charset.from_dict(info.charset)
+    preprocess = Preprocess.from_dict(info.preprocess)
+    network = rebuild(info.architecture, charset.num_classes, info.arguments)
+    network.load_state_dict(weights)
     return Model(network.to(device).eval(), charset, preprocess, info)

@@ -37,10 +37,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines = list(itertools.islice(source.lines(options.split), options.limit))
         (options.out / options.split).mkdir(parents=True, exist_ok=True)
         rows = ["image\ttext\tgroup"]
+        skipped = []
         for number, line in enumerate(lines):
             name = f"{options.split}/{number:06d}.png"
-            Image.fromarray(line.image.read()).save(options.out / name)
+            try:
+                pixels = line.image.read(cfg.preprocess.max_pixels)
+            except DataError as error:
+                skipped.append(str(error))
+                continue
+            Image.fromarray(pixels).save(options.out / name)
             rows.append(f"{name}\t{line.text}\t{line.group}")
+        if len(skipped) > cfg.loader.max_skipped:
+            listed = "\n  ".join(skipped)
+            remedy = f"Leave them out with loader.max_skipped={len(skipped)}"
+            raise DataError(f"{len(skipped)} lines cannot be used:\n  {listed}\n{remedy}")
         write_text(options.out / f"{options.split}.tsv", "\n".join(rows) + "\n")
     except HydraException as error:
         raise SystemExit(str(error.__cause__ or error)) from None
@@ -48,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be written ({error.strerror})") from None
-    print(f"{len(lines)} lines in {options.out / options.split}, listed in {options.out / options.split}.tsv")
+    print(f"{len(rows) - 1} lines in {options.out / options.split}, listed in {options.out / options.split}.tsv")
 
 
 if __name__ == "__main__":

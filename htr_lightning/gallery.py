@@ -5,6 +5,7 @@
 """
 
 import argparse
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,14 +164,22 @@ def _strong() -> "Augment":
     return Augment(**{str(key): value for key, value in values.items() if key != "_target_"})
 
 
-def _page_picture(path: Path) -> Image.Image:
+def _page_picture(path: Path, images: Path | None) -> Image.Image:
     from htr_lightning.data.line import ImageFile
     from htr_lightning.data.sources.page_images import PageImages
     from htr_lightning.page.formats import read_page
     from htr_lightning.page.picture import layout_picture
 
     page = read_page(path)
-    return layout_picture(page, ImageFile(PageImages(path.parent).find(path, page.image_name)))
+    # Beside the layout, or one folder up, as Transkribus and eScriptorium have it.
+    folders = [images] if images else [path.absolute().parent, path.absolute().parent.parent]
+    found: Path | None = None
+    for folder in folders:
+        with contextlib.suppress(DataError):
+            found = found or PageImages(folder).find(path, page.image_name)
+    if found is None:
+        raise DataError(f"{path}: its image {page.image_name!r} is not found; name its folder with --images")
+    return layout_picture(page, ImageFile(found))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -188,6 +197,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="image file of one line, or XML file of a page beside its image",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the PNG files")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the page images (default: where the XML is)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: 1)")
     arguments = parser.parse_args(argv)
     try:
@@ -196,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines = [Preprocess()(image) for image in images[:8]]
         arguments.out.mkdir(parents=True, exist_ok=True)
         for path in layouts:
-            _save(_page_picture(path), arguments.out / f"{path.stem}.png", 64)
+            _save(_page_picture(path, arguments.images), arguments.out / f"{path.stem}.png", 64)
         if images:
             _save(preprocess_picture(images), arguments.out / "preprocessing.png", 64)
             _save(augment_picture(lines, _strong(), seed=arguments.seed), arguments.out / "augmentation.png", 8)

@@ -1,6 +1,7 @@
 """The optimiser and its learning-rate schedule."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -48,12 +49,25 @@ class AdamW:
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ValueError(f"optim.ema_decay: {self.ema_decay} is not between 0 and 1; 0.999 is usual")
 
-    def build(self, module: nn.Module, total_steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
-        """Return the optimiser over the trainable parameters of ``module``, and the schedule, stepped each batch."""
-        trainable = [p for p in module.parameters() if p.requires_grad]
+    def build(
+        self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None
+    ) -> tuple[torch.optim.AdamW, LambdaLR]:
+        """Return the optimiser over all parameters of ``module``, and the schedule, stepped each batch.
+
+        A parameter that never gets a gradient neither moves nor has a state.
+
+        Args:
+            module: the network.
+            total_steps: of the run.
+            rates: learning rate of each parameter, by name, as a share of ``lr``; None for 1.
+        """
+        sorted_out: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in module.named_parameters():
+            kind = (1.0 if rates is None else rates[name], parameter.ndim > 1)
+            sorted_out.setdefault(kind, []).append(parameter)
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in trainable if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": group, "lr": self.lr * rate, "weight_decay": self.weight_decay if is_matrix else 0.0}
+            for (rate, is_matrix), group in sorted(sorted_out.items(), key=lambda item: (-item[0][0], not item[0][1]))
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]))
         return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))

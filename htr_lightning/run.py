@@ -22,7 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning import folder
-from htr_lightning.checkpoint import ModelInfo
+from htr_lightning.checkpoint import Model, ModelInfo
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
@@ -30,6 +30,7 @@ from htr_lightning.model.recognizer import CRNN
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel
 from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
+from htr_lightning.stage import Finetune, Movement, Pretrain, Thaw, carry_over, charset_for, preprocess_of, settled
 from htr_lightning.task import RecognitionTask
 
 log = logging.getLogger(__name__)
@@ -52,22 +53,25 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     folder.claim(path, resume=cfg.resume is not None)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
-    optim, make_model, make_trainer, _ = build(cfg.optim), build(cfg.model), build(cfg.trainer), build(cfg.stage)
+    optim, make_trainer, stage = build(cfg.optim), build(cfg.trainer), build(cfg.stage)
+    base = stage.load(folder.last_checkpoint(path) if cfg.resume else None)
     data = build(cfg.loader)(
         source=build(cfg.dataset),
-        preprocess=build(cfg.preprocess),
+        preprocess=preprocess_of(base, cfg.preprocess) if base else build(cfg.preprocess),
         augment=build(cfg.augment),
         seed=cfg.seed,
         progress=progress_bar,
     )
     data.setup()
+    model, movement = begin(cfg, stage, base, data)
     look_at(cfg, data)
-    model = make_model(data.charset.num_classes)
     data.drop_infeasible(model.frame_lengths)
     info = describe_model(cfg, model, data)
     if cfg.resume:
         folder.refuse_other_data(path, info)
-    task = RecognitionTask(model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight, info=asdict(info))
+    task = RecognitionTask(
+        model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight, info=asdict(info), rates=movement.rates()
+    )
 
     checkpoints = path / "checkpoints"
     best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
@@ -75,13 +79,14 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
-        callbacks=[*callbacks(cfg), best, last],
+        callbacks=[*callbacks(cfg), Thaw(movement), best, last],
         logger=[tensorboard, CSVLogger(path, "csv")],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
     provenance = folder.start(cfg, path, data)
     announce(cfg, data, model)
+    movement.log_table(cfg.optim.lr)
     trainer.fit(task, data, ckpt_path=folder.last_checkpoint(path) if cfg.resume else None, weights_only=True)
 
     if best.best_model_path:  # empty in a dry run (trainer=debug)
@@ -108,6 +113,26 @@ def keep_cpu_kernels() -> None:
 def build(node: Any) -> Any:
     """Make the object that a config node describes; lists and mappings reach it as plain Python."""
     return instantiate(node, _convert_="all")
+
+
+def begin(
+    cfg: DictConfig, stage: Pretrain | Finetune, base: Model | None, data: LineDataModule
+) -> tuple[CRNN, Movement]:
+    """Make the network, from nothing or from a trained one, and say which of its weights move when.
+
+    Raises:
+        ConfigError: the model to start from is not what the configuration describes, or does not fit the texts.
+    """
+    assert data.charset is not None
+    if base is None:
+        model: CRNN = build(cfg.model)(data.charset.num_classes)
+        return model, stage.movement(model)
+    assert isinstance(stage, Finetune)
+    arguments = settled(base, "model", cfg.model)
+    data.charset = charset_for(base, stage.charset, list(data.packed["train"].column("text")))
+    model, carried = carry_over(base, arguments, data.charset)
+    carried.log()
+    return model, stage.movement(model)
 
 
 def look_at(cfg: DictConfig, data: LineDataModule) -> None:

@@ -20,6 +20,7 @@ FORBIDDEN = {
     "data/preprocess.py": ("torch", "lightning"),
     "data/parallel.py": ("torch", "lightning"),
     "data/sources": ("torch", "lightning", "htr_lightning.reader"),
+    "doctor/quick.py": ("torch", "lightning", "hydra", "htr_lightning.run"),
     "page": ("torch", "lightning", "hydra", "htr_lightning.data.sources", "htr_lightning.data.module"),
     "model": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task", "htr_lightning.charset"),
     "decode": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),

@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +17,8 @@ def composed(*overrides: str) -> DictConfig:
         cfg = compose("config", overrides=list(overrides))
     if OmegaConf.is_missing(cfg.dataset, "root"):
         cfg.dataset.root = "somewhere"
+    if OmegaConf.is_missing(cfg.stage, "start_from"):
+        cfg.stage.start_from = "somewhere"
     return cfg
 
 
@@ -61,6 +65,8 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
     [
         "loader.max_skipped=3",
         "loader.cache_dir=x",
+        "loader.max_shared=1",
+        "preprocess.max_pixels=1000",
         "preprocess.max_width_px=9",
         "optim.lr=1",
         "trainer.precision=32-true",
@@ -70,9 +76,23 @@ def test_what_messages_advise_can_be_typed_as_it_stands(override: str) -> None:
     validate(composed(override))
 
 
-@pytest.mark.parametrize("override", ["dataset=lines dataset.manifest=a.tsv", "dataset=mnist dataset.download=true"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "dataset=lines dataset.manifest=a.tsv",
+        "dataset=mnist dataset.download=true",
+        "dataset=alto dataset.images=x dataset.train=x dataset.line_types=[default] +dataset.spans.gap=delete",
+        "dataset=page_xml \"dataset.replace=[['>[^<]*<','']]\" dataset.group_pattern=w",
+        "dataset=iam dataset.text=ascii dataset.image=forms dataset.split=aachen",
+        "dataset=hub dataset.root=x dataset.image_column=im dataset.split_column=gen_split",
+        "dataset=mix dataset@dataset.sources.real=peraire",
+        "dataset=mix +dataset@dataset.sources.more=peraire ++dataset.weights.more=1",
+        "dataset=read2016 dataset.with_test=false",
+        "dataset=bentham dataset.from_pages=true",
+    ],
+)
 def test_what_messages_advise_of_data_sets_can_be_typed_too(override: str) -> None:
-    validate(composed(*override.split()))
+    validate(composed(*shlex.split(override)))
 
 
 def test_what_the_run_sets_cannot_be_set() -> None:

@@ -35,3 +35,12 @@ def test_folder_that_cannot_be_written(small_set: Path, tmp_path: Path) -> None:
     Image.new("L", (1, 1)).save(tmp_path / "file.png")
     with pytest.raises(SystemExit, match=r"file\.png.*cannot be written"):
         extract.main([str(tmp_path / "file.png"), "dataset=lines", f"dataset.root={small_set}"])
+
+
+def test_own_configs_are_found(small_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "mine.yaml").write_text(
+        f"_target_: htr_lightning.data.sources.lines.Lines\nroot: {small_set}\n"
+    )
+    extract.main([str(tmp_path / "out"), "dataset=mine", "--config-dir", str(tmp_path / "conf"), "--limit", "2"])
+    assert len(Lines(str(tmp_path / "out")).lines("test")) == 2

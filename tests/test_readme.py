@@ -22,11 +22,11 @@ def test_a_reader_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "letters.py").write_text(code, encoding="utf-8")
     (tmp_path / "my_conf" / "dataset").mkdir(parents=True)
     (tmp_path / "my_conf" / "dataset" / "letters.yaml").write_text(block("yaml", "letters.Letters"), encoding="utf-8")
-    for split in ("train", "val", "test"):
+    for seed, split in enumerate(("train", "val", "test")):
         (tmp_path / "archive" / split).mkdir(parents=True)
-        for number, text in enumerate(texts(4)):
-            typeset(text).save(tmp_path / "archive" / split / f"{number:04d}_01.png")
-            (tmp_path / "archive" / split / f"{number:04d}_01.txt").write_text(text, encoding="utf-8")
+        for number, text in enumerate(texts(4, seed)):
+            typeset(text).save(tmp_path / "archive" / split / f"{seed}{number:03d}_01.png")
+            (tmp_path / "archive" / split / f"{seed}{number:03d}_01.txt").write_text(text, encoding="utf-8")
     command = block("", "--config-dir my_conf").split()
     assert command[0] == "python"
     done = subprocess.run(

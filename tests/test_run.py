@@ -62,7 +62,7 @@ def test_eight_lines_overfit_to_cer_0(write_lines: Write, tmp_path: Path) -> Non
         root = write_lines(texts(8), split)
     scores = train(
         root, tmp_path / "run", "trainer.max_epochs=240", "augment=none", "+loader.max_lines_per_batch=4",
-        "optim.lr=5e-3", "+model.dropout=0.0", "+trainer.check_val_every_n_epoch=40",
+        "optim.lr=5e-3", "+model.dropout=0.0", "+trainer.check_val_every_n_epoch=40", "loader.max_shared=1",
     )  # fmt: skip
     assert scores["val/cer"] == 0.0 and scores["val/accuracy"] == 1.0
 
@@ -231,8 +231,8 @@ def test_damaged_lines_stop_the_run_or_are_left_out(small_set: Path, tmp_path: P
 
 
 def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: Path) -> None:
-    for split in ("train", "val"):
-        root = write_lines(texts(4), split)
+    for seed, split in enumerate(("train", "val")):
+        root = write_lines(texts(4, seed), split)
     manifest = root / "train.tsv"
     manifest.write_text(manifest.read_text().replace("train/2.png\t", "train/2.png\t" + 100 * "bel "))
     with pytest.raises(DataError, match=r"1 training lines are too short(.|\n)*train/2\.png: 4\d\d frames needed"):
@@ -245,8 +245,16 @@ def test_line_in_two_splits_is_warned_of(small_set: Path, tmp_path: Path, caplog
     with (small_set / "val.tsv").open("a") as file:
         file.write(rows[1] + "\n")
     train(small_set, tmp_path / "run", "trainer.max_epochs=1")
-    found = re.search(r"(\d) lines of val are in train too.*", caplog.text)
-    assert found and "train/0.png" in found[0]
+    assert re.search(r"of val \(\d+%\) (is|are) in train too.*train/0\.png", caplog.text)
+    assert caplog.text.count("python -m htr_lightning doctor") == 1
+
+
+def test_validating_on_the_training_lines_is_refused(write_lines: Write, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        root = write_lines(texts(4), split)
+    with pytest.raises(DataError, match=r"4 lines of val \(100%\) are in train too(.|\n)*loader\.max_shared=1"):
+        train(root, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:

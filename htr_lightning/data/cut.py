@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.data.image import read_page_image
 from htr_lightning.data.line import MAX_PIXELS, DataError, ImageFile
 from htr_lightning.page.layout import Points, no_points
 
@@ -16,6 +17,9 @@ Pixels = NDArray[np.uint8]
 Curve = NDArray[np.floating[Any]]
 """``(n, 2)``: x and y of points in pixels."""
 
+VERSION = 2  # raise it when the same line comes out with other pixels
+MAX_PADDING_PX = 200
+_LONGEST_PX = 32_000  # what OpenCV can sample
 _LEVEL_PX = 1.5  # a baseline that leaves the horizontal by no more needs no straightening
 _SAME_SHAPE = 0.02  # how far the proportions of a page and of its image may differ
 
@@ -48,7 +52,7 @@ class CutLine:
     @property
     def fingerprint(self) -> str:
         """Of the page's image and of everything that says what to cut."""
-        how = (self.page_size, self.padding_px, self.mask, self.band_px)
+        how = (VERSION, self.page_size, self.padding_px, self.mask, self.band_px)
         shape = hashlib.blake2b(repr(how).encode(), digest_size=12)
         shape.update(self.polygon.tobytes() + b"|" + self.baseline.tobytes())
         return f"{self.page.fingerprint}:{shape.hexdigest()}"
@@ -62,7 +66,9 @@ class CutLine:
         Raises:
             DataError: the page cannot be read, is not the picture that the points belong to, or they lie outside it.
         """
-        page = _page(self.page, self.page.fingerprint, max_pixels)
+        page = _page(self.page, self.page.fingerprint, max_pixels, self.page_size)
+        if isinstance(page, DataError):
+            raise DataError(str(page))
         try:
             scale = _scale(page, self.page_size)
             polygon: Curve = self.polygon * scale
@@ -70,10 +76,21 @@ class CutLine:
             if len(polygon) < 3 and len(baseline) < 2:
                 raise DataError("it has neither an outline nor a baseline; draw one")
             if len(polygon) < 3:
+                baseline = _within(baseline, np.zeros(2), np.array(page.shape[1::-1]), "the page")
                 polygon = _band(baseline, self.band_px * float(scale[1]))
             return cut(page, polygon, baseline, padding_px=self.padding_px, mask=self.mask)
         except DataError as error:
             raise DataError(f"{self.page.path}: line {self.line}: {error}") from None
+
+
+def check_padding(padding_px: float) -> None:
+    """Check what a configuration says of the padding.
+
+    Raises:
+        DataError: it is negative or absurd.
+    """
+    if not 0 <= padding_px <= MAX_PADDING_PX:
+        raise DataError(f"dataset.padding_px: {padding_px} is not between 0 and {MAX_PADDING_PX}")
 
 
 def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0, mask: bool = True) -> Pixels:
@@ -98,7 +115,11 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
     inside = _fill(polygon - origin, (height, width), padding_px)
     paper = _paper(part, inside) if mask else None
     if len(baseline) > 1:
-        curve, above, below = _curve(_rightwards(baseline) - origin, polygon - origin, padding_px)
+        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        reach = (high - low).max() if (high - low).min() < 1 else (high - low).min()
+        baseline = _within(_rightwards(baseline), low - reach, high + reach, "its outline")
+        outline = cv2.approxPolyDP(polygon.astype(np.float32)[:, None], 0.5, True)[:, 0]
+        curve, above, below = _curve(baseline - origin, outline - origin, padding_px)
         if not _is_level(curve):
             part, inside = _unroll(part, inside, curve, above, below)
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
@@ -112,9 +133,12 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
 
 
 @functools.lru_cache(maxsize=1)
-def _page(image: ImageFile, fingerprint: str, max_pixels: int) -> Pixels:
-    """Decode a page once for all of its lines, which come one after the other."""
-    page = image.read(max_pixels)
+def _page(image: ImageFile, fingerprint: str, max_pixels: int, size: tuple[float, float] | None) -> Pixels | DataError:
+    """Decode a page once for all of its lines, which come one after the other; also when it cannot be."""
+    try:
+        page = read_page_image(image.path, size, max_pixels=max_pixels)
+    except DataError as error:
+        return error
     page.setflags(write=False)
     return page
 
@@ -136,6 +160,23 @@ def _scale(page: Pixels, size: tuple[float, float] | None) -> Curve:
 def _unique(points: Curve) -> Curve:
     """Drop points that repeat the one before."""
     return points[np.r_[True, np.any(np.diff(points, axis=0) != 0, axis=1)]] if len(points) else points
+
+
+def _within(baseline: Curve, low: Curve, high: Curve, what: str) -> Curve:
+    """Return the part of a baseline from its first to its last place in a box.
+
+    Raises:
+        DataError: less than half of it is there.
+    """
+    along = np.r_[0, np.cumsum(np.hypot(*np.diff(baseline, axis=0).T))]
+    wanted = np.unique(np.r_[along, np.linspace(0, along[-1], 1000)])
+    points = np.stack([np.interp(wanted, along, baseline[:, axis]) for axis in (0, 1)], axis=1)
+    inside = ((points >= low) & (points <= high)).all(axis=1)
+    places = np.flatnonzero(inside)
+    share = np.interp(np.linspace(0, along[-1], 1000), wanted, inside).mean()
+    if share < 0.5 or len(places) < 2 or wanted[places[-1]] - wanted[places[0]] > 2 * float((high - low).sum()):
+        raise DataError(f"its baseline leaves {what}; draw it again")
+    return points[places[0] : places[-1] + 1]
 
 
 def _rightwards(baseline: Curve) -> Curve:
@@ -246,6 +287,8 @@ def _is_level(curve: Curve) -> bool:
 
 def _unroll(part: Pixels, inside: Pixels, curve: Curve, above: float, below: float) -> tuple[Pixels, Pixels]:
     """Sample the page, and what is inside the outline, at every distance across every point of the curve."""
+    if len(curve) > _LONGEST_PX or above + below > _LONGEST_PX:
+        raise DataError(f"it is longer than {_LONGEST_PX:,} px; scale the page down, or draw the line again")
     across = np.arange(-np.ceil(above), np.ceil(below) + 1)[:, None, None]
     places = (curve[None] + across * _normals(curve)[None]).astype(np.float32)
     x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])

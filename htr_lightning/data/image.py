@@ -13,10 +13,11 @@ from htr_lightning.data.line import MAX_PIXELS, DataError
 
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+_ORIENTATION = 0x0112  # the EXIF tag
 _READ_AGAIN = "copy or export it again, or remove it from the data set"
 
 
-def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> NDArray[np.uint8]:
     """Decode an image file to 8 bits, upright, without transparency.
 
     EXIF and TIFF orientation is applied; 16- and 32-bit grey is scaled to 8 bits; transparent pixels become
@@ -27,6 +28,7 @@ def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
         path: a PNG, JPEG, TIFF, WebP, BMP, GIF, PPM or JPEG 2000 file.
         max_pixels: width times height above which the file is refused before it is decoded. Pillow refuses by
             itself twice `PIL.Image.MAX_IMAGE_PIXELS` (179 million, unless the program changed it).
+        upright: apply the orientation; otherwise the pixels come as they are stored.
 
     Returns:
         ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
@@ -42,7 +44,7 @@ def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
             file.seek(0)
             # Pillow warns of large sizes, odd EXIF and palettes: all of it is dealt with here.
             warnings.simplefilter("ignore")
-            return _decode(path, file, max_pixels)
+            return _decode(path, file, max_pixels, upright)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path and the data set's root folder") from None
     except IsADirectoryError:
@@ -72,12 +74,43 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> 
         return _decode(name, io.BytesIO(content), max_pixels)
 
 
-def _decode(path: Path | str, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
+def read_page_image(path: Path, size: tuple[float, float] | None, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode the image of a page in the orientation in which its layout was made.
+
+    Some programs show a photograph as its EXIF orientation says, and some as it is stored.
+
+    Args:
+        path: the image.
+        size: width and height that the layout gives the page, in any unit.
+        max_pixels: see `read_image`.
+
+    Raises:
+        DataError: as `read_image`; or the image is stored turned, and the size does not tell what was seen.
+    """
+    upright = read_image(path, max_pixels=max_pixels)
+    with Image.open(path, formats=_FORMATS) as image:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+    if orientation in (0, 1):
+        return upright
+    seen = [size is not None and _same_shape(size, (w, h)) for h, w in (upright.shape[:2], upright.shape[1::-1])]
+    if orientation < 5 or seen[0] == seen[1]:
+        raise DataError(
+            f"{path}: its EXIF orientation is {orientation}, and it cannot be told whether the layout was made on the "
+            "picture as it is stored or as it is shown; save it upright"
+        )
+    return upright if seen[0] else read_image(path, max_pixels=max_pixels, upright=False)
+
+
+def _same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < 0.02
+
+
+def _decode(path: Path | str, file: BinaryIO, max_pixels: int, upright: bool = True) -> NDArray[np.uint8]:
     try:
         with Image.open(file, formats=_FORMATS) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
-            return _to_8_bits(ImageOps.exif_transpose(image))
+            return _to_8_bits(ImageOps.exif_transpose(image) if upright else image)
     except (DataError, MemoryError):
         raise
     except UnidentifiedImageError:

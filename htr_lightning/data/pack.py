@@ -88,8 +88,8 @@ class PackedLines(Sequence[PackedLine]):
         try:
             self._file = pa.OSFile(str(self.path))
             size = self._file.size()
-            begin, mark = END.unpack(self._file.read_at(END.size, size - END.size))
-            if mark != MARK:
+            begin, mark = END.unpack(self._file.read_at(END.size, max(0, size - END.size)))
+            if mark != MARK or not 0 <= begin <= size - END.size:
                 raise ValueError("it does not end as one")
             table = pa.ipc.open_stream(self._file.read_at(size - END.size - begin, begin)).read_all()
             metadata = json.loads(table.schema.metadata[b"htr_lightning"])
@@ -103,6 +103,10 @@ class PackedLines(Sequence[PackedLine]):
         self.skipped = [Skipped(*item) for item in metadata["skipped"]]
         self.widths: NDArray[np.int64] = self._columns["width_px"].to_numpy().astype(np.int64)
         self._begins = np.cumsum(np.r_[0, self.widths]) * self.height_px
+
+    def close(self) -> None:
+        """Close the file; the lines can be read no more."""
+        self._file.close()
 
     def __getstate__(self) -> Path:
         return self.path
@@ -163,6 +167,7 @@ def pack(
         else:
             if not _mended(packed, lines, preprocess):
                 return packed
+            packed.close()  # or Windows would not let it be replaced
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
@@ -233,6 +238,8 @@ def pixels_of(line: Line, preprocess: Preprocess) -> NDArray[np.uint8]:
         return preprocess(line.image.read(preprocess.max_pixels))
     except DataError as error:
         raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
+    except OSError as error:  # of a reader that did not say it in a sentence
+        raise DataError(f"{line.id}: its image cannot be read ({error})") from None
     except Exception as error:
         error.add_note(f"while preparing line {line.id}")
         raise

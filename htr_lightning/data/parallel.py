@@ -9,6 +9,7 @@ from typing import TypeVar
 from htr_lightning.data.line import Line
 
 LINES_PER_TASK = 32
+_MOST_WORKERS = 61  # what Windows can wait for
 FEW_LINES = 256  # done in this process: starting workers would take longer
 
 Result = TypeVar("Result")
@@ -27,6 +28,7 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
     Raises:
         Exception: whatever ``function`` raises, as soon as its turn comes.
     """
+    num_workers = min(num_workers, _MOST_WORKERS, -(-len(lines) // LINES_PER_TASK))
     tasks = (lines[i : i + LINES_PER_TASK] for i in range(0, len(lines), LINES_PER_TASK))
     if num_workers <= 1 or len(lines) <= FEW_LINES:
         for task in tasks:

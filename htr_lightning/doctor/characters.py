@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from htr_lightning.charset import Normalization, normalize, printable
 from htr_lightning.data.line import Split
@@ -71,20 +72,24 @@ def rare_in_train(counts: Counts) -> list[Finding]:
     rare = Counter({c: n for c, n in counts["train"].items() if n < RARE and not is_out_of_place(c)})
     if not rare:
         return []
-    title = f"{counted(len(rare), 'character')} stand fewer than {RARE} times in train: {' '.join(sorted(rare))}"
+    number = counted(len(rare), "character stands", "characters stand")
+    title = f"{number} fewer than {RARE} times in train: {' '.join(sorted(rare))}"
     return [Finding("rare_characters", "note", title, len(rare), "more lines that have them, if they matter")]
 
 
-def lookalikes(texts: Texts) -> list[Finding]:
-    """Find characters that no hand tells apart, and letters that strayed in from another alphabet."""
+def lookalikes(texts: Texts, *, fonts: bool = False) -> list[Finding]:
+    """Find characters that no hand tells apart, and letters that strayed in from another alphabet.
+
+    Args:
+        texts: of all lines.
+        fonts: the lines are written with fonts, which do tell most of them apart: only worth a note.
+    """
     counts = Counter("".join(text for rows in texts.values() for _, text in rows))
-    return [
-        *_families(texts, counts),
-        *_ellipses(texts, counts),
-        *_plain_forms(texts, counts),
-        *_strays(texts, counts),
-        *_dashes(counts),
-    ]
+    alike = [*_families(texts, counts), *_ellipses(texts, counts), *_plain_forms(texts, counts)]
+    if fonts:
+        remedy = "nothing, as long as only these fonts are to be read: hands make no such difference"
+        alike = [replace(finding, severity="note", remedy=remedy) for finding in alike]
+    return [*alike, *_strays(texts, counts), *_dashes(counts)]
 
 
 def _families(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
@@ -94,7 +99,7 @@ def _families(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
         yield Finding(
             "lookalikes",
             "warning",
-            f"{_listed(others)}, look like {printable(common)}, {counts[common]:,} times: nobody reads them apart",
+            f"{_listed(others)}, look like {printable(common)}, {counts[common]:,} times: no hand tells them apart",
             others.total(),
             f"write {common} everywhere",
             _lines_with(texts, others),
@@ -151,7 +156,9 @@ def _strays(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
 
 
 def _is_stray(word: str, guests: set[str]) -> bool:
-    """Whether a word mixes alphabets, or is of a guest's but for its look."""
+    """Whether a word mixes alphabets, or is of a guest's but for its look; a lone Greek letter is a symbol."""
+    if len(word) == 1 and alphabet(word) == "GREEK" and word.islower():
+        return False
     alphabets = {alphabet(c) for c in word} - {""}
     return len(alphabets) > 1 or (alphabets <= guests and all(c in TWIN_OF for c in word))
 

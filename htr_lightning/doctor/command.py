@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from htr_lightning.data.line import Line, Split
     from htr_lightning.data.preprocess import Preprocess
     from htr_lightning.doctor.diagnosis import Diagnosis
-    from htr_lightning.doctor.facts import Settings
+    from htr_lightning.doctor.facts import Frames, Settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from hydra.errors import HydraException
     from rich.console import Console
 
+    from htr_lightning.checkpoint import ModelFileError
     from htr_lightning.config import ConfigError, compose_config
     from htr_lightning.data.line import DataError
     from htr_lightning.doctor.finding import exit_status
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.out is not None:
             write_report(diagnosis, lines, preprocess, options.out, cfg.seed)
             console.print(f"The whole of it: {options.out / 'report.html'}, and report.json for scripts", markup=False)
-    except ConfigError as error:
+    except (ConfigError, ModelFileError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     except HydraException as error:  # a constructor refuses its arguments
@@ -101,29 +102,36 @@ def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings]":
 
     Raises:
         HydraException: a constructor refuses its arguments; ``__cause__`` says why.
+        ConfigError, ModelFileError: the model to start from cannot be used.
         DataError: the data set cannot be read.
     """
+    from dataclasses import replace
+
     from hydra.utils import instantiate
 
     from htr_lightning.data.line import SPLITS
     from htr_lightning.doctor.facts import Settings
+    from htr_lightning.stage import preprocess_of
 
+    stage = instantiate(cfg.stage, _convert_="all")
+    base = stage.load(None)
     source = instantiate(cfg.dataset, _convert_="all")
-    preprocess = instantiate(cfg.preprocess, _convert_="all")
+    preprocess = preprocess_of(base, cfg.preprocess) if base else instantiate(cfg.preprocess, _convert_="all")
+    network = base.network if base else instantiate(cfg.model, _convert_="all")(2)
     lines: Lines = {split: source.lines(split) for split in SPLITS}
-    settings = Settings.of(cfg.loader, source, preprocess, frames_of(cfg))
+    settings = Settings.of(cfg.loader, source, preprocess, frames_of(network))
+    if base:
+        known = frozenset(base.charset.characters if stage.charset != "replace" else ())
+        settings = replace(settings, normalization=base.charset.normalization, known=known)
     return lines, preprocess, settings
 
 
-def frames_of(cfg: "DictConfig") -> Any:
-    """Return how the configured model turns widths into numbers of frames."""
+def frames_of(network: Any) -> "Frames":
+    """Return how a network turns widths into numbers of frames."""
     import torch
-    from hydra.utils import instantiate
-
-    model = instantiate(cfg.model, _convert_="all")(2)
 
     def frames(widths: "NDArray[np.int64]") -> "NDArray[np.int64]":
-        lengths: NDArray[np.int64] = model.frame_lengths(torch.from_numpy(widths)).numpy()
+        lengths: NDArray[np.int64] = network.frame_lengths(torch.from_numpy(widths)).numpy()
         return lengths
 
     return frames

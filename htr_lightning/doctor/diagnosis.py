@@ -74,8 +74,8 @@ def of_characters(facts: Facts, settings: Settings, counts: dict[Split, Counter[
     """Return the findings about the characters of the texts."""
     texts = {split: list(zip(rows.ids, rows.texts, strict=True)) for split, rows in facts.items()}
     return [
-        *characters.outside_train(texts, counts, counts["train"], settings.normalization),
-        *characters.lookalikes(texts),
+        *characters.outside_train(texts, counts, settings.known.union(counts["train"]), settings.normalization),
+        *characters.lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.out_of_place(texts),
         *characters.not_composed(texts, settings.normalization),
         *characters.rare_in_train(counts),

@@ -124,6 +124,7 @@ class Settings:
         height_px: ``preprocess.height_px``.
         frames: widths of preprocessed lines -> frames that the model gives them, both ``(n,)``; None asks no model.
         groups_are_fonts: groups are fonts, which all splits share on purpose.
+        known: characters that a model can write before it is trained on these lines.
     """
 
     max_skipped: int = 0
@@ -132,6 +133,7 @@ class Settings:
     height_px: int = 48
     frames: Frames | None = None
     groups_are_fonts: bool = False
+    known: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -188,7 +190,7 @@ def facts_of_packed(split: Split, packed: PackedLines) -> SplitFacts:
 def examine(preprocess: Preprocess, line: Line) -> LineFacts:
     """Read, measure and preprocess one line; whatever is wrong with it becomes a `Problem`."""
     try:
-        image = line.image.read()
+        image = line.image.read(preprocess.max_pixels)
     except DataError as error:
         return LineFacts(line.id, problem=Problem(_trouble(line, error), _naming(line, error)))
     except Exception as error:

@@ -33,16 +33,17 @@ def shared_lines(facts: Facts, settings: Settings) -> list[Finding]:
         if not lines:
             continue
         share = len(lines) / max(1, int(facts[other].usable.sum()))
+        number, verb = counted(len(lines), "line"), "is" if len(lines) == 1 else "are"
         too_many = one == "train" and share > settings.max_shared
         remedy = f"take them out of {one} or of {other}"
         if too_many:
-            remedy += "; or, to overfit on purpose, set ++loader.max_shared=1"
+            remedy += "; or, to overfit on purpose, set loader.max_shared=1"
         findings.append(
             Finding(
                 f"{other}_lines_in_{one}",
                 "fault" if too_many else "warning",
-                f"{counted(len(lines), 'line')} of {other} ({share:.0%}) {'is' if len(lines) == 1 else 'are'} in {one} "
-                f"too, so scores on {other} say {'nothing' if too_many else 'less'}",
+                f"{number} of {other} ({share:.{0 if share >= 0.1 else 1}%}) {verb} in {one} too, "
+                f"so scores on {other} say {'nothing' if too_many else 'less'}",
                 len(lines),
                 remedy,
                 lines,
@@ -100,7 +101,8 @@ def shared_groups(facts: Facts, settings: Settings) -> list[Finding]:
             continue
         named = ", ".join(shared[:_NAMED_GROUPS]) + (", ..." if len(shared) > _NAMED_GROUPS else "")
         all_of = len(lines_of[other])
-        title = f"{len(shared):,} of the {counted(all_of, 'group')} of {other} are in {one} too: {named}"
+        verb = "is" if len(shared) == 1 else "are"
+        title = f"{len(shared):,} of the {counted(all_of, 'group')} of {other} {verb} in {one} too: {named}"
         if all_of == 1:
             title = f"the only group of {other} is in {one} too: {named}"
         remedy = f"keep each group in one split; unless scores on {other} are meant to be those of known hands"

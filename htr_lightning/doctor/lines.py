@@ -28,7 +28,7 @@ _TROUBLES: dict[Trouble, tuple[str, Callable[[int], str], str]] = {
     "damaged": (
         "damaged_images",
         lambda n: f"{counted(n, 'image')} cannot be read",
-        "copy or export them again",
+        "copy or export them again, or as each one's reason says",
     ),
     "unusable": (
         "unusable_lines",

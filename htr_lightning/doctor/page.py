@@ -19,6 +19,7 @@ from htr_lightning.doctor.sheet import Picture
 from htr_lightning.doctor.suspicious import reason_of
 
 _NAMED = 20  # lines that a finding names on the page; report.json has all
+_OPEN = 5  # so many are shown without a click
 _CHARACTERS = 600
 
 
@@ -38,7 +39,7 @@ def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[Picture]]) ->
             _charts(diagnosis),
             _characters(diagnosis),
             _sheet(sheet),
-            f'<p class="faint">Written by htr_lightning {html.escape(__version__)}. Numbers of lines that cannot be '
+            f'<p class="faint">Written by htr_lightning {html.escape(__version__)}. Lines that cannot be '
             "used are left out of the drawings; <code>report.json</code> names every line of each finding.</p>",
         ]
     )
@@ -110,7 +111,7 @@ def _finding(finding: Finding) -> str:
             f"{'  ' if line.why else ''}{shown(_without_id(line.why, line.id))}</li>"
             for line in finding.lines[:_NAMED]
         )
-        opened = "" if finding.severity == "note" else " open"
+        opened = " open" if finding.severity == "fault" or number <= _OPEN else ""
         parts.append(f'<details{opened}><summary>{heading}</summary>\n<ul class="lines">\n{items}\n</ul></details>')
     return "\n".join([*parts, "</div>"])
 
@@ -139,7 +140,7 @@ def _charts(diagnosis: Diagnosis) -> str:
         ("Lines of a group", "a group is a writer, a page or a font", histogram(groups, "lines") if groups else ""),
         (
             "Width and text length",
-            f"after preprocessing to {diagnosis.settings.height_px} px; the darker a field, the more lines; "
+            f"after preprocessing to {diagnosis.settings.height_px} px; the stronger the colour, the more lines; "
             "rings are lines written or cut unlike the others; below the dashes no text fits (CTC)",
             _density(diagnosis),
         ),

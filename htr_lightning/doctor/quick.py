@@ -34,7 +34,7 @@ def quick_findings(packed: Mapping[Split, PackedLines], charset: Charset, settin
         *leaks.repeated_images(facts),
         *leaks.shared_groups(facts, settings),
         *characters.outside_train(texts, counts, charset.characters, charset.normalization),
-        *characters.lookalikes(texts),
+        *characters.lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.out_of_place(texts),
     ]
     return [finding for finding in in_order(found) if finding.severity != "note"]

@@ -91,7 +91,7 @@ def _draw(places: Sequence[Place], lines: Mapping[Split, Sequence[Line]], prepro
     for split, row, reason in places:
         line = lines[split][row]
         try:
-            image = line.image.read()
+            image = line.image.read(preprocess.max_pixels)
             seen = preprocess(image)
         except DataError:  # it could be read a minute ago: a network drive, or somebody at work on the data
             pictures.append(Picture(split, line.id, line.text, f"{reason}; cannot be read any more", ""))

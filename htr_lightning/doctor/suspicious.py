@@ -78,13 +78,12 @@ def unusual(widths: NDArray[np.int64], lengths: NDArray[np.int64], groups: NDArr
         What is left of ``log(width / characters)``, and its z-scores.
     """
     rest = np.log(widths / lengths)
+    rest -= np.median(rest)
     bins = _bins(lengths)
+    hands = [rows for rows in _by_value(groups) if groups[rows[0]] >= 0 and len(rows) >= _LINES_PER_GROUP]
     spread = np.zeros(len(rest))
-    for rows in bins:
+    for rows in (*hands, *bins, *hands, *bins):  # median polish (Tukey 1977): what a hand is, all lengths agree on
         rest[rows] -= np.median(rest[rows])
-    for rows in _by_value(groups):
-        if groups[rows[0]] >= 0 and len(rows) >= _LINES_PER_GROUP:
-            rest[rows] -= np.median(rest[rows])
     for rows in bins:
         spread[rows] = max(_LEAST_SPREAD, _TO_SIGMA * float(np.median(np.abs(rest[rows]))))
     return rest, rest / spread

@@ -36,7 +36,7 @@ def plain(text: str) -> str:
 def _figures(diagnosis: Diagnosis) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("")
-    for name in ("lines", "usable", "groups", "text"):
+    for name in ("lines", "usable", "groups"):
         table.add_column(name, justify="right")
     for name in ("width px", "height px", "characters"):
         table.add_column(name, no_wrap=True)
@@ -52,7 +52,7 @@ def _figures(diagnosis: Diagnosis) -> Table:
                 ("text_length", rows.lengths),
             )
         ]
-        numbers = [f"{figures[name]:,}" for name in ("lines", "usable", "groups", "characters")]
+        numbers = [f"{figures[name]:,}" for name in ("lines", "usable", "groups")]
         table.add_row(Text(split, "bold"), *numbers, *drawn)
     return table
 

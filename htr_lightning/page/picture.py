@@ -45,6 +45,8 @@ def layout_picture(page: Page, image: ImageFile, max_lines: int = 30) -> Image.I
             rows.append((_scaled(cut.read()), line.text, line.text))
         except DataError as error:
             rows.append((np.full((4, 40, 3), 255, np.uint8), str(error), ""))
+    if not rows:
+        return Image.fromarray(np.asarray(shown, np.uint8))
     return _beside(Image.fromarray(np.asarray(shown, np.uint8)), draw_panel([(p, "", t or r) for p, r, t in rows]))
 
 

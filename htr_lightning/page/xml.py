@@ -14,10 +14,14 @@ MAX_BYTES = 200_000_000
 _SEPARATORS = str.maketrans(",()", "   ")
 
 
-def read_xml(path: Path) -> Any:
+def read_xml(path: Path, *, external_dtd: bool = False) -> Any:
     """Parse a file and return its root element (lxml).
 
-    No entity is expanded, no other file and no network address is opened.
+    No file that declares entities is accepted; no other file and no network address is opened.
+
+    Args:
+        path: the file.
+        external_dtd: pass over the DTD that the file names, instead of refusing the file.
 
     Raises:
         DataError: the file is missing, empty, larger than `MAX_BYTES`, not well-formed (truncated, for example), or
@@ -41,7 +45,9 @@ def read_xml(path: Path) -> Any:
             f"{path}: is not well-formed XML ({error.msg}); was it cut off? Export it again, or remove it"
         ) from None
     declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and (declared.system_url or next(declared.iterentities(), None) is not None):
+    if declared is not None and (
+        (declared.system_url and not external_dtd) or next(declared.iterentities(), None) is not None
+    ):
         raise DataError(f"{path}: declares entities or an external DTD, which are never followed; remove its DOCTYPE")
     return root
 

@@ -155,12 +155,21 @@ def test_the_limit_of_pixels_is_that_of_the_page(page_file: ImageFile) -> None:
 
 def test_a_page_is_decoded_once_for_its_lines(page_file: ImageFile, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[Path] = []
-    read = ImageFile.read
-    monkeypatch.setattr(ImageFile, "read", lambda self, limit: decoded.append(self.path) or read(self, limit))
+    read = cut_module.read_page_image
+
+    def counted(path: Path, size: tuple[float, float] | None, **more: int) -> Pixels:
+        decoded.append(path)
+        return read(path, size, **more)
+
+    monkeypatch.setattr(cut_module, "read_page_image", counted)
     cut_module._page.cache_clear()
     for top in (10, 30, 50):
         CutLine(page_file, box(0, top, 99, top + 19)).read()[:] = 0  # a copy: the page stays as it is
-    assert decoded == [page_file.path]
+    page_file.path.write_bytes(b"damaged")
+    for top in (10, 30, 50):
+        with pytest.raises(DataError, match="not an image"):
+            CutLine(page_file, box(0, top, 99, top + 19)).read()
+    assert decoded == 2 * [page_file.path]
 
 
 def test_fingerprint_and_pickle(page_file: ImageFile) -> None:

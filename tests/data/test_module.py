@@ -1,11 +1,9 @@
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from conftest import typeset
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
@@ -89,16 +87,7 @@ def test_sizes_are_checked(small_set: Path, key: str) -> None:
         module(small_set, **{key: 0})
 
 
-def test_characters_that_train_lacks_are_named(small_set: Path, caplog: pytest.LogCaptureFixture) -> None:
-    manifest = small_set / "val.tsv"
-    manifest.write_text(manifest.read_text() + "val/x.png\tñañ\n", encoding="utf-8")
-    typeset("xx").save(small_set / "val" / "x.png")
-    module(small_set).setup()
-    assert "val has characters that train lacks" in caplog.text
-    assert "'ñ' (U+00F1 LATIN SMALL LETTER N WITH TILDE) 2 times" in caplog.text
-
-
-def test_a_copied_image_in_another_split_is_found(small_set: Path, caplog: pytest.LogCaptureFixture) -> None:
-    shutil.copy(small_set / "val" / "3.png", small_set / "test" / "3.png")
-    module(small_set).setup()
-    assert "1 lines of test are in val too, so scores on test say little: test/3.png" in caplog.text
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_the_share_of_lines_in_common_is_checked(small_set: Path, share: float) -> None:
+    with pytest.raises(ValueError, match=r"loader\.max_shared: .* is no share; give a number from 0 to 1"):
+        module(small_set, max_shared=share)

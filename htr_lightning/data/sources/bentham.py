@@ -60,6 +60,7 @@ class Bentham:
             self._pages = Pages(
                 root,
                 format="page_xml",
+                group_pattern="[^/]+$",
                 images=f"{_IMAGES}/Images/Pages",
                 train=lists[0],
                 val=lists[1],

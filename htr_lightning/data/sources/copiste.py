@@ -1,5 +1,7 @@
 """Copiste d'un jour: contemporary handwriting from Québec, as published or as prepared lines."""
 
+import functools
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from htr_lightning.data.line import DataError, Line, Split
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.pages import Pages
 
+log = logging.getLogger(__name__)
 REPOSITORY = "https://github.com/banq-dcn/Copiste-d-un-jour"
 VAL_TEXTS = frozenset(
     {6, 8, 10, 14, 26, 53, 81, 86, 101, 107, 129, 147, 170, 175, 176, 178, 205, 206, 226, 228, 230, 241, 246, 251}
@@ -53,6 +56,7 @@ _CONSENT = (
 )
 """What every volunteer wrote above the text: the same words everywhere would count many times over."""
 
+_SURE_LENGTH = 15
 _WRITER = r"((?:[a-z]+_)?)wikitexte_(\d{4})((?:_double)?)"  # two texts were copied by two writers each
 _STRUCK_OUT = "[><]"
 _REFERENCE = r"(?i)wikitexte|^\W*r[ée]f[ée]rence\b"
@@ -97,8 +101,26 @@ class Copiste:
         """
         if not self.is_clone:
             return self._source.lines(split)
-        pages = self._source.lines("train")  # one split of all pages: which text a page shows decides
-        return [line for line in pages if _split_of(line.group) == split and not _is_consent(line.text)]
+        return [line for line in self._texts if _split_of(line.group) == split]
+
+    @functools.cached_property
+    def _texts(self) -> list[Line]:
+        """The lines of all pages but for the paragraph of consent."""
+        lines = self._source.lines("train")  # one split of all pages: which text a page shows decides
+        surely = [len(line.text) >= _SURE_LENGTH and _is_consent(line.text) for line in lines]
+        page = [line.id.rpartition("/")[0] for line in lines]
+
+        def beside(place: int) -> bool:
+            return any(
+                surely[other] and page[other] == page[place]
+                for other in (place - 1, place + 1)
+                if 0 <= other < len(lines)
+            )
+
+        # A short line, such as the end of a paragraph, may stand in the consent by chance: its neighbours decide.
+        kept = [line for n, line in enumerate(lines) if not (surely[n] or (_is_consent(line.text) and beside(n)))]
+        log.info("%s: %d lines of the consent are left out", self.root, len(lines) - len(kept))
+        return kept
 
 
 def _split_of(writer: str) -> Split:

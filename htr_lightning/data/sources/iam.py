@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from htr_lightning.data.cut import CutLine
+from htr_lightning.data.cut import CutLine, check_padding
 from htr_lightning.data.line import SPLITS, DataError, ImageFile, Line, LineImage, Split, Unusable, clean_text
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, Row, read_form, read_list
 from htr_lightning.data.sources.iam_text import detokenised, tokenised, unescaped
@@ -94,8 +94,7 @@ class Iam:
             raise DataError("dataset.train, val and test: are the lists of dataset.split=aachen; set it, or leave them")
         if split == "aachen" and validation != "both":
             raise DataError("dataset.validation: chooses a list of dataset.split=lwt; aachen has only one, so leave it")
-        if padding_px < 0:
-            raise DataError(f"dataset.padding_px: {padding_px} is less than nothing; set 0 or more pixels")
+        check_padding(padding_px)
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of one split in the order of its list.

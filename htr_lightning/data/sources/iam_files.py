@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lxml import etree
-
 from htr_lightning.data.line import DataError
+from htr_lightning.page.xml import read_xml
 
 SITE = "the IAM Handwriting Database site of its makers (University of Bern, FKI), after registration"
 LWT = "largeWriterIndependentTextLineRecognitionTask"
@@ -206,20 +205,12 @@ def read_form(path: Path) -> Any:
     """Parse the XML of a form and return its root element (lxml).
 
     The makers' format names a DTD by its address (``form-metadata.dtd``), which `htr_lightning.page.xml.read_xml`
-    would refuse; here it is passed over. It defines nothing that is needed, and no other file or address is opened.
+    refuses elsewhere; here it is passed over. It defines nothing that is needed.
 
     Raises:
         DataError: the file is missing, cannot be read, or is not well-formed.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        return etree.fromstring(path.read_bytes(), parser)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; unpack xml.tgz again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check permissions and disk") from None
-    except etree.XMLSyntaxError as error:
-        raise DataError(f"{path}: is not well-formed XML ({error.msg}); unpack xml.tgz again") from None
+    return read_xml(path, external_dtd=True)
 
 
 def _rows_in(path: Path) -> Iterator[tuple[int, str]]:

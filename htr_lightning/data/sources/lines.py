@@ -9,6 +9,7 @@ from pathlib import Path
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, SPLITS, DataError, ImageFile, Line, Split, clean_text
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, Columns, read_entries
+from htr_lightning.data.sources.page_images import check_name
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -205,6 +206,8 @@ def _images_with_text(root: Path) -> dict[str, str]:
             if f".{suffix}".lower() in IMAGE_SUFFIXES:
                 images.setdefault(stem, []).append(name)
         relative = Path(folder).relative_to(root)
+        for name in names:
+            check_name(name, folder)
         for name in sorted(n for n in names if n.endswith(_TEXT_SUFFIX)):
             stem = name.removesuffix(_TEXT_SUFFIX)
             candidates = images.get(stem, [f"{stem}.png"])

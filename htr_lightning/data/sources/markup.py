@@ -67,7 +67,7 @@ def _replacement(pair: Sequence[str]) -> tuple[re.Pattern[str], str]:
         raise DataError(f"dataset.replace: {pair!r} is not a pair; write [[expression, replacement], ...]")
     pattern, by = compiled(pair[0], "replace"), pair[1]
     try:
-        re.compile(f"(?:{pair[0]})?").sub(by, "")  # an empty match shows whether the groups it names are there
+        re.compile(f"{pair[0]}|").sub(by, "")  # an empty match shows whether the groups it names are there
     except (re.error, IndexError) as error:
         raise DataError(f"dataset.replace: {by!r} cannot take the place of {pair[0]!r} ({error})") from None
     return pattern, by

@@ -51,7 +51,9 @@ class Mix:
                 if name not in self.sources:
                     raise DataError(f"dataset.{key}: there is no source {name!r}; there is {', '.join(self.sources)}")
         for name in self.sources:
-            weight = self.weights.setdefault(name, 0.0)
+            if name not in self.weights:
+                raise DataError(f"dataset.weights: says nothing of {name}; add ++dataset.weights.{name}=1, or 0")
+            weight = self.weights[name]
             if not (math.isfinite(weight) and weight >= 0):
                 raise DataError(f"dataset.weights.{name}: {weight} is not a share; give 0 or more")
         if not any(self.weights.values()):
@@ -72,8 +74,15 @@ class Mix:
             replace(line, id=f"{name}/{line.id}", group=f"{name}/{line.group}" if line.group else "")
             for name in self.sources
             if name in names
-            for line in self.sources[name].lines(split)
+            for line in self._of(name, split)
         ]
+
+    def _of(self, name: str, split: Split) -> Sequence[Line]:
+        try:
+            lines: Sequence[Line] = self.sources[name].lines(split)
+        except DataError as error:  # which advises keys of a data set that stands alone
+            raise DataError(str(error).replace("dataset.", f"dataset.sources.{name}.")) from None
+        return lines
 
     def draws(self, ids: Iterable[str]) -> NDArray[np.float64]:
         """Return how often each training line is to be seen in an epoch, on average.
@@ -91,14 +100,17 @@ class Mix:
         counts = {name: int((names == name).sum()) for name, weight in self.weights.items() if weight > 0}
         for name, count in counts.items():
             if not count:
-                raise DataError(
-                    f"dataset.sources.{name}: has no training lines, but a share of them; set dataset.weights.{name}=0"
-                )
+                remedy = f"set ++dataset.weights.{name}=0"
+                raise DataError(f"dataset.sources.{name}: has no training lines, but a share of them; {remedy}")
         total = sum(self.weights.values())
         shares = {name: self.weights[name] / total for name in counts}
         size = self.lines_per_epoch or min(counts[name] / share for name, share in shares.items())
         result = np.zeros(len(names))
         for name, share in shares.items():
+            if round(size * share) < 1:
+                raise DataError(
+                    f"dataset.lines_per_epoch: of {round(size)} lines an epoch, {name} would get none; raise it"
+                )
             result[names == name] = size * share / counts[name]
         return result
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -36,17 +37,17 @@ class PageImages:
         if name:
             for folder in (layout.parent, self.root):
                 path = Path(os.path.normpath(folder / written))
-                if self._contains(path) and path.is_file():
+                if self._contains(path) and is_file(path):
                     return path
-        for key in (written.name.lower(), written.stem.lower(), layout.stem.lower()):
-            found = self._index.get(key, []) if key else []
+        for key in (written.name, written.stem, layout.stem):
+            found = self._index.get(_folded(key), []) if key else []
             if found:
                 return self._nearest(found, layout)
-        place = f"named {name!r}" if name else f"with its name ({layout.stem})"
+        place = f"named {name[:100]!r}" if name else f"with its name ({layout.stem})"
         outside = " (the name leads out of it, where nothing is read)" if self._leads_out(layout, name) else ""
         raise DataError(
-            f"{layout}: there is no image {place} under {self.root}{outside}; put it beside, or set dataset.images to "
-            "the folder of the images"
+            f"{layout}: there is no image {place} under {self.root}{outside}; put it there (dataset=alto and "
+            "page_xml take another folder as dataset.images)"
         )
 
     @functools.cached_property
@@ -54,15 +55,18 @@ class PageImages:
         """Images by their names and by their stems, in lower case."""
         index: dict[str, list[Path]] = {}
         for path in files_under(self.root, IMAGE_SUFFIXES):
-            index.setdefault(path.name.lower(), []).append(path)
-            index.setdefault(path.stem.lower(), []).append(path)
+            index.setdefault(_folded(path.name), []).append(path)
+            index.setdefault(_folded(path.stem), []).append(path)
         return index
 
     def _nearest(self, paths: list[Path], layout: Path) -> Path:
         """Return the one that shares most folders with the layout, and lies least deep below them."""
 
         def distance(path: Path) -> int:
-            common = len(Path(os.path.commonpath([path.absolute(), layout.absolute()])).parts)
+            try:
+                common = len(Path(os.path.commonpath([path.absolute(), layout.absolute()])).parts)
+            except ValueError:  # on different drives
+                common = 0
             return len(path.absolute().parts) + len(layout.absolute().parts) - 2 * common
 
         first, *others = sorted(paths, key=lambda path: (distance(path), path.as_posix()))
@@ -101,4 +105,30 @@ def files_under(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                check_name(name, folder)
                 yield Path(folder, name)
+
+
+def check_name(name: str, folder: str) -> None:
+    """Refuse the name of a file that is not text; old archives from Windows have such.
+
+    Raises:
+        DataError: names the folder and the file.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{folder!a}: the name of a file, {name!a}, is not UTF-8; rename it") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have (too long, a NUL in it) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _folded(name: str) -> str:
+    """What two names of one file have in common: macOS writes them decomposed, Windows in either case."""
+    return unicodedata.normalize("NFC", name).lower()

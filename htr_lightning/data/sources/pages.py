@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from htr_lightning.data.cut import CutLine
+from htr_lightning.data.cut import CutLine, check_padding
 from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
-from htr_lightning.data.sources.lines import check_ratios, divide, split_named
+from htr_lightning.data.sources.lines import check_ratios
 from htr_lightning.data.sources.markup import Markup, compiled
-from htr_lightning.data.sources.page_images import PageImages, files_under
+from htr_lightning.data.sources.page_images import PageImages
+from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.page.formats import FORMATS, TITLES
 from htr_lightning.page.layout import Page, PageLine
 from htr_lightning.page.xml import local_name, read_xml
@@ -25,8 +26,8 @@ _PAGE_SHARE_OF_BAND = 1 / 40  # height of the band around a page's only baseline
 class Pages:
     """Pages in a folder and its subfolders: layout files, and images that are found by name.
 
-    A file of another format (an export's ``mets.xml``, ALTO beside PAGE) is passed over. Lines without text are not
-    transcribed and are left out; a page without any text counts as an unusable line, as does a damaged file.
+    Files of another format (an export's ``mets.xml``, ALTO beside PAGE) are not read. Lines without text are not
+    transcribed and are left out; a page of which no line has text counts as an unusable line, as does a damaged file.
 
     The splits come from the first of these that there is: ``train``, ``val`` and ``test``; folders in the root
     that are called so; ``split_ratios``, whole groups at a time (see `htr_lightning.data.sources.lines.Lines`).
@@ -42,7 +43,7 @@ class Pages:
         split_ratios: the shares of train, val and test, if nothing else divides the pages.
         split_seed: another number divides differently.
         group_pattern: a regular expression that is searched in the path of a page (without suffix): what its
-            parentheses match is the group, such as the writer. None takes each page for a group.
+            parentheses match is the group, such as the writer. None takes each page, by its path, for a group.
         region_types: keep only lines in regions of these types; None for all.
         drop_region_types: leave out lines in regions of these types.
         line_types: keep only lines of these types; None for all.
@@ -84,11 +85,12 @@ class Pages:
         self.root, self.format = Path(root), format
         self._images = PageImages(self.root / images if images else self.root)
         lists: dict[Split, str | None] = {"train": train, "val": val, "test": test}
-        self._named = {split: name for split, name in lists.items() if name}
-        if self._named and "train" not in self._named:
-            raise DataError(f"dataset.train: missing beside dataset.{next(iter(self._named))}; name it too")
+        named = {split: name for split, name in lists.items() if name}
+        if named and "train" not in named:
+            raise DataError(f"dataset.train: missing beside dataset.{next(iter(named))}; name it too")
         check_ratios(split_ratios)
-        self._ratios, self._seed = tuple(split_ratios), split_seed
+        check_padding(padding_px)
+        self._splits = PageSplits(self.root, named, split_ratios, split_seed, self._group, self._is_ours)
         self._group_pattern = compiled(group_pattern, "group_pattern") if group_pattern else None
         self._regions_of = _Types("region", region_types, drop_region_types)
         self._lines_of = _Types("line", line_types, drop_line_types)
@@ -104,7 +106,9 @@ class Pages:
         """
         lines: list[Line] = []
         others: Counter[str] = Counter()
-        layouts = self._layouts(split)
+        layouts = self._splits.of(split)
+        if not self._images.root.is_dir():
+            raise DataError(f"dataset.images: {self._images.root} is not a folder; name the folder of the page images")
         for layout in layouts:
             if isinstance(layout, Line):
                 lines.append(layout)
@@ -117,59 +121,33 @@ class Pages:
                     others[local_name(root)] += 1
             except DataError as error:
                 lines.append(self._unusable(layout, str(error)))
-        if layouts and others.total() == len(layouts):
-            raise DataError(
-                f"{self.root}: none of the {len(layouts)} XML files for {split} is {TITLES[self.format]}; their first "
-                f"elements are {', '.join(others)}; choose dataset=alto for alto, dataset=page_xml for PcGts"
-            )
-        self._lines_of.check(self.root)
-        self._regions_of.check(self.root)
+        self._report(others, len(layouts), split)
+        if split == "train":
+            self._lines_of.check(self.root)
+            self._regions_of.check(self.root)
         return lines
 
-    def _layouts(self, split: Split) -> list[Path | Line]:
-        """Return the layout files of a split; a page that a list names in vain as an unusable line."""
-        if not self.root.is_dir():
-            problem = "is not a folder" if self.root.exists() else "there is no such folder"
-            raise DataError(f"{self.root}: {problem}; set dataset.root to the folder of your pages")
-        if self._named:
-            return self._of_list(self.root / self._named[split], split) if split in self._named else []
-        every = list(files_under(self.root, (".xml",)))
-        if not every:
-            raise DataError(f"{self.root}: has no XML files; set dataset.root to the folder of your pages")
-        tops = {path: path.relative_to(self.root).parts for path in every}
-        by_folder = {path: split_named(parts[0]) if len(parts) > 1 else None for path, parts in tops.items()}
-        if any(by_folder.values()):
-            return [path for path in every if by_folder[path] == split]
-        split_of = divide((self._group(path) for path in every), self._ratios, self._seed)
-        return [path for path in every if split_of[self._group(path)] == split]
-
-    def _of_list(self, place: Path, split: Split) -> list[Path | Line]:
-        if place.is_dir():
-            return list(files_under(place, (".xml",)))
-        try:
-            names = [row.strip() for row in place.read_text(encoding="utf-8-sig").splitlines() if row.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+    def _report(self, others: Counter[str], number: int, split: Split) -> None:
+        """Say which files are of another format; refuse if all are."""
+        found = ", ".join(f"{name} ({times})" for name, times in others.items())
+        if number and others.total() == number:
             raise DataError(
-                f"{place}: cannot be read ({reason}); set dataset.{split} to a folder, or to a list of pages"
-            ) from None
-        by_name: dict[str, list[Path]] = {}
-        for path in files_under(self.root, (".xml",)):
-            name = path.relative_to(self.root).with_suffix("").as_posix()
-            for key in dict.fromkeys((name, path.stem)):
-                by_name.setdefault(key, []).append(path)
-        found: list[Path | Line] = []
-        for name in dict.fromkeys(names):
-            paths = by_name.get(name) or by_name.get(Path(name).with_suffix("").as_posix())
-            found += paths or [
-                Line(name, Unusable(f"{place}: names the page {name}, of which {self.root} has no XML file"), "")
-            ]
-        return found
+                f"{self.root}: none of the {number} XML files for {split} is {TITLES[self.format]}; their first "
+                f"elements are {found}; choose dataset=alto for alto, dataset=page_xml for PcGts"
+            )
+        if set(others) - {"mets"}:  # which belongs to every export
+            log.warning("%s: XML files for %s that are not %s are not read: %s", self.root, split, self.format, found)
+
+    def _is_ours(self, layout: Path) -> bool:
+        try:
+            return bool(FORMATS[self.format].matches(read_xml(layout)))
+        except DataError:
+            return True  # damaged, which is to be reported
 
     def _group(self, layout: Path) -> str:
         name = layout.relative_to(self.root).with_suffix("").as_posix()
         match = self._group_pattern.search(name) if self._group_pattern else None
-        return "".join(group or "" for group in match.groups()) or match[0] if match else layout.stem
+        return "".join(group or "" for group in match.groups()) or match[0] if match else name
 
     def _of_page(self, page: Page) -> Iterator[Line]:
         """Yield the lines of a page that have text and are of a type to keep."""

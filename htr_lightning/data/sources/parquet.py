@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.image import decode_image
 from htr_lightning.data.line import MAX_PIXELS, DataError, ImageFile, Line, LineImage, Unusable, clean_text
 from htr_lightning.data.sources.manifest import GROUP_COLUMNS
+from htr_lightning.data.sources.page_images import is_file
 
 _LFS_POINTER = b"version https://git-lfs"
 _BUFFER_BYTES = 1 << 20  # read from disk at a time: a column of images may be larger than memory
@@ -155,7 +156,7 @@ def _beside(name: str | None, parquet: Path, row: int, root: Path) -> ImageFile 
     inside = [place for place in places if place.is_relative_to(os.path.normpath(root.absolute()))]
     if not inside:
         return Unusable(f"{where}: the row names the image {name}, which lies outside of {root}; move it inside")
-    found = next((place for place in inside if place.is_file()), None)
+    found = next((place for place in inside if is_file(place)), None)
     return ImageFile(found) if found else Unusable(f"{where}: there is no image {inside[0]}, which the row names")
 
 

@@ -66,8 +66,7 @@ class Read2016:
             format="page_xml",
             train=_PARTS["train"],
             val=_PARTS["val"],
-            test=_PARTS["test"],
-            group_pattern=".+",  # the whole path: Training and Validation may number their pages alike
+            test=_PARTS["test"] if with_test else None,
             replace=replace,
             drop_text=drop_text,
             mask=mask,

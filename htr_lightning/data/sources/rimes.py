@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from htr_lightning.data.cut import CutLine
+from htr_lightning.data.cut import CutLine, check_padding
 from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
 from htr_lightning.data.sources.archive import listed, need
 from htr_lightning.data.sources.markup import Markup
@@ -92,6 +92,7 @@ class Rimes:
         padding_px: float = 0,
     ) -> None:
         self.root, self._images, self._val_pages, self._val = Path(root), images, val_pages, val
+        check_padding(padding_px)
         self._leave_out, self._padding_px = frozenset(leave_out), padding_px
         self._markup = Markup({}, [*_REPLACED.items(), *replace], drop_text)
         if val_pages < 0:
@@ -245,7 +246,7 @@ def _box(element: Any) -> Points:
     for side in ("Left", "Top", "Right", "Bottom"):
         written = element.get(side)
         try:
-            sides.append(int(written or ""))
+            sides.append(max(-(10**6), min(int(written or ""), 10**6)))  # beyond any page, within a float32
         except ValueError:
             raise ValueError(
                 f"its {side} is {written!r}, not a number of pixels; write one, or remove the line"

@@ -58,7 +58,7 @@ def test_shares_are_of_the_lines_that_can_be_used() -> None:
 
 
 def test_a_data_set_without_share_is_not_learnt_but_may_be_evaluated_on() -> None:
-    mix = Mix({"real": Fixed(3), "synthetic": Fixed(2)}, weights={"synthetic": 1}, evaluate_on=["real"])
+    mix = Mix({"real": Fixed(3), "synthetic": Fixed(2)}, weights={"real": 0, "synthetic": 1}, evaluate_on=["real"])
     assert ids(mix) == ["synthetic/train0", "synthetic/train1"] and ids(mix, "val") == ["real/val0", "real/val1"]
 
 
@@ -98,7 +98,8 @@ def test_every_epoch_has_as_many_batches_though_widths_differ() -> None:
         ({"sources": {}}, "dataset.sources: is empty"),
         ({"weights": {"reel": 1}}, "dataset.weights: there is no source 'reel'; there is real, synthetic"),
         ({"weights": {"real": -1}}, "dataset.weights.real: -1 is not a share"),
-        ({"weights": {"real": 0}}, "dataset.weights: all are 0"),
+        ({"weights": {"real": 0, "synthetic": 0}}, "dataset.weights: all are 0"),
+        ({"weights": {"real": 1}}, r"dataset.weights: says nothing of synthetic; add \+\+dataset.weights.synthetic=1"),
         ({"evaluate_on": ["x"]}, "dataset.evaluate_on: there is no source 'x'"),
         ({"evaluate_on": []}, "dataset.evaluate_on: is empty"),
         ({"lines_per_epoch": 0}, "dataset.lines_per_epoch: 0 is too small"),

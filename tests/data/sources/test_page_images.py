@@ -44,7 +44,7 @@ def test_nothing_outside_the_folder_is_named(root: Path) -> None:
 
 
 def test_no_image(root: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.xml: there is no image with its name \(x\) under .*set dataset\.images"):
+    with pytest.raises(DataError, match=r"x\.xml: there is no image with its name \(x\) under .*; put it there"):
         PageImages(root).find(root / "page" / "x.xml", "")
 
 

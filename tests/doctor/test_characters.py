@@ -1,0 +1,139 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import facts, keys, only, sentences
+
+from htr_lightning.charset import Normalization
+from htr_lightning.data.line import SPLITS
+from htr_lightning.doctor import characters
+from htr_lightning.doctor.lookalikes import FAMILIES, TWIN_OF, alphabet, is_out_of_place, plain_form
+
+
+def texts_of(*texts: str) -> characters.Texts:
+    return {"train": [(str(row), text) for row, text in enumerate(texts)], "val": [], "test": []}
+
+
+def outside(train: str, val: str, normalization: Normalization = "NFC") -> list[str]:
+    made = facts([train], [val])
+    texts = {split: list(zip(made[split].ids, made[split].texts, strict=True)) for split in SPLITS}
+    counts = {split: characters.count_characters(made[split].texts, normalization) for split in SPLITS}
+    return [finding.title for finding in characters.outside_train(texts, counts, counts["train"], normalization)]
+
+
+def test_characters_that_train_lacks_are_named() -> None:
+    (title,) = outside("abc", "ñañ")
+    assert title.startswith("val has characters that train lacks")
+    assert "'ñ' (U+00F1 LATIN SMALL LETTER N WITH TILDE) 2 times" in title
+
+
+def test_characters_are_compared_once_normalised() -> None:
+    assert not outside("é", "e\u0301")
+    assert len(outside("é", "e\u0301", "none")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("mаison", "U+0430 CYRILLIC SMALL LETTER A) 1 time in «mаison»"),
+        ("une Ρorte ouverte", "U+03A1 GREEK CAPITAL LETTER RHO"),
+        ("п0 сор", "U+0441 CYRILLIC SMALL LETTER ES"),
+    ],
+)
+def test_letters_from_another_alphabet_are_found(text: str, named: str) -> None:
+    findings = characters.lookalikes(texts_of(*sentences(40), text))
+    finding = only(findings, "stray_letters")
+    assert finding.severity == "warning" and finding.remedy == "write the Latin letters that they look like"
+    assert [line.id for line in finding.lines] == ["40"] and named in finding.lines[0].why
+
+
+@pytest.mark.parametrize(
+    "text", ["il a lu οἶνος chez Homère", "он сказал: bonjour", "l'α et l'ω", "日本語 and English", "5 µm, 3 Ω"]
+)
+def test_words_of_another_alphabet_are_left_alone(text: str) -> None:
+    assert "stray_letters" not in keys(characters.lookalikes(texts_of(*sentences(40), text)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("l'ami", "l’ami"), ("a-b", "a‑b"), ('"oui"', "“oui”"), ("n°", "nº"), ("țară", "ţara")]
+)
+def test_characters_that_no_hand_tells_apart_are_found(one: str, other: str) -> None:
+    findings = characters.lookalikes(texts_of(one, one, other))
+    finding = only(findings, "lookalikes")
+    assert [line.id for line in finding.lines] == ["2"] and finding.remedy.startswith("write ")
+    assert not characters.lookalikes(texts_of(one, one))
+
+
+def test_fonts_tell_them_apart() -> None:
+    (finding,) = characters.lookalikes(texts_of("l'ami", "l’ami"), fonts=True)
+    assert finding.severity == "note" and "hands make no such difference" in finding.remedy
+
+
+def test_opening_and_closing_quotes_are_no_confusion() -> None:
+    assert not characters.lookalikes(texts_of("“oui”, «non»"))
+
+
+def test_ligatures_ellipses_and_dashes() -> None:
+    findings = characters.lookalikes(texts_of("la ﬁn … enfin... 1–2 – a-b"))
+    assert only(findings, "letter_forms").severity == "warning"
+    assert "U+FB01 LATIN SMALL LIGATURE FI" in only(findings, "letter_forms").title
+    assert only(findings, "ellipses").severity == "warning"
+    assert only(findings, "dashes").severity == "note"
+    assert not characters.lookalikes(texts_of("x² … ½ œuvre n° ſo"))
+
+
+@pytest.mark.parametrize("character", ["\u00ad", "\u200b", "\ufeff", "\ufffd", "\x07", "\u00a0", "\u202e", "\ud800"])
+def test_what_has_no_look_is_found(character: str) -> None:
+    finding = only(characters.out_of_place(texts_of("bon", f"b{character}on")), "invisible_characters")
+    assert finding.severity == "warning" and finding.count == 1
+    assert [line.id for line in finding.lines] == ["1"] and f"U+{ord(character):04X}" in finding.title
+
+
+def test_joiners_belong_to_the_scripts_that_need_them() -> None:
+    assert not characters.out_of_place(texts_of("می\u200cروم", "क्\u200dष"))
+    assert only(characters.out_of_place(texts_of("a\u200cb")), "invisible_characters").count == 1
+
+
+def test_private_use_is_noted() -> None:
+    finding = only(characters.out_of_place(texts_of("\ue8bf")), "private_use")
+    assert finding.severity == "note" and "MUFI" in finding.remedy
+
+
+def test_texts_that_are_not_composed() -> None:
+    texts = texts_of("crème", "cre\u0300me")
+    (finding,) = characters.not_composed(texts, "NFC")
+    assert finding.severity == "note" and [line.id for line in finding.lines] == ["1"]
+    (finding,) = characters.not_composed(texts, "none")
+    assert finding.severity == "warning"
+    assert not characters.not_composed(texts_of("crème"), "none")
+
+
+def test_rare_characters_are_noted() -> None:
+    counts = {"train": Counter("aaaab"), "val": Counter("c"), "test": Counter[str]()}
+    (finding,) = characters.rare_in_train(counts)  # type: ignore[arg-type]
+    assert finding.title == "1 character stands fewer than 3 times in train: b"
+
+
+def test_tables_are_sound() -> None:
+    assert all(len(twin) == 1 and twin != foreign for foreign, twin in TWIN_OF.items())
+    assert all(alphabet(twin) in ("LATIN", "") and alphabet(foreign) != "LATIN" for foreign, twin in TWIN_OF.items())
+    members = [character for family in FAMILIES for member in family for character in member]
+    assert len(members) == len(set(members))
+
+
+@given(st.characters())
+def test_every_character_is_of_one_kind(character: str) -> None:
+    assert not (is_out_of_place(character) and plain_form(character))
+    assert plain_form(character) != character
+
+
+@given(st.lists(st.text(), max_size=4))
+def test_any_texts_can_be_looked_at(texts: list[str]) -> None:
+    rows = texts_of(*texts)
+    for finding in [
+        *characters.lookalikes(rows),
+        *characters.out_of_place(rows),
+        *characters.not_composed(rows, "NFC"),
+    ]:
+        assert finding.count > 0 and finding.title
