@@ -40,6 +40,22 @@ def test_draws_a_page_with_its_layout_and_the_lines_cut_from_it(tmp_path: Path) 
         )
 
 
+def test_the_image_may_lie_a_folder_up_or_where_it_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "book" / "page").mkdir(parents=True)
+    (tmp_path / "scans").mkdir()
+    layout = tmp_path / "book" / "page" / "page.xml"
+    layout.write_text(page_xml([text_line("a", "text", 100)]), encoding="utf-8")
+    with pytest.raises(
+        SystemExit, match=r"page\.xml: its image 'page\.png' is not found; name its folder with --images"
+    ):
+        gallery.main([str(layout), "--out", str(tmp_path / "out")])
+    for place, more in ((tmp_path / "book", []), (tmp_path / "scans", ["--images", str(tmp_path / "scans")])):
+        Image.new("L", (1000, 800), 250).save(place / "page.png")
+        gallery.main([str(layout), "--out", str(tmp_path / "out"), *more])
+        (place / "page.png").unlink()
+        (tmp_path / "out" / "page.png").unlink()
+
+
 def test_a_layout_of_no_known_format(tmp_path: Path) -> None:
     (tmp_path / "page.xml").write_text("<html/>")
     with pytest.raises(SystemExit, match=r"page\.xml: is neither ALTO nor PAGE; its first element is html"):

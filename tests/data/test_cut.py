@@ -135,6 +135,9 @@ def test_a_band_around_a_baseline_without_outline(page_file: ImageFile) -> None:
         ({"polygon": box(10, 10, 50, 40), "page_size": (300.0, 300.0)}, "which is another shape; is it the image of"),
         ({"polygon": box(10, 10.2, 50, 10.3)}, "thinner than 2 pixels"),
         ({"polygon": NONE}, "neither an outline nor a baseline"),
+        ({"polygon": box(10, 10, 90, 40), "baseline": points((10, 30), (1e7, 1e6))}, "its baseline leaves its outline"),
+        ({"polygon": box(10, 10, 90, 40), "baseline": points((10, 30), (4e4, 4e3))}, "its baseline leaves its outline"),
+        ({"polygon": NONE, "baseline": points((10, 30), (1e7, 30)), "band_px": 9}, "its baseline leaves the page"),
     ],
 )
 def test_lines_that_cannot_be_cut(page_file: ImageFile, line: dict[str, object], message: str) -> None:
@@ -187,11 +190,30 @@ def test_fingerprint_and_pickle(page_file: ImageFile) -> None:
     assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 6
 
 
+def test_a_layout_made_on_a_picture_as_it_is_stored_or_as_it_is_shown(tmp_path: Path, noise: Pixels) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    Image.fromarray(noise).save(tmp_path / "page.png", exif=exif)
+    page, shown = ImageFile(tmp_path / "page.png"), np.rot90(noise, -1)
+    as_shown = CutLine(page, box(10, 20, 59, 49), page_size=(120, 300)).read()
+    np.testing.assert_array_equal(as_shown, shown[20:50, 10:60])
+    as_stored = CutLine(page, box(10, 20, 59, 49), page_size=(300, 120)).read()
+    np.testing.assert_array_equal(as_stored, noise[20:50, 10:60])
+    with pytest.raises(
+        DataError, match=r"page\.png: its EXIF orientation is 6, and it cannot be told .*save it upright"
+    ):
+        CutLine(page, box(10, 20, 59, 49)).read()
+
+
 coordinates = st.tuples(st.floats(-50, 350, width=32), st.floats(-50, 170, width=32))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(coordinates, min_size=3, max_size=12), st.lists(coordinates, max_size=6), st.booleans())
+@given(
+    st.lists(coordinates, min_size=3, max_size=12),
+    st.lists(coordinates | st.tuples(st.floats(-1e7, 1e7, width=32), st.floats(-1e7, 1e7, width=32)), max_size=6),
+    st.booleans(),
+)
 def test_whatever_is_drawn_gives_a_line_or_a_sentence(
     outline: list[tuple[float, float]], baseline: list[tuple[float, float]], mask: bool
 ) -> None:

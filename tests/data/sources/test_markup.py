@@ -25,6 +25,10 @@ def test_markers_in_the_text_are_replaced_one_after_the_other() -> None:
     assert markup("de la>s< fusion  [des?] centres") == "de la fusion des centres"
 
 
+def test_expressions_may_have_flags_and_groups() -> None:
+    assert Markup({}, [["(?i)FOO", "bar"], [r"(b)(a)r", r"\2\1"]], [])("a foo") == "a ab"
+
+
 def test_lines_are_dropped_by_their_final_text() -> None:
     markup = Markup({}, [["<gap/>", ""]], ["wikitexte_", "^[0-9]+$"])
     assert markup("<gap/> 12") is None and markup("wikitexte_0004") is None and markup("12 ans") == "12 ans"

@@ -1,3 +1,5 @@
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,25 @@ def test_nothing_outside_the_folder_is_named(root: Path) -> None:
             DataError, match=r"x\.xml: there is no image named '.*' under .* \(the name leads out of it"
         ):
             PageImages(root).find(root / "page" / "x.xml", name)
+
+
+def test_names_that_no_file_can_have_are_found_by_the_stem(root: Path) -> None:
+    for name in ("a" * 300 + ".jpg", "data:image/png;base64," + "A" * 5000, "nul\0.jpg"):
+        assert PageImages(root).find(root / "page" / "0002.xml", name).name == "0002.TIF"
+
+
+def test_names_as_macos_writes_them(root: Path) -> None:
+    (root / unicodedata.normalize("NFD", "été.jpg")).touch()
+    assert PageImages(root).find(root / "page" / "x.xml", "été.jpg").name == unicodedata.normalize("NFD", "été.jpg")
+
+
+def test_a_name_that_is_not_text(root: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(root) + b"/\xff.png")).touch()
+    except OSError:
+        pytest.skip("this file system has only names that are text")
+    with pytest.raises(DataError, match=r"the name of a file, '\\udcff\.png', is not UTF-8; rename it"):
+        list(files_under(root, (".png",)))
 
 
 def test_no_image(root: Path) -> None:

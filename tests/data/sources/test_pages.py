@@ -105,6 +105,46 @@ def test_folders_by_name(root: Path, write: Write) -> None:
     assert pages.lines("val") == []
 
 
+def test_lists_from_windows_and_names_that_fit_two_pages(root: Path, write: Write) -> None:
+    for name in ("w1/1", "w2/1", "w2/2"):
+        write(name, f"of {name}")
+    (root / "tr.lst").write_bytes(b"\xef\xbb\xbfw1/1.xml\r\n.\r\nw2/2\r\n")
+    lines = Pages(str(root), format="alto", train="tr.lst").lines("train")
+    assert [(line.id, line.text) for line in lines] == [("w1/1/l0", "of w1/1"), (".", ""), ("w2/2/l0", "of w2/2")]
+    assert "names the page ., of which" in reason(lines[1])
+    (root / "tr.lst").write_text("1\n")
+    with pytest.raises(DataError, match=r"tr\.lst: 1 could be .*w1.1\.xml or .*w2.1\.xml; write it with its folders"):
+        Pages(str(root), format="alto", train="tr.lst").lines("train")
+
+
+def test_a_page_in_two_lists(root: Path, write: Write) -> None:
+    write("a", "text")
+    for name in ("tr", "va"):
+        (root / name).write_text("a\n")
+    with pytest.raises(DataError, match=r"a\.xml: is a page of dataset\.train and of dataset\.val"):
+        Pages(str(root), format="alto", train="tr", val="va").lines("train")
+
+
+def test_pages_outside_of_the_folders_of_the_splits(root: Path, write: Write) -> None:
+    write("train/a", "text")
+    (root / "mets.xml").write_text("<mets/>")
+    assert texts(Pages(str(root), format="alto").lines("train")) == ["text"]
+    write("letters/b", "lost")
+    with pytest.raises(
+        DataError, match=r"1 of the pages, such as .*b\.xml, lie in none of the folders train, val, test"
+    ):
+        Pages(str(root), format="alto").lines("train")
+
+
+def test_other_formats_beside_are_named(root: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("train/a", "text")
+    (root / "train" / "mets.xml").write_text("<mets/>")
+    assert texts(Pages(str(root), format="alto").lines("train")) == ["text"] and not caplog.text
+    (root / "train" / "page.xml").write_text("<PcGts/>")
+    assert texts(Pages(str(root), format="alto").lines("train")) == ["text"]
+    assert "XML files for train that are not alto are not read: mets (1), PcGts (1)" in caplog.text
+
+
 def test_division_keeps_groups_together(root: Path, write: Write) -> None:
     for number in range(24):
         write(f"w{number // 3}_p{number % 3}", str(number))
@@ -217,6 +257,8 @@ def test_damage_costs_its_page_or_its_line_only(root: Path, write: Write, tmp_pa
     ("arguments", "message"),
     [
         ({"val": "x"}, "dataset.train: missing beside dataset.val"),
+        ({"padding_px": -4}, r"dataset\.padding_px: -4 is not between 0 and 200"),
+        ({"images": "nowhere"}, r"dataset\.images: .*nowhere is not a folder"),
         ({"split_ratios": [1, 1, 1]}, "dataset.split_ratios"),
         ({"group_pattern": "("}, r"dataset.group_pattern: '\(' is not a regular expression"),
         ({"train": "none.lst"}, r"none\.lst: cannot be read \(No such file .*set dataset.train to a folder, or to"),
