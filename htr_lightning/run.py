@@ -28,9 +28,10 @@ from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.monitor import EpochLog, ProgressBar, Throughput, ValidationPanel
+from htr_lightning.movement import Movement, Thaw
 from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
-from htr_lightning.stage import Finetune, Movement, Pretrain, Thaw, carry_over, charset_for, preprocess_of, settled
+from htr_lightning.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
 from htr_lightning.task import RecognitionTask
 
 log = logging.getLogger(__name__)

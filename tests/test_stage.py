@@ -11,7 +11,8 @@ from htr_lightning.config import ConfigError
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.model.recognizer import CRNN
-from htr_lightning.stage import Finetune, Movement, blocks, carry_over, charset_for, preprocess_of, settled
+from htr_lightning.movement import Movement, blocks
+from htr_lightning.stage import Finetune, carry_over, charset_for, preprocess_of, settled
 
 SMALL: dict[str, Any] = {
     "height_px": 16,
