@@ -61,6 +61,7 @@ def main(cfg: DictConfig) -> float | None:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from htr_lightning.charset import CharsetError
+    from htr_lightning.checkpoint import ModelFileError
     from htr_lightning.data.line import DataError
     from htr_lightning.run import run
     from htr_lightning.task import NonFiniteLossError
@@ -69,7 +70,7 @@ def main(cfg: DictConfig) -> float | None:
     quieten()
     try:
         scores = run(cfg, Path(HydraConfig.get().runtime.output_dir))
-    except (ConfigError, DataError, CharsetError, NonFiniteLossError) as error:
+    except (ConfigError, DataError, CharsetError, ModelFileError, NonFiniteLossError) as error:
         raise SystemExit(f"The run stopped: {error}") from None
     except BrokenProcessPool:
         raise SystemExit(
