@@ -228,6 +228,10 @@ def _suggest(key: Any, names: list[str]) -> str:
 
 
 def _words(hint: Any) -> str:
+    for part in (hint, *typing.get_args(hint)):
+        origin = typing.get_origin(part)
+        if inspect.isclass(origin) and issubclass(origin, Sequence):
+            return "a list; write it in brackets: [...]"
     return str(getattr(hint, "__name__", hint)) if not typing.get_args(hint) else str(hint).replace("typing.", "")
 
 

@@ -95,6 +95,11 @@ def test_what_messages_advise_of_data_sets_can_be_typed_too(override: str) -> No
     validate(composed(*shlex.split(override)))
 
 
+def test_a_list_without_brackets() -> None:
+    (problem,) = problems("dataset=alto", "dataset.line_types=default")
+    assert problem == "dataset.line_types: 'default' is not a list; write it in brackets: [...]"
+
+
 def test_what_the_run_sets_cannot_be_set() -> None:
     found = problems("+trainer.gradient_clip_val=1", "+loader.seed=3", "seed=-1", "trainer.max_epochs=-1")
     assert found[:2] == [

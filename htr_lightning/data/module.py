@@ -121,7 +121,11 @@ class LineDataModule(lightning.LightningDataModule):
         if not skipped:
             return
         listed = "\n".join(f"  {item.reason}" for item in skipped[:NAMED])
-        more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+        more = (
+            f"\n  and {len(skipped) - NAMED} more, all of which `python -m htr_lightning doctor --out FOLDER` lists"
+            if len(skipped) > NAMED
+            else ""
+        )
         message = f"{len(skipped)} lines cannot be used:\n{listed}{more}"
         if len(skipped) > self.max_skipped:
             raise DataError(

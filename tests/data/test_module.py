@@ -71,7 +71,7 @@ def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
     with pytest.raises(DataError) as caught:
         module(small_set).setup()
     message = str(caught.value)
-    assert "15 lines cannot be used" in message and "and 5 more" in message
+    assert "15 lines cannot be used" in message and "and 5 more, all of which `python" in message
     assert message.count(".png: there is no such file") == 10
 
 
