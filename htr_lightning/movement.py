@@ -83,6 +83,8 @@ class Movement:
 
     def apply(self, epoch: int, step: int) -> None:
         """Freeze and thaw for a step: gradients, and the statistics of batch normalisation."""
+        if not self._thawed_at:
+            return
         frozen = self.frozen(epoch, step)
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(name not in frozen)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from htr_lightning.data.line import DataError, ImageFile, Line, Unusable
 from htr_lightning.data.sources.markup import Markup
+from htr_lightning.data.sources.root import check_root
 
 
 def need(root: Path, part: str, archive: str, otherwise: str = "") -> Path:
@@ -20,9 +21,7 @@ def need(root: Path, part: str, archive: str, otherwise: str = "") -> Path:
     Raises:
         DataError: the root or the part is missing.
     """
-    if not root.is_dir():
-        problem = "is not a folder" if root.exists() else "there is no such folder"
-        raise DataError(f"{root}: {problem}; set dataset.root to the folder in which you unpacked {archive}")
+    check_root(root, f"in which you unpacked {archive}")
     if not (root / part).exists():
         raise DataError(f"{root}: {part} is missing; unpack {archive} into this folder{otherwise}")
     return root / part

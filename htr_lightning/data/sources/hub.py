@@ -19,6 +19,7 @@ from htr_lightning.data.sources.hub_files import (
 )
 from htr_lightning.data.sources.lines import check_ratios, divide
 from htr_lightning.data.sources.parquet import ParquetColumns, read_rows
+from htr_lightning.data.sources.root import check_root
 
 log = logging.getLogger(__name__)
 
@@ -158,9 +159,7 @@ class Hub:
             root = _download(self._name, self._revision, [CARD])
             return _download(self._name, self._revision, [CARD, *self._downloads(root)])
         root = Path(self._root or "")
-        if not root.is_dir():
-            problem = "is not a folder" if root.exists() else "there is no such folder"
-            raise DataError(f"{root}: {problem}; set dataset.root to the folder of the Parquet files")
+        check_root(root, "of the Parquet files")
         return root
 
     def _downloads(self, root: Path) -> list[str]:

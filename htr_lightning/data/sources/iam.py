@@ -12,6 +12,7 @@ from htr_lightning.data.cut import CutLine, check_padding
 from htr_lightning.data.line import SPLITS, DataError, ImageFile, Line, LineImage, Split, Unusable, clean_text
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, Row, read_form, read_list
 from htr_lightning.data.sources.iam_text import detokenised, tokenised, unescaped
+from htr_lightning.data.sources.root import check_root
 
 log = logging.getLogger(__name__)
 _NUM_LINES: dict[str, dict[Split, int]] = {
@@ -104,9 +105,7 @@ class Iam:
         Raises:
             DataError: the root or a part of the database is missing, a list is malformed, or two share a line.
         """
-        if not self.root.is_dir():
-            problem = "is not a folder" if self.root.exists() else "there is no such folder"
-            raise DataError(f"{self.root}: {problem}; set dataset.root to the folder of the IAM database")
+        check_root(self.root, "of the IAM database")
         rows = self._rows_of(split)
         self._report(split, rows)
         if self._segmentation == "ok":

@@ -10,6 +10,7 @@ from pathlib import Path
 from htr_lightning.data.line import IMAGE_SUFFIXES, SPLITS, DataError, ImageFile, Line, Split, clean_text
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, Columns, read_entries
 from htr_lightning.data.sources.page_images import check_name
+from htr_lightning.data.sources.root import check_root
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -92,9 +93,7 @@ class Lines:
         Raises:
             DataError: the root is missing or holds no texts; a file is malformed.
         """
-        if not self.root.is_dir():
-            problem = "is not a folder" if self.root.exists() else "there is no such folder"
-            raise DataError(f"{self.root}: {problem}; set dataset.root to the folder of your lines")
+        check_root(self.root, "of your lines")
         if self._manifest is not None:
             return self._of_single_manifest(split, self.root / self._manifest)
         manifests = self._find_manifests()

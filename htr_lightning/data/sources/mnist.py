@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import MAX_PIXELS, SPLITS, DataError, Line, Split
+from htr_lightning.data.line import MAX_PIXELS, SPLITS, DataError, ImageFile, Line, Split
 
 SIDE_PX = 28
 _MARGIN_PX = 4  # the white border of a digit in the original images
@@ -42,12 +42,7 @@ class MnistImage:
     @property
     def fingerprint(self) -> str:
         """The idx file by path, size and time of change, and what is taken from it."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            return f"{self.path}:absent"
-        placing = f"{self.indices}:{self.gaps_px}:{self.shifts_px}"
-        return f"{self.path}:{status.st_size}:{status.st_mtime_ns}:{placing}"
+        return f"{ImageFile(self.path).fingerprint}:{self.indices}:{self.gaps_px}:{self.shifts_px}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Return ``(28, W)`` grey, dark ink on white paper.

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from htr_lightning.data.line import DataError, Line, Split, Unusable
 from htr_lightning.data.sources.lines import divide, split_named
 from htr_lightning.data.sources.page_images import files_under
+from htr_lightning.data.sources.root import check_root
 
 Entry = Path | Line
 """A layout file, or an unusable line for a page that a list names in vain."""
@@ -45,9 +46,7 @@ class PageSplits:
             DataError: the root or a list is missing; a name fits several pages; a page is in two splits, or in none
                 where folders divide.
         """
-        if not self.root.is_dir():
-            problem = "is not a folder" if self.root.exists() else "there is no such folder"
-            raise DataError(f"{self.root}: {problem}; set dataset.root to the folder of your pages")
+        check_root(self.root, "of your pages")
         if self.lists:
             return self._listed.get(split, [])
         if not self._every:

@@ -63,11 +63,7 @@ class ParquetImage:
     @property
     def fingerprint(self) -> str:
         """The file by path, size and time of change, and where the image is in it."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            return f"{self.path}:absent"
-        return f"{self.path}:{status.st_size}:{status.st_mtime_ns}:{self.column}:{self.row}"
+        return f"{ImageFile(self.path).fingerprint}:{self.column}:{self.row}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Decode the image (see `htr_lightning.data.image.decode_image`); quickest in the order of the rows.

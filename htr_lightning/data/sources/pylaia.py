@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line, LineImage, Split, Unusable, clean_text
 from htr_lightning.data.sources.lines import SPLIT_NAMES
+from htr_lightning.data.sources.root import check_root
 
 log = logging.getLogger(__name__)
 _RAW_ENDINGS = ("_text", "_eval")
@@ -103,9 +104,7 @@ class Pylaia:
 
     @functools.cached_property
     def _tables(self) -> dict[Split, Path]:
-        if not self.root.is_dir():
-            problem = "is not a folder" if self.root.exists() else "there is no such folder"
-            raise DataError(f"{self.root}: {problem}; set dataset.root to the folder of the tables")
+        check_root(self.root, "of the tables")
         present = sorted(path for path in self.root.iterdir() if path.suffix.lower() == ".txt" and path.is_file())
         tables = {split: self._table(split, present) for split in SPLIT_NAMES}
         if not any(tables.values()):

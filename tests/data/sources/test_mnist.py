@@ -126,7 +126,7 @@ def test_fingerprints_tell_lines_apart_and_notice_changed_files(root):
     assert len(set(prints)) == len(prints)
     os.utime(lines[0].image.path, ns=(1, 1))
     assert lines[0].image.fingerprint != prints[0]
-    assert MnistImage(root / "none", (0,)).fingerprint.endswith(":absent")
+    assert MnistImage(root / "none", (0,)).fingerprint.count(":absent:") == 1
 
 
 def test_missing_files_name_folder_and_remedy(tmp_path):
