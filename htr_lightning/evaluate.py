@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of_evaluate()
     options = parser.parse_args(argv)
 
-    from htr_lightning.checkpoint import ModelFileError, read_model
+    from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.files import write_json
@@ -29,8 +29,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     device = device_named(options.device, parser.error)
     try:
-        lines = read_manifest(options.data, image_column=options.image_column, text_column=options.text_column)
-        model = read_model(options.model, device)
+        lines = read_manifest(
+            options.data,
+            image_column=options.image_column,
+            text_column=options.text_column,
+            group_column=options.group_column,
+        )
+        model = load_model(options.model, device)
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     texts = {line.id: line.text for line in lines}
@@ -56,7 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = RecognitionMetrics(model.charset)
     metrics.update([texts[reading.id] for reading in good], [reading.text for reading in good])
     scores = {name: float(value) for name, value in metrics.compute().items()}
-    result = {**scores, "lines": len(good), "skipped": len(problems)}
+    groups = {line.id: line.group for line in lines}
+    interval = cer_interval(
+        [model.charset.normalize(texts[reading.id]) for reading in good],
+        [reading.text for reading in good],
+        [groups[reading.id] for reading in good],
+    )
+    result = {**scores, **interval, "lines": len(good), "skipped": len(problems)}
     print(json.dumps(result, indent=2))
     if options.out is not None:
         try:
@@ -70,17 +81,29 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning evaluate",
-        description="Measure a model on lines whose text is known: CER, WER, accuracy, character precision, "
-        "recall and F1, as shares (0.05 is 5 %%).",
+        description="Measure a model on lines whose text is known: CER with its 95 %% interval over writers or "
+        "pages, WER, accuracy, character precision, recall and F1, as shares (0.05 is 5 %%).",
     )
-    parser.add_argument("model", type=Path, help="a model.safetensors")
+    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
     parser.add_argument("--image-column", default="image", help="(default: image)")
     parser.add_argument("--text-column", default="text", help="(default: text)")
+    parser.add_argument("--group-column", help="of the writer or page, whose lines the intervals keep together "
+                        "(default: group, writer, page or font, if there is one)")  # fmt: skip
     parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for result.json")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     return parser
+
+
+def cer_interval(references: Sequence[str], hypotheses: Sequence[str], groups: Sequence[str]) -> dict[str, float]:
+    """Return the 95 % interval of the CER, and what was drawn for it: groups, or lines where none has a group."""
+    from htr_lightning.intervals import rate_interval
+    from htr_lightning.metrics import edit_distance
+
+    edits = [edit_distance(r, h) for r, h in zip(references, hypotheses, strict=True)]
+    low, high = rate_interval(edits, [len(reference) for reference in references], groups)
+    return {"cer_low": low, "cer_high": high, "groups": len(set(groups) - {""}) or len(references)}
 
 
 def warn_of_unknown(charset: Charset, texts: Sequence[str], data: Path) -> None:

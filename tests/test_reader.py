@@ -114,6 +114,22 @@ def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
     assert result["lines"] == 2 and result["cer"] >= 3 / 6
 
 
+def test_evaluate_gives_an_interval_over_the_writers(
+    model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def result(column: str, *more: str) -> dict[str, float]:
+        rows = "".join(f"{n}.png\t{'abc ' * (1 + n)}\tw{n % 2}\n" for n in range(7))
+        (images / "data.tsv").write_text(f"image\ttext\t{column}\n{rows}")
+        evaluate.main([str(model_file), "--data", str(images / "data.tsv"), *more])
+        return dict(json.loads(capsys.readouterr().out))
+
+    by_writer, by_line = result("writer"), result("remark")
+    assert (by_writer["groups"], by_line["groups"]) == (2, 7)
+    for scores in (by_writer, by_line):
+        assert scores["cer_low"] <= scores["cer"] <= scores["cer_high"]
+    assert result("remark", "--group-column", "remark") == by_writer
+
+
 def test_evaluate_stops_at_unusable_lines_unless_told_otherwise(
     model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
