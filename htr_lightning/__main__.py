@@ -6,6 +6,8 @@ import sys
 COMMANDS = {
     "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
     "predict": ("htr_lightning.predict", "read line images with a model"),
+    "zoo": ("htr_lightning.zoo.command", "list the models that ship with the package"),
+    "export": ("htr_lightning.export", "write a model as one file to keep or to publish"),
     "doctor": ("htr_lightning.doctor.command", "look at a data set before training on it"),
     "extract": ("htr_lightning.extract", "write the lines of a data set as image files with a manifest"),
     "gallery": ("htr_lightning.gallery", "draw what preprocessing and augmentation do to your lines"),

@@ -37,6 +37,8 @@ class ModelInfo:
         scores: what was measured at the end of training, such as ``val/cer``.
         data: the training data's name and fingerprint.
         licence: of the weights, where known.
+        languages: ISO 639-1 codes of what it learnt to read, where known.
+        attribution: whom the data is owed to, and on what terms, where known.
         version: of this package.
         commit: of the working tree that trained it, where known.
         format: of the file.
@@ -50,6 +52,8 @@ class ModelInfo:
     scores: dict[str, float] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     licence: str = ""
+    languages: list[str] = field(default_factory=list)
+    attribution: str = ""
     version: str = __version__
     commit: str = ""
     format: int = FORMAT
@@ -65,15 +69,19 @@ class Model:
     info: ModelInfo
 
 
-def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo) -> None:
+def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo, *, half: bool = False) -> None:
     """Write a model file; it appears whole or not at all.
 
     Args:
         path: where to.
         weights: the network's state dict.
         info: everything else.
+        half: write matrices and kernels in 16 bits; biases and normalisation keep 32. Networks compute in fp32 all
+            the same.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    if half:
+        tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
     data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(info), ensure_ascii=False)})
     with replacing(path) as file:
         file.write(data)

@@ -37,6 +37,8 @@ class Config:
     early_stopping: int | None = None
     auxiliary_weight: float = 0.1
     licence: str = ""
+    languages: list[str] = dataclasses.field(default_factory=list)
+    attribution: str = ""
     dataset: Any = MISSING
     preprocess: Any = MISSING
     loader: Any = MISSING

@@ -122,11 +122,11 @@ class Movement:
         return rows
 
     def log_table(self, lr: float) -> None:
-        """Log the table, if not everything moves alike."""
-        rows = self.table()
-        if len({(row.frozen, row.rate) for row in rows}) == 1 and not rows[0].frozen:
-            return
-        lines = [f"  {row.name:<20} {row.num_parameters:>10,}  {row.rate * lr:<9.2g} {row.frozen}" for row in rows]
+        """Log the table: of each block its parameters, its highest learning rate, and until when it is frozen."""
+        lines = [
+            f"  {row.name:<20} {row.num_parameters:>10,}  {row.rate * lr:<9.2g} {row.frozen or '-'}"
+            for row in self.table()
+        ]
         log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'rate':<9} frozen until", *lines]))
 
     def _words(self, name: str) -> str:

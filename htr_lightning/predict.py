@@ -23,14 +23,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of_predict()
     options = parser.parse_args(argv)
 
-    from htr_lightning.checkpoint import ModelFileError, read_model
+    from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.files import write_text
     from htr_lightning.reader import LineReader, Reading, device_named
 
     device = device_named(options.device, parser.error)
     paths = list(image_files(options.images, parser))
     try:
-        reader = LineReader(read_model(options.model, device), device)
+        reader = LineReader(load_model(options.model, device), device)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
     rows: list[tuple[str, str, float]] = []
@@ -66,7 +66,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
         description="Read line images with a model. Unreadable images are named on the error output and make "
         "the exit status 1; all others are read.",
     )
-    parser.add_argument("model", type=Path, help="a model.safetensors")
+    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("images", type=Path, nargs="+", help="line images, or folders that hold some")
     parser.add_argument("--format", choices=FORMATS, default="txt", help="txt: text only (default); tsv, json: "
                         "image, text, confidence (0..1, not calibrated)")  # fmt: skip

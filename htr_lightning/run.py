@@ -87,7 +87,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     )
     provenance = folder.start(cfg, path, data)
     announce(cfg, data, model)
-    movement.log_table(cfg.optim.lr)
+    if base:
+        movement.log_table(cfg.optim.lr)
     trainer.fit(task, data, ckpt_path=folder.last_checkpoint(path) if cfg.resume else None, weights_only=True)
 
     if best.best_model_path:  # empty in a dry run (trainer=debug)
@@ -213,5 +214,7 @@ def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelI
         width_step_px=data.width_step_px,
         data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
         licence=cfg.licence,
+        languages=list(cfg.languages),
+        attribution=cfg.attribution,
         commit=git_state()[0],
     )

@@ -20,7 +20,7 @@ def test_help_names_commands_groups_and_experiments() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["predict", "--help"], ["evaluate", "--help"], ["extract", "--help"]]
+    "arguments", [["--help"], *([name, "--help"] for name in ("predict", "evaluate", "extract", "zoo", "export"))]
 )
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = (

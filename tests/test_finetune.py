@@ -49,10 +49,20 @@ def write_set(root: Path, more: str = "") -> Path:
     return root
 
 
-def test_frozen_parts_stay_to_the_last_bit_and_new_characters_are_learnt(base: Path, tmp_path: Path) -> None:
+def test_frozen_parts_stay_to_the_last_bit_and_new_characters_are_learnt(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     other = write_set(tmp_path / "other", " é!")
     start = f"stage.start_from={base}"
-    train(other, tmp_path / "run", *GO_ON, start, "stage.freeze=[backbone]", "trainer.max_epochs=3")
+    with caplog.at_level("INFO"):
+        train(other, tmp_path / "run", *GO_ON, start, "stage.freeze=[backbone]", "trainer.max_epochs=3")
+    table = next(r.message for r in caplog.records if "frozen until" in r.message)
+    rows = [line.split() for line in table.splitlines()[1:]]
+    assert [(row[0], row[3]) for row in rows] == [
+        ("backbone.stem", "always"), ("backbone.stages.0", "always"), ("backbone.stages.1", "always"),
+        ("rnn", "-"), ("head", "-"), ("auxiliary_head", "-"),
+    ]  # fmt: skip
+    assert "2 characters are new: '!' (U+0021 EXCLAMATION MARK), 'é'" in caplog.text
     before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "run"))
     frozen = [name for name in before if name.startswith("backbone.")]
     assert len(frozen) > 20 and all(torch.equal(before[name], after[name]) for name in frozen), "statistics, too"

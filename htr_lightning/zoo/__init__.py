@@ -1,0 +1,1 @@
+"""The models that ship with this package: a ``NAME.safetensors`` and its card ``NAME.md`` each."""

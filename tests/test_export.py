@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from htr_lightning import export
+from htr_lightning.charset import Charset
+from htr_lightning.checkpoint import ModelInfo, read_model, write_model
+from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.model.recognizer import CRNN
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    charset = Charset.from_texts(["abc"])
+    network = CRNN(charset.num_classes, height_px=16, channels=[8], blocks=[1], strides=[[2, 2]], rnn_size=8)
+    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=16).to_dict(), 32)
+    write_model(tmp_path / "model.safetensors", network.state_dict(), info)
+    return tmp_path / "model.safetensors"
+
+
+def test_half_precision_halves_the_matrices_and_reads_nearly_the_same(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "half.safetensors"
+    said = ["--licence", "CC-BY-4.0", "--languages", "fr", "en", "--attribution", "somebody"]
+    export.main([str(model_file.parent), "--out", str(out), "--half", *said])
+    assert capsys.readouterr().out == f"{out}: {out.stat().st_size / 1e6:.2f} MB\n"
+    stored = load_file(out)
+    assert stored["rnn.weight_ih_l0"].dtype == torch.float16 and stored["rnn.bias_ih_l0"].dtype == torch.float32
+    assert stored["backbone.stem.1.running_var"].dtype == torch.float32
+    before, after = read_model(model_file), read_model(out)
+    assert (after.info.licence, after.info.languages, after.info.attribution) == ("CC-BY-4.0", ["fr", "en"], "somebody")
+    assert after.charset == before.charset and after.preprocess == before.preprocess
+    images = torch.rand(2, 1, 16, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        old, new = before.network(images).scores, after.network(images).scores
+    assert new.dtype == torch.float32
+    torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
+
+
+def test_without_options_nothing_changes(model_file: Path, tmp_path: Path) -> None:
+    export.main([str(model_file), "--out", str(tmp_path / "same.safetensors")])
+    assert (tmp_path / "same.safetensors").read_bytes() == model_file.read_bytes()
+
+
+def test_what_cannot_be_exported(model_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="zoo:klingon: there is no such model"):
+        export.main(["zoo:klingon", "--out", str(tmp_path / "x")])
+    with pytest.raises(SystemExit, match="cannot be written"):
+        export.main([str(model_file), "--out", str(tmp_path / "none" / "x")])
+    assert not (tmp_path / "x").exists()
