@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from htr_lightning.charset import Charset, Normalization
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.batch import Batch, LineDataset, WidthBatches, frames_needed, to_ink
-from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Source, Split
+from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Line, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.preprocess import Preprocess
 
@@ -40,6 +40,8 @@ class LineDataModule(lightning.LightningDataModule):
         num_workers: processes that collate batches; None for 0 without a GPU, since collating is a copy,
             and 2 with one.
         num_pack_workers: processes that decode and preprocess; None for one per processor core.
+        max_train_lines: learn from only so many lines of the train split, drawn by ``seed``; a larger number adds lines
+            to those of a smaller one. None for all.
         max_skipped: at most so many unusable lines over all splits; more stop the run before it starts.
         max_shared: at most this share of val or test may be lines of train; more stop the run before it starts.
         normalization: Unicode form of all texts.
@@ -60,6 +62,7 @@ class LineDataModule(lightning.LightningDataModule):
         max_shapes: int | None = None,
         num_workers: int | None = None,
         num_pack_workers: int | None = None,
+        max_train_lines: int | None = None,
         max_skipped: int = 0,
         max_shared: float = 0.5,
         normalization: Normalization = "NFC",
@@ -72,6 +75,7 @@ class LineDataModule(lightning.LightningDataModule):
             ("max_lines_per_batch", max_lines_per_batch),
             ("width_step_px", width_step_px),
             ("max_shapes", max_shapes),
+            ("max_train_lines", max_train_lines),
         ):
             if value is not None and value < 1:
                 raise ValueError(f"loader.{key}: {value} is too small; give 1 or more")
@@ -83,6 +87,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
         self.num_pack_workers = num_pack_workers or os.cpu_count() or 1
+        self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
         self.charset: Charset | None = None
         self.packed: dict[Split, PackedLines] = {}
@@ -98,6 +103,8 @@ class LineDataModule(lightning.LightningDataModule):
             return
         for split in SPLITS:
             lines = self.source.lines(split)
+            if split == "train" and self.max_train_lines is not None:
+                lines = self._some(lines, self.max_train_lines)
             self.packed[split] = pack(
                 lines,
                 self.preprocess,
@@ -115,6 +122,11 @@ class LineDataModule(lightning.LightningDataModule):
                 )
         if self.charset is None:
             self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
+
+    def _some(self, lines: Sequence[Line], number: int) -> list[Line]:
+        """Draw lines; they stay in their order."""
+        order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.seed))
+        return [lines[place] for place in sorted(order[:number].tolist())]
 
     def _check_skipped(self) -> None:
         skipped = [item for packed in self.packed.values() for item in packed.skipped]

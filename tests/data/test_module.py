@@ -34,6 +34,23 @@ def test_a_charset_can_be_carried_over(small_set: Path) -> None:
     assert data.charset is not None and data.charset.characters[:3] == ("x", "y", "z")
 
 
+def test_fewer_training_lines_are_drawn_by_the_seed_and_more_of_them_contain_fewer(small_set: Path) -> None:
+    def drawn(number: int, seed: int = 1) -> list[str]:
+        data = module(small_set, max_train_lines=number, seed=seed)
+        data.setup()
+        assert len(data.packed["val"]) == 8 and len(data.packed["test"]) == 8
+        return list(data.packed["train"].column("id"))
+
+    every = [line.id for line in Lines(str(small_set)).lines("train")]
+    five, nine = drawn(5), drawn(9)
+    assert len(five) == 5 and len(nine) == 9 and set(five) < set(nine)
+    assert five == [id for id in every if id in five], "in their order"
+    assert five == drawn(5) != drawn(5, seed=2)
+    assert drawn(1000) == every
+    with pytest.raises(ValueError, match=r"loader\.max_train_lines: 0 is too small"):
+        module(small_set, max_train_lines=0)
+
+
 def test_only_training_is_augmented_and_by_the_seed_of_the_batch(small_set: Path) -> None:
     data = module(small_set)
     data.setup()
