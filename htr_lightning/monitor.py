@@ -28,18 +28,20 @@ class ProgressBar(RichProgressBar):
         return {short: shown[name] for name, short in names.items() if name in shown}
 
 
-class EpochLog(Callback):
-    """Writes one line for each epoch to the log: what remains readable where there is no progress bar."""
+class ValidationLog(Callback):
+    """Writes one line for each validation to the log: what remains readable where there is no progress bar."""
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the epoch's scores; the loss is that of the last training batch."""
+        """Log the scores; the loss is that of the last training batch."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         scores = trainer.callback_metrics
+        by_steps = trainer.max_epochs in (None, -1)
         log.info(
-            "epoch %d of %s: loss %.3f, val CER %.2f %%, WER %.2f %%",
-            trainer.current_epoch + 1,
-            trainer.max_epochs,
+            "%s %d of %s: loss %.3f, val CER %.2f %%, WER %.2f %%",
+            "step" if by_steps else "epoch",
+            trainer.global_step if by_steps else trainer.current_epoch + 1,
+            trainer.max_steps if by_steps else trainer.max_epochs,
             scores.get("train/loss_step", math.nan),
             100 * scores["val/cer"],
             100 * scores["val/wer"],

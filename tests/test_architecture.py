@@ -29,6 +29,9 @@ FORBIDDEN = {
     "checkpoint.py": ("lightning", "hydra", "htr_lightning.task", "htr_lightning.run"),
     "predict.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
     "evaluate.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "export.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "zoo": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "intervals.py": ("torch", "lightning", "hydra", "htr_lightning"),
     "reader.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.data.module"),
 }
 
