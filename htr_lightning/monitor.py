@@ -27,13 +27,18 @@ class ProgressBar(RichProgressBar):
         names = {"train/loss_step": "loss", "val/cer": "CER", "train/lines_per_second": "lines/s"}
         return {short: shown[name] for name, short in names.items() if name in shown}
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        if self.trainer.max_epochs not in (None, -1):
+            return super()._get_train_description(current_epoch)
+        return f"Epoch {current_epoch}, from step {self.trainer.global_step} of {self.trainer.max_steps}"
+
 
 class ValidationLog(Callback):
     """Writes one line for each validation to the log: what remains readable where there is no progress bar."""
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the scores; the loss is that of the last training batch."""
-        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING or not trainer.is_global_zero:
             return
         scores = trainer.callback_metrics
         by_steps = trainer.max_epochs in (None, -1)
