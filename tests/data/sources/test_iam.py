@@ -11,7 +11,6 @@ import pytest
 from conftest import typeset
 from iam_archive import FORMS, LISTS, LWT, ids, write_iam, written
 
-from htr_lightning.checkpoint import load_model, read_info
 from htr_lightning.data.line import SPLITS, DataError, Unusable
 from htr_lightning.data.sources.iam import Iam
 
@@ -305,23 +304,3 @@ def test_importing_needs_no_torch():
     code = "import sys, htr_lightning.data.sources.iam; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
-
-
-def test_finetuning_needs_nothing_but_the_archive(tmp_path: Path) -> None:
-    write_iam(tmp_path / "iam")
-    settings = ["trainer.max_epochs=1", "trainer.accelerator=cpu", f"loader.cache_dir={tmp_path / 'packed'}"]
-    command = [sys.executable, "-m", "htr_lightning", "+experiment=finetune_iam", f"hydra.run.dir={tmp_path / 'run'}"]
-    done = subprocess.run(
-        [*command, *settings],
-        env=os.environ | {"HTR_DATA": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    info = read_info(tmp_path / "run" / "model.safetensors")
-    start = load_model("zoo:latin").info
-    assert info.charset["characters"][: len(start.charset["characters"])] == start.charset["characters"]
-    assert "#" in info.charset["characters"] and info.preprocess == start.preprocess
-    assert {"val/cer", "test/cer"} <= info.scores.keys() and info.data["name"] == "Iam"
