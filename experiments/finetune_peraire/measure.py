@@ -4,42 +4,104 @@ Needs HTR_DATA. Runs that are there already are not run again: delete runs/finet
 """
 
 import json
+import math
+import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 STEPS = {50: 300, 100: 400, 400: 700, 1787: 1200}
 """Training lines, and the optimiser steps that both ways are given."""
 FROM_NOTHING = [
-    "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deslant=true",
-    "optim.lr=3e-3",
+    "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deskew=true",
+    "+preprocess.deslant=true", "optim.lr=3e-3",
 ]  # fmt: skip
-RUNS = Path("runs/finetune_peraire")
+WAYS: dict[str, list[str]] = {"zoo:latin": [], "nothing": FROM_NOTHING}
+RUNS, HERE = Path("runs/finetune_peraire"), Path(__file__).parent
+DATA = Path(os.environ.get("HTR_DATA", "data")) / "peraire"
+
+Scores = dict[str, float]
 
 
-def run(name: str, num_lines: int, more: list[str]) -> dict[str, float]:
-    """Run an experiment, or find what it gave before."""
-    folder = RUNS / f"{name}-{num_lines}"
+def program(*arguments: str) -> None:
+    """Run a command of htr_lightning; nobody looks at what it prints."""
+    subprocess.run([sys.executable, "-m", "htr_lightning", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def scores(model: str, folder: Path, split: str) -> Scores:
+    """Measure a model, or find what was measured before."""
+    result = folder / f"evaluate-{split}" / "result.json"
+    if not result.is_file():
+        program("evaluate", model, "--data", str(DATA / f"{split}.tsv"), "--out", str(result.parent))
+    measured = json.loads(result.read_text())
+    return {key: round(measured[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
+
+
+def trained(way: str, num_lines: int) -> dict[str, object]:
+    """Run an experiment and measure it."""
+    folder = RUNS / f"{way.removeprefix('zoo:')}-{num_lines}"
     if not (folder / "result.json").is_file():
-        settings = [
-            f"hydra.run.dir={folder}", f"+loader.max_train_lines={num_lines}", f"trainer.max_steps={STEPS[num_lines]}",
+        program(
+            "+experiment=finetune_peraire",
+            f"hydra.run.dir={folder}",
+            f"+loader.max_train_lines={num_lines}",
+            f"trainer.max_steps={STEPS[num_lines]}",
             "+trainer.enable_progress_bar=false",
-        ]  # fmt: skip
-        command = [sys.executable, "-m", "htr_lightning", "+experiment=finetune_peraire", *settings, *more]
-        subprocess.run(command, check=True)
+            *WAYS[way],
+        )
     provenance = json.loads((folder / "run.json").read_text())
-    result: dict[str, float] = json.loads((folder / "result.json").read_text())
-    return result | {"start": provenance["start"], "end": provenance["end"]}
+    start, end = (datetime.fromisoformat(provenance[key]) for key in ("start", "end"))
+    measured = {split: scores(str(folder), folder, split) for split in ("val", "test")}
+    return {"steps": STEPS[num_lines], "minutes": round((end - start).total_seconds() / 60, 1), **measured}
 
 
 def main() -> None:
-    """Run all, and write ``result.json``."""
-    results = {
-        f"{name}-{num_lines}": run(name, num_lines, more)
-        for num_lines in STEPS
-        for name, more in (("latin", []), ("nothing", FROM_NOTHING))
+    """Run all, and write ``result.json`` and ``curve.svg``."""
+    result = {
+        "zero-shot": {split: scores("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")},
+        **{way: {str(number): trained(way, number) for number in STEPS} for way in WAYS},
     }
-    Path(__file__).with_name("result.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    (HERE / "curve.svg").write_text(curve(result))
+    print(json.dumps(result, indent=2))
+
+
+def curve(result: dict[str, dict[str, Any]]) -> str:
+    """Draw CER of test against training lines, both logarithmic, with the intervals."""
+
+    def x(lines: float) -> float:
+        return 60 + 560 * math.log(lines / 40) / math.log(2200 / 40)
+
+    def y(cer: float) -> float:
+        return 20 + 300 * math.log(1.2 / max(cer, 0.02)) / math.log(1.2 / 0.02)
+
+    parts = ['<rect width="660" height="380" fill="white"/>']
+    for cer in (0.02, 0.05, 0.1, 0.2, 0.5, 1):
+        parts.append(f'<path d="M60 {y(cer):.1f}H620" stroke="#ddd"/>')
+        parts.append(f'<text x="52" y="{y(cer) + 4:.1f}" text-anchor="end">{cer:.0%}</text>')
+    parts += [f'<text x="{x(n):.1f}" y="342" text-anchor="middle">{n:,}</text>' for n in STEPS]
+    parts.append('<text x="620" y="366" text-anchor="end">training lines</text>')
+    parts.append('<text x="60" y="14">CER on test, with its 95 % interval over pages</text>')
+    zero = y(result["zero-shot"]["test"]["cer"])
+    parts.append(f'<path d="M60 {zero:.1f}H620" stroke="#888" stroke-dasharray="5 4"/>')
+    parts.append(f'<text x="620" y="{zero - 6:.1f}" text-anchor="end" fill="#666">zoo:latin as it ships</text>')
+    for way, colour in (("zoo:latin", "#1f5fa8"), ("nothing", "#b5482a")):
+        rows = [(x(number), result[way][str(number)]["test"]) for number in STEPS]
+        line = " ".join(f"{at:.1f},{y(row['cer']):.1f}" for at, row in rows)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for at, row in rows:
+            low, high, cer = (y(row[key]) for key in ("cer_low", "cer_high", "cer"))
+            parts.append(f'<path d="M{at:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
+            parts.append(f'<circle cx="{at:.1f}" cy="{cer:.1f}" r="4" fill="{colour}"/>')
+        at, row = rows[-1]
+        parts.append(
+            f'<text x="{at - 10:.1f}" y="{y(row["cer"]) - 10:.1f}" text-anchor="end" fill="{colour}">from {way}</text>'
+        )
+    inside = "\n".join(parts)
+    start = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 380" font-family="sans-serif" font-size="13">'
+    return f"{start}\n{inside}\n</svg>\n"
 
 
 if __name__ == "__main__":
