@@ -16,14 +16,19 @@ install: .venv/installed ## make the virtual environment .venv with everything i
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: install ## train on synthetic handwriting, test, read new lines (about 5 minutes)
+demo: install ## the shipped model learns a hand and nine letters from 100 lines (about 3 minutes)
 	rm -rf runs/demo
-	$(BIN)/python -m htr_lightning +experiment=demo hydra.run.dir=runs/demo
 	$(BIN)/python -m htr_lightning extract runs/demo/lines +experiment=demo --limit 12
-	$(BIN)/python -m htr_lightning predict runs/demo/model.safetensors runs/demo/lines/test --picture runs/demo/read.png
+	@echo; echo "1. What the shipped model, zoo:latin, reads in lines of a language that it does not know:"; echo
+	$(BIN)/python -m htr_lightning predict zoo:latin runs/demo/lines/test --picture runs/demo/before.png
+	@echo; echo "2. It learns from 100 other lines of the same hand:"; echo
+	$(BIN)/python -m htr_lightning +experiment=demo hydra.run.dir=runs/demo
+	@echo; echo "3. What it reads in the same lines now:"; echo
+	$(BIN)/python -m htr_lightning predict runs/demo runs/demo/lines/test --picture runs/demo/after.png
 	@echo
-	@echo "Look at runs/demo/read.png (lines and what the model read in them), runs/demo/result.json (scores)"
-	@echo "and the curves: $(BIN)/tensorboard --logdir runs"
+	@echo "Look at runs/demo/before.png and runs/demo/after.png (the lines, and what was read in them),"
+	@echo "runs/demo/result.json (scores of 100 lines), and the curves: $(BIN)/tensorboard --logdir runs"
+	@echo "The same with lines of yours: $(BIN)/python -m htr_lightning +experiment=finetune_lines dataset.root=FOLDER"
 
 test: install ## run all tests that need neither a GPU nor the network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal

@@ -125,4 +125,7 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
         if key in groups() or key.startswith("~"):
             raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('~')}; override single values only")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+    for name in map(str, cfg):
+        if name not in saved:  # it is newer than the run
+            saved[name] = cfg[name]
     return saved

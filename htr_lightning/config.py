@@ -45,6 +45,7 @@ class Config:
     augment: Any = MISSING
     model: Any = MISSING
     optim: Any = MISSING
+    decoder: Any = MISSING
     trainer: Any = MISSING
     stage: Any = MISSING
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from htr_lightning.charset import Charset, printable
+from htr_lightning.decode.options import add_decoder_options, decoder_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     texts = {line.id: line.text for line in lines}
-    reader = LineReader(model, device)
+    reader = LineReader(model, device, decoder=decoder_of(options, model.charset))
     readings = [
         replace(reading, pixels=None)
         for (reading,) in progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
@@ -93,6 +94,7 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for result.json")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_decoder_options(parser)
     return parser
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, ImageFile, Line
+from htr_lightning.decode.options import add_decoder_options, decoder_of
 
 FORMATS = ("txt", "tsv", "json")
 PICTURE_LINES = 24
@@ -30,9 +31,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = device_named(options.device, parser.error)
     paths = list(image_files(options.images, parser))
     try:
-        reader = LineReader(load_model(options.model, device), device)
+        model = load_model(options.model, device)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
+    reader = LineReader(model, device, decoder=decoder_of(options, model.charset))
     rows: list[tuple[str, str, float]] = []
     shown: list[Reading] = []
     for reading in reader.read(Line(path.as_posix(), ImageFile(path), "") for path in paths):
@@ -73,6 +75,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="write to this file instead of the standard output")
     parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read (PNG)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_decoder_options(parser)
     return parser
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import WidthBatches, collate, to_ink
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.pack import PackedLine, pixels_of
+from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
@@ -43,10 +45,11 @@ class LineReader:
     Args:
         model: see `htr_lightning.checkpoint.read_model`.
         device: where the network runs; must be where the model is.
+        decoder: from frames to texts.
     """
 
-    def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
-        self.model, self.device = model, torch.device(device)
+    def __init__(self, model: Model, device: str | torch.device = "cpu", *, decoder: Decoder = greedy_decode) -> None:
+        self.model, self.device, self.decoder = model, torch.device(device), decoder
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
@@ -76,9 +79,29 @@ class LineReader:
             return Reading(line.id, "", 0.0, None, str(error))
         return PackedLine(line.id, line.text, line.group, pixels)
 
-    @torch.inference_mode()
+    def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Tensor, Tensor]]:
+        """Yield batches of lines with what the network says: scores ``(N, T, K)`` and frame lengths ``(N,)``.
+
+        Lines come by width; those that cannot be used are left out.
+        """
+        given = list(lines)
+        prepared = [self._prepare(line) for line in given]
+        usable = [line for line, p in zip(given, prepared, strict=True) if isinstance(p, PackedLine)]
+        for rows, scores, lengths in self._network([p for p in prepared if isinstance(p, PackedLine)]):
+            yield [usable[row] for row in rows], scores, lengths
+
     def _recognise(self, lines: Sequence[PackedLine]) -> Iterator[tuple[list[int], list[str], list[float]]]:
         """Yield rows, their texts and their confidences, a batch at a time."""
+        charset = self.model.charset
+        for rows, scores, lengths in self._network(lines):
+            texts = [charset.normalize(charset.decode(ids).strip()) for ids in self.decoder(scores, lengths)]
+            best = scores.log_softmax(2).amax(2).cpu()
+            confidences = [math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)]
+            yield rows, texts, confidences
+
+    @torch.inference_mode()
+    def _network(self, lines: Sequence[PackedLine]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Yield rows, scores and frame lengths, a batch at a time."""
         model = self.model
         batches = WidthBatches(
             np.array([line.pixels.shape[1] for line in lines], np.int64),
@@ -91,12 +114,7 @@ class LineReader:
         for rows, width_px, _ in batches:
             batch = collate([lines[row] for row in rows], width_px, model.charset)
             scores = model.network(to_ink(batch.images.to(self.device))).scores.float()
-            lengths = model.network.frame_lengths(batch.widths)
-            decoded = [model.charset.decode(ids).strip() for ids in greedy_decode(scores, lengths)]
-            texts = [model.charset.normalize(text) for text in decoded]
-            best = scores.log_softmax(2).amax(2).cpu()
-            confidences = [math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)]
-            yield rows, texts, confidences
+            yield rows, scores, model.network.frame_lengths(batch.widths)
 
 
 def device_named(name: str | None, fail: Callable[[str], None]) -> torch.device:

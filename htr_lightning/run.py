@@ -23,7 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning import folder
 from htr_lightning.checkpoint import Model, ModelInfo
+from htr_lightning.config import ConfigError
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
@@ -67,6 +69,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     model, movement = begin(cfg, stage, base, data)
     look_at(cfg, data)
     data.drop_infeasible(model.frame_lengths)
+    decoder = decoder_for(cfg, data)
     info = describe_model(cfg, model, data)
     if cfg.resume:
         folder.refuse_other_data(path, info)
@@ -94,6 +97,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     if best.best_model_path:  # empty in a dry run (trainer=debug)
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         task.load_state_dict(state["state_dict"])
+    task.decoder = decoder
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
         tensorboard.log_hyperparams(flat(cfg), {f"final/{name}": value for name, value in scores.items()})
@@ -135,6 +139,19 @@ def begin(
     model, carried = carry_over(base, arguments, data.charset)
     carried.log()
     return model, stage.movement(model)
+
+
+def decoder_for(cfg: DictConfig, data: LineDataModule) -> Decoder:
+    """Return what the trained model is measured with.
+
+    Raises:
+        ConfigError: the language model cannot be used, or a value is out of its range.
+    """
+    try:
+        decoder: Decoder = build(cfg.decoder)(data.charset)
+    except ValueError as error:
+        raise ConfigError(f"decoder: {error}") from None
+    return decoder
 
 
 def look_at(cfg: DictConfig, data: LineDataModule) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch, frames_needed
+from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.metrics import RecognitionMetrics
 from htr_lightning.model.recognizer import Frames
@@ -34,6 +35,9 @@ class Recognizer(Protocol):
 class RecognitionTask(lightning.LightningModule):
     """Learn to read lines with CTC (Graves et al. 2006), and measure it.
 
+    Attributes:
+        decoder: from frames to texts; greedy, until a run that measures a trained model sets another.
+
     Args:
         model: a recogniser whose classes are those of the charset.
         charset: between texts and classes.
@@ -57,6 +61,7 @@ class RecognitionTask(lightning.LightningModule):
         self.rates = rates
         self.info = info or {}
         self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
+        self.decoder: Decoder = greedy_decode
         self.val_metrics = RecognitionMetrics(charset)
         self.test_metrics = RecognitionMetrics(charset)
 
@@ -122,8 +127,8 @@ class RecognitionTask(lightning.LightningModule):
         return {"hypotheses": hypotheses}
 
     def read(self, scores: Tensor, widths: Tensor) -> list[str]:
-        """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide, by the best path."""
-        ids = greedy_decode(scores, self.recognizer.frame_lengths(widths))
+        """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
+        ids = self.decoder(scores, self.recognizer.frame_lengths(widths))
         return [self.charset.decode(line).strip() for line in ids]
 
     def _count_infeasible(self, batch: Batch) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-STEPS = {50: 300, 100: 400, 400: 700, 1787: 1200}
+STEPS = {50: 200, 100: 300, 400: 500, 1787: 900}
 """Training lines, and the optimiser steps that both ways are given."""
 FROM_NOTHING = [
     "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deskew=true",

@@ -1,0 +1,100 @@
+"""Ways from frames to the ids of characters, as a configuration or a command line names them."""
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from htr_lightning.charset import Charset, printable
+from htr_lightning.decode.beam import BeamSearch
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.lm.arpa import read_arpa
+from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
+from htr_lightning.lm.tables import ContextTables
+
+log = logging.getLogger(__name__)
+
+Decoder = Callable[[Tensor, Tensor], list[list[int]]]
+"""Scores ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
+
+MAX_NGRAMS = 10_000_000
+MAX_FOREIGN = 0.2  # share of what a language model writes that the recogniser cannot
+
+
+def greedy(charset: Charset) -> Decoder:
+    """Take the most probable class of every frame (`htr_lightning.decode.greedy`)."""
+    return greedy_decode
+
+
+def beam(
+    charset: Charset,
+    *,
+    lm: str | None = None,
+    lm_weight: float = 0.5,
+    insertion_bonus: float = 1.0,
+    width: int = 16,
+    max_classes: int = 12,
+    min_probability: float = 1e-4,
+    blank_probability: float = 0.999,
+    max_ngrams: int = MAX_NGRAMS,
+) -> Decoder:
+    """Search for the most probable text (`htr_lightning.decode.beam.BeamSearch`, which explains most arguments).
+
+    Args:
+        charset: of the recogniser.
+        lm: an ARPA file of characters; None for no language model, and no insertion bonus.
+        lm_weight: see `BeamSearch`, as the others.
+        insertion_bonus: only with a language model.
+        width: of the beam.
+        max_classes: of a frame.
+        min_probability: of a class in a frame.
+        blank_probability: above which frames in a row count as one.
+        max_ngrams: refuse a larger language model.
+
+    Raises:
+        LanguageModelError: the file is missing, damaged, too large, or writes other characters.
+        ValueError: a value is out of its range.
+    """
+    search = BeamSearch(
+        width=width,
+        lm=None if lm is None else tables(lm, charset, max_ngrams=max_ngrams),
+        lm_weight=lm_weight,
+        insertion_bonus=0.0 if lm is None else insertion_bonus,
+        max_classes=max_classes,
+        min_probability=min_probability,
+        blank_probability=blank_probability,
+    )
+    return search.best
+
+
+def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:
+    """Read a language model for a recogniser, and log what the two do not share.
+
+    Raises:
+        LanguageModelError: see `beam`.
+    """
+    model = read_arpa(Path(path), max_ngrams=max_ngrams)
+    foreign = _foreign(model, charset)
+    if sum(foreign.values()) > MAX_FOREIGN:
+        worst = "".join(sorted(foreign, key=lambda character: -foreign[character])[:5])
+        raise LanguageModelError(
+            f"{path}: {sum(foreign.values()):.0%} of what it writes are characters that the recogniser does not know, "
+            f"such as {printable(worst)}; learn it from texts written as the recogniser was trained"
+        )
+    lacking = [character for character in charset.characters if character not in set(model.symbols)]
+    if lacking:
+        log.info("%s does not know %d of %d characters: %s", path, len(lacking), len(charset), "".join(lacking))
+    return ContextTables(model, charset)
+
+
+def _foreign(model: NGram, charset: Charset) -> dict[str, float]:
+    """Return the characters that a recogniser lacks, each with its share in what a language model writes."""
+    level = model.levels[0]
+    shares = {
+        model.symbols[symbol]: math.exp(value)
+        for symbol, value in zip(level.symbol.tolist(), np.asarray(level.log_probability).tolist(), strict=True)
+    }
+    return {c: share for c, share in shares.items() if c not in charset and c not in (BEGIN, END, UNKNOWN)}

@@ -1,0 +1,46 @@
+"""The decoder on the command line of the commands that read lines."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from htr_lightning.charset import Charset
+    from htr_lightning.decode.decoder import Decoder
+
+
+def add_decoder_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lm``, ``--beam`` and the weights."""
+    group = parser.add_argument_group("decoding", "greedy, or a beam search, with a language model if one is named")
+    group.add_argument("--lm", type=Path, metavar="FILE", help="ARPA file of characters (see the command lm)")
+    group.add_argument("--lm-weight", type=float, default=0.5, metavar="X", help="how much the language model counts "
+                       "(default: 0.5; the command tune finds it)")  # fmt: skip
+    group.add_argument("--insertion-bonus", type=float, default=1.0, metavar="X", help="for each character, with a "
+                       "language model (default: 1)")  # fmt: skip
+    group.add_argument("--beam", type=int, metavar="WIDTH", help="texts kept in view (default: 16 with --lm, else "
+                       "greedy decoding)")  # fmt: skip
+
+
+def decoder_of(options: argparse.Namespace, charset: "Charset") -> "Decoder":
+    """Return the decoder that the options name.
+
+    Raises:
+        SystemExit: with a message; the language model cannot be used, or a value is out of its range.
+    """
+    from htr_lightning.decode.decoder import beam, greedy
+    from htr_lightning.lm.ngram import LanguageModelError
+
+    if options.lm is None and options.beam is None:
+        return greedy(charset)
+    try:
+        return beam(
+            charset,
+            lm=None if options.lm is None else str(options.lm),
+            lm_weight=options.lm_weight,
+            insertion_bonus=options.insertion_bonus,
+            width=16 if options.beam is None else options.beam,
+        )
+    except LanguageModelError as error:
+        raise SystemExit(f"--lm {error}") from None
+    except ValueError as error:
+        raise SystemExit(str(error)) from None

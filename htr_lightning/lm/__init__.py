@@ -1,0 +1,1 @@
+"""Character n-grams: how likely a text is, learnt from texts alone."""

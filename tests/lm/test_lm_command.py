@@ -1,0 +1,37 @@
+"""The command ``lm``, from texts to a file and a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from htr_lightning.lm import command
+from htr_lightning.lm.arpa import read_arpa
+from htr_lightning.lm.kneser_ney import learn
+
+
+def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.tsv").write_text("image\ttext\n1.png\tle  chat\n2.png\tune cafe\u0301\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("\ufeffla nuit\n\n", encoding="utf-8")
+    out = tmp_path / "m.arpa"
+    command.main([*map(str, tmp_path.glob("[ab].*")), "-o", str(out), "--order", "3", "--on", str(tmp_path / "b.txt")])
+    shown = capsys.readouterr().out
+    assert f"{out}: " in shown and "up to order 3" in shown and "from " in shown and "bits a character" in shown
+    expected = learn(["le chat", "une caf\u00e9", "la nuit"], 3)
+    assert read_arpa(out).log_probability("la café") == pytest.approx(expected.log_probability("la café"), abs=1e-3)
+
+
+def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text\n")
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "empty.txt").touch()
+    for texts, order, out, words in (
+        ("none.txt", "6", "m.arpa", "none.txt: cannot be read"),
+        ("none.tsv", "6", "m.arpa", "none.tsv"),
+        ("b.txt", "6", "m.arpa", "b.txt: is not UTF-8"),
+        ("empty.txt", "6", "m.arpa", "there is no text to learn from"),
+        ("a.txt", "12", "m.arpa", "give 1 to 10"),
+        ("a.txt", "6", "nowhere/m.arpa", "cannot be written"),
+    ):
+        with pytest.raises(SystemExit, match=words):
+            command.main([str(tmp_path / texts), "-o", str(tmp_path / out), "--order", order])
+    assert not (tmp_path / "m.arpa").exists()
