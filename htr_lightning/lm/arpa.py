@@ -17,9 +17,7 @@ from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, Floats, Ints, LanguageMo
 SPACE = "<space>"
 """How a space is written, since spaces part the symbols of an ARPA file."""
 
-SPACES = (SPACE, "▁", "<SPACE>")
-"""What is read as a space."""
-
+_KNOWN = {SPACE: " ", "▁": " ", "<SPACE>": " ", "<S>": BEGIN, "</S>": END, "<UNK>": UNKNOWN}
 _LOG10 = math.log(10)
 _NEVER = -99.0  # log10 of the probability of what cannot be said: BEGIN
 _COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)\s*$")
@@ -58,29 +56,26 @@ def _lines(model: NGram) -> Iterator[str]:
     yield "\n\\end\\"
 
 
-def read_arpa(path: Path, *, max_ngrams: int | None = None, names: Mapping[str, str] | None = None) -> NGram:
+def read_arpa(path: Path, *, max_ngrams: int | None = None) -> NGram:
     """Read a model of characters.
 
     Args:
         path: an ARPA file, gzipped or not.
         max_ngrams: refuse a model of more n-grams before anything is read; about 32 bytes of memory each.
-        names: what symbols of more than one character stand for, such as ``{"<gap>": ""}``; `SPACES` and the
-            symbols for begin, end and unknown are known.
 
     Raises:
         LanguageModelError: missing, damaged or truncated, of words instead of characters, or too large.
     """
-    known = dict.fromkeys(SPACES, " ") | {"<S>": BEGIN, "</S>": END, "<UNK>": UNKNOWN} | dict(names or {})
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return _read(file, path, max_ngrams, known)
+            return _read(file, path, max_ngrams)
     except (OSError, EOFError) as error:
         raise LanguageModelError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     except UnicodeDecodeError:
         raise LanguageModelError(f"{path}: is no UTF-8 text, so no ARPA file") from None
 
 
-def _read(file: IO[str], path: Path, max_ngrams: int | None, known: Mapping[str, str]) -> NGram:
+def _read(file: IO[str], path: Path, max_ngrams: int | None) -> NGram:
     counts = _header(file, path)
     if max_ngrams is not None and sum(counts) > max_ngrams:
         raise LanguageModelError(
@@ -101,10 +96,10 @@ def _read(file: IO[str], path: Path, max_ngrams: int | None, known: Mapping[str,
             raise LanguageModelError(f"{path}: {error} among its {order}-grams; it is damaged") from None
         texts = [row[1] for row in rows]
         if order == 1:
-            symbols = _symbols(texts, known, path)
+            symbols = _symbols(texts, path)
             context, symbol = np.zeros(count, np.int64), np.arange(count)
         else:
-            context, symbol = _split(texts, places, symbols, known, path)
+            context, symbol = _split(texts, places, symbols, path)
         by = np.lexsort((symbol, context))
         levels.append(Level(context[by], symbol[by], _natural(probabilities[by]), _natural(backoffs[by])))
         places = {texts[row]: place for place, row in enumerate(by.tolist())}
@@ -136,8 +131,8 @@ def _expect(file: Iterable[str], path: Path, words: str) -> None:
         raise LanguageModelError(f"{path}: {found[:60]!r} stands where {words} should; it is truncated or damaged")
 
 
-def _symbols(texts: list[str], known: Mapping[str, str], path: Path) -> dict[str, int]:
-    names = [known.get(text, text) for text in texts]
+def _symbols(texts: list[str], path: Path) -> dict[str, int]:
+    names = [_KNOWN.get(text, text) for text in texts]
     special = (BEGIN, END, UNKNOWN)
     long = [name for name in names if len(name) != 1 and name not in special]
     if long:
@@ -153,14 +148,12 @@ def _symbols(texts: list[str], known: Mapping[str, str], path: Path) -> dict[str
     return {name: place for place, name in enumerate(names)}
 
 
-def _split(
-    texts: list[str], places: Mapping[str, int], symbols: Mapping[str, int], known: Mapping[str, str], path: Path
-) -> tuple[Ints, Ints]:
+def _split(texts: list[str], places: Mapping[str, int], symbols: Mapping[str, int], path: Path) -> tuple[Ints, Ints]:
     """Find the contexts and last symbols of n-grams."""
     parts = [text.rpartition(" ") for text in texts]
     try:
         context = np.array([places[before] for before, _, _ in parts], np.int64)
-        symbol = np.array([symbols[known.get(last, last)] for _, _, last in parts], np.int64)
+        symbol = np.array([symbols[_KNOWN.get(last, last)] for _, _, last in parts], np.int64)
     except KeyError as error:
         raise LanguageModelError(f"{path}: {error.args[0]!r} is part of an n-gram but not listed itself") from None
     return context, symbol

@@ -27,7 +27,7 @@ class _Counted:
     begins: NDArray[np.bool_]  # whether its first symbol is BEGIN, before which nothing can stand
 
 
-def learn(texts: Iterable[str], order: int, characters: str = "") -> NGram:
+def learn(texts: Iterable[str], order: int) -> NGram:
     """Learn an n-gram from lines of text.
 
     Lines begin with `BEGIN` and end with `END`; nothing reaches from one into the next. The unigrams are interpolated
@@ -36,7 +36,6 @@ def learn(texts: Iterable[str], order: int, characters: str = "") -> NGram:
     Args:
         texts: lines, with one character for each symbol; empty ones are left out.
         order: the longest n-gram's length, 1 to `MAX_ORDER`.
-        characters: to know besides those of the texts.
 
     Raises:
         LanguageModelError: an order out of its range, or no text at all.
@@ -46,7 +45,7 @@ def learn(texts: Iterable[str], order: int, characters: str = "") -> NGram:
     lines = [text for text in texts if text]
     if not lines:
         raise LanguageModelError("there is no text to learn from; all lines are empty")
-    known = sorted(set(characters).union(*lines))
+    known = sorted(set().union(*lines))
     symbols = (UNKNOWN, BEGIN, END, *known)
     number = {symbol: place for place, symbol in enumerate(symbols)}
     stream = [number[s] for line in lines for s in (BEGIN, *line, END)]
