@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-STEPS = {50: 200, 100: 300, 400: 500, 1787: 900}
+STEPS = {50: 400, 100: 600, 400: 800, 1787: 1300}
 """Training lines, and the optimiser steps that both ways are given."""
 FROM_NOTHING = [
     "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deskew=true",
@@ -48,6 +48,7 @@ def trained(way: str, num_lines: int) -> dict[str, object]:
             f"hydra.run.dir={folder}",
             f"+loader.max_train_lines={num_lines}",
             f"trainer.max_steps={STEPS[num_lines]}",
+            f"trainer.val_check_interval={STEPS[num_lines] // 5}",
             "+trainer.enable_progress_bar=false",
             *WAYS[way],
         )

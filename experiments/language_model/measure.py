@@ -1,0 +1,80 @@
+"""Learn a character n-gram from copiste's training text, tune it on val, measure it and its speed; see README.md.
+
+Needs HTR_DATA.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from htr_lightning.checkpoint import load_model
+from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.decode.beam import BeamSearch
+from htr_lightning.decode.decoder import Decoder, tables
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.reader import LineReader
+
+HERE, OUT = Path(__file__).parent, Path("runs/language_model")
+DATA = Path(os.environ.get("HTR_DATA", "data")) / "copiste"
+ROUNDS = 5
+Weights = dict[str, float]
+
+
+def program(*arguments: str) -> None:
+    """Run a command of htr_lightning."""
+    subprocess.run([sys.executable, "-m", "htr_lightning", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def scores(split: str, *decoder: str) -> Weights:
+    """Measure zoo:latin on a split."""
+    program("evaluate", "zoo:latin", "--data", str(DATA / f"{split}.tsv"), "--out", str(OUT), *decoder)
+    measured = json.loads((OUT / "result.json").read_text())
+    return {key: round(measured[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
+
+
+def lines_per_second(lm: Path, best: Weights) -> dict[str, float]:
+    """Decode val's frames over and over, each way in turn; frames are made beforehand."""
+    model = load_model("zoo:latin")
+    batches = [(s, n) for _, s, n in LineReader(model).scores(read_manifest(DATA / "val.tsv"))]
+    search = BeamSearch(
+        lm=tables(lm, model.charset), lm_weight=best["lm_weight"], insertion_bonus=best["insertion_bonus"]
+    )
+    ways: dict[str, Decoder] = {"greedy": greedy_decode, "beam 16": BeamSearch().best, "beam 16, 6-gram": search.best}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS + 1):
+        for name, decoder in ways.items():
+            start = time.perf_counter()
+            for frames, lengths in batches:
+                decoder(frames, lengths)
+            seconds[name].append(time.perf_counter() - start)
+    number = sum(len(frames) for frames, _ in batches)
+    return {name: round(number / statistics.median(taken[1:])) for name, taken in seconds.items()}
+
+
+def main() -> None:
+    """Do it all, and write ``result.json`` and ``tuned.json``."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    lm, tuned = OUT / "copiste.arpa", HERE / "tuned.json"
+    program("lm", str(DATA / "train.tsv"), "-o", str(lm))
+    program("tune", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
+    best: Weights = json.loads(tuned.read_text())["best"]
+    weights = ["--lm-weight", str(best["lm_weight"]), "--insertion-bonus", str(best["insertion_bonus"])]
+    result = {
+        "weights": {key: best[key] for key in ("lm_weight", "insertion_bonus")},
+        "greedy": {split: scores(split) for split in ("val", "test")},
+        "beam 16, 6-gram": {split: scores(split, "--lm", str(lm), *weights) for split in ("val", "test")},
+        "lines/s": lines_per_second(lm, best),
+        "threads": torch.get_num_threads(),
+    }
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
