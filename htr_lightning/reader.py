@@ -15,6 +15,7 @@ from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.pack import PackedLine, pixels_of
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.decode.positions import Character
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
 PIXELS_PER_BATCH = 1_000_000
@@ -28,6 +29,7 @@ class Reading:
         id: of the line.
         text: empty also where the line could not be used.
         confidence: 0..1, the geometric mean of the probabilities of the frames' best classes; not calibrated.
+        characters: those of the text with their places, where they were asked for.
         pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
         problem: why it could not be used; None where it could.
     """
@@ -37,6 +39,7 @@ class Reading:
     confidence: float
     pixels: NDArray[np.uint8] | None
     problem: str | None = None
+    characters: tuple[Character, ...] = ()
 
 
 class LineReader:
