@@ -1,5 +1,6 @@
 """Forced alignment: which frames of a line each character of a known text takes, along the most probable CTC path."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +32,7 @@ def align(log_probs: Tensor, frame_lengths: Tensor, texts: Sequence[Sequence[int
     """
     lengths = frame_lengths.cpu().numpy()
     for number, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-        needed = len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False))
+        needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
         if needed > length:
             raise ValueError(f"line {number}: its text needs {needed} frames, but there are {length}")
     if not len(texts):
