@@ -1,7 +1,8 @@
 """Geometry of a line: how far it climbs (skew) and leans (slant), and how to set it straight.
 
 All functions take and return ``(H, W)`` grey ``uint8`` images, paper 255, ink dark. Rotation and shear cut
-nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input.
+nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. A `Trace`,
+where one is given, follows them.
 """
 
 import math
@@ -9,6 +10,8 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from htr_lightning.data.trace import Trace
 
 MIN_CONTRAST = 48
 """Grey levels between paper and ink; a smaller difference is texture or noise of a blank sheet."""
@@ -56,15 +59,15 @@ def _most_uneven(positions: NDArray[np.integer], offsets: NDArray[np.floating], 
     return float(angles[int(np.argmax(scores))])
 
 
-def deskew(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def deskew(image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
     """Turn a line so that it runs level (see `skew_degrees`)."""
     angle = skew_degrees(image)
     if abs(angle) < 0.1:
         return image
-    return rotate(image, -angle)
+    return rotate(image, -angle, trace)
 
 
-def rotate(image: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+def rotate(image: NDArray[np.uint8], degrees: float, trace: Trace | None = None) -> NDArray[np.uint8]:
     """Turn the image clockwise about its centre, on a canvas that holds all of it, then trim it."""
     height, width = image.shape
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -74,7 +77,7 @@ def rotate(image: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     )
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     matrix[:, 2] = np.array(size) / 2 - 0.5 - matrix[:, :2] @ (np.array([width, height]) / 2 - 0.5)
-    return _warp(image, matrix, size)
+    return _warp(image, matrix, size, trace)
 
 
 def slant_degrees(image: NDArray[np.uint8]) -> float:
@@ -98,29 +101,33 @@ def slant_degrees(image: NDArray[np.uint8]) -> float:
     return _most_uneven(xs, offsets, fine)
 
 
-def deslant(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def deslant(image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
     """Shear a line so that its strokes stand upright (see `slant_degrees`)."""
     angle = slant_degrees(image)
     if abs(angle) < 1:
         return image
-    return shear(image, -angle)
+    return shear(image, -angle, trace)
 
 
-def shear(image: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+def shear(image: NDArray[np.uint8], degrees: float, trace: Trace | None = None) -> NDArray[np.uint8]:
     """Lean the image to the right by an angle, on a canvas that holds all of it, then trim it."""
     height, width = image.shape
     tangent = math.tan(math.radians(degrees))
     reach = abs(tangent) * (height - 1)
     matrix = np.array([[1.0, -tangent, max(0.0, tangent) * (height - 1)], [0.0, 1.0, 0.0]])
-    return _warp(image, matrix, (width + math.ceil(reach), height))
+    return _warp(image, matrix, (width + math.ceil(reach), height), trace)
 
 
-def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _warp(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], trace: Trace | None
+) -> NDArray[np.uint8]:
     warped = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=255)
-    return _trim(np.asarray(warped, np.uint8), image)
+    if trace is not None:
+        trace.warped(matrix)
+    return _trim(np.asarray(warped, np.uint8), image, trace)
 
 
-def _trim(image: NDArray[np.uint8], original: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _trim(image: NDArray[np.uint8], original: NDArray[np.uint8], trace: Trace | None) -> NDArray[np.uint8]:
     """Cut the margins back to those of the original, on every side, but never into the ink."""
     before, after = ink_mask(original), ink_mask(image)
     if not (before.any() and after.any()):
@@ -131,4 +138,6 @@ def _trim(image: NDArray[np.uint8], original: NDArray[np.uint8]) -> NDArray[np.u
         new = np.flatnonzero(after.any(axis=1 - axis))
         start = max(0, int(new[0] - old[0]))
         slices.append(slice(start, int(new[-1]) + original.shape[axis] - int(old[-1])))
+    if trace is not None:
+        trace.cropped(slices[1].start, slices[0].start)
     return np.ascontiguousarray(image[slices[0], slices[1]])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.deslant import MIN_CONTRAST, deskew, deslant, ink_mask
 from htr_lightning.data.line import MAX_PIXELS, DataError
+from htr_lightning.data.trace import Trace
 
 
 def to_grey(image: NDArray[np.uint8], grey: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
@@ -118,12 +119,14 @@ def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uin
     return np.where(grey > threshold, np.uint8(255), np.uint8(0))
 
 
-def scale_to_height(image: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
+def scale_to_height(image: NDArray[np.uint8], height_px: int, trace: Trace | None = None) -> NDArray[np.uint8]:
     """Scale to a height, keeping the aspect ratio: by area when it shrinks, cubic when it grows."""
     height, width = image.shape
     if height == height_px:
         return image
     size = (scaled_width(width, height, height_px), height_px)
+    if trace is not None:
+        trace.scaled(image.shape, size[::-1])
     interpolation = cv2.INTER_AREA if height_px < height else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
 
@@ -188,11 +191,12 @@ class Preprocess:
             if getattr(self, key) < least:
                 raise ValueError(f"preprocess.{key}: {getattr(self, key)} is too small; give at least {least}")
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def __call__(self, image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
         """Normalise a line.
 
         Args:
             image: ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``.
+            trace: follows what is done, so that places in the result can be found in the image.
 
         Returns:
             ``(height_px, W')`` grey ``uint8``, paper 255, ink dark, C-contiguous.
@@ -203,11 +207,13 @@ class Preprocess:
         self._check(image)
         line = to_grey(image, self.grey)
         if line.shape[0] > 2 * self.height_px:
-            line = scale_to_height(line, 2 * self.height_px)
-        line = self._straighten(self._tone(line))
+            line = scale_to_height(line, 2 * self.height_px, trace)
+        line = self._straighten(self._tone(line), trace)
         self._check_width(line.shape, image.shape)
-        line = scale_to_height(line, self.height_px)
+        line = scale_to_height(line, self.height_px, trace)
         if self.pad_px:
+            if trace is not None:
+                trace.cropped(-self.pad_px, 0)
             line = np.pad(line, ((0, 0), (self.pad_px, self.pad_px)), constant_values=255)
         # Never a view of the caller's pixels: a step that had nothing to do hands its input through.
         return line.copy() if np.may_share_memory(line, image) else np.ascontiguousarray(line)
@@ -224,10 +230,10 @@ class Preprocess:
         line = stretch_contrast(line) if self.contrast else level_paper(line)
         return binarize_otsu(line) if self.binarize == "otsu" else line
 
-    def _straighten(self, line: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _straighten(self, line: NDArray[np.uint8], trace: Trace | None) -> NDArray[np.uint8]:
         if self.deskew:
-            line = deskew(line)
-        return deslant(line) if self.deslant else line
+            line = deskew(line, trace)
+        return deslant(line, trace) if self.deslant else line
 
     def _check(self, image: NDArray[np.uint8]) -> None:
         if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
