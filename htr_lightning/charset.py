@@ -20,6 +20,19 @@ def printable(text: str) -> str:
     return ", ".join(f"{c!r} (U+{ord(c):04X} {unicodedata.name(c, 'no name')})" for c in text)
 
 
+_DRAWN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2"  # controls of the format that are drawn all the same
+_UNSEEN = "\ufffd\u2800\u3164\u115f\u1160\u034f\ufe0e\ufe0f"
+
+
+def is_out_of_place(character: str) -> bool:
+    """Whether a character has no look: invisible, a control, a space that is no space, or one that was lost."""
+    if character == " " or character in _DRAWN:
+        return False
+    category, code = unicodedata.category(character), ord(character)
+    lost = character in _UNSEEN or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return lost or character.isspace() or category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
+
+
 def normalize(text: str, normalization: Normalization) -> str:
     """Bring a text to a Unicode normalisation form; ``"none"`` leaves it as it is."""
     return text if normalization == "none" else unicodedata.normalize(normalization, text)

@@ -21,6 +21,7 @@ FORBIDDEN = {
     "data/parallel.py": ("torch", "lightning"),
     "data/sources": ("torch", "lightning", "htr_lightning.reader"),
     "doctor/quick.py": ("torch", "lightning", "hydra", "htr_lightning.run"),
+    "report": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.doctor", "htr_lightning.evaluation"),
     "page": ("torch", "lightning", "hydra", "htr_lightning.data.sources", "htr_lightning.data.module"),
     "model": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task", "htr_lightning.charset"),
     "decode": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from htr_lightning.charset import Normalization, normalize, printable
+from htr_lightning.charset import Normalization, is_out_of_place, normalize, printable
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.finding import Finding, Named, counted
 from htr_lightning.doctor.lookalikes import (
@@ -16,7 +16,6 @@ from htr_lightning.doctor.lookalikes import (
     TWIN_OF,
     alphabet,
     families_in,
-    is_out_of_place,
     plain_form,
 )
 

@@ -1,16 +1,16 @@
 """Drawings for the page, as SVG; colours come from the page's style sheet, so they follow its light or dark look."""
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
+from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, nice_step, rule, svg, ticks
 
 Ints = NDArray[np.int64]
 
-_WIDTH, _LEFT, _RIGHT = 720, 52, 14  # of a drawing, and of its margins, in its own unit
 _ROW, _AXIS = 64, 34  # height of one split's bars, and of what stands below
 _BARS = 60
 _TAIL = 0.995  # what is beyond this share of the lines is drawn as one bar, if it is far beyond
@@ -30,29 +30,26 @@ def histogram(values: Mapping[Split, Ints], unit: str) -> str:
         return ""
     edges, beyond = bins_of(np.concatenate(list(rows.values())))
     height = len(rows) * _ROW + _AXIS
-    x = _Scale(edges[0], edges[-1])
+    x = Scale(edges[0], edges[-1])
     parts = []
     for number, (name, row) in enumerate(rows.items()):
         counts, _ = np.histogram(np.minimum(row, edges[-1]), edges)
         base = (number + 1) * _ROW - 4
         unit_px = (_ROW - 16) / max(1, counts.max())
-        parts.append(_text(_LEFT - 8, base - 12, name, "end strong") + _text(_LEFT - 8, base, f"{len(row):,}", "end"))
+        parts.append(label(LEFT - 8, base - 12, name, "end strong") + label(LEFT - 8, base, f"{len(row):,}", "end"))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
             if count:
                 last = beyond and high == edges[-1]
                 words = f"{name}: {count:,} from {low:,} " + ("on" if last else f"to {high - 1:,}") + f" {unit}"
                 rise = max(1.0, count * unit_px)
-                bar = f'x="{x(low) + 0.5:.1f}" y="{base - rise:.1f}" width="{x(high) - x(low) - 1:.1f}"'
-                parts.append(
-                    f'<rect class="{name}" {bar} height="{rise:.1f}"><title>{html.escape(words)}</title></rect>'
-                )
-        parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>')
+                parts.append(bar(x(low) + 0.5, base - rise, x(high) - x(low) - 1, rise, words, name))
+        parts.append(rule(LEFT, base, WIDTH - RIGHT, base))
     half = 0.5 * (edges[1] - edges[0] == 1)  # a bar that is one value has it in its middle
     shown = [tick for tick in ticks(edges[0], edges[-1]) if tick + half < edges[-1]]
-    parts += [_text(x(tick + half), height - 22, f"{tick:,}", "middle") for tick in shown]
+    parts += [label(x(tick + half), height - 22, f"{tick:,}", "middle") for tick in shown]
     far = f"; the last bar holds the {beyond:,} beyond {edges[-2]:,}" if beyond else ""
-    parts.append(_text(_WIDTH - _RIGHT, height - 5, unit + far, "end"))
-    return _svg(height, parts, f"Histogram: {unit}")
+    parts.append(label(WIDTH - RIGHT, height - 5, unit + far, "end"))
+    return svg(height, parts, f"Histogram: {unit}")
 
 
 def bins_of(values: Ints) -> tuple[list[int], int]:
@@ -66,18 +63,6 @@ def bins_of(values: Ints) -> tuple[list[int], int]:
     if beyond:
         edges.append(edges[-1] + step)
     return edges, beyond
-
-
-def nice_step(span: float, most: int) -> int:
-    """Return the least of 1, 2, 5, 10, 20, 50 ... that divides a span into at most so many parts."""
-    steps: Iterator[int] = (digit * 10**power for power in range(18) for digit in (1, 2, 5))
-    return next(step for step in steps if span / step <= most)
-
-
-def ticks(low: int, high: int, most: int = 8) -> list[int]:
-    """Return round numbers from ``low`` to ``high``."""
-    step = nice_step(high - low, most)
-    return list(range(-(-low // step) * step, high + 1, step))
 
 
 def density(
@@ -102,7 +87,7 @@ def density(
     x_high, y_high = int(x_values.max()), int(y_values.max())
     x_step, y_step = nice_step(x_high + 1, 60), nice_step(y_high + 1, 32)
     columns, rows = x_high // x_step + 1, y_high // y_step + 1
-    x, y = _Scale(0, columns * x_step), _Scale(0, rows * y_step, height - bottom, 8)
+    x, y = Scale(0, columns * x_step), Scale(0, rows * y_step, height - bottom, 8)
     counts = np.zeros((columns, rows), np.int64)
     np.add.at(counts, (x_values // x_step, y_values // y_step), 1)
     parts = []
@@ -120,33 +105,11 @@ def density(
     if inside:
         points = " ".join(f"{x(at):.1f},{y(up):.1f}" for at, up in inside)
         parts.append(f'<polyline class="limit" points="{points}"/>')
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
-    parts += [_text(x(t), height - 26, f"{t:,}", "middle") for t in ticks(0, columns * x_step)]
-    parts += [_text(_LEFT - 8, y(t) + 4, f"{t:,}", "end") for t in ticks(0, rows * y_step, 6)]
-    parts += [_text(_WIDTH - _RIGHT, height - 8, labels[0], "end"), _text(_LEFT + 6, 14, labels[1], "")]
-    return _svg(height, parts, f"{labels[1]} against {labels[0]}")
-
-
-class _Scale:
-    """Maps numbers to places."""
-
-    def __init__(self, low: float, high: float, start: float = _LEFT, end: float = _WIDTH - _RIGHT) -> None:
-        self.low, self.start, self.factor = low, start, (end - start) / max(1e-9, high - low)
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) * self.factor
-
-
-def _text(x: float, y: float, words: str, classes: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{html.escape(words)}</text>'
-
-
-def _svg(height: int, parts: Sequence[str], title: str) -> str:
-    inside = "\n".join(parts)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{html.escape(title)}" '
-        f'xmlns="http://www.w3.org/2000/svg">\n{inside}\n</svg>'
-    )
+    parts.append(rule(LEFT, y(0), WIDTH - RIGHT, y(0)))
+    parts += [label(x(t), height - 26, f"{t:,}", "middle") for t in ticks(0, columns * x_step)]
+    parts += [label(LEFT - 8, y(t) + 4, f"{t:,}", "end") for t in ticks(0, rows * y_step, 6)]
+    parts += [label(WIDTH - RIGHT, height - 8, labels[0], "end"), label(LEFT + 6, 14, labels[1])]
+    return svg(height, parts, f"{labels[1]} against {labels[0]}")
 
 
 _SPARKS = "▁▂▃▄▅▆▇█"

@@ -84,16 +84,3 @@ def families_in(characters: Collection[str]) -> Iterator[list[str]]:
         present = [[c for c in member if c in characters] for member in family]
         if sum(map(bool, present)) > 1:
             yield [c for member in present for c in member]
-
-
-def is_out_of_place(character: str) -> bool:
-    """Whether a character has no look: invisible, a control, a space that is no space, or one that was lost."""
-    if character == " " or character in _VISIBLE:
-        return False
-    category, code = unicodedata.category(character), ord(character)
-    lost = character in _BLANK or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-    return lost or character.isspace() or category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
-
-
-_VISIBLE = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2"  # controls of the format that are drawn all the same
-_BLANK = "\ufffd\u2800\u3164\u115f\u1160\u034f\ufe0e\ufe0f"

@@ -4,19 +4,17 @@ import html
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 
 import numpy as np
 
-from htr_lightning import __version__
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.charts import density, histogram
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
 from htr_lightning.doctor.facts import Frames
 from htr_lightning.doctor.finding import Finding, counted
-from htr_lightning.doctor.lookalikes import is_out_of_place
 from htr_lightning.doctor.sheet import Picture
 from htr_lightning.doctor.suspicious import reason_of
+from htr_lightning.report.page import document, figure, glyph, shown, signature, style_of
 
 _NAMED = 20  # lines that a finding names on the page; report.json has all
 _OPEN = 5  # so many are shown without a click
@@ -30,34 +28,20 @@ def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[Picture]]) ->
         diagnosis: what was found.
         sheet: pictures of lines, by heading (`htr_lightning.doctor.sheet.draw_sheet`).
     """
-    style = (resources.files("htr_lightning.doctor") / "page.css").read_text(encoding="utf-8")
-    body = "\n".join(
-        [
-            _head(diagnosis),
-            _table(diagnosis),
-            _findings(diagnosis.findings),
-            _charts(diagnosis),
-            _characters(diagnosis),
-            _sheet(sheet),
-            f'<p class="faint">Written by htr_lightning {html.escape(__version__)}. Lines that cannot be '
-            "used are left out of the drawings; <code>report.json</code> names every line of each finding.</p>",
-        ]
+    words = (
+        "Lines that cannot be used are left out of the drawings; <code>report.json</code> names every line of each "
+        "finding."
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{shown(diagnosis.title)}: {diagnosis.verdict}</title>\n"
-        f"<style>\n{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
-
-
-def shown(text: str) -> str:
-    """Escape a text; what is invisible, or would turn the page's writing round, is shown as its code point."""
-    return "".join(_hidden(c) if is_out_of_place(c) else html.escape(c) for c in text)
-
-
-def _hidden(character: str) -> str:
-    return f'<span class="hidden">U+{ord(character):04X}</span>'
+    body = [
+        _head(diagnosis),
+        _table(diagnosis),
+        _findings(diagnosis.findings),
+        _charts(diagnosis),
+        _characters(diagnosis),
+        _sheet(sheet),
+        signature(words),
+    ]
+    return document(f"{diagnosis.title}: {diagnosis.verdict}", body, style_of("htr_lightning.doctor"))
 
 
 def _head(diagnosis: Diagnosis) -> str:
@@ -145,12 +129,8 @@ def _charts(diagnosis: Diagnosis) -> str:
             _density(diagnosis),
         ),
     ]
-    drawn = [
-        f"<figure><figcaption>{name} <span>{html.escape(words)}</span></figcaption>\n{svg}</figure>"
-        for name, words, svg in figures
-        if svg
-    ]
-    return "<h2>Sizes</h2>\n" + "\n".join(drawn)
+    drawn = [figure(name, words, svg) for name, words, svg in figures]
+    return "<h2>Sizes</h2>\n" + "\n".join(filter(None, drawn))
 
 
 def _density(diagnosis: Diagnosis) -> str:
@@ -188,14 +168,13 @@ def _characters(diagnosis: Diagnosis) -> str:
         name = unicodedata.name(character, "no name")
         total = sum(counts[split][character] for split in SPLITS)
         absent = "" if counts["train"][character] else " absent"
-        glyph = _hidden(character) if is_out_of_place(character) else html.escape(character)
-        glyph = "␣" if character == " " else f"◌{glyph}" if unicodedata.combining(character) else glyph
+        look = glyph(character)
         chips.append(
-            f'<div class="chip{absent}" title="{html.escape(name)}"><b>{glyph}</b><small>{total:,}</small></div>'
+            f'<div class="chip{absent}" title="{html.escape(name)}"><b>{look}</b><small>{total:,}</small></div>'
         )
         numbers = "".join(f"<td>{counts[split][character]:,}</td>" for split in SPLITS)
         rows.append(
-            f'<tr><td>{glyph}</td><td class="left"><code>U+{ord(character):04X}</code></td>'
+            f'<tr><td>{look}</td><td class="left"><code>U+{ord(character):04X}</code></td>'
             f'<td class="left">{html.escape(name)}</td>{numbers}</tr>'
         )
     more = len(characters) - _CHARACTERS

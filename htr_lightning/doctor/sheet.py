@@ -1,24 +1,19 @@
 """The contact sheet: which lines are worth a look, and their pictures."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from htr_lightning.data.line import DataError, Line, Split
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.doctor.diagnosis import Diagnosis
 from htr_lightning.doctor.suspicious import reason_of
+from htr_lightning.report.picture import data_uri
 
 RANDOM, EXTREME, ODD = 12, 6, 24
 """How many lines are drawn at random, of each extreme, and of the suspicious ones at most."""
-
-_MAX_HEIGHT_PX, _MAX_WIDTH_PX = 72, 1400
-_QUALITY = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +93,3 @@ def _draw(places: Sequence[Place], lines: Mapping[Split, Sequence[Line]], prepro
             continue
         pictures.append(Picture(split, line.id, line.text, reason, data_uri(image), data_uri(seen)))
     return pictures
-
-
-def data_uri(image: NDArray[np.uint8]) -> str:
-    """Write an image into a string that a page can hold: JPEG, at most 72 px high and 1,400 px wide."""
-    picture = Image.fromarray(image)
-    scale = min(1.0, _MAX_HEIGHT_PX / picture.height, _MAX_WIDTH_PX / picture.width)
-    if scale < 1:
-        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -19,12 +19,13 @@ from rich.console import Console
 
 from htr_lightning.data.line import ImageFile, Line
 from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.doctor.charts import bins_of, density, histogram, nice_step, sparkline, ticks
+from htr_lightning.doctor.charts import bins_of, density, histogram, sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, diagnose, to_json
 from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.page import render_page, shown
-from htr_lightning.doctor.sheet import Picture, data_uri, draw_sheet
+from htr_lightning.doctor.page import render_page
+from htr_lightning.doctor.sheet import Picture, draw_sheet
 from htr_lightning.doctor.terminal import print_report
+from htr_lightning.report.picture import data_uri
 
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e \x07 [bold]"
 
@@ -145,17 +146,6 @@ def test_a_tail_is_drawn_as_one_bar_that_says_so() -> None:
     assert histogram({"train": np.zeros(0, np.int64)}, "px") == ""
 
 
-@given(st.floats(0.5, 1e9), st.integers(1, 100))
-def test_steps_are_round(span: float, most: int) -> None:
-    step = nice_step(span, most)
-    assert span / step <= most and str(step).rstrip("0") in ("1", "2", "5")
-
-
-def test_ticks_lie_inside() -> None:
-    assert ticks(3, 17) == [4, 6, 8, 10, 12, 14, 16] or all(3 <= tick <= 17 for tick in ticks(3, 17))
-    assert ticks(0, 1000) == [0, 200, 400, 600, 800, 1000]
-
-
 def test_the_field_of_widths_and_lengths() -> None:
     drawn = density(
         np.array([1, 2, 2]), np.array([10, 20, 20]), [(2, 20, "odd & <so>")], ("characters", "px"), [(0, 0), (2, 8)]
@@ -168,9 +158,3 @@ def test_the_field_of_widths_and_lengths() -> None:
 def test_sparklines() -> None:
     assert sparkline(np.array([1, 1, 2, 4])) == "█▄ ▄"
     assert sparkline(np.array([5])) == "█" and sparkline(np.zeros(0, np.int64)) == ""
-
-
-@given(st.text())
-def test_what_is_shown_has_no_markup_of_its_own(text: str) -> None:
-    bare = re.sub(r'<span class="hidden">U\+[0-9A-F]+</span>', "", shown(text))
-    assert "<" not in bare and ">" not in bare and '"' not in bare

@@ -1,0 +1,1 @@
+"""Pages of HTML that need nothing else: what the reports of all commands have in common."""

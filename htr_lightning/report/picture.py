@@ -1,0 +1,41 @@
+"""Pictures that a page holds in itself."""
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MAX_HEIGHT_PX, MAX_WIDTH_PX = 72, 1400
+_QUALITY = 70
+
+
+def data_uri(image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, max_width_px: int = MAX_WIDTH_PX) -> str:
+    """Write an image into a string that a page can hold: JPEG, scaled down where it is larger than asked for.
+
+    Args:
+        image: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        max_height_px: of the picture.
+        max_width_px: of the picture.
+    """
+    picture = Image.fromarray(image)
+    scale = min(1.0, max_height_px / picture.height, max_width_px / picture.width)
+    if scale < 1:
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def png_uri(picture: Image.Image) -> str:
+    """Write a drawing into a string that a page can hold, as PNG: letters and flat colours stay sharp."""
+    return "data:image/png;base64," + base64.b64encode(png_of(picture)).decode()
+
+
+def png_of(picture: Image.Image) -> bytes:
+    """Return a picture as the content of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
