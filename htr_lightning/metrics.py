@@ -4,7 +4,9 @@ Definitions, over a whole set of lines:
 
 - *Edits* are insertions, deletions and substitutions (Levenshtein 1966), the fewest that turn the hypothesis
   into the reference. Characters are the Unicode code points of the texts, both first brought to the same
-  normalisation form; words are what whitespace separates.
+  normalisation form; *words* are what whitespace separates.
+- *Tokens* are words and punctuation marks apart (`tokens_of`): ``l'eau.`` is one word, but four tokens. An error
+  in a full stop makes the word before it wrong for `wer`, though not for `wer_tokens`.
 - An *error rate* is all edits divided by the length of all references, so that long lines weigh more.
   It exceeds 1 if the hypotheses are much longer than the references. Where all references are empty, it is
   0 without and 1 with edits: finite, as logs and sweeps need it.
@@ -14,6 +16,8 @@ Definitions, over a whole set of lines:
   0/0 is 0, except that all scores are 1 where neither side has any character, as the error rate is 0 there.
 """
 
+import itertools
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +33,26 @@ from htr_lightning.charset import BLANK, Charset, Normalization, normalize
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Count the edits between two texts, or between two lists of words."""
     return Levenshtein.distance(reference, hypothesis)
+
+
+def tokens_of(text: str) -> list[str]:
+    """Split a text into words and punctuation marks.
+
+    A token is a run of letters, digits (`str.isalnum`) and combining marks (category M), as long as possible, or any
+    other single character that is no whitespace.
+    """
+    tokens = []
+    for word in text.split():
+        if word.isalnum():
+            tokens.append(word)
+        else:
+            runs = itertools.groupby(word, _is_of_word)
+            tokens += [token for inside, run in runs for token in (["".join(run)] if inside else run)]
+    return tokens
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
 def cer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
@@ -47,6 +71,16 @@ def wer(references: Sequence[str], hypotheses: Sequence[str], normalization: Nor
         ValueError: the two sides differ in number.
     """
     return _rate(*_count_word_edits(_pairs(references, hypotheses, normalization)))
+
+
+def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
+    """Error rate of the tokens of a set of lines, words and punctuation marks apart (see the module): 0 is best.
+
+    Raises:
+        ValueError: the two sides differ in number.
+    """
+    tokens = [(tokens_of(r), tokens_of(h)) for r, h in _pairs(references, hypotheses, normalization)]
+    return _rate(sum(edit_distance(r, h) for r, h in tokens), sum(len(r) for r, _ in tokens))
 
 
 class CharacterErrorRate(Metric):
