@@ -8,6 +8,7 @@ COMMANDS = {
     "predict": ("htr_lightning.predict", "read line images with a model"),
     "lm": ("htr_lightning.lm.command", "learn a language model, a character n-gram, from texts"),
     "tune": ("htr_lightning.tune", "find how much a language model should count"),
+    "calibrate": ("htr_lightning.calibrate", "make a model as sure as it is right"),
     "zoo": ("htr_lightning.zoo.command", "list the models that ship with the package"),
     "export": ("htr_lightning.export", "write a model as one file to keep or to publish"),
     "doctor": ("htr_lightning.doctor.command", "look at a data set before training on it"),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import replacing
 from htr_lightning.model.recognizer import CRNN, rebuild
 
-FORMAT = 1
+FORMAT = 2
 KEY = "htr_lightning"
 
 
@@ -39,6 +39,7 @@ class ModelInfo:
         licence: of the weights, where known.
         languages: ISO 639-1 codes of what it learnt to read, where known.
         attribution: whom the data is owed to, and on what terms, where known.
+        temperature: what scores are divided by before they are taken for probabilities, so that confidences are true.
         version: of this package.
         commit: of the working tree that trained it, where known.
         format: of the file.
@@ -54,6 +55,7 @@ class ModelInfo:
     licence: str = ""
     languages: list[str] = field(default_factory=list)
     attribution: str = ""
+    temperature: float = 1.0
     version: str = __version__
     commit: str = ""
     format: int = FORMAT
@@ -82,7 +84,7 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(info), ensure_ascii=False)})
+    data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(replace(info, format=FORMAT)), ensure_ascii=False)})
     with replacing(path) as file:
         file.write(data)
 

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from htr_lightning.decode.positions import Character
+
 RIGHT, WRONG, INK = (0, 110, 40), (190, 20, 20), (20, 20, 20)
+_TINTS = (30, 110, 220), (240, 150, 0)  # of neighbouring characters
 
 
 def paper_from_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -28,6 +31,7 @@ def draw_panel(
     rows: Sequence[tuple[NDArray[np.uint8], str, str]],
     size_px: int = 16,
     note: Callable[[int], str] | None = None,
+    places: Sequence[Sequence[Character]] | None = None,
 ) -> Image.Image:
     """Draw lines one under the other, each with its reference and, in green or red, its hypothesis.
 
@@ -35,18 +39,22 @@ def draw_panel(
         rows: pixels ``(H, W)``, reference, hypothesis; without a reference (empty) the hypothesis is black.
         size_px: of the type.
         note: a word for each row, by its number, written before the hypothesis.
+        places: of each row, the characters that were read, drawn under their ink: the redder, the less sure.
     """
     font = type_of(size_px)
     gap, step = 8, size_px + 6
+    placed = step if places else 0
     written = [text for _, *texts in rows for text in texts]
     width = max([pixels.shape[1] for pixels, _, _ in rows] + [int(font.getlength(t)) + 140 for t in written])
-    heights = [pixels.shape[0] + (2 if reference else 1) * step + gap for pixels, reference, _ in rows]
+    heights = [pixels.shape[0] + (2 if reference else 1) * step + placed + gap for pixels, reference, _ in rows]
     panel = Image.new("RGB", (width + 2 * gap, sum(heights) + gap), "white")
     draw = ImageDraw.Draw(panel)
     y = gap
     for number, (pixels, reference, hypothesis) in enumerate(rows):
         panel.paste(Image.fromarray(pixels), (gap, y))
-        y += pixels.shape[0]
+        if places:
+            draw_places(panel, places[number], (gap, y), pixels.shape[0], font)
+        y += pixels.shape[0] + placed
         if reference:
             draw.text((gap, y), reference, INK, font)
             y += step
@@ -54,3 +62,31 @@ def draw_panel(
         draw.text((gap, y), (f"{note(number)}  " if note else "") + hypothesis, colour, font)
         y += step + gap
     return panel
+
+
+def draw_places(
+    panel: Image.Image,
+    characters: Sequence[Character],
+    origin: tuple[int, int],
+    height_px: int,
+    font: ImageFont.FreeTypeFont,
+) -> None:
+    """Draw where characters stand: tints over the line, and each character below its own.
+
+    Args:
+        panel: what is drawn on.
+        characters: of a line that is drawn already.
+        origin: its upper left corner on the panel, (x, y).
+        height_px: of the line.
+        font: of the characters.
+    """
+    tints = Image.new("RGBA", panel.size, (255, 255, 255, 0))
+    draw = ImageDraw.Draw(tints)
+    for number, character in enumerate(c for c in characters if c.text != " "):
+        box = (origin[0] + character.start_px, origin[1], origin[0] + character.end_px, origin[1] + height_px)
+        draw.rectangle(box, fill=(*_TINTS[number % 2], 60))
+        sure = character.confidence
+        colour = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(INK, WRONG, strict=True))
+        middle = origin[0] + (character.start_px + character.end_px) / 2
+        draw.text((middle, box[3] + 1), character.text, (*colour, 255), font, anchor="ma")
+    panel.paste(Image.alpha_composite(panel.convert("RGBA"), tints).convert("RGB"))

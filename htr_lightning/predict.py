@@ -1,17 +1,18 @@
 """``python -m htr_lightning predict``: read line images with a model."""
 
 import argparse
-import csv
-import io
-import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, ImageFile, Line
 from htr_lightning.decode.options import add_decoder_options, decoder_of
 
-FORMATS = ("txt", "tsv", "json")
+if TYPE_CHECKING:
+    from htr_lightning.reader import Reading
+
 PICTURE_LINES = 24
 
 
@@ -25,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     from htr_lightning.checkpoint import ModelFileError, load_model
-    from htr_lightning.files import write_text
-    from htr_lightning.reader import LineReader, Reading, device_named
+    from htr_lightning.reader import LineReader, device_named
 
     device = device_named(options.device, parser.error)
     paths = list(image_files(options.images, parser))
@@ -34,31 +34,49 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = load_model(options.model, device)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
-    reader = LineReader(model, device, decoder=decoder_of(options, model.charset))
-    rows: list[tuple[str, str, float]] = []
-    shown: list[Reading] = []
+    positions = options.format == "json" or options.cut is not None or options.picture is not None
+    reader = LineReader(model, device, decoder=decoder_of(options, model.charset), positions=positions)
+    readings: list[Reading] = []
     for reading in reader.read(Line(path.as_posix(), ImageFile(path), "") for path in paths):
         if reading.problem is not None:
             print(reading.problem, file=sys.stderr)
-            continue
-        rows.append((reading.id, reading.text, round(reading.confidence, 4)))
-        if len(shown) < PICTURE_LINES:
-            shown.append(reading)
-    text = formatted(rows, options.format)
-    try:
-        if options.out is None:
-            sys.stdout.write(text)
         else:
-            write_text(options.out, text)
-        if options.picture is not None and shown:
-            from htr_lightning.panel import draw_panel
-
-            lines = [(r.pixels, "", r.text) for r in shown if r.pixels is not None]
-            draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}").save(options.picture)
+            keep = options.picture is not None and len(readings) < PICTURE_LINES
+            readings.append(reading if keep else replace(reading, pixels=None))
+    try:
+        write(readings, options, model.preprocess.max_pixels)
     except (OSError, ValueError) as error:
         raise SystemExit(f"The result cannot be written: {error}") from None
-    if len(rows) < len(paths):
+    if len(readings) < len(paths):
         raise SystemExit(1)
+
+
+def write(readings: "Sequence[Reading]", options: argparse.Namespace, max_pixels: int) -> None:
+    """Write what the options ask for.
+
+    Raises:
+        OSError, ValueError: it cannot be written.
+    """
+    from htr_lightning.files import write_text
+    from htr_lightning.readings import formatted
+
+    text = formatted(readings, options.format)
+    if options.out is None:
+        sys.stdout.write(text)
+    else:
+        write_text(options.out, text)
+    if options.cut is not None:
+        from htr_lightning.glyphs import INDEX, write_glyphs
+
+        number = write_glyphs(options.cut, readings, max_pixels)
+        print(f"{options.cut}: {number} characters; {INDEX} says what and where each is", file=sys.stderr)
+    if options.picture is not None and readings:
+        from htr_lightning.panel import draw_panel
+
+        shown = [reading for reading in readings[:PICTURE_LINES] if reading.pixels is not None]
+        lines = [(reading.pixels, "", reading.text) for reading in shown if reading.pixels is not None]
+        panel = draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}", places=[r.characters for r in shown])
+        panel.save(options.picture)
 
 
 def parser_of_predict() -> argparse.ArgumentParser:
@@ -70,10 +88,14 @@ def parser_of_predict() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("images", type=Path, nargs="+", help="line images, or folders that hold some")
-    parser.add_argument("--format", choices=FORMATS, default="txt", help="txt: text only (default); tsv, json: "
-                        "image, text, confidence (0..1, not calibrated)")  # fmt: skip
+    parser.add_argument("--format", choices=("txt", "tsv", "json"), default="txt", help="txt: text only (default); "
+                        "tsv: image, text, confidence; json: also where each word and character stands in the image, "
+                        "and how sure the model is of it (0..1)")  # fmt: skip
     parser.add_argument("--out", type=Path, help="write to this file instead of the standard output")
-    parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read (PNG)")
+    parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read, each "
+                        "character under its place (PNG)")  # fmt: skip
+    parser.add_argument("--cut", type=Path, metavar="DIR", help="also write one image for each character, and a table "
+                        "of them")  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add_decoder_options(parser)
     return parser
@@ -90,19 +112,6 @@ def image_files(paths: Sequence[Path], parser: argparse.ArgumentParser) -> Itera
             yield from found
         else:
             yield path  # a missing file is reported as any other that cannot be read
-
-
-def formatted(rows: Sequence[tuple[str, str, float]], form: str) -> str:
-    """Return (image, text, confidence) as text of one of `FORMATS`."""
-    names = ("image", "text", "confidence")
-    if form == "json":
-        return json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, indent=1) + "\n"
-    if form == "txt":
-        return "".join(f"{text}\n" for _, text, _ in rows)
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-    writer.writerows([names, *rows])
-    return out.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Lines read with a model: what `evaluate` and `predict` share."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +12,12 @@ from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import WidthBatches, collate, to_ink
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.pack import PackedLine, pixels_of
+from htr_lightning.data.trace import Trace
+from htr_lightning.decode.alignment import align
+from htr_lightning.decode.confidence import character_log_probabilities, text_log_probabilities
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.decode.positions import Character
+from htr_lightning.decode.positions import Character, Word, place_characters, words_of
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
 PIXELS_PER_BATCH = 1_000_000
@@ -28,10 +30,12 @@ class Reading:
     Attributes:
         id: of the line.
         text: empty also where the line could not be used.
-        confidence: 0..1, the geometric mean of the probabilities of the frames' best classes; not calibrated.
-        characters: those of the text with their places, where they were asked for.
+        confidence: 0..1, the recogniser's probability of the whole text, summed over all CTC paths that spell it, at
+            the model's temperature. A language model has no part in it.
         pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
         problem: why it could not be used; None where it could.
+        characters: those of the text with their places, and the words; where they were asked for.
+        words: see ``characters``.
     """
 
     id: str
@@ -40,6 +44,15 @@ class Reading:
     pixels: NDArray[np.uint8] | None
     problem: str | None = None
     characters: tuple[Character, ...] = ()
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A line as the network sees it, and the way back to its image."""
+
+    packed: PackedLine
+    trace: Trace
 
 
 class LineReader:
@@ -49,10 +62,18 @@ class LineReader:
         model: see `htr_lightning.checkpoint.read_model`.
         device: where the network runs; must be where the model is.
         decoder: from frames to texts.
+        positions: find out where characters and words stand, and how sure each of them is.
     """
 
-    def __init__(self, model: Model, device: str | torch.device = "cpu", *, decoder: Decoder = greedy_decode) -> None:
-        self.model, self.device, self.decoder = model, torch.device(device), decoder
+    def __init__(
+        self,
+        model: Model,
+        device: str | torch.device = "cpu",
+        *,
+        decoder: Decoder = greedy_decode,
+        positions: bool = False,
+    ) -> None:
+        self.model, self.device, self.decoder, self.positions = model, torch.device(device), decoder, positions
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
@@ -64,24 +85,6 @@ class LineReader:
                 waiting = []
         yield from self._read_some(waiting)
 
-    def _read_some(self, lines: Sequence[Line]) -> list[Reading]:
-        prepared = [self._prepare(line) for line in lines]
-        readings = [p if isinstance(p, Reading) else None for p in prepared]
-        usable = [i for i, p in enumerate(prepared) if isinstance(p, PackedLine)]
-        pixels = [p for p in prepared if isinstance(p, PackedLine)]
-        for rows, texts, confidences in self._recognise(pixels):
-            for row, text, confidence in zip(rows, texts, confidences, strict=True):
-                line = pixels[row]
-                readings[usable[row]] = Reading(line.id, text, confidence, line.pixels)
-        return [reading for reading in readings if reading is not None]
-
-    def _prepare(self, line: Line) -> PackedLine | Reading:
-        try:
-            pixels = pixels_of(line, self.model.preprocess)
-        except DataError as error:
-            return Reading(line.id, "", 0.0, None, str(error))
-        return PackedLine(line.id, line.text, line.group, pixels)
-
     def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Tensor, Tensor]]:
         """Yield batches of lines with what the network says: scores ``(N, T, K)`` and frame lengths ``(N,)``.
 
@@ -89,25 +92,35 @@ class LineReader:
         """
         given = list(lines)
         prepared = [self._prepare(line) for line in given]
-        usable = [line for line, p in zip(given, prepared, strict=True) if isinstance(p, PackedLine)]
-        for rows, scores, lengths in self._network([p for p in prepared if isinstance(p, PackedLine)]):
+        usable = [line for line, p in zip(given, prepared, strict=True) if isinstance(p, _Prepared)]
+        for rows, scores, lengths in self._network([p for p in prepared if isinstance(p, _Prepared)]):
             yield [usable[row] for row in rows], scores, lengths
 
-    def _recognise(self, lines: Sequence[PackedLine]) -> Iterator[tuple[list[int], list[str], list[float]]]:
-        """Yield rows, their texts and their confidences, a batch at a time."""
-        charset = self.model.charset
-        for rows, scores, lengths in self._network(lines):
-            texts = [charset.normalize(charset.decode(ids).strip()) for ids in self.decoder(scores, lengths)]
-            best = scores.log_softmax(2).amax(2).cpu()
-            confidences = [math.exp(float(frames[:n].mean())) for frames, n in zip(best, lengths.tolist(), strict=True)]
-            yield rows, texts, confidences
+    def _read_some(self, lines: Sequence[Line]) -> list[Reading]:
+        prepared = [self._prepare(line) for line in lines]
+        readings = [p if isinstance(p, Reading) else None for p in prepared]
+        usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
+        inside = [p for p in prepared if isinstance(p, _Prepared)]
+        for rows, scores, lengths in self._network(inside):
+            of_batch = self._readings([inside[row] for row in rows], scores, lengths)
+            for row, reading in zip(rows, of_batch, strict=True):
+                readings[usable[row]] = reading
+        return [reading for reading in readings if reading is not None]
+
+    def _prepare(self, line: Line) -> _Prepared | Reading:
+        trace = Trace()
+        try:
+            pixels = pixels_of(line, self.model.preprocess, trace)
+        except DataError as error:
+            return Reading(line.id, "", 0.0, None, str(error))
+        return _Prepared(PackedLine(line.id, line.text, line.group, pixels), trace)
 
     @torch.inference_mode()
-    def _network(self, lines: Sequence[PackedLine]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    def _network(self, lines: Sequence[_Prepared]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yield rows, scores and frame lengths, a batch at a time."""
         model = self.model
         batches = WidthBatches(
-            np.array([line.pixels.shape[1] for line in lines], np.int64),
+            np.array([line.packed.pixels.shape[1] for line in lines], np.int64),
             height_px=model.preprocess.height_px,
             pixels_per_batch=PIXELS_PER_BATCH,
             max_lines=64,
@@ -115,9 +128,34 @@ class LineReader:
             merge=False,
         )
         for rows, width_px, _ in batches:
-            batch = collate([lines[row] for row in rows], width_px, model.charset)
+            batch = collate([lines[row].packed for row in rows], width_px, model.charset)
             scores = model.network(to_ink(batch.images.to(self.device))).scores.float()
             yield rows, scores, model.network.frame_lengths(batch.widths)
+
+    def _readings(self, lines: Sequence[_Prepared], scores: Tensor, lengths: Tensor) -> Iterator[Reading]:
+        """Yield what a batch says."""
+        texts = self.decoder(scores, lengths)
+        log_probs = (scores / self.model.info.temperature).log_softmax(2)
+        confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
+        if self.positions:
+            spans = align(log_probs, lengths, texts)
+            of_characters = character_log_probabilities(log_probs, spans, texts)
+        for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
+            text, pixels, back = self.model.charset.decode(ids), line.packed.pixels, line.trace.back
+            characters: list[Character] = []
+            if self.positions:
+                kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
+                sure = np.exp(of_characters[number][kept])
+                frame_px = self.model.network.frame_px
+                characters = place_characters(text[kept], sure, spans[number][kept], pixels, frame_px, back)
+            yield Reading(
+                line.packed.id,
+                self.model.charset.normalize(text.strip()),
+                float(confidence),
+                pixels,
+                characters=tuple(characters),
+                words=tuple(words_of(characters, pixels, back)),
+            )
 
 
 def device_named(name: str | None, fail: Callable[[str], None]) -> torch.device:

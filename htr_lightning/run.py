@@ -1,5 +1,6 @@
 """One experiment, from its configuration to its result."""
 
+import itertools
 import logging
 import math
 import os
@@ -24,7 +25,9 @@ from omegaconf import DictConfig, OmegaConf
 from htr_lightning import folder
 from htr_lightning.checkpoint import Model, ModelInfo
 from htr_lightning.config import ConfigError
+from htr_lightning.data.batch import to_ink
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.decode.confidence import Calibrator, Observed
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
@@ -35,6 +38,8 @@ from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
 from htr_lightning.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
 from htr_lightning.task import RecognitionTask
+
+CALIBRATION_LINES = 2000
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +106,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
         tensorboard.log_hyperparams(flat(cfg), {f"final/{name}": value for name, value in scores.items()})
-        folder.finish(path, model, replace(info, scores=scores), data, provenance)
+        info = replace(info, scores=scores, temperature=temperature_on_val(model, data))
+        folder.finish(path, model, info, data, provenance)
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
     log.info("Done: %s. The model: %s", shown, path / "model.safetensors")
     return scores
@@ -203,6 +209,21 @@ def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataMod
     if len(data.packed["test"]):
         scores |= trainer.test(task, data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
+
+
+def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
+    """Return the temperature at which the model is as sure of val's lines as it is right."""
+    assert data.charset is not None
+    loader = data.val_dataloader()
+    every = -(-len(data.packed["val"]) // CALIBRATION_LINES)
+    device = next(model.parameters()).device
+    observed: list[Observed] = []
+    model.eval()
+    with torch.inference_mode():
+        for batch in itertools.islice(loader, 0, None, every):
+            scores = model(to_ink(batch.images.to(device))).scores.float().cpu()
+            observed.append(Observed(scores, model.frame_lengths(batch.widths), batch.texts))
+    return Calibrator(observed, data.charset).temperature()
 
 
 def flat(cfg: DictConfig) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from htr_lightning.data.line import ImageFile, Line
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.reader import LineReader
+from htr_lightning.readings import FORMATS
 
 CHARSET = Charset.from_texts(["abcdefghijklmnopqrstuvwxyz "])
 
@@ -71,13 +72,41 @@ def test_unusable_images_do_not_stop_the_others(
 
 
 def test_output_formats(model_file: Path, images: Path, tmp_path: Path) -> None:
-    for form in predict.FORMATS:
+    for form in FORMATS:
         predict.main([str(model_file), str(images), "--format", form, "--out", str(tmp_path / form)])
     texts = (tmp_path / "txt").read_text().splitlines()
     rows = [row.split("\t") for row in (tmp_path / "tsv").read_text().splitlines()]
     objects = json.loads((tmp_path / "json").read_text())
     assert rows[0] == ["image", "text", "confidence"] and len(texts) == 7
     assert [row[1] for row in rows[1:]] == [o["text"] for o in objects] == texts
+
+
+def test_json_says_where_everything_stands(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "read.json"
+    predict.main(["zoo:latin", str(images / "3.png"), "--format", "json", "--out", str(out)])
+    (line,) = json.loads(out.read_text())
+    with Image.open(images / "3.png") as image:
+        width, height = image.size
+    assert "".join(c["text"] for c in line["characters"]) == line["text"] != ""
+    assert " ".join(w["text"] for w in line["words"]) == line["text"]
+    for part in (*line["words"], *line["characters"]):
+        left, top, right, bottom = part["box"]
+        assert -2 <= left < right <= width + 2 and -2 <= top < bottom <= height + 2 and 0 <= part["confidence"] <= 1
+        assert len(part["outline"]) == 4
+
+
+def test_characters_are_cut_out(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = tmp_path / "cut"
+    predict.main(["zoo:latin", str(images / "1.png"), str(images / "2.png"), "--cut", str(where)])
+    shown = capsys.readouterr()
+    head, *rows = [row.split("\t") for row in (where / "index.tsv").read_text(encoding="utf-8").splitlines()]
+    assert head[:4] == ["image", "line", "place", "text"]
+    texts = shown.out.splitlines()
+    assert len(rows) == sum(len(text.replace(" ", "")) for text in texts) and f"{len(rows)} characters" in shown.err
+    for image, line, place, text, *_ in rows:
+        assert texts[int(line[-5]) - 1][int(place) - 1] == text
+        with Image.open(where / image) as glyph:
+            assert np.asarray(glyph).min() < 128, "there is ink in it"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
     left, top, width, height = _box_on_page(polygon, page, padding_px)
     part = page[top : top + height, left : left + width]
     origin = np.array([left, top], np.float64)
-    inside = _fill(polygon - origin, (height, width), padding_px)
+    inside = fill_outline(polygon - origin, (height, width), padding_px)
     paper = _paper(part, inside) if mask else None
     if len(baseline) > 1:
         low, high = polygon.min(axis=0), polygon.max(axis=0)
@@ -200,8 +200,8 @@ def _box_on_page(polygon: Curve, page: Pixels, padding_px: float) -> tuple[int, 
     return int(left), int(top), int(right - left), int(bottom - top)
 
 
-def _fill(polygon: Curve, shape: tuple[int, int], padding_px: float) -> Pixels:
-    """Return 1 inside an outline grown by the padding, 0 outside."""
+def fill_outline(polygon: Curve, shape: tuple[int, int], padding_px: float = 0) -> Pixels:
+    """Return ``(H, W)`` uint8: 1 inside an outline ``(n, 2)`` grown by the padding, 0 outside."""
     inside = np.zeros(shape, np.uint8)
     # In sixteenths of a pixel, which fillPoly takes as integers.
     cv2.fillPoly(inside, [np.round(polygon * 16).astype(np.int32)], 1, shift=4)

@@ -1,5 +1,6 @@
 """Convolutional feature extractors."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -99,3 +100,8 @@ class ResidualBackbone(nn.Module):
         for _, stride in self.strides:
             widths = -(-widths // stride)
         return widths
+
+    @property
+    def frame_px(self) -> int:
+        """Columns of the image for each column of features."""
+        return math.prod(stride for _, stride in self.strides)

@@ -121,6 +121,11 @@ class CRNN(nn.Module):
         """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)`` int64."""
         return self.backbone.frame_lengths(widths)
 
+    @property
+    def frame_px(self) -> int:
+        """How many columns of pixels each frame stands for."""
+        return self.backbone.frame_px
+
 
 ARCHITECTURES: dict[str, type[CRNN]] = {"CRNN": CRNN}
 

@@ -1,0 +1,162 @@
+"""How sure a recogniser is: probabilities of texts and characters, and the temperature that makes them true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+
+from htr_lightning.charset import Charset
+from htr_lightning.decode.alignment import align
+from htr_lightning.decode.greedy import greedy_decode
+
+Floats = NDArray[np.float64]
+
+_LEAST, _MOST = 0.3, 5.0  # temperatures looked at
+
+
+def text_log_probabilities(log_probs: Tensor, frame_lengths: Tensor, texts: Sequence[Sequence[int]]) -> Floats:
+    """Return ``(N,)`` log P(text), summed over all CTC paths that spell it (Graves et al. 2006, equation 3).
+
+    Args:
+        log_probs: ``(N, T, K)``.
+        frame_lengths: ``(N,)`` int64, on the CPU.
+        texts: N texts of class ids; one that does not fit into its frames has -inf.
+    """
+    if not len(texts):
+        return np.zeros(0)
+    targets = torch.tensor([id for text in texts for id in text], dtype=torch.int64)
+    lengths = torch.tensor([len(text) for text in texts], dtype=torch.int64)
+    losses = F.ctc_loss(
+        log_probs.float().cpu().transpose(0, 1), targets, frame_lengths.cpu(), lengths, reduction="none"
+    )
+    return np.asarray(-losses.double().numpy(), np.float64)
+
+
+def character_log_probabilities(
+    log_probs: Tensor, spans: Sequence[NDArray[np.int64]], texts: Sequence[Sequence[int]]
+) -> list[Floats]:
+    """Return ``(L,)`` for each line: the log-probability of each character in the surest of its frames.
+
+    Args:
+        log_probs: ``(N, T, K)``.
+        spans: of each line ``(L, 2)``, see `htr_lightning.decode.alignment.align`.
+        texts: N texts of class ids.
+    """
+    values = log_probs.float().cpu().numpy()
+    return [
+        np.array([of_line[start:end, id].max() for id, (start, end) in zip(text, of_spans, strict=True)], np.float64)
+        for of_line, of_spans, text in zip(values, spans, texts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A batch of lines that a network saw, and what they say.
+
+    Attributes:
+        scores: ``(N, T, K)``, unnormalised.
+        frame_lengths: ``(N,)`` int64.
+        texts: what the lines say, normalised.
+    """
+
+    scores: Tensor
+    frame_lengths: Tensor
+    texts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Confidences of greedy readings, and whether they are right: of characters and of lines.
+
+    Attributes:
+        characters: ``(C,)`` 0..1.
+        right: ``(C,)`` bool.
+        lines: ``(N,)`` 0..1.
+        right_lines: ``(N,)`` bool.
+    """
+
+    characters: Floats
+    right: NDArray[np.bool_]
+    lines: Floats
+    right_lines: NDArray[np.bool_]
+
+    def surprise(self) -> float:
+        """Return the mean negative log-likelihood of what is right and wrong, of characters and lines together."""
+        return _surprise(self.characters, self.right) + _surprise(self.lines, self.right_lines)
+
+
+class Calibrator:
+    """Finds the temperature at which a recogniser is as often right as it says (Guo et al. 2017, section 4.2).
+
+    Scores are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
+    greedy reading. Characters and lines share one; the best is where `Judged.surprise` is least.
+
+    Args:
+        observed: lines that the model was not trained on.
+        charset: of the model.
+    """
+
+    def __init__(self, observed: Sequence[Observed], charset: Charset) -> None:
+        self._observed, self._charset = observed, charset
+        self._texts = [greedy_decode(batch.scores, batch.frame_lengths) for batch in observed]
+        self._spans = [
+            align(batch.scores.float().log_softmax(2), batch.frame_lengths, texts)
+            for batch, texts in zip(observed, self._texts, strict=True)
+        ]
+
+    def judged(self, temperature: float) -> Judged:
+        """Return all confidences at a temperature."""
+        characters: list[Floats] = []
+        lines: list[Floats] = []
+        right: list[NDArray[np.bool_]] = []
+        right_lines: list[bool] = []
+        for batch, texts, spans in zip(self._observed, self._texts, self._spans, strict=True):
+            log_probs = (batch.scores.float() / temperature).log_softmax(2)
+            characters += character_log_probabilities(log_probs, spans, texts)
+            lines.append(text_log_probabilities(log_probs, batch.frame_lengths, texts))
+            for reference, ids in zip(batch.texts, texts, strict=True):
+                text = self._charset.decode(ids)
+                right.append(_right(reference, text))
+                right_lines.append(reference == text.strip())
+        return Judged(
+            np.exp(np.concatenate([*characters, np.zeros(0)])),
+            np.concatenate([*right, np.zeros(0, bool)]),
+            np.exp(np.concatenate([*lines, np.zeros(0)])),
+            np.array(right_lines, bool),
+        )
+
+    def temperature(self) -> float:
+        """Return the best temperature, to two digits; 1 where there is nothing to learn it from."""
+        if not any(any(texts) for texts in self._texts):
+            return 1.0
+        tried: dict[float, float] = {}
+
+        def surprise(temperature: float) -> float:
+            if temperature not in tried:
+                tried[temperature] = self.judged(temperature).surprise()
+            return tried[temperature]
+
+        grid = np.geomspace(_LEAST, _MOST, 10)
+        for _ in range(3):  # each round looks between the neighbours of the best so far
+            best = int(np.argmin([surprise(float(t)) for t in grid]))
+            grid = np.geomspace(grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)], 7)
+        return round(min(tried.items(), key=lambda item: item[1])[0], 2)
+
+
+def _right(reference: str, text: str) -> NDArray[np.bool_]:
+    """Say of each character of a reading whether it stands in the reference: neither put in nor another's."""
+    right = np.ones(len(text), bool)
+    for operation in Levenshtein.editops(reference, text):
+        if operation.tag != "delete":
+            right[operation.dest_pos] = False
+    return right
+
+
+def _surprise(confidences: Floats, right: NDArray[np.bool_]) -> float:
+    likely = np.where(right, confidences, 1 - confidences)
+    return float(-np.log(likely.clip(1e-6)).mean()) if len(likely) else 0.0
