@@ -73,8 +73,8 @@ def described(name: str, temperature: float, judged: "Judged") -> str:
     """Return a sentence on how true confidences are."""
     from htr_lightning.calibration import expected_calibration_error
 
-    characters = expected_calibration_error(judged.characters, judged.right)
-    lines = expected_calibration_error(judged.lines, judged.right_lines)
+    characters = expected_calibration_error(judged.characters, judged.right.tolist())
+    lines = expected_calibration_error(judged.lines, judged.right_lines.tolist())
     return (
         f"{name}: temperature {temperature:g}; expected calibration error of characters {characters:.1%}, of lines "
         f"{lines:.1%}; {judged.right.mean():.1%} of {len(judged.right)} characters and {judged.right_lines.mean():.1%} "

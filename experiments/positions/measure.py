@@ -1,0 +1,49 @@
+"""Measure how well characters are placed, on synthetic lines whose glyphs' boxes are known; see README.md."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from htr_lightning.checkpoint import load_model
+from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+from htr_lightning.decode.positions import box_of
+from htr_lightning.reader import LineReader
+
+HERE = Path(__file__).parent
+NUM_LINES = 400
+
+
+def main() -> None:
+    """Read lines, compare boxes, write ``result.json``."""
+    source = Synthetic(num_train=1, num_val=NUM_LINES, num_test=0, max_length=40, slant_degrees=20)
+    lines = list(source.lines("val"))
+    overlaps: dict[str, list[float]] = {"characters": [], "spaces": []}
+    hits: list[bool] = []
+    right = 0
+    for line, reading in zip(lines, LineReader(load_model("zoo:latin"), positions=True).read(lines), strict=True):
+        if reading.text != line.text:
+            continue
+        right += 1
+        assert isinstance(line.image, SyntheticImage)
+        for character, (start, end) in zip(reading.characters, line.image.render().boxes, strict=True):
+            left, _, last, _ = box_of(character.outline)
+            shared = max(0.0, min(end, last) - max(start, left)) / (max(end, last) - min(start, left))
+            overlaps["spaces" if character.text == " " else "characters"].append(float(shared))
+            quarter = (end - start) / 4
+            hits.append(bool(start - quarter <= (left + last) / 2 <= end + quarter))
+    result = {
+        "lines": NUM_LINES,
+        "read correctly": right,
+        "mean overlap (IoU in x)": {
+            **{name: round(float(np.mean(values)), 3) for name, values in overlaps.items()},
+            "all": round(float(np.mean(overlaps["characters"] + overlaps["spaces"])), 3),
+        },
+        "centres within the box grown by a quarter": round(float(np.mean(hits)), 4),
+    }
+    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
