@@ -1,0 +1,138 @@
+"""Scores and their intervals, from counts by group."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from htr_lightning.evaluation.counts import GroupCounts
+from htr_lightning.evaluation.lines import ScoredLine
+from htr_lightning.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
+
+SCORES = ("precision", "recall", "f1", "precision_macro", "recall_macro", "f1_macro")
+"""Those of the characters; the first three are micro averages. See `htr_lightning.metrics`."""
+MAX_BINS = 10  # of lengths
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRate:
+    """The error rate of one group's lines."""
+
+    group: str
+    lines: int
+    characters: int
+    edits: int
+    cer: float
+
+
+@dataclass(frozen=True, slots=True)
+class LengthRate:
+    """The error rate of all lines whose references have ``first`` to ``last`` characters, with its interval."""
+
+    first: int
+    last: int
+    lines: int
+    characters: int
+    edits: int
+    cer: float
+    cer_low: float
+    cer_high: float
+
+
+def measure(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
+    """Return every score of samples of groups.
+
+    Args:
+        counts: of each group.
+        weights: how often each group is in each sample, ``(S, G)``.
+
+    Returns:
+        Scores ``(S,)``: the error rates by their names, ``accuracy`` of lines, and `SCORES`.
+    """
+    rates = {name: error_rate(weights @ sides) for name, sides in counts.rates.items()}
+    accuracy = (weights @ counts.correct) / (weights @ counts.lines)
+    by_class = [weights @ matrix for matrix in (counts.matches, counts.in_references, counts.in_hypotheses)]
+    return {**rates, "accuracy": accuracy, **character_scores(*by_class)}
+
+
+def error_rate(sums: Floats) -> Floats:
+    """Divide edits by lengths, ``(S, 2)`` -> ``(S,)``; where nothing is written, any edit makes it 1."""
+    edits, lengths = sums[..., 0], sums[..., 1]
+    return np.where(lengths > 0, edits / np.maximum(lengths, 1), (edits > 0).astype(np.float64))
+
+
+def character_scores(matches: Floats, in_references: Floats, in_hypotheses: Floats) -> dict[str, Floats]:
+    """Return `SCORES` ``(S,)`` from counts by class ``(S, K)``."""
+    support = in_references + in_hypotheses
+    occurs = (support > 0).sum(axis=1)
+    scores = {}
+    for name, denominator, factor in (
+        ("precision", in_hypotheses, 1),
+        ("recall", in_references, 1),
+        ("f1", support, 2),
+    ):
+        micro = factor * matches.sum(1) / np.maximum(denominator.sum(1), 1)
+        macro = (factor * matches / np.maximum(denominator, 1)).sum(1) / np.maximum(occurs, 1)
+        scores[name] = np.where(occurs > 0, micro, 1.0)
+        scores[f"{name}_macro"] = np.where(occurs > 0, macro, 1.0)
+    return {name: scores[name] for name in SCORES}
+
+
+def scores_of(counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> dict[str, float]:
+    """Return every score, and the bounds of its 95 % interval as ``NAME_low`` and ``NAME_high``."""
+    number = len(counts.names)
+    points = measure(counts, np.ones((1, number)))
+    samples = bootstrap(lambda weights: measure(counts, weights), number, num_samples=num_samples, seed=seed)
+    scores = {}
+    for name, (point,) in points.items():
+        low, high = bounds(samples[name])
+        scores |= {name: float(point), f"{name}_low": low, f"{name}_high": high}
+    return scores
+
+
+def by_group(counts: GroupCounts) -> list[GroupRate]:
+    """Return the error rate of each group that has a name, the worst first."""
+    rows = []
+    for name, lines, (edits, characters) in zip(counts.names, counts.lines, counts.rates["cer"], strict=True):
+        if name:
+            rows.append(GroupRate(name, int(lines), int(characters), int(edits), float(edits / max(1, characters))))
+    return sorted(rows, key=lambda row: (-row.cer, row.group))
+
+
+def by_length(lines: Sequence[ScoredLine], *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> list[LengthRate]:
+    """Return the error rate of lines by the length of their reference, in bins that hold something each."""
+    lengths = np.array([len(line.reference) for line in lines])
+    edges = length_edges(lengths)
+    names, group = number_groups([line.group for line in lines])
+    bins = np.searchsorted(edges, lengths, "right") - 1
+    cells, shape = group * len(edges) + bins, (len(names), len(edges))
+    edits = np.bincount(cells, [len(line.edits) for line in lines], shape[0] * shape[1]).reshape(shape)
+    characters = np.bincount(cells, lengths, shape[0] * shape[1]).reshape(shape)
+    used = [number for number in range(len(edges)) if characters[:, number].any()]
+
+    def rates(weights: Floats) -> Mapping[str, Floats]:
+        sums = weights @ characters
+        values = np.where(sums > 0, weights @ edits / np.maximum(sums, 1), np.nan)
+        return {str(number): values[:, number] for number in used}
+
+    samples = bootstrap(rates, len(names), num_samples=num_samples, seed=seed)
+    return [
+        LengthRate(
+            int(lengths[bins == number].min()),
+            int(lengths[bins == number].max()),
+            int((bins == number).sum()),
+            int(characters[:, number].sum()),
+            int(edits[:, number].sum()),
+            float(edits[:, number].sum() / characters[:, number].sum()),
+            *bounds(samples[str(number)]),
+        )
+        for number in used
+    ]
+
+
+def length_edges(lengths: Iterable[int]) -> list[int]:
+    """Return where bins of lengths start: even up to the length that all but 1 % of the lines stay below."""
+    values = np.asarray(lengths)
+    usual = int(np.quantile(values, 0.99))
+    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 10**9) if usual < size * MAX_BINS)
+    return list(range(0, usual + 1, step))
