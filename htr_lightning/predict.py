@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.data.line import IMAGE_SUFFIXES, ImageFile, Line
+from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line
+from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.options import add_decoder_options, decoder_of
 
 if TYPE_CHECKING:
@@ -23,21 +24,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: 1 when an image could not be read (the others still are), 2 for a wrong command line.
     """
     parser = parser_of_predict()
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
 
     from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.reader import LineReader, device_named
 
     device = device_named(options.device, parser.error)
-    paths = list(image_files(options.images, parser))
     try:
+        lines = lines_of(options, parser)
         model = load_model(options.model, device)
-    except ModelFileError as error:
+    except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     positions = options.format == "json" or options.cut is not None or options.picture is not None
-    reader = LineReader(model, device, decoder=decoder_of(options, model.charset), positions=positions)
+    decoder = decoder_of(options, model.charset)
+    reader = LineReader(model, device, decoder=decoder, positions=positions, known=options.texts is not None)
     readings: list[Reading] = []
-    for reading in reader.read(Line(path.as_posix(), ImageFile(path), "") for path in paths):
+    for reading in reader.read(lines):
         if reading.problem is not None:
             print(reading.problem, file=sys.stderr)
         else:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(readings, options, model.preprocess.max_pixels)
     except (OSError, ValueError) as error:
         raise SystemExit(f"The result cannot be written: {error}") from None
-    if len(readings) < len(paths):
+    if len(readings) < len(lines):
         raise SystemExit(1)
 
 
@@ -87,7 +89,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
         "the exit status 1; all others are read.",
     )
     parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
-    parser.add_argument("images", type=Path, nargs="+", help="line images, or folders that hold some")
+    parser.add_argument("images", type=Path, nargs="*", help="line images, or folders that hold some")
     parser.add_argument("--format", choices=("txt", "tsv", "json"), default="txt", help="txt: text only (default); "
                         "tsv: image, text, confidence; json: also where each word and character stands in the image, "
                         "and how sure the model is of it (0..1)")  # fmt: skip
@@ -96,9 +98,25 @@ def parser_of_predict() -> argparse.ArgumentParser:
                         "character under its place (PNG)")  # fmt: skip
     parser.add_argument("--cut", type=Path, metavar="DIR", help="also write one image for each character, and a table "
                         "of them")  # fmt: skip
+    parser.add_argument("--texts", type=Path, metavar="MANIFEST", help="the lines of a manifest (.tsv, .csv, .jsonl) "
+                        "whose texts are known: find where their characters stand, instead of reading")  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add_decoder_options(parser)
     return parser
+
+
+def lines_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Line]:
+    """Return the lines that the options name: images, or a manifest with texts.
+
+    Raises:
+        DataError: the manifest cannot be read.
+    """
+    if (options.texts is None) == (not options.images):
+        parser.error("name images or folders to read, or a manifest with --texts, not both")
+    if options.texts is None:
+        return [Line(path.as_posix(), ImageFile(path), "") for path in image_files(options.images, parser)]
+    lines = read_manifest(options.texts)
+    return [replace(line, id=line.image.path.as_posix()) for line in lines if isinstance(line.image, ImageFile)]
 
 
 def image_files(paths: Sequence[Path], parser: argparse.ArgumentParser) -> Iterator[Path]:

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htr_lightning.charset import printable
 from htr_lightning.checkpoint import Model
-from htr_lightning.data.batch import WidthBatches, collate, to_ink
+from htr_lightning.data.batch import WidthBatches, collate, frames_needed, to_ink
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.pack import PackedLine, pixels_of
 from htr_lightning.data.trace import Trace
@@ -63,6 +64,7 @@ class LineReader:
         device: where the network runs; must be where the model is.
         decoder: from frames to texts.
         positions: find out where characters and words stand, and how sure each of them is.
+        known: the texts of the lines are what they say; only places and confidences are wanted.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class LineReader:
         *,
         decoder: Decoder = greedy_decode,
         positions: bool = False,
+        known: bool = False,
     ) -> None:
-        self.model, self.device, self.decoder, self.positions = model, torch.device(device), decoder, positions
+        self.model, self.device, self.decoder = model, torch.device(device), decoder
+        self.positions, self.known = positions, known
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
@@ -113,7 +117,20 @@ class LineReader:
             pixels = pixels_of(line, self.model.preprocess, trace)
         except DataError as error:
             return Reading(line.id, "", 0.0, None, str(error))
+        if self.known and (problem := self._unfit(line, pixels.shape[1])):
+            return Reading(line.id, "", 0.0, None, problem)
         return _Prepared(PackedLine(line.id, line.text, line.group, pixels), trace)
+
+    def _unfit(self, line: Line, width_px: int) -> str | None:
+        """Return why a known text cannot be aligned with its line."""
+        if unknown := self.model.charset.unknown(line.text):
+            return f"{line.id}: the model cannot write {printable(unknown)}; take it out of the text"
+        targets = torch.tensor(self.model.charset.encode(line.text), dtype=torch.int64)
+        needed = int(frames_needed(targets, torch.tensor([len(targets)])))
+        there = int(self.model.network.frame_lengths(torch.tensor([width_px])))
+        if needed <= there:
+            return None
+        return f"{line.id}: its text needs {needed} frames, but the line has {there}; is it the text of this line?"
 
     @torch.inference_mode()
     def _network(self, lines: Sequence[_Prepared]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
@@ -134,7 +151,10 @@ class LineReader:
 
     def _readings(self, lines: Sequence[_Prepared], scores: Tensor, lengths: Tensor) -> Iterator[Reading]:
         """Yield what a batch says."""
-        texts = self.decoder(scores, lengths)
+        if self.known:
+            texts = [self.model.charset.encode(line.packed.text) for line in lines]
+        else:
+            texts = self.decoder(scores, lengths)
         log_probs = (scores / self.model.info.temperature).log_softmax(2)
         confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
         if self.positions:

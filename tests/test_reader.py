@@ -95,6 +95,21 @@ def test_json_says_where_everything_stands(images: Path, tmp_path: Path) -> None
         assert len(part["outline"]) == 4
 
 
+def test_known_texts_are_placed_not_read(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = manifest(images, ("0.png", "bcd"), ("1.png", "漢"), ("2.png", "ab" * 400))
+    with pytest.raises(SystemExit) as stopped:
+        predict.main(["zoo:latin", "--texts", str(rows), "--format", "json"])
+    shown = capsys.readouterr()
+    (line,) = json.loads(shown.out)
+    assert line["text"] == "bcd" == "".join(c["text"] for c in line["characters"]) and line["confidence"] < 0.01
+    unwritable, long = shown.err.splitlines()
+    assert "1.png: the model cannot write '漢'" in unwritable and "2.png: its text needs 800 frames" in long
+    assert stopped.value.code == 1
+    with pytest.raises(SystemExit):
+        predict.main(["zoo:latin", "--texts", str(rows), str(images)])
+    assert "not both" in capsys.readouterr().err
+
+
 def test_characters_are_cut_out(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = tmp_path / "cut"
     predict.main(["zoo:latin", str(images / "1.png"), str(images / "2.png"), "--cut", str(where)])
