@@ -78,7 +78,8 @@ def test_story_train_evaluate_predict(small_set: Path, tmp_path: Path, capsys: p
     assert provenance["seed"] == 1 and provenance["libraries"]["torch"] and provenance["end"] >= provenance["start"]
     assert "${" not in (folder / "config.yaml").read_text()
     model = folder / "model.safetensors"
-    assert read_info(model).scores["test/cer"] == scores["test/cer"]
+    info = read_info(model)
+    assert info.scores["test/cer"] == scores["test/cer"] and 0.3 <= info.temperature != 1.0
 
     evaluate.main([str(model), "--data", str(small_set / "test.tsv"), "--out", str(tmp_path / "measured")])
     measured = json.loads((tmp_path / "measured" / "result.json").read_text())
@@ -110,6 +111,7 @@ def test_tensorboard_shows_scores_lines_and_hyperparameters(small_set: Path, tmp
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     assert {"train/loss_step", "val/cer", "val/f1_macro", "lr-AdamW/pg1"} <= set(events.Tags()["scalars"])
     assert len(events.Images("val/lines")) == 2
+    assert len(events.Images("test/confusions")) == len(events.Images("test/worst_lines")) == 1
     summaries = events.PluginTagToContent("hparams")
     assert any(b"optim.lr" in content for content in summaries.values())
 
