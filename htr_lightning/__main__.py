@@ -5,6 +5,7 @@ import sys
 
 COMMANDS = {
     "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
+    "compare": ("htr_lightning.evaluation.compare", "compare two models that were measured on the same lines"),
     "predict": ("htr_lightning.predict", "read line images with a model"),
     "lm": ("htr_lightning.lm.command", "learn a language model, a character n-gram, from texts"),
     "tune": ("htr_lightning.tune", "find how much a language model should count"),

@@ -33,6 +33,11 @@ def is_out_of_place(character: str) -> bool:
     return lost or character.isspace() or category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
 
 
+def plain(text: str) -> str:
+    """Write what is invisible, or would disturb a terminal, as its code point."""
+    return "".join(f"<U+{ord(c):04X}>" if is_out_of_place(c) else c for c in text)
+
+
 def normalize(text: str, normalization: Normalization) -> str:
     """Bring a text to a Unicode normalisation form; ``"none"`` leaves it as it is."""
     return text if normalization == "none" else unicodedata.normalize(normalization, text)

@@ -2,13 +2,23 @@
 
 import argparse
 import json
+import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from htr_lightning.charset import Charset, printable
+from htr_lightning.charset import printable
 from htr_lightning.decode.options import add_decoder_options, decoder_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from htr_lightning.checkpoint import Model
+    from htr_lightning.data.line import Line
+    from htr_lightning.evaluation.collection import Collection
+    from htr_lightning.evaluation.result import Evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = parser_of_evaluate()
     options = parser.parse_args(argv)
+    if options.out is not None:
+        claim(options.out)
 
     from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
-    from htr_lightning.files import write_json
-    from htr_lightning.metrics import RecognitionMetrics
-    from htr_lightning.progress import progress_bar
-    from htr_lightning.reader import LineReader, device_named
+    from htr_lightning.evaluation.result import evaluate_lines
+    from htr_lightning.reader import device_named
 
     device = device_named(options.device, parser.error)
     try:
@@ -39,51 +49,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = load_model(options.model, device)
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
-    texts = {line.id: line.text for line in lines}
-    reader = LineReader(model, device, decoder=decoder_of(options, model.charset))
-    readings = [
-        replace(reading, pixels=None)
-        for (reading,) in progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
-    ]
     if not lines:
         raise SystemExit(f"{options.data}: there is no line to measure on")
-    good = [reading for reading in readings if reading.problem is None and texts[reading.id]]
-    problems = [r.problem or f"{r.id}: the text is empty" for r in readings if r.problem or not texts[r.id]]
-    for problem in problems[:20]:
-        print(problem, file=sys.stderr)
-    if len(problems) > options.max_skipped:
-        raise SystemExit(
-            f"{options.data}: {len(problems)} of {len(lines)} lines cannot be used; mend them, or leave them out "
-            f"with --max-skipped {len(problems)}"
-        )
-    if not good:
-        raise SystemExit(f"{options.data}: none of its {len(lines)} lines can be used")
-    warn_of_unknown(model.charset, [texts[reading.id] for reading in good], options.data)
-    metrics = RecognitionMetrics(model.charset)
-    metrics.update([texts[reading.id] for reading in good], [reading.text for reading in good])
-    scores = {name: float(value) for name, value in metrics.compute().items()}
-    groups = {line.id: line.group for line in lines}
-    interval = cer_interval(
-        [model.charset.normalize(texts[reading.id]) for reading in good],
-        [reading.text for reading in good],
-        [groups[reading.id] for reading in good],
-    )
-    result = {**scores, **interval, "lines": len(good), "skipped": len(problems)}
-    print(json.dumps(result, indent=2))
+    collection = read_all(lines, model, device, options)
+    refuse_unusable(collection, options)
+    found = evaluate_lines(collection, str(options.model), str(options.data))
+    warn_of_unknown(found.unknown, options.data)
+    print(json.dumps(found.summary(), indent=2))
     if options.out is not None:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-            write_json(options.out / "result.json", result | {"model": str(options.model), "data": str(options.data)})
-        except OSError as error:
-            raise SystemExit(f"--out {options.out}: cannot be written ({error.strerror})") from None
+        write(options.out, found, collection)
 
 
 def parser_of_evaluate() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning evaluate",
-        description="Measure a model on lines whose text is known: CER with its 95 %% interval over writers or "
-        "pages, WER, accuracy, character precision, recall and F1, as shares (0.05 is 5 %%).",
+        description="Measure a model on lines whose text is known: CER, WER (between spaces, and with words and "
+        "punctuation apart), accuracy of lines, precision, recall and F1 of characters, as shares (0.05 is 5 %%), "
+        "with their 95 %% intervals over writers or pages. --out adds a report to look at.",
     )
     parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
@@ -92,30 +75,85 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     parser.add_argument("--group-column", help="of the writer or page, whose lines the intervals keep together "
                         "(default: group, writer, page or font, if there is one)")  # fmt: skip
     parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for result.json")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html (scores, confusions, worst "
+                        "lines, confidence), result.json, lines.tsv and confusions.png")  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add_decoder_options(parser)
     return parser
 
 
-def cer_interval(references: Sequence[str], hypotheses: Sequence[str], groups: Sequence[str]) -> dict[str, float]:
-    """Return the 95 % interval of the CER, and what was drawn for it: groups, or lines where none has a group."""
-    from htr_lightning.intervals import rate_interval
-    from htr_lightning.metrics import edit_distance
+def claim(folder: Path) -> None:
+    """Make the folder, before anything is read.
 
-    edits = [edit_distance(r, h) for r, h in zip(references, hypotheses, strict=True)]
-    low, high = rate_interval(edits, [len(reference) for reference in references], groups)
-    return {"cer_low": low, "cer_high": high, "groups": len(set(groups) - {""}) or len(references)}
+    Raises:
+        SystemExit: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"--out {folder}: cannot be made ({error.strerror}); name another folder") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SystemExit(f"--out {folder}: cannot be written; name another folder")
 
 
-def warn_of_unknown(charset: Charset, texts: Sequence[str], data: Path) -> None:
+def read_all(
+    lines: "Sequence[Line]", model: "Model", device: "torch.device", options: argparse.Namespace
+) -> "Collection":
+    """Read and score every line; the places of characters are found only for a report."""
+    from htr_lightning.evaluation.collection import Collection
+    from htr_lightning.progress import progress_bar
+    from htr_lightning.reader import LineReader
+
+    decoder = decoder_of(options, model.charset)
+    reader = LineReader(model, device, decoder=decoder, positions=options.out is not None)
+    collection = Collection(model.charset)
+    readings = progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
+    for line, (reading,) in zip(lines, readings, strict=True):
+        collection.add(line, reading)
+    return collection
+
+
+def refuse_unusable(collection: "Collection", options: argparse.Namespace) -> None:
+    """Name the lines that could not be used.
+
+    Raises:
+        SystemExit: they are more than were allowed, or all.
+    """
+    problems, good = collection.problems, len(collection.lines)
+    for problem in problems[:20]:
+        print(problem, file=sys.stderr)
+    if len(problems) > options.max_skipped:
+        raise SystemExit(
+            f"{options.data}: {len(problems)} of {good + len(problems)} lines cannot be used; mend them, or leave them "
+            f"out with --max-skipped {len(problems)}"
+        )
+    if not good:
+        raise SystemExit(f"{options.data}: none of its {len(problems)} lines can be used")
+
+
+def warn_of_unknown(unknown: Counter[str], data: Path) -> None:
     """Name the characters that the model cannot write; each of them counts as an error."""
-    for character, count in charset.count_unknown(texts).most_common():
+    for character, count in unknown.most_common():
         print(
             f"{data}: {printable(character)} stands {count} times in the texts but is not in the model's charset; "
             "every one counts as an error",
             file=sys.stderr,
         )
+
+
+def write(folder: Path, found: "Evaluation", collection: "Collection") -> None:
+    """Write the report.
+
+    Raises:
+        SystemExit: the folder cannot be written any more.
+    """
+    from htr_lightning.evaluation.folder import write_folder
+
+    try:
+        write_folder(folder, found, collection)
+    except OSError as error:
+        raise SystemExit(f"--out {folder}: cannot be written ({error.strerror})") from None
+    print(f"{folder / 'report.html'}: written", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import numpy as np
@@ -11,9 +12,17 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from numpy.typing import NDArray
+from PIL import Image
 
 from htr_lightning.data.batch import Batch
+from htr_lightning.evaluation.confusion import Confusions
+from htr_lightning.evaluation.ink import WrongLines
+from htr_lightning.evaluation.lines import score_line
+from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.panel import draw_panel, paper_from_ink
+
+if TYPE_CHECKING:
+    from htr_lightning.task import RecognitionTask
 
 log = logging.getLogger(__name__)
 
@@ -77,18 +86,70 @@ class ValidationPanel(Callback):
         total = sum(n for n in trainer.num_val_batches if isinstance(n, int))
         if len(self._rows) >= self.num_lines or batch_idx % max(1, total // self.num_lines):
             return
-        pixels = paper_from_ink(batch.images[0, 0, :, : int(batch.widths[0])].float().cpu().numpy())
-        self._rows.append((pixels, batch.texts[0], outputs["hypotheses"][0]))
+        self._rows.append((_pixels(batch, 0), batch.texts[0], outputs["hypotheses"][0]))
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw what was kept."""
         rows, self._rows = self._rows, []
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or not rows:
             return
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                panel = np.asarray(draw_panel(rows))
-                logger.experiment.add_image("val/lines", panel, trainer.global_step, dataformats="HWC")
+        _show(trainer, "val/lines", draw_panel(rows))
+
+
+class ErrorPanel(Callback):
+    """Writes what went wrong in the test lines to TensorBoard: the confusion matrix, and the worst lines.
+
+    Where several processes test, these are the lines of the first.
+
+    Args:
+        num_lines: how many lines are drawn.
+    """
+
+    def __init__(self, num_lines: int = 12) -> None:
+        self.num_lines = num_lines
+
+    def on_test_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Forget an earlier test."""
+        self._confusions, self._worst = Confusions(), WrongLines(self.num_lines)
+
+    def on_test_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Align the lines of a batch, and keep the worst."""
+        if not trainer.is_global_zero:
+            return
+        normalization = cast("RecognitionTask", pl_module).charset.normalization
+        texts = zip(batch.ids, batch.texts, outputs["hypotheses"], strict=True)
+        for row, (id, reference, hypothesis) in enumerate(texts):
+            line = score_line(id, "", reference, hypothesis, 0.0, normalization)
+            self._confusions.add(line)
+            self._worst.offer(line, partial(_pixels, batch, row))
+
+    def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Draw what was kept, if anything is wrong."""
+        lines = self._worst.lines()
+        matrix = draw_confusions(self._confusions)
+        if matrix is None:
+            return
+        _show(trainer, "test/confusions", matrix)
+        rows = [(pixels, line.reference, line.hypothesis) for line, pixels in lines]
+        _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
+
+
+def _pixels(batch: Batch, row: int) -> NDArray[np.uint8]:
+    return paper_from_ink(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
+
+
+def _show(trainer: lightning.Trainer, name: str, picture: Image.Image) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(name, np.asarray(picture), trainer.global_step, dataformats="HWC")
 
 
 class Throughput(Callback):

@@ -32,7 +32,7 @@ from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
-from htr_lightning.monitor import ProgressBar, Throughput, ValidationLog, ValidationPanel
+from htr_lightning.monitor import ErrorPanel, ProgressBar, Throughput, ValidationLog, ValidationPanel
 from htr_lightning.movement import Movement, Thaw
 from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
@@ -191,7 +191,8 @@ def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
 
 def callbacks(cfg: DictConfig) -> list[Callback]:
     """Return what watches the run, besides the checkpoints."""
-    made: list[Callback] = [ValidationLog(), ValidationPanel(), Throughput(), LearningRateMonitor("step")]
+    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput()]
+    made.append(LearningRateMonitor("step"))
     if cfg.trainer.get("enable_progress_bar", True):
         made.append(ProgressBar())
     if cfg.early_stopping is not None:

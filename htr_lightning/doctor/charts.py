@@ -1,6 +1,5 @@
 """Drawings for the page, as SVG; colours come from the page's style sheet, so they follow its light or dark look."""
 
-import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
 from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, nice_step, rule, svg, ticks
+from htr_lightning.report.page import shown_plain
 
 Ints = NDArray[np.int64]
 
@@ -99,7 +99,7 @@ def density(
         parts.append(f'<rect class="field" x="{left:.1f}" y="{top:.1f}" {size} fill-opacity="{min(1, shade):.2f}"/>')
     for at, up, words in marked:
         parts.append(
-            f'<circle class="mark" cx="{x(at):.1f}" cy="{y(up):.1f}" r="4"><title>{html.escape(words)}</title></circle>'
+            f'<circle class="mark" cx="{x(at):.1f}" cy="{y(up):.1f}" r="4"><title>{shown_plain(words)}</title></circle>'
         )
     inside = [(at, up) for at, up in limit if at <= columns * x_step and up <= rows * y_step]
     if inside:

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from htr_lightning.charset import is_out_of_place
+from htr_lightning.charset import is_out_of_place, plain
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.charts import sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
@@ -26,11 +26,6 @@ def print_report(diagnosis: Diagnosis, console: Console) -> None:
     for finding in diagnosis.findings:
         console.print(_finding(finding))
     console.print(Text.assemble("\nVerdict: ", (diagnosis.verdict, _VERDICT_STYLES[diagnosis.verdict])))
-
-
-def plain(text: str) -> str:
-    """Write what is invisible, or would disturb a terminal, as its code point."""
-    return "".join(f"<U+{ord(c):04X}>" if is_out_of_place(c) else c for c in text)
 
 
 def _figures(diagnosis: Diagnosis) -> Table:

@@ -28,11 +28,11 @@ def group_chart(rows: Sequence[GroupRate], overall: float) -> str:
     parts = []
     for number, row in enumerate(shown):
         top = 6 + _ROW * number
-        words = f"{row.group}: {row.edits:,} edits in {row.characters:,} characters of {row.lines:,} lines"
+        lines = f"{row.lines:,} line{'' if row.lines == 1 else 's'}"
+        words = f"{row.group}: {row.edits:,} edits in {row.characters:,} characters of {lines}"
         parts.append(bar(x(0), top, max(1.0, x(row.cer) - x(0)), _ROW - 5, words, "bar pale"))
         parts.append(label(_NAMES - 8, top + 12, _short(row.group), "end"))
-        figures = f"{percent(row.cer)} · {row.lines:,} line{'' if row.lines == 1 else 's'}"
-        parts.append(label(max(x(row.cer), x(overall)) + 7, top + 12, figures))
+        parts.append(label(max(x(row.cer), x(overall)) + 7, top + 12, f"{percent(row.cer)} · {lines}"))
     base = 6 + _ROW * len(shown)
     parts += [rule(x(overall), 0, x(overall), base + 4, "limit"), rule(x(0), base, x(most), base)]
     parts.append(label(x(overall), base + 18, f"all lines {percent(overall)}", "middle strong"))

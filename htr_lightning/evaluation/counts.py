@@ -46,7 +46,7 @@ def count_groups(lines: Sequence[ScoredLine], characters: Sequence[str]) -> Grou
     number = len(names)
 
     def summed(values: Sequence[int]) -> Floats:
-        return np.bincount(group, weights=values, minlength=number)
+        return np.bincount(group, weights=values, minlength=number).astype(np.float64)
 
     def by_class(texts: Sequence[str]) -> Floats:
         return count_classes(texts, group, number, characters)

@@ -15,9 +15,9 @@ from htr_lightning.evaluation.charts import (
     reliability_chart,
 )
 from htr_lightning.evaluation.confusion import Confusions, ranked_pairs
-from htr_lightning.evaluation.difference import legend, marked
 from htr_lightning.evaluation.ink import Crops, Pixels
 from htr_lightning.evaluation.lines import ScoredLine
+from htr_lightning.evaluation.marks import legend, marked
 from htr_lightning.evaluation.result import Evaluation
 from htr_lightning.report.page import document, figure, glyph, shown, signature, style_of
 from htr_lightning.report.picture import data_uri, png_uri

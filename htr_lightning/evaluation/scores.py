@@ -83,7 +83,7 @@ def scores_of(counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int 
     number = len(counts.names)
     points = measure(counts, np.ones((1, number)))
     samples = bootstrap(lambda weights: measure(counts, weights), number, num_samples=num_samples, seed=seed)
-    scores = {}
+    scores: dict[str, float] = {}
     for name, (point,) in points.items():
         low, high = bounds(samples[name])
         scores |= {name: float(point), f"{name}_low": low, f"{name}_high": high}

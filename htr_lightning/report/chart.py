@@ -1,7 +1,8 @@
 """What drawings in SVG are made of; colours come from the page's style sheet, so they follow its light or dark look."""
 
-import html
 from collections.abc import Iterator, Sequence
+
+from htr_lightning.report.page import shown_plain
 
 WIDTH, LEFT, RIGHT = 720, 52, 14
 """Of a drawing, and of its margins, in its own unit."""
@@ -32,7 +33,7 @@ def ticks(low: int, high: int, most: int = 8) -> list[int]:
 
 def label(x: float, y: float, words: str, classes: str = "") -> str:
     """Write words at a place; classes: ``middle``, ``end`` to align them, ``strong``."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{html.escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{shown_plain(words)}</text>'
 
 
 def rule(x1: float, y1: float, x2: float, y2: float, classes: str = "axis") -> str:
@@ -43,13 +44,13 @@ def rule(x1: float, y1: float, x2: float, y2: float, classes: str = "axis") -> s
 def bar(x: float, y: float, width: float, height: float, words: str = "", classes: str = "bar") -> str:
     """Draw a bar that says something where one points at it."""
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-    return f'<rect class="{classes}" {place}><title>{html.escape(words)}</title></rect>'
+    return f'<rect class="{classes}" {place}><title>{shown_plain(words)}</title></rect>'
 
 
 def svg(height: float, parts: Sequence[str], title: str, width: int = WIDTH) -> str:
     """Return a whole drawing, which is as wide as the page allows; the title is for those who cannot see it."""
     inside = "\n".join(parts)
     return (
-        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{html.escape(title)}" '
+        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{shown_plain(title)}" '
         f'xmlns="http://www.w3.org/2000/svg">\n{inside}\n</svg>'
     )

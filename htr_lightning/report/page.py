@@ -21,7 +21,7 @@ def document(title: str, body: Iterable[str], style: str = "") -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{shown_in_title(title)}</title>\n"
+        f"<title>{shown_plain(title)}</title>\n"
         f"<style>\n{style_of('htr_lightning.report')}{style}</style>\n</head>\n<body>\n{inside}\n</body>\n</html>\n"
     )
 
@@ -36,7 +36,7 @@ def shown(text: str) -> str:
     return "".join(hidden(c) if is_out_of_place(c) else html.escape(c) for c in text)
 
 
-def shown_in_title(text: str) -> str:
+def shown_plain(text: str) -> str:
     """Escape a text for a place that takes no markup (a title, an attribute); code points as in `shown`."""
     return "".join(f"U+{ord(c):04X}" if is_out_of_place(c) else html.escape(c) for c in text)
 
@@ -63,7 +63,7 @@ def figure(name: str, words: str, drawing: str) -> str:
     """
     if not drawing:
         return ""
-    heading = f"<figcaption>{html.escape(name)} <span>{html.escape(words)}</span></figcaption>"
+    heading = f"<figcaption>{shown(name)} <span>{shown(words)}</span></figcaption>"
     return f"<figure>{heading}\n{drawing}</figure>"
 
 
