@@ -61,7 +61,7 @@ def render_page(
         _where(found),
         _confusions(found.confusions, matrix, crops or Crops()),
         _reliabilities(found),
-        _lines("Worst lines", "", worst),
+        _lines("Worst lines", f"Those with the highest CER. Marks: {legend()}", worst),
         _lines(
             "Sure, but wrong", "The lines with errors that the model is most sure of: is the reference right?", surest
         ),
@@ -237,7 +237,7 @@ def _lines(heading: str, words: str, lines: Iterable[tuple[ScoredLine, Pixels]])
     pictures = [_line(line, pixels) for line, pixels in lines]
     if not pictures:
         return ""
-    return f'<h2>{heading}</h2>\n<p class="faint">{words} {legend()}</p>\n' + "\n".join(pictures)
+    return f'<h2>{heading}</h2>\n<p class="faint">{words}</p>\n' + "\n".join(pictures)
 
 
 def _line(line: ScoredLine, pixels: Pixels) -> str:
