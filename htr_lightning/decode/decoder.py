@@ -11,6 +11,7 @@ from torch import Tensor
 from htr_lightning.charset import Charset, printable
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.decode.lexicon import read_lexicon
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
 from htr_lightning.lm.tables import ContextTables
@@ -35,6 +36,8 @@ def beam(
     lm: str | None = None,
     lm_weight: float = 0.5,
     insertion_bonus: float = 1.0,
+    lexicon: str | None = None,
+    unknown_word_cost: float | None = None,
     width: int = 16,
     max_classes: int = 12,
     min_probability: float = 1e-4,
@@ -48,6 +51,8 @@ def beam(
         lm: an ARPA file of characters; None for no language model, and no insertion bonus.
         lm_weight: see `BeamSearch`, as the others.
         insertion_bonus: only with a language model.
+        lexicon: a text file, or a manifest of texts, whose words are the only ones; None for any words.
+        unknown_word_cost: of each word that is not in it; None forbids them.
         width: of the beam.
         max_classes: of a frame.
         min_probability: of a class in a frame.
@@ -56,6 +61,7 @@ def beam(
 
     Raises:
         LanguageModelError: the file is missing, damaged, too large, or writes other characters.
+        LexiconError: the file is missing, malformed, or has no word that the recogniser can write.
         ValueError: a value is out of its range.
     """
     search = BeamSearch(
@@ -63,6 +69,8 @@ def beam(
         lm=None if lm is None else tables(lm, charset, max_ngrams=max_ngrams),
         lm_weight=lm_weight,
         insertion_bonus=0.0 if lm is None else insertion_bonus,
+        lexicon=None if lexicon is None else read_lexicon(Path(lexicon), charset),
+        unknown_word_cost=unknown_word_cost,
         max_classes=max_classes,
         min_probability=min_probability,
         blank_probability=blank_probability,

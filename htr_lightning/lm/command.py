@@ -2,10 +2,10 @@
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.charset import normalize
+from htr_lightning.lm.texts import texts_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,28 +58,6 @@ def parser_of_lm() -> argparse.ArgumentParser:
                         help="Unicode form, that of the recogniser (default: NFC)")  # fmt: skip
     parser.add_argument("--on", type=Path, metavar="TEXT", help="also say how well it foretells this text, unseen")
     return parser
-
-
-def texts_of(path: Path, column: str, normalization: str) -> Iterator[str]:
-    """Yield the lines of a manifest or of a text file.
-
-    Raises:
-        DataError: missing, malformed, or not UTF-8.
-    """
-    from htr_lightning.data.line import DataError, clean_text
-    from htr_lightning.data.sources.manifest import read_manifest
-
-    if path.suffix.lower() in (".tsv", ".csv", ".jsonl"):
-        lines: Iterator[str] = (line.text for line in read_manifest(path, text_column=column))
-    else:
-        try:
-            lines = iter(path.read_text(encoding="utf-8-sig").splitlines())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is not UTF-8 text ({error.reason}); convert it") from None
-    for line in lines:
-        yield normalize(clean_text(line), normalization)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

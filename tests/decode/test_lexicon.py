@@ -1,0 +1,214 @@
+"""A lexicon allows what it should, and a beam search with it finds what going through all texts finds."""
+
+import itertools
+import logging
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from htr_lightning import evaluate, predict
+from htr_lightning.charset import Charset
+from htr_lightning.config import conf_dir, validate
+from htr_lightning.decode.beam import BeamSearch
+from htr_lightning.decode.decoder import beam
+from htr_lightning.decode.lexicon import ROOT, Lexicon, LexiconError, read_lexicon, words_of
+from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.tables import ContextTables
+
+SMALL = Charset("abA ")
+ALLOWED = {"ab", "Ab", "a", "A", "bab"}  # what SMALL can write of "ab", "a" and "bab", also capitalised
+MODEL = learn(["ab ab", "bab a", "bb a", "Ab"], 3)
+EVERYTHING = {"max_classes": 4, "min_probability": 0.0, "blank_probability": 1.0}
+
+LARGE = Charset("abcABCéÉ̂' -12")
+texts = st.text("".join(LARGE.characters), max_size=8)
+
+
+def walk(lexicon: Lexicon, ids: Sequence[int]) -> int:
+    """How many words of a text are not in a lexicon."""
+    node, unknown = np.array([[ROOT]]), 0
+    for id in ids:
+        after, breaks = lexicon.after(node, np.array([[id]]))
+        node, unknown = after[:, :, 0], unknown + int(breaks.sum())
+    return unknown + int(~lexicon.is_end[node[0, 0]])
+
+
+@settings(max_examples=200, deadline=None)
+@given(words=st.lists(st.text("abcé̂", min_size=1, max_size=4), min_size=1, max_size=6), text=texts)
+def test_every_word_outside_the_lexicon_is_noticed_once(words: list[str], text: str) -> None:
+    lexicon = Lexicon([*words, "a"], LARGE)
+    composed = [LARGE.normalize(word) for word in [*words, "a"]]
+    spellings = {s for w in composed for s in (w, w[0].upper() + w[1:], w.upper())}
+    found = re.findall("[^' 0-9-]+", text)
+    assert words_of(text) == found
+    ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalised: a recogniser may write e and ̂ apart
+    assert walk(lexicon, ids) == sum(word not in spellings for word in found)
+    for word in spellings:
+        if not LARGE.unknown(word):
+            assert walk(lexicon, LARGE.encode(f"{word}-1{word}")) == 0
+
+
+def test_nodes_are_those_of_a_trie() -> None:
+    lexicon = Lexicon(["ab", "abc", "abd", "b"], Charset("abcd"))
+    assert len(lexicon.is_end) == 2 + len(["a", "ab", "abc", "abd", "b"])
+    assert lexicon.is_end.sum() == 2 + 4 and lexicon.num_words == 4
+
+
+def test_words_end_at_anything_but_letters_and_marks() -> None:
+    assert words_of("l'été, 12x̄y aujourd’hui—peut-être\n№ ª²") == [
+        "l", "été", "x̄y", "aujourd", "hui", "peut", "être", "ª",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "unknown"), [
+    ("été", 0), ("Été", 0), ("ÉTÉ", 0), ("ÉtÉ", 1), ("éTé", 1), ("Été-ÉTÉ été", 0), ("ét", 1), ("étés", 1),
+    ("Paris", 0), ("PARIS", 0), ("paris", 1), ("été12 paris", 1), ("", 0), (" -- 12", 0),
+])  # fmt: skip
+def test_words_are_also_written_capitalised_and_in_capitals(text: str, unknown: int) -> None:
+    charset = Charset("abcdeéiprstABEÉTPRISparis -12".translate({ord(c): None for c in "paris"}) + "paris")
+    lexicon = Lexicon(["été de Paris 1900"], charset)
+    assert walk(lexicon, charset.encode(text)) == unknown
+
+
+def every_text(log_probs: Tensor, lm_weight: float, cost: float | None) -> list[tuple[float, str]]:
+    """All texts of a line that are allowed with what they score, best first, by going through all paths."""
+    found: dict[str, float] = {}
+    for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
+        text = SMALL.decode(c for c, _ in itertools.groupby(path) if c)
+        probability = sum(float(log_probs[t, c]) for t, c in enumerate(path))
+        found[text] = float(np.logaddexp(found.get(text, -np.inf), probability))
+    scored = []
+    for text, value in found.items():
+        unknown = sum(word not in ALLOWED for word in text.split())
+        if cost is not None or not unknown:
+            scored.append((value + lm_weight * MODEL.log_probability(text) - (cost or 0) * unknown, text))
+    return sorted(scored, reverse=True)
+
+
+@pytest.mark.parametrize(("lm_weight", "cost"), [(0.0, None), (0.0, 1.5), (0.7, None), (0.7, 0.5), (0.0, 0.0)])
+def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
+    scores = torch.randn(8, 4, 5, generator=torch.Generator().manual_seed(5)) * 2
+    search = BeamSearch(
+        width=400,
+        lm=ContextTables(MODEL, SMALL),
+        lm_weight=lm_weight,
+        lexicon=Lexicon(["ab a bab"], SMALL),
+        unknown_word_cost=cost,
+        **EVERYTHING,
+    )
+    found = search.readings(scores, torch.full((8,), 4), num_best=6)
+    for line, hypotheses in zip(scores.log_softmax(2), found, strict=True):
+        for (score, text), hypothesis in zip(every_text(line, lm_weight, cost)[:6], hypotheses, strict=True):
+            assert SMALL.decode(hypothesis.ids) == text
+            assert hypothesis.score == pytest.approx(score, abs=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
+def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
+    scores = torch.randn(4, 12, 5, generator=torch.Generator().manual_seed(seed)) * sharpness
+    search = BeamSearch(width=width, lexicon=Lexicon(["ab a bab"], SMALL))
+    for ids in search.best(scores, torch.tensor([12, 5, 1, 9])):
+        assert set(SMALL.decode(ids).split()) <= ALLOWED
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: int) -> None:
+    scores = torch.randn(4, 4, 5, generator=torch.Generator().manual_seed(seed)) * 3
+    lengths = torch.tensor([4, 2, 3, 4])
+    everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
+    plain = BeamSearch().best(scores, lengths)
+    assert BeamSearch(lexicon=Lexicon(everything, SMALL)).best(scores, lengths) == plain
+    assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).best(scores, lengths) == plain
+
+
+def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
+    scores = torch.full((1, 2, 5), -20.0)
+    scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 5.0
+    lexicon = Lexicon(["bab"], SMALL)
+    assert BeamSearch(width=1, lexicon=lexicon).best(scores, torch.tensor([2])) == [SMALL.encode("b")]
+    assert BeamSearch(width=9, lexicon=lexicon).best(scores, torch.tensor([2])) == [[]]
+
+
+def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "words.txt").write_text("bab\nab Ab-βγ\n\n", encoding="utf-8")
+    (tmp_path / "lines.tsv").write_text("image\ttext\na.png\tab bab\nb.png\tbab, Ab: βγ\n", encoding="utf-8")
+    found = []
+    for name in ("words.txt", "lines.tsv"):
+        caplog.clear()
+        found.append(read_lexicon(tmp_path / name, SMALL))
+        assert found[-1].num_words == 3 and found[-1].left_out == ["βγ"]
+        assert f"{name}: 1 of 4 words are left out, as the recogniser lacks characters of them, such as " in caplog.text
+        assert caplog.text.endswith("'β' (U+03B2 GREEK SMALL LETTER BETA) of 'βγ'\n")
+    assert (found[0].is_end == found[1].is_end).all()
+
+
+def test_words_that_can_only_be_written_in_capitals_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    capitals = Charset("AB ")
+    lexicon = Lexicon(["ab"], capitals)
+    assert not lexicon.left_out and walk(lexicon, capitals.encode("AB AB")) == 0 and walk(lexicon, [1]) == 1
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
+    ("none.tsv", None, r"none\.tsv: there is no such manifest"),
+    ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: is not UTF-8 text"),
+    ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words, or a manifest with texts"),
+    ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
+    ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: has no column 'text'"),
+    ("greek.txt", "βγ γ".encode(), r"greek\.txt: none of its words \(2\) can be written by the recogniser, which lacks "
+                                   r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script"),
+])  # fmt: skip
+def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(LexiconError, match=words):
+        beam(SMALL, lexicon=str(tmp_path / name))
+
+
+def test_a_negative_cost_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"decoder\.unknown_word_cost: -1\.0 is negative; give 0 or more"):
+        BeamSearch(unknown_word_cost=-1.0)
+
+
+def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "words.txt").write_text("ab\nbab\n")
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        overrides = ["decoder=beam", f"decoder.lexicon={tmp_path / 'words.txt'}", "+decoder.unknown_word_cost=3.0"]
+        cfg = compose("config", overrides=["dataset=lines", f"dataset.root={tmp_path}", *overrides])
+    validate(cfg)
+    scores = torch.full((1, 2, 5), -9.0)
+    scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 9.0
+    assert instantiate(cfg.decoder, _convert_="all")(SMALL)(scores, torch.tensor([2])) == [SMALL.encode("b")]
+    with caplog.at_level(logging.INFO):
+        assert beam(SMALL, lexicon=cfg.decoder.lexicon)(scores, torch.tensor([2])) == [[]]
+    assert not caplog.text
+
+
+def test_predict_and_evaluate_read_words_of_a_lexicon(
+    write_lines: Callable[[Sequence[str], str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = write_lines(["la table est dans la nuit", "il est dans la nuit"], "val")
+    (tmp_path / "words.txt").write_text("il lit\nla tablette dans une nuit\n")
+    allowed = set((tmp_path / "words.txt").read_text().split())
+    lexicon = ["--lexicon", str(tmp_path / "words.txt")]
+    predict.main(["zoo:latin", str(lines / "val"), *lexicon])
+    shown = capsys.readouterr().out
+    assert {word.lower() for word in words_of(shown)} <= allowed
+    assert shown.count("dans la nuit") == 2
+    predict.main(["zoo:latin", str(lines / "val"), *lexicon, "--unknown-word-cost", "0"])
+    free = capsys.readouterr().out
+    predict.main(["zoo:latin", str(lines / "val"), "--beam", "16"])
+    assert capsys.readouterr().out == free != shown
+    with pytest.raises(SystemExit, match=r"--lexicon .*none\.txt: cannot be read"):
+        evaluate.main(["zoo:latin", "--data", str(lines / "val.tsv"), "--lexicon", str(tmp_path / "none.txt")])
