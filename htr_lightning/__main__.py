@@ -7,6 +7,7 @@ COMMANDS = {
     "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
     "compare": ("htr_lightning.evaluation.compare", "compare two models that were measured on the same lines"),
     "predict": ("htr_lightning.predict", "read line images with a model"),
+    "explain": ("htr_lightning.explain.command", "show what a model saw in lines: frames, alternatives, pixels"),
     "lm": ("htr_lightning.lm.command", "learn a language model, a character n-gram, from texts"),
     "tune": ("htr_lightning.tune", "find how much a language model should count"),
     "calibrate": ("htr_lightning.calibrate", "make a model as sure as it is right"),

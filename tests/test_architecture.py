@@ -25,6 +25,8 @@ FORBIDDEN = {
     "evaluation": ("lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.doctor"),
     "evaluation/compare.py": ("torch", "htr_lightning.metrics", "htr_lightning.reader"),
     "evaluation/difference.py": ("torch", "htr_lightning.metrics", "htr_lightning.reader"),
+    "explain": ("lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.data.module"),
+    "explain/command.py": ("captum", "lightning", "hydra", "htr_lightning.run", "htr_lightning.task"),
     "page": ("torch", "lightning", "hydra", "htr_lightning.data.sources", "htr_lightning.data.module"),
     "model": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task", "htr_lightning.charset"),
     "decode": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),
