@@ -1,4 +1,6 @@
-"""Learn a character n-gram from copiste's training text, tune it on val, measure it and its speed; see README.md.
+"""Learn a character n-gram from copiste's training text, tune it on val, measure it, a lexicon, and their speed.
+
+See README.md.
 
 Needs HTR_DATA.
 """
@@ -65,10 +67,15 @@ def main() -> None:
     program("tune", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
     best: Weights = json.loads(tuned.read_text())["best"]
     weights = ["--lm-weight", str(best["lm_weight"]), "--insertion-bonus", str(best["insertion_bonus"])]
+    lexicon = ["--lexicon", str(DATA / "train.tsv"), "--unknown-word-cost"]
     result = {
         "weights": {key: best[key] for key in ("lm_weight", "insertion_bonus")},
         "greedy": {split: scores(split) for split in ("val", "test")},
         "beam 16, 6-gram": {split: scores(split, "--lm", str(lm), *weights) for split in ("val", "test")},
+        "beam 16, lexicon": {split: scores(split, *lexicon, "6") for split in ("val", "test")},
+        "beam 16, 6-gram, lexicon": {
+            split: scores(split, "--lm", str(lm), *weights, *lexicon, "4") for split in ("val", "test")
+        },
         "lines/s": lines_per_second(lm, best),
         "threads": torch.get_num_threads(),
     }
