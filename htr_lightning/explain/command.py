@@ -30,10 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(argv)
     if importlib.util.find_spec("captum") is None:
         raise SystemExit(MISSING)
-    paths = list(image_files(options.images, parser))
-    files = outputs(paths, options.out)
-    if options.text is not None and len(paths) > 1:
-        parser.error("--text: the text of one line; name one image")
+    paths, files = files_of(options, parser)
 
     from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.explain.attribution import attribute
@@ -43,11 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = device_named(options.device, parser.error)
     try:
         model = load_model(options.model, device)
-        options.out.mkdir(parents=True, exist_ok=True)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
-    except OSError as error:
-        raise SystemExit(f"--out {options.out}: cannot be made ({error.strerror})") from None
+    _make(options.out)
     decoder = decoder_of(options, model.charset)
     failed = 0
     for path, (picture, page) in zip(paths, files, strict=True):
@@ -109,21 +104,33 @@ def chosen(first_and_last: tuple[int, int] | None, number: int) -> range:
     return range(min(first - 1, number), min(last, number))
 
 
-def outputs(paths: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
-    """Return the files of each line: picture and page. Lines of one name are numbered.
+def files_of(
+    options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> tuple[list[Path], list[tuple[Path, Path]]]:
+    """Return the line images, and for each its picture and its page. Lines of one name are numbered.
 
     Raises:
         SystemExit: a picture would take the place of a line image.
     """
     from htr_lightning.page.names import unique_ids
 
+    paths, folder = list(image_files(options.images, parser)), options.out
+    if options.text is not None and len(paths) > 1:
+        parser.error("--text: the text of one line; name one image")
     names = unique_ids([path.stem for path in paths])
     files = [(folder / f"{name}.png", folder / f"{name}.html") for name in names]
     lines = {path.resolve() for path in paths}
     for picture, _ in files:
         if picture.resolve() in lines:
             raise SystemExit(f"--out {folder}: {picture} is one of the line images; choose another folder")
-    return files
+    return paths, files
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"--out {folder}: cannot be made ({error.strerror})") from None
 
 
 def _write(evidence: "Evidence", found: "Attributions", method: "Method", picture: Path, page: Path) -> None:
