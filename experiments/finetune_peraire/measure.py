@@ -1,6 +1,7 @@
 """Fine-tune zoo:latin to peraire's hand with ever more lines, and train from nothing beside it; see README.md.
 
-Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew.
+Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew. The names of
+ways on the command line (zoo:latin, nothing) choose what is run.
 """
 
 import json
@@ -65,7 +66,7 @@ def main() -> None:
         "zero-shot": {split: scores("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")},
         **{way: {} for way in WAYS},
     }
-    for way in WAYS:
+    for way in sys.argv[1:] or WAYS:
         for number in (100, 1787, 400, 50):
             result[way][str(number)] = trained(way, number)
             (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
