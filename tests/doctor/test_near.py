@@ -70,4 +70,4 @@ def test_like_texts_by_the_thousand_take_no_quadratic_time() -> None:
     forms = [f"reçu de monsieur Durand la somme de {number} francs et {number % 97} centimes" for number in range(6000)]
     start = time.monotonic()
     assert len(near_duplicates(forms[:3000], forms[3000:])) > 2000
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60  # about one; quadratic, it would be minutes
