@@ -135,7 +135,7 @@ def warn_of_unknown(unknown: Counter[str], data: Path) -> None:
     """Name the characters that the model cannot write; each of them counts as an error."""
     for character, count in unknown.most_common():
         print(
-            f"{data}: {printable(character)} stands {count} times in the texts but is not in the model's charset; "
+            f"{data}: {printable(character)}, {count:,} x in the texts, is not in the model's charset; "
             "every one counts as an error",
             file=sys.stderr,
         )

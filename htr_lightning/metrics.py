@@ -1,4 +1,4 @@
-"""How well hypotheses agree with references: pure functions, and the metrics that accumulate them.
+"""How well hypotheses agree with references: pure functions, and the metric that accumulates them.
 
 Definitions, over a whole set of lines:
 
@@ -83,125 +83,15 @@ def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalizati
     return _rate(sum(edit_distance(r, h) for r, h in tokens), sum(len(r) for r, _ in tokens))
 
 
-class CharacterErrorRate(Metric):
-    """Accumulates `cer` over batches and devices."""
-
-    is_differentiable = False
-    higher_is_better = False
-    full_state_update = False
-
-    edits: Tensor
-    length: Tensor
-
-    def __init__(self, normalization: Normalization = "NFC") -> None:
-        super().__init__()
-        self.normalization = normalization
-        _add_counts(self, "edits", "length")
-
-    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
-        """Add lines: what they say, and what was read."""
-        edits, length = _count_character_edits(_pairs(references, hypotheses, self.normalization))
-        self.edits += edits
-        self.length += length
-
-    def compute(self) -> Tensor:
-        """Return the error rate of all lines so far."""
-        return _rate_tensor(self.edits, self.length)
-
-
-class WordErrorRate(Metric):
-    """Accumulates `wer` over batches and devices."""
-
-    is_differentiable = False
-    higher_is_better = False
-    full_state_update = False
-
-    edits: Tensor
-    length: Tensor
-
-    def __init__(self, normalization: Normalization = "NFC") -> None:
-        super().__init__()
-        self.normalization = normalization
-        _add_counts(self, "edits", "length")
-
-    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
-        """Add lines: what they say, and what was read."""
-        edits, length = _count_word_edits(_pairs(references, hypotheses, self.normalization))
-        self.edits += edits
-        self.length += length
-
-    def compute(self) -> Tensor:
-        """Return the error rate of all lines so far."""
-        return _rate_tensor(self.edits, self.length)
-
-
-class LineAccuracy(Metric):
-    """The share of the lines that were read without any error; 0 without lines."""
-
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-
-    correct: Tensor
-    lines: Tensor
-
-    def __init__(self, normalization: Normalization = "NFC") -> None:
-        super().__init__()
-        self.normalization = normalization
-        _add_counts(self, "correct", "lines")
-
-    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
-        """Add lines: what they say, and what was read."""
-        pairs = _pairs(references, hypotheses, self.normalization)
-        self.correct += sum(reference == hypothesis for reference, hypothesis in pairs)
-        self.lines += len(pairs)
-
-    def compute(self) -> Tensor:
-        """Return the share of correct lines so far."""
-        return _quotient(self.correct, self.lines)
-
-
-class CharacterScores(Metric):
-    """Precision, recall and F1 of the characters (see the module for their definition).
+class RecognitionMetrics(Metric):
+    """Accumulates error rates, accuracy, precision, recall and F1 over batches and devices.
 
     Micro averages count all characters alike; macro averages count all classes alike that occur in a
-    reference or in a hypothesis.
+    reference or in a hypothesis. The characters of each line are aligned only once.
 
     Args:
         charset: its characters are the classes, and its normalisation is applied to both sides; all
             characters outside of it share one more class, though each matches only itself.
-    """
-
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-
-    matches: Tensor
-    in_references: Tensor
-    in_hypotheses: Tensor
-
-    def __init__(self, charset: Charset) -> None:
-        super().__init__()
-        self.charset = charset
-        _add_counts(self, "matches", "in_references", "in_hypotheses", num=charset.num_classes)
-
-    def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
-        """Add lines: what they say, and what was read."""
-        counts = _align(_pairs(references, hypotheses, self.charset.normalization), self.charset)
-        self.matches += counts.matches.to(self.matches.device)
-        self.in_references += counts.in_references.to(self.in_references.device)
-        self.in_hypotheses += counts.in_hypotheses.to(self.in_hypotheses.device)
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return ``precision_micro``, ``recall_micro``, ``f1_micro``, and the same three with ``_macro``."""
-        return _scores(self.matches, self.in_references, self.in_hypotheses)
-
-
-class RecognitionMetrics(Metric):
-    """All of the above at once; the characters of each line are aligned only once.
-
-    Args:
-        charset: see `CharacterScores`.
     """
 
     is_differentiable = False
@@ -242,12 +132,11 @@ class RecognitionMetrics(Metric):
 
         The last three are micro averages; ``precision_macro`` and so on are macro averages.
         """
-        scores = _scores(self.matches, self.in_references, self.in_hypotheses)
         return {
             "cer": _rate_tensor(self.edits, self.in_references.sum()),
             "wer": _rate_tensor(self.word_edits, self.words),
             "accuracy": _quotient(self.correct, self.lines),
-            **{name.removesuffix("_micro"): score for name, score in scores.items()},
+            **_scores(self.matches, self.in_references, self.in_hypotheses),
         }
 
 
@@ -340,6 +229,6 @@ def _scores(matches: Tensor, in_references: Tensor, in_hypotheses: Tensor) -> di
         by_class = _quotient(factor * matches, denominator)
         micro = _quotient(factor * matches.sum(), denominator.sum())
         macro = _quotient(by_class.sum(), occurs.sum())  # a class that does not occur adds 0
-        scores[f"{name}_micro"] = torch.where(occurs.any(), micro, 1.0)
+        scores[name] = torch.where(occurs.any(), micro, 1.0)
         scores[f"{name}_macro"] = torch.where(occurs.any(), macro, 1.0)
     return scores

@@ -1,5 +1,6 @@
 """Lines to test with: typeset, so that tests need no data and no fonts."""
 
+import html.parser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,36 @@ def typeset(text: str, height_px: int = 32) -> Image.Image:
     image = Image.new("L", (int(font.getlength(text)) + 16, height_px), 255)
     ImageDraw.Draw(image).text((8, 2), text, 0, font)
     return image
+
+
+class _Elements(html.parser.HTMLParser):
+    """Checks that every element is closed where it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.seen.add(tag)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def elements_of() -> Callable[[str], set[str]]:
+    """Return a check that a page is well-formed; it gives the names of the page's elements."""
+
+    def check(page: str) -> set[str]:
+        elements = _Elements()
+        elements.feed(page)
+        assert not elements.open
+        return elements.seen
+
+    return check
 
 
 def texts(number: int, seed: int = 0) -> list[str]:

@@ -1,0 +1,20 @@
+"""Write zoo:latin as a model for lines of another height, to be trained on: the same weights, as columns are max-pooled.
+
+    python experiments/pretrain_latin/taller.py 64 runs/taller.safetensors
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from htr_lightning.checkpoint import load_model, write_model
+
+height_px, out = int(sys.argv[1]), Path(sys.argv[2])
+model = load_model("zoo:latin")
+info = replace(
+    model.info,
+    arguments={**model.info.arguments, "height_px": height_px},
+    preprocess={**model.info.preprocess, "height_px": height_px},
+)
+out.parent.mkdir(parents=True, exist_ok=True)
+write_model(out, model.network.state_dict(), info)
