@@ -1,0 +1,90 @@
+"""What was found and read on a page, whatever it is written as afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from htr_lightning.decode.positions import Character, Word
+from htr_lightning.page.layout import Points, no_points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadLine:
+    """A line of a page, and what was read in it.
+
+    Attributes:
+        id: unique on its page, an XML name.
+        text: empty where nothing could be read.
+        confidence: 0..1, the recogniser's probability of the whole text.
+        polygon: its outline, ``(n, 2)`` px of the page's image.
+        baseline: ``(n, 2)`` px, from its beginning to its end.
+        characters: those of the text with their places on the page, spaces included; in the order of the text. Empty
+            where places were not asked for.
+        words: see ``characters``: what stands between spaces.
+        problem: why the line could not be read; empty where it could.
+    """
+
+    id: str
+    text: str = ""
+    confidence: float = 0.0
+    polygon: Points = field(default_factory=no_points)
+    baseline: Points = field(default_factory=no_points)
+    characters: tuple[Character, ...] = ()
+    words: tuple[Word, ...] = ()
+    problem: str = ""
+
+    def spelled(self) -> Iterator[tuple[Word, tuple[Character, ...]]]:
+        """Yield each word with its characters."""
+        rest = iter(self.characters)
+        for word in self.words:
+            characters = (next(c for c in rest if c.text != " "), *(next(rest) for _ in range(len(word.text) - 1)))
+            yield word, characters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadRegion:
+    """Lines that belong together: a column, a paragraph, a note in the margin.
+
+    Attributes:
+        id: unique on its page, an XML name.
+        polygon: around all of its lines, ``(n, 2)`` px.
+        lines: in reading order.
+        kind: ``paragraph`` or ``marginalia``, as PAGE calls them; or what a layout file called the region.
+    """
+
+    id: str
+    polygon: Points
+    lines: tuple[ReadLine, ...]
+    kind: str = "paragraph"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadPage:
+    """A page that was read.
+
+    Attributes:
+        image_name: of its image or document, without folders.
+        width_px: of the image.
+        height_px: of the image.
+        regions: in reading order; none where no writing was found.
+        number: of the page in a document of several, from 1; None for an image that is one page.
+        model: what read it, as the user named it.
+        notes: what the user should know of the page, one sentence each (such as that it lies upside down).
+    """
+
+    image_name: str
+    width_px: int
+    height_px: int
+    regions: tuple[ReadRegion, ...]
+    number: int | None = None
+    model: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[ReadLine, ...]:
+        """All lines in reading order."""
+        return tuple(line for region in self.regions for line in region.lines)
+
+    @property
+    def text(self) -> str:
+        """The text in reading order: a row for each line, an empty row between regions."""
+        return "\n\n".join("\n".join(line.text for line in region.lines) for region in self.regions)
