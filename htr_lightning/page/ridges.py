@@ -24,7 +24,9 @@ _STEP_PX = 1.3  # a ridge moves by at most so much from column to column, scaled
 _SHORTEST = 0.8  # ridge, in distances of lines
 _DOUBLE = 0.5  # distances of lines within which a shorter ridge belongs to a longer one
 _LEAST_PX = 8.0  # distance of lines that can be told from noise
-_JOIN_ALONG, _JOIN_ACROSS = 6.0, 0.3  # gaps that ridges are joined over, in distances of lines
+_JOIN_ALONG = 6.0  # gap that ridges are joined over, in distances of lines
+_JOIN_ACROSS = 0.45, 0.3  # how far they may miss each other: over gaps up to the next number, and over wider ones
+_JOIN_ACROSS_NEAR = 1.5
 
 
 @dataclass(slots=True)
@@ -110,16 +112,19 @@ def _sharpness(image: Floats) -> float:
     return float(np.square(np.diff(_smooth(image.sum(1)))).sum())
 
 
-def find_ridges(ink: Mask) -> tuple[list[Ridge], float]:
+def find_ridges(ink: Mask, distance: float | None = None) -> tuple[list[Ridge], float]:
     """Find the middle of each line.
 
     Args:
         ink: ``(H, W)``.
+        distance: of lines in px, where it is known.
 
     Returns:
         Ridges in px of the ink, those on one line joined over gaps; and the distance of lines that the writing was
         taken to have, in px (0 where there is no writing).
     """
+    if distance is not None:
+        return _without_doubles(_ridges(ink, distance), distance), distance
     letters = letter_height(ink)
     if letters is None:
         return [], 0.0
@@ -231,7 +236,8 @@ def _join(ridges: list[Ridge], size: float) -> list[Ridge]:
                 apart = abs(float(left.at(middle, 3 * size)) - float(right.at(middle, 3 * size)))
                 apart = max(apart, 0.7 * abs(left.y[-1] - right.y[0]) - 0.1 * max(gap, 0))
                 cost = gap + 10 * apart
-                if apart <= _JOIN_ACROSS * size and (best is None or cost < best[0]):
+                most = _JOIN_ACROSS[0] if gap <= _JOIN_ACROSS_NEAR * size else _JOIN_ACROSS[1]
+                if apart <= most * size and (best is None or cost < best[0]):
                     best = cost, i, j
         if best is None:
             return ridges

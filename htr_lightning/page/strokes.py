@@ -1,5 +1,6 @@
 """Which ink belongs to which line, and where in it the line begins, ends, stands and reaches."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,13 +16,16 @@ _BEYOND = 1.5  # distances of lines that a line goes on beyond its ridge
 _SURE = 0.75  # share of a piece of ink near one line that makes it that line's, whole
 _SMALL = 0.9  # height, in distances of lines, up to which a piece of ink is one line's in any case
 _SPECK = 0.012  # area, in squared distances of lines, below which a piece of ink is dust or a dot
+_DOTS = 0.7, 0.45  # distances of lines above and below the middle of a line between which its dots are
 _LONELY = 2.0  # distances of lines between a speck and the rest of its line
 _SHORTEST, _LEAST_INK = 0.6, 0.06  # width and area of the ink of a line, in distances of lines and their squares
 _WIDE_GAP = 8.0  # distances of lines between two pieces of writing that are two lines
 _WINDOW, _STEP = 3.0, 1.0  # in distances of lines: over which the baseline is found, and how often
 _ABOVE, _BELOW = 0.45, 0.12  # outline around the baseline at least, in distances of lines
 _SWAY = 0.45  # distances of lines over which an outline is as high as its highest stroke
+_CLOSE_ROWS_WINDOW, _CLOSE_ROWS_VALLEY = 4.0, 0.4  # distances of lines looked at together; ink left between rows
 _PAD_PX = 2
+_ENDS = 0.1, 0.3  # distances of lines that an outline goes on beyond the ink: a full stop on a rule goes with the rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +52,14 @@ class Strokes:
     def right(self) -> int:
         """The column of the page behind its last."""
         return self.left + self.strip.shape[1]
+
+    def on_page(self, shape: tuple[int, ...]) -> Mask:
+        """Return the ink in its place on a page of a shape."""
+        page = np.zeros(shape, np.uint8)
+        rows, columns = np.nonzero(self.strip)
+        heights = np.round(self.ridge[columns]).astype(int) + rows - len(self.strip) // 2
+        page[heights, columns + self.left] = 1
+        return page
 
     def gaps(self, least: float) -> list[tuple[int, int]]:
         """Return where the page has no ink of the line between its first and its last, over ``least`` px at least."""
@@ -126,6 +138,9 @@ def _straightened(own: NDArray[np.bool_], ridge: Ridge, distance: float) -> Stro
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(strip, connectivity=8)
     speck = boxes[:, 4] < _SPECK * distance * distance
     speck[0] = True
+    middle = boxes[:, 1] + boxes[:, 3] / 2 - reach
+    dust = speck & ((middle < -_DOTS[0] * distance) | (middle > _DOTS[1] * distance))
+    strip[dust[labels]] = 0
     writing = np.flatnonzero((~speck[labels] & (strip > 0)).any(0))
     if not len(writing):
         return None
@@ -145,7 +160,7 @@ def _parts(line: Strokes) -> Iterator[Strokes]:
 def cut_at(line: Strokes, columns: list[int]) -> Iterator[Strokes]:
     """Cut a line at columns of the page, and each part down to its ink."""
     bounds = [line.left, *columns, line.right]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         part = line.part(start - line.left, end - line.left)
         inked = np.flatnonzero(part.strip.any(0))
         if len(inked):
@@ -155,6 +170,27 @@ def cut_at(line: Strokes, columns: list[int]) -> Iterator[Strokes]:
 def _is_line(line: Strokes) -> bool:
     area = int(line.strip.sum())
     return line.strip.shape[1] >= _SHORTEST * line.distance and area >= _LEAST_INK * line.distance**2
+
+
+def rows_in(line: Strokes) -> float | None:
+    """Return how far apart the rows are, in px, of small writing of which several pass for one line; None of a line.
+
+    Over most of its length, there is then hardly any ink between two dense rows.
+    """
+    size = int(_CLOSE_ROWS_WINDOW * line.distance)
+    steps = []
+    for start in range(0, max(1, line.strip.shape[1] - size // 2), size):
+        profile = line.strip[:, start : start + size].sum(1, dtype=np.float32)[:, None]
+        profile = cv2.GaussianBlur(profile, (1, 0), sigmaX=1, sigmaY=0.04 * line.distance)[:, 0]
+        crests = np.flatnonzero((profile[1:-1] >= profile[:-2]) & (profile[1:-1] > profile[2:])) + 1
+        crests = crests[profile[crests] > 0.5 * profile.max()]
+        deep = [
+            b - a
+            for a, b in itertools.pairwise(crests.tolist())
+            if profile[a:b].min() < _CLOSE_ROWS_VALLEY * min(profile[a], profile[b])
+        ]
+        steps.append(float(max(deep, default=0)))
+    return float(np.median(steps)) or None
 
 
 def baseline_of(line: Strokes) -> NDArray[np.float32]:
@@ -213,8 +249,8 @@ def outline_of(line: Strokes, baseline: NDArray[np.float32]) -> NDArray[np.float
     bottoms = cv2.dilate(bottoms[None], kernel)[0] + _PAD_PX
     chosen = np.unique(np.r_[np.arange(0, width, max(1, int(0.3 * distance))), width - 1])
     xs = (chosen + line.left).astype(np.float32)
-    xs[0] -= _PAD_PX
-    xs[-1] += _PAD_PX
+    xs[0] -= _ENDS[0] * distance
+    xs[-1] += _ENDS[1] * distance
     upper = np.stack([xs, line.ridge[chosen] + tops[chosen]], axis=1)
     lower = np.stack([xs, line.ridge[chosen] + bottoms[chosen]], axis=1)[::-1]
     outline = np.concatenate([upper, lower]).astype(np.float32)

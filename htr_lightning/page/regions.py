@@ -1,0 +1,191 @@
+"""Which lines belong together, what is beside the text, and what is read before what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.page.layout import Points
+
+_OVERLAP = 0.3  # of the shorter of two lines, for them to be one above the other
+_APART = 1.8  # usual distances of lines between two lines of one region
+_MARGIN_WIDTH = 0.4  # of the main text, at most, for notes in the margin
+_OVERHANG = 0.15  # of its own width, that a note may reach over the main text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundLine:
+    """A line of writing on a page.
+
+    Attributes:
+        baseline: ``(n, 2)`` px, from its beginning to its end.
+        polygon: ``(n, 2)`` px, its outline.
+    """
+
+    baseline: Points
+    polygon: Points
+
+    @property
+    def left(self) -> float:
+        """Where it begins."""
+        return float(self.baseline[:, 0].min())
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return float(self.baseline[:, 0].max())
+
+    def height_at(self, x: float, slope: float) -> float:
+        """Return the height of its baseline; beyond its ends, along a slope."""
+        inside = min(max(x, self.left), self.right)
+        return float(np.interp(inside, self.baseline[:, 0], self.baseline[:, 1])) + slope * (x - inside)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundRegion:
+    """Lines that belong together.
+
+    Attributes:
+        lines: in reading order.
+        kind: ``paragraph`` or ``marginalia``.
+    """
+
+    lines: tuple[FoundLine, ...]
+    kind: str = "paragraph"
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of all outlines."""
+        points = np.concatenate([line.polygon for line in self.lines])
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        return left, top, right, bottom
+
+
+def arrange(lines: Sequence[FoundLine], distance: float) -> list[FoundRegion]:
+    """Group lines to regions, and put them in reading order.
+
+    Regions follow each other as in Breuel 2003, *High Performance Document Layout Analysis*, section 3: one is before
+    another if it is above it, or in a column to the left of it.
+
+    Args:
+        lines: of a page, in any order.
+        distance: of lines, in px.
+    """
+    if not lines:
+        return []
+    slope = float(np.median([_slope(line) for line in lines]))
+    blocks = _blocks(lines, distance, slope)
+    regions = [FoundRegion(tuple(_sorted(block, slope))) for block in blocks]
+    return _in_order(_with_margins(regions))
+
+
+def _slope(line: FoundLine) -> float:
+    across, down = (line.baseline[-1] - line.baseline[0]).tolist()
+    return float(np.clip(down / max(across, 1.0), -0.2, 0.2))
+
+
+def _sorted(lines: Sequence[FoundLine], slope: float) -> list[FoundLine]:
+    """Sort the lines of a region: from top to bottom, those on one height from left to right."""
+    middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
+    return sorted(lines, key=lambda line: (line.height_at(middle, slope), line.left))
+
+
+def _blocks(lines: Sequence[FoundLine], distance: float, slope: float) -> list[list[FoundLine]]:
+    """Put each line into the block of the one above it, if that is near."""
+    middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
+    order = sorted(lines, key=lambda line: line.height_at(middle, slope))
+    steps = []
+    above: list[int | None] = []
+    for number, line in enumerate(order):
+        candidates = [(_below(order[i], line, slope), i) for i in range(number) if _are_stacked(order[i], line)]
+        nearest = min((c for c in candidates if c[0] > 0), default=None)
+        above.append(None if nearest is None else nearest[1])
+        steps.append(np.inf if nearest is None else nearest[0])
+    near = [step for step in steps if step < 3 * distance]
+    usual = min(float(np.median(near)), 1.5 * distance) if near else distance
+    block_of: list[int] = []
+    blocks: list[list[FoundLine]] = []
+    last: dict[int, int] = {}
+    for number, line in enumerate(order):
+        parent = above[number]
+        joins = parent is not None and steps[number] <= _APART * usual and last.get(block_of[parent]) == parent
+        if parent is not None and joins:
+            block = block_of[parent]
+            blocks[block].append(line)
+        else:
+            block = len(blocks)
+            blocks.append([line])
+        block_of.append(block)
+        last[block] = number
+    return blocks
+
+
+def _are_stacked(a: FoundLine, b: FoundLine) -> bool:
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    return shared >= _OVERLAP * min(a.right - a.left, b.right - b.left)
+
+
+def _below(upper: FoundLine, lower: FoundLine, slope: float) -> float:
+    """Return how far one baseline is below another, where both are."""
+    x = (max(upper.left, lower.left) + min(upper.right, lower.right)) / 2
+    return lower.height_at(x, slope) - upper.height_at(x, slope)
+
+
+def _with_margins(regions: list[FoundRegion]) -> list[FoundRegion]:
+    """Mark narrow regions beside the main text."""
+    boxes = [region.box for region in regions]
+    main = max(range(len(regions)), key=lambda i: len(regions[i].lines) * (boxes[i][2] - boxes[i][0]))
+    left, top, right, bottom = boxes[main]
+    marked = []
+    for region, box in zip(regions, boxes, strict=True):
+        width = box[2] - box[0]
+        beside = box[2] <= left + _OVERHANG * width or box[0] >= right - _OVERHANG * width
+        level = min(box[3], bottom) - max(box[1], top) > 0
+        marginal = beside and level and width <= _MARGIN_WIDTH * (right - left)
+        marked.append(FoundRegion(region.lines, "marginalia") if marginal else region)
+    return marked
+
+
+def _in_order(regions: list[FoundRegion]) -> list[FoundRegion]:
+    """Sort topologically; where the rules leave a choice, the higher region first."""
+    boxes = np.array([region.box for region in regions])
+    before = _before(boxes)
+    left: set[int] = set(range(len(regions)))
+    order = []
+    while left:
+        free = [i for i in left if not any(before[j, i] for j in left if j != i)] or sorted(left)
+        first = min(free, key=lambda i: (boxes[i, 1], boxes[i, 0]))
+        order.append(regions[first])
+        left.remove(first)
+    return order
+
+
+def _before(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return ``(n, n)``: whether region i is read before region j."""
+    count = len(boxes)
+    before = np.zeros((count, count), bool)
+    middles = (boxes[:, 1] + boxes[:, 3]) / 2
+    for i in range(count):
+        for j in range(count):
+            if i == j:
+                continue
+            if _share(boxes, i, j) > 0:
+                before[i, j] = middles[i] < middles[j]
+            elif boxes[i, 2] <= boxes[j, 0]:
+                between = [
+                    k
+                    for k in range(count)
+                    if k not in (i, j)
+                    and _share(boxes, k, i) > 0
+                    and _share(boxes, k, j) > 0
+                    and min(middles[i], middles[j]) < middles[k] < max(middles[i], middles[j])
+                ]
+                before[i, j] = not between
+    return before
+
+
+def _share(boxes: NDArray[np.float64], i: int, j: int) -> float:
+    """Return how much two regions overlap across, as a share of the narrower, less a tenth."""
+    shared = min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0])
+    return float(shared / max(1.0, min(boxes[i, 2] - boxes[i, 0], boxes[j, 2] - boxes[j, 0])) - 0.1)

@@ -1,0 +1,87 @@
+"""Page image -> regions and lines in reading order."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.data.preprocess import to_grey
+from htr_lightning.page.columns import cut_columns
+from htr_lightning.page.ink import find_ink
+from htr_lightning.page.regions import FoundLine, FoundRegion, arrange
+from htr_lightning.page.ridges import find_ridges
+from htr_lightning.page.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
+
+_DENSE_PX = 20.0  # distance of lines below which a page is looked at again at twice the resolution
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Finds the lines of a page.
+
+    Ink is told from paper and printed rules (`htr_lightning.page.ink`), lines are the ridges of blurred ink
+    (`htr_lightning.page.ridges`), ink is shared out among them (`htr_lightning.page.strokes`), columns are cut apart
+    (`htr_lightning.page.columns`), and regions are formed and ordered (`htr_lightning.page.regions`).
+
+    Args:
+        working_px: pixels that a page is scaled down to; four times as many where writing is small.
+        columns: cut lines apart where an empty corridor runs down the page.
+        min_height_px: lines whose writing is lower than that on the page are left out.
+
+    Raises:
+        ValueError: a value is out of its range; names ``segment.<key>``.
+    """
+
+    working_px: int = 2_100_000
+    columns: bool = True
+    min_height_px: float = 6.0
+
+    def __post_init__(self) -> None:
+        if self.working_px < 10_000:
+            raise ValueError(f"segment.working_px: {self.working_px} is too small; give at least 10000")
+        if self.min_height_px < 0:
+            raise ValueError(f"segment.min_height_px: {self.min_height_px} is negative; give 0 or more")
+
+    def __call__(self, image: NDArray[np.uint8]) -> list[FoundRegion]:
+        """Find regions and lines, in reading order; none on a page without writing.
+
+        Args:
+            image: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        """
+        grey = to_grey(image, "luminance")
+        scale = min(1.0, float(np.sqrt(self.working_px / grey.size)))
+        lines, distance = self._lines(_scaled(grey, scale))
+        if 0 < distance < _DENSE_PX and scale < 1:
+            scale = min(1.0, 2 * scale)
+            lines, distance = self._lines(_scaled(grey, scale))
+        found = []
+        for line in lines:
+            baseline = baseline_of(line)
+            outline = outline_of(line, baseline)
+            if np.ptp(outline[:, 1]) / scale >= self.min_height_px:
+                limit = np.array([grey.shape[1] - 1, grey.shape[0] - 1], np.float32)
+                found.append(FoundLine(*((points / scale).clip(0, limit) for points in (baseline, outline))))
+        return arrange(found, distance / scale)
+
+    def _lines(self, grey: NDArray[np.uint8]) -> tuple[list[Strokes], float]:
+        if min(grey.shape) < 16:
+            return [], 0.0
+        ink = find_ink(grey)
+        ridges, distance = find_ridges(ink)
+        lines: list[Strokes] = []
+        for line in strokes_of(ink, ridges, distance):
+            apart = rows_in(line)
+            if apart is None:
+                lines.append(line)
+            else:  # print between handwriting, say
+                own = line.on_page(ink.shape)
+                lines += strokes_of(own, find_ridges(own, apart)[0], apart)
+        return cut_columns(lines) if self.columns else lines, distance
+
+
+def _scaled(grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale >= 1:
+        return grey
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
