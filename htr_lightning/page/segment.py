@@ -13,6 +13,7 @@ from htr_lightning.page.regions import FoundLine, FoundRegion, arrange
 from htr_lightning.page.ridges import find_ridges
 from htr_lightning.page.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
 
+_SHORT_ROW = 0.3  # of the longest: what is shorter is ink of another line
 _DENSE_PX = 20.0  # distance of lines below which a page is looked at again at twice the resolution
 
 
@@ -69,15 +70,20 @@ class Segmenter:
             return [], 0.0
         ink = find_ink(grey)
         ridges, distance = find_ridges(ink)
-        lines: list[Strokes] = []
-        for line in strokes_of(ink, ridges, distance):
-            apart = rows_in(line)
-            if apart is None:
-                lines.append(line)
-            else:  # print between handwriting, say
-                own = line.on_page(ink.shape)
-                lines += strokes_of(own, find_ridges(own, apart)[0], apart)
+        lines = strokes_of(ink, ridges, distance)
+        small = [row for line in lines if (apart := rows_in(line)) for row in _rows(line, apart, ink.shape)]
+        if small:  # print between handwriting, say
+            rest = ink & (1 - np.max([row.on_page(ink.shape) for row in small], axis=0))
+            lines = [*strokes_of(rest, find_ridges(rest, distance)[0], distance), *small]
         return cut_columns(lines) if self.columns else lines, distance
+
+
+def _rows(line: Strokes, apart: float, shape: tuple[int, ...]) -> list[Strokes]:
+    """Return the rows of small writing in what passed for one line."""
+    ink = line.on_page(shape)
+    rows = strokes_of(ink, find_ridges(ink, apart)[0], apart)
+    longest = max((row.strip.shape[1] for row in rows), default=0)
+    return [row for row in rows if row.strip.shape[1] > _SHORT_ROW * longest]
 
 
 def _scaled(grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
