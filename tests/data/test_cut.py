@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.data import cut as cut_module
-from htr_lightning.data.cut import CutLine, cut
+from htr_lightning.data.cut import CutLine, cut, cut_with_places
 from htr_lightning.data.line import DataError, ImageFile
 
 Pixels = NDArray[np.uint8]
@@ -225,3 +225,18 @@ def test_whatever_is_drawn_gives_a_line_or_a_sentence(
         assert "draw it again" in str(error)
     else:
         assert line.dtype == np.uint8 and min(line.shape) >= 2 and (line == 200).mean() > 0.5
+
+
+@pytest.mark.parametrize("bend", [0, 30], ids=["level", "bent"])
+def test_places_of_a_line_are_found_again_on_its_page(bend: int) -> None:
+    page = np.full((300, 400), 255, np.uint8)
+    x = np.linspace(20, 370, 30)
+    baseline = np.stack([x, 150 + bend * np.sin(x / 120)], axis=1)
+    dots = baseline[4:-4:4] - (0, 12)
+    for dot in dots:
+        cv2.circle(page, tuple(round(16 * (v - 0.5)) for v in dot), 16 * 3, 0, -1, cv2.LINE_AA, 4)
+    outline = np.concatenate([baseline - (0, 40), (baseline + (0, 20))[::-1]])
+    line, back = cut_with_places(page, outline, baseline)
+    _, _, _, middles = cv2.connectedComponentsWithStats((line < 128).astype(np.uint8))
+    found = back(np.array(sorted(middles[1:].tolist())) + 0.5)
+    np.testing.assert_allclose(found, dots, atol=0.8)
