@@ -75,15 +75,15 @@ class CutLine:
         if isinstance(page, DataError):
             raise DataError(str(page))
         try:
-            scale = _scale(page, self.page_size)
-            polygon: Curve = self.polygon * scale
-            baseline = _unique(self.baseline * scale)
-            if len(polygon) < 3 and len(baseline) < 2:
-                raise DataError("it has neither an outline nor a baseline; draw one")
-            if len(polygon) < 3:
-                baseline = within(baseline, np.zeros(2), np.array(page.shape[1::-1]), "the page")
-                polygon = _band(baseline, self.band_px * float(scale[1]))
-            return cut(page, polygon, baseline, padding_px=self.padding_px, mask=self.mask)
+            return cut_from_layout(
+                page,
+                self.polygon,
+                self.baseline,
+                self.page_size,
+                band_px=self.band_px,
+                padding_px=self.padding_px,
+                mask=self.mask,
+            )[0]
         except DataError as error:
             raise DataError(f"{self.page.path}: line {self.line}: {error}") from None
 
@@ -96,6 +96,32 @@ def check_padding(padding_px: float) -> None:
     """
     if not 0 <= padding_px <= MAX_PADDING_PX:
         raise DataError(f"dataset.padding_px: {padding_px} is not between 0 and {MAX_PADDING_PX}")
+
+
+def cut_from_layout(
+    page: Pixels,
+    polygon: Points,
+    baseline: Points,
+    page_size: tuple[float, float] | None,
+    *,
+    band_px: float,
+    padding_px: float = 0,
+    mask: bool = True,
+) -> tuple[Pixels, Back]:
+    """Cut a line out as a layout says; see `CutLine` for the arguments and `cut_with_places` for what comes back.
+
+    Raises:
+        DataError: half a sentence on what is wrong with the line.
+    """
+    scale = scale_to_image(page.shape, page_size)
+    outline: Curve = polygon * scale
+    line = _unique(baseline * scale)
+    if len(outline) < 3 and len(line) < 2:
+        raise DataError("it has neither an outline nor a baseline; draw one")
+    if len(outline) < 3:
+        line = within(line, np.zeros(2), np.array(page.shape[1::-1]), "the page")
+        outline = _band(line, band_px * float(scale[1]))
+    return cut_with_places(page, outline, line, padding_px=padding_px, mask=mask)
 
 
 def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0, mask: bool = True) -> Pixels:
@@ -158,9 +184,17 @@ def _page(image: ImageFile, fingerprint: str, max_pixels: int, size: tuple[float
     return page
 
 
-def _scale(page: Pixels, size: tuple[float, float] | None) -> Curve:
-    """Pixels per unit of the points, across and down."""
-    height, width = page.shape[:2]
+def scale_to_image(shape: tuple[int, ...], size: tuple[float, float] | None) -> Curve:
+    """Return the pixels per unit of a layout's points, across and down.
+
+    Args:
+        shape: of the image.
+        size: width and height of the page in the layout; None where points are in px.
+
+    Raises:
+        DataError: the image is of another shape.
+    """
+    height, width = shape[:2]
     if size is None:
         return np.ones(2)
     scale = np.array([width / size[0], height / size[1]])

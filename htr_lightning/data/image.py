@@ -17,18 +17,20 @@ _ORIENTATION = 0x0112  # the EXIF tag
 _READ_AGAIN = "copy or export it again, or remove it from the data set"
 
 
-def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> NDArray[np.uint8]:
+def read_image(
+    path: Path | str, *, max_pixels: int = MAX_PIXELS, upright: bool = True, frame: int = 0
+) -> NDArray[np.uint8]:
     """Decode an image file to 8 bits, upright, without transparency.
 
     EXIF and TIFF orientation is applied; 16- and 32-bit grey is scaled to 8 bits; transparent pixels become
-    white, as paper is; of an animation or a multi-page TIFF the first frame is taken. Pillow's global
-    settings are left alone.
+    white, as paper is. Pillow's global settings are left alone.
 
     Args:
         path: a PNG, JPEG, TIFF, WebP, BMP, GIF, PPM or JPEG 2000 file.
         max_pixels: width times height above which the file is refused before it is decoded. Pillow refuses by
             itself twice `PIL.Image.MAX_IMAGE_PIXELS` (179 million, unless the program changed it).
         upright: apply the orientation; otherwise the pixels come as they are stored.
+        frame: of an animation or a multi-page TIFF, from 0.
 
     Returns:
         ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
@@ -44,7 +46,7 @@ def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS, upright: bool 
             file.seek(0)
             # Pillow warns of large sizes, odd EXIF and palettes: all of it is dealt with here.
             warnings.simplefilter("ignore")
-            return _decode(path, file, max_pixels, upright)
+            return _decode(path, file, max_pixels, upright, frame)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path and the data set's root folder") from None
     except IsADirectoryError:
@@ -105,9 +107,13 @@ def _same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < 0.02
 
 
-def _decode(path: Path | str, file: BinaryIO, max_pixels: int, upright: bool = True) -> NDArray[np.uint8]:
+def _decode(
+    path: Path | str, file: BinaryIO, max_pixels: int, upright: bool = True, frame: int = 0
+) -> NDArray[np.uint8]:
     try:
         with Image.open(file, formats=_FORMATS) as image:
+            if frame:
+                image.seek(frame)
             _check_size(path, image.size, max_pixels)
             image.load()
             return _to_8_bits(ImageOps.exif_transpose(image) if upright else image)

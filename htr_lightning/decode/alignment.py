@@ -82,6 +82,6 @@ def _spans(came_from: NDArray[np.uint8], best: NDArray[np.float32], length: int)
     path = np.empty(len(came_from), np.int64)
     for t in range(len(came_from) - 1, -1, -1):
         path[t] = state
-        state -= came_from[t, state]
+        state -= int(came_from[t, state])
     characters = 2 * np.arange(length) + 1
     return np.stack([np.searchsorted(path, characters), np.searchsorted(path, characters, "right")], 1)

@@ -59,8 +59,8 @@ def flattened(grey: Grey) -> Grey:
     quarter = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     size = max(9, int(min(quarter.shape) * _STAIN_SHARE) | 1)
     kernel = np.ones((size, size), np.uint8)
-    paper = cv2.blur(cv2.morphologyEx(cv2.medianBlur(quarter, 3), cv2.MORPH_CLOSE, kernel), (size, size))
-    paper = cv2.resize(paper, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    coarse = cv2.blur(cv2.morphologyEx(cv2.medianBlur(quarter, 3), cv2.MORPH_CLOSE, kernel), (size, size))
+    paper = cv2.resize(coarse, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.divide(grey, paper, scale=255), np.uint8)
 
 

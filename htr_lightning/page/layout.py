@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 """``(n, 2)``: x and y of each point, in the layout's own unit (see `Page.size`)."""
 
+_SHARE_OF_PAGE = 1 / 40  # of a page's only line
+
 
 def no_points() -> Points:
     """Return a polygon or baseline that is not there."""
@@ -74,3 +76,10 @@ class Page:
     image_name: str
     size: tuple[float, float] | None
     lines: tuple[PageLine, ...]
+
+    @property
+    def line_distance(self) -> float:
+        """How far apart its baselines are: the height of the band around a baseline that has no outline."""
+        heights = sorted(float(np.median(line.baseline[:, 1])) for line in self.lines if len(line.baseline) > 1)
+        steps = [step for step in np.diff(heights) if step > 0]
+        return float(np.median(steps)) if steps else (self.size[1] if self.size else 3000.0) * _SHARE_OF_PAGE

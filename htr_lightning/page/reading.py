@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from htr_lightning.decode.positions import Character, Word
 from htr_lightning.page.layout import Points, no_points
 
@@ -69,6 +72,7 @@ class ReadPage:
         number: of the page in a document of several, from 1; None for an image that is one page.
         model: what read it, as the user named it.
         notes: what the user should know of the page, one sentence each (such as that it lies upside down).
+        pixels: ``(H, W)`` or ``(H, W, 3)`` uint8, its image; None where it is not kept.
     """
 
     image_name: str
@@ -78,6 +82,7 @@ class ReadPage:
     number: int | None = None
     model: str = ""
     notes: tuple[str, ...] = ()
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
     def lines(self) -> tuple[ReadLine, ...]:

@@ -6,6 +6,7 @@ is found for each part of the page, so that slanting and curved lines are blurre
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ class Ridge:
     x: list[float] = field(default_factory=list)
     y: list[float] = field(default_factory=list)
 
-    def at(self, x: NDArray[np.float64] | float, reach: float) -> NDArray[np.float64]:
+    def at(self, x: NDArray[Any] | float, reach: float) -> NDArray[np.float64]:
         """Return the height in columns; beyond the ends, along the slope of the last ``reach`` px."""
         xs, ys = np.array(self.x), np.array(self.y)
         x = np.asarray(x, np.float64)
@@ -146,7 +147,7 @@ def _ridges(ink: Mask, distance: float) -> list[Ridge]:
 
 
 def _apart(ridges: list[Ridge], distance: float) -> float:
-    """Return how far each ridge is from the next one below, within paragraphs; what was supposed where there are too few."""
+    """Return how far each ridge is from the next one below; what was supposed, where there are too few."""
     below = []
     for ridge in ridges:
         middle = (ridge.x[0] + ridge.x[-1]) / 2

@@ -51,7 +51,7 @@ class Strokes:
     @property
     def right(self) -> int:
         """The column of the page behind its last."""
-        return self.left + self.strip.shape[1]
+        return self.left + int(self.strip.shape[1])
 
     def on_page(self, shape: tuple[int, ...]) -> Mask:
         """Return the ink in its place on a page of a shape."""

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from htr_lightning.data.cut import CutLine, check_padding
 from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
 from htr_lightning.data.sources.lines import check_ratios
@@ -20,7 +18,6 @@ from htr_lightning.page.xml import local_name, read_xml
 
 log = logging.getLogger(__name__)
 Format = Literal["alto", "page_xml"]
-_PAGE_SHARE_OF_BAND = 1 / 40  # height of the band around a page's only baseline
 
 
 class Pages:
@@ -159,7 +156,7 @@ class Pages:
             )
             return
         image: ImageFile | str | None = None
-        band = _band(page)
+        band = page.line_distance
         for line in page.lines:
             text = self._markup(line.text, line.spans)
             if not (self._regions_of.keeps(line.region_type) and self._lines_of.keeps(line.type) and text):
@@ -186,15 +183,6 @@ class Pages:
     def _unusable(self, layout: Path, reason: str) -> Line:
         name = layout.relative_to(self.root).with_suffix("").as_posix()
         return Line(name, Unusable(reason), "", self._group(layout))
-
-
-def _band(page: Page) -> float:
-    """Return how far apart the baselines of a page are: the height of a line that has no outline."""
-    heights = sorted(float(np.median(line.baseline[:, 1])) for line in page.lines if len(line.baseline) > 1)
-    steps = [step for step in np.diff(heights) if step > 0]
-    if steps:
-        return float(np.median(steps))
-    return (page.size[1] if page.size else 3000.0) * _PAGE_SHARE_OF_BAND
 
 
 class _Types:

@@ -1,0 +1,74 @@
+"""A page with what was found and read on it drawn over the ink."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from htr_lightning.page.reading import ReadPage
+from htr_lightning.panel import type_of
+
+_WIDTH_PX = 1400
+_OUTLINE, _BASELINE, _WORD, _PLACE = (30, 110, 220), (220, 50, 40), (240, 150, 0), (0, 120, 60)
+_TEXT, _PAPER = (20, 20, 20), 255
+
+
+def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
+    """Draw regions (green, numbered in reading order), outlines (blue), baselines (red) and words (orange).
+
+    Args:
+        page: with its pixels.
+        width_px: of the page in the picture.
+        texts: write what was read beside the page, at the height of each line.
+    """
+    assert page.pixels is not None
+    scale = width_px / page.width_px
+    drawn = cv2.resize(page.pixels, (width_px, max(1, round(page.height_px * scale))), interpolation=cv2.INTER_AREA)
+    sheet = np.ascontiguousarray(cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn)
+    for line in page.lines:
+        for word in line.words:
+            _draw(sheet, np.array(word.outline), scale, True, _WORD)
+        _draw(sheet, line.polygon, scale, True, _OUTLINE)
+        _draw(sheet, line.baseline, scale, False, _BASELINE)
+    for region in page.regions:
+        _draw(sheet, region.polygon, scale, True, _PLACE, 2)
+    picture = Image.fromarray(sheet.astype(np.uint8))
+    write = ImageDraw.Draw(picture)
+    font = type_of(max(14, width_px // 50))
+    for number, region in enumerate(page.regions, 1):
+        x, y = (region.polygon.min(0) * scale).tolist()
+        write.text((max(0, x - 6), max(0, y - 2)), str(number), _PLACE, font, anchor="ra" if x > 30 else "la")
+    return _with_texts(picture, page, scale) if texts and page.lines else picture
+
+
+def _draw(
+    sheet: NDArray[np.uint8],
+    points: NDArray[np.floating],
+    scale: float,
+    closed: bool,
+    colour: tuple[int, int, int],
+    thick: int = 1,
+) -> None:
+    if len(points):
+        cv2.polylines(sheet, [np.round(points * scale).astype(np.int32)], closed, colour, thick, cv2.LINE_AA)
+
+
+def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Image:
+    """Write the texts beside the page, each where its line is, or below the one before."""
+    size = max(11, picture.width // 80)
+    font = type_of(size)
+    width = max(int(font.getlength(line.text or line.problem)) for line in page.lines) + 3 * size
+    heights: list[float] = []
+    for line in page.lines:
+        points = line.baseline if len(line.baseline) else line.polygon
+        y = float(points[:, 1].mean()) * scale - size if len(points) else 0.0
+        # In another column, texts begin at the top again, so they go below what is written already.
+        heights.append(max(y, heights[-1] + 1.3 * size) if heights else y)
+    both = Image.new("RGB", (picture.width + width, max(picture.height, int(heights[-1] + 2 * size))), "white")
+    both.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(both)
+    for line, y in zip(page.lines, heights, strict=True):
+        sure = line.confidence
+        colour = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(_TEXT, _BASELINE, strict=True))
+        draw.text((picture.width + size, y), line.text or f"({line.problem})" * bool(line.problem), colour, font)
+    return both
