@@ -57,10 +57,9 @@ def page_of(root: Any, path: Path) -> Page:
         raise DataError(f"{path}: is not ALTO, as its first element is {local_name(root)!r}; is it another format?")
     page = only_element(root, "Page", path)
     tags = {tag.get("ID"): _tag(tag) for tag in root.iterfind("{*}Tags/*")}
-    found = list(page.iter("{*}TextLine"))
-    ids = unique_ids([line.get("ID", "").strip() for line in found])
-    lines = [_line(line, id, tags) for line, id in zip(found, ids, strict=True)]
-    names = [[e.get("ID", "") for e in (line, *line.iterancestors())] for line in found]
+    found = text_lines(page)
+    lines = [_line(line, id, tags) for id, line in found.items()]
+    names = [[e.get("ID", "") for e in (line, *line.iterancestors())] for line in found.values()]
     order = [id for ref in root.iterfind("{*}ReadingOrder//*") for id in ref.get("REF", "").split()]
     files = (file.text for file in root.iterfind("{*}Description/{*}sourceImageInformation/{*}fileName"))
     return Page(
@@ -69,6 +68,18 @@ def page_of(root: Any, path: Path) -> Page:
         page_size(path, page.get("WIDTH"), page.get("HEIGHT")),
         tuple(in_reading_order(lines, names, order)),
     )
+
+
+def text_lines(page: Any) -> dict[str, Any]:
+    """Return the TextLine elements of a page by their ids, in the order of the file."""
+    found = list(page.iter("{*}TextLine"))
+    ids = unique_ids([line.get("ID", "").strip() for line in found])
+    return dict(zip(ids, found, strict=True))
+
+
+def line_text(line: Any) -> str:
+    """Return the text of a TextLine; see `page_of`."""
+    return _text(line)[0]
 
 
 def _line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:

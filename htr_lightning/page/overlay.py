@@ -24,7 +24,8 @@ def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) ->
     assert page.pixels is not None
     scale = width_px / page.width_px
     drawn = cv2.resize(page.pixels, (width_px, max(1, round(page.height_px * scale))), interpolation=cv2.INTER_AREA)
-    sheet = np.ascontiguousarray(cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn)
+    coloured = cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn
+    sheet = np.array(coloured, np.uint8)
     for line in page.lines:
         for word in line.words:
             _draw(sheet, np.array(word.outline), scale, True, _WORD)
@@ -32,7 +33,7 @@ def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) ->
         _draw(sheet, line.baseline, scale, False, _BASELINE)
     for region in page.regions:
         _draw(sheet, region.polygon, scale, True, _PLACE, 2)
-    picture = Image.fromarray(sheet.astype(np.uint8))
+    picture = Image.fromarray(sheet)
     write = ImageDraw.Draw(picture)
     font = type_of(max(14, width_px // 50))
     for number, region in enumerate(page.regions, 1):
@@ -55,7 +56,7 @@ def _draw(
 
 def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Image:
     """Write the texts beside the page, each where its line is, or below the one before."""
-    size = max(11, picture.width // 80)
+    size = max(11, picture.width // 64)
     font = type_of(size)
     width = max(int(font.getlength(line.text or line.problem)) for line in page.lines) + 3 * size
     heights: list[float] = []
@@ -68,7 +69,7 @@ def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Ima
     both.paste(picture, (0, 0))
     draw = ImageDraw.Draw(both)
     for line, y in zip(page.lines, heights, strict=True):
-        sure = line.confidence
+        sure = float(np.mean([c.confidence for c in line.characters])) if line.characters else line.confidence
         colour = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(_TEXT, _BASELINE, strict=True))
         draw.text((picture.width + size, y), line.text or f"({line.problem})" * bool(line.problem), colour, font)
     return both

@@ -59,9 +59,8 @@ def page_of(root: Any, path: Path) -> Page:
     if not matches(root):
         raise DataError(f"{path}: is not PAGE, as its first element is {local_name(root)!r}; is it another format?")
     page = only_element(root, "Page", path)
-    found = list(page.iter("{*}TextLine"))
-    ids = dict(zip(found, unique_ids([line.get("id", "").strip() for line in found]), strict=True))
-    found = _by_index(found)
+    ids = {line: id for id, line in text_lines(page).items()}
+    found = in_order_of_index(list(ids))
     names = [[e.get("id", "") for e in (line, *line.iterancestors())] for line in found]
     lines = [_line(line, ids[line]) for line in found]
     return Page(
@@ -72,9 +71,16 @@ def page_of(root: Any, path: Path) -> Page:
     )
 
 
+def text_lines(page: Any) -> dict[str, Any]:
+    """Return the TextLine elements of a page by their ids, in the order of the file."""
+    found = list(page.iter("{*}TextLine"))
+    ids = unique_ids([line.get("id", "").strip() for line in found])
+    return dict(zip(ids, found, strict=True))
+
+
 def _line(line: Any, id: str) -> PageLine:
     marks, region = _custom(line), line.getparent()
-    text = _text(line)
+    text = line_text(line)
     shape = shape_of(_points(line, "Coords"), _points(line, "Baseline"))
     return PageLine(
         id,
@@ -97,23 +103,29 @@ def _points(line: Any, name: str) -> str:
     return str(element.get("points") or " ".join(written))
 
 
-def _text(line: Any) -> str:
-    return _equivalent(line) or " ".join(filter(None, map(_word, line.iterfind("{*}Word"))))
+def line_text(line: Any) -> str:
+    """Return the text of a TextLine; see `page_of`."""
+    return _equivalent(line) or " ".join(filter(None, map(word_text, line.iterfind("{*}Word"))))
 
 
-def _word(word: Any) -> str:
+def word_text(word: Any) -> str:
+    """Return the text of a Word; see `page_of`."""
     return _equivalent(word) or "".join(map(_equivalent, word.iterfind("{*}Glyph")))
 
 
-def _equivalent(element: Any) -> str:
-    """Return the text of a line, word or glyph; of several, the main one."""
+def main_equivalent(element: Any) -> Any | None:
+    """Return the TextEquiv with Unicode of a line, word or glyph, of several the main one; None where it has none."""
     ranked = []
     for written in element.iterfind("{*}TextEquiv"):
-        content = written.find("{*}Unicode")
-        if content is not None:
+        if written.find("{*}Unicode") is not None:
             index = _integer(written.get("index", ""))
-            ranked.append((float("inf") if index is None else index, "".join(content.itertext())))
-    return min(ranked, key=lambda pair: pair[0])[1] if ranked else ""
+            ranked.append((float("inf") if index is None else index, written))
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _equivalent(element: Any) -> str:
+    written = main_equivalent(element)
+    return "" if written is None else "".join(written.find("{*}Unicode").itertext())
 
 
 def _type(element: Any, marks: list[_Custom]) -> str:
@@ -124,7 +136,7 @@ def _type(element: Any, marks: list[_Custom]) -> str:
 # Order
 
 
-def _by_index(lines: list[Any]) -> list[Any]:
+def in_order_of_index(lines: list[Any]) -> list[Any]:
     """Sort the lines of each region by their index, if all of them have one."""
     of_region: dict[Any, list[Any]] = {}
     for line in lines:

@@ -11,9 +11,9 @@ from htr_lightning.data.cut import cut_from_layout, scale_to_image
 from htr_lightning.data.line import MAX_PIXELS, DataError, Line
 from htr_lightning.data.straighten import Back
 from htr_lightning.decode.positions import Outline
+from htr_lightning.page.find.regions import FoundRegion
 from htr_lightning.page.layout import Page, PageLine, Points, no_points
 from htr_lightning.page.reading import ReadLine, ReadPage, ReadRegion
-from htr_lightning.page.regions import FoundRegion
 from htr_lightning.page.scan import Scan
 from htr_lightning.page.segment import Segmenter
 from htr_lightning.reader import LineReader, Reading

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.preprocess import to_grey
-from htr_lightning.page.columns import cut_columns
-from htr_lightning.page.ink import find_ink
-from htr_lightning.page.regions import FoundLine, FoundRegion, arrange
-from htr_lightning.page.ridges import find_ridges
-from htr_lightning.page.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
+from htr_lightning.page.find.columns import cut_columns, zones_of
+from htr_lightning.page.find.ink import Mask, find_ink
+from htr_lightning.page.find.regions import FoundLine, FoundRegion, arrange
+from htr_lightning.page.find.ridges import find_ridges
+from htr_lightning.page.find.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
 
 _SHORT_ROW = 0.3  # of the longest: what is shorter is ink of another line
 _DENSE_PX = 20.0  # distance of lines below which a page is looked at again at twice the resolution
@@ -21,9 +21,9 @@ _DENSE_PX = 20.0  # distance of lines below which a page is looked at again at t
 class Segmenter:
     """Finds the lines of a page.
 
-    Ink is told from paper and printed rules (`htr_lightning.page.ink`), lines are the ridges of blurred ink
-    (`htr_lightning.page.ridges`), ink is shared out among them (`htr_lightning.page.strokes`), columns are cut apart
-    (`htr_lightning.page.columns`), and regions are formed and ordered (`htr_lightning.page.regions`).
+    Ink is told from paper and printed rules (`find.ink`), lines are the ridges of blurred ink (`find.ridges`), ink is
+    shared out among them (`find.strokes`), columns are cut apart (`find.columns`), and regions are formed and ordered
+    (`find.regions`).
 
     Args:
         working_px: pixels that a page is scaled down to; four times as many where writing is small.
@@ -68,14 +68,20 @@ class Segmenter:
     def _lines(self, grey: NDArray[np.uint8]) -> tuple[list[Strokes], float]:
         if min(grey.shape) < 16:
             return [], 0.0
+        lines: list[Strokes] = []
         ink = find_ink(grey)
+        for zone in zones_of(ink) if self.columns else [ink]:
+            lines += self._lines_of_zone(zone)
+        return lines, float(np.median([line.distance for line in lines])) if lines else 0.0
+
+    def _lines_of_zone(self, ink: Mask) -> list[Strokes]:
         ridges, distance = find_ridges(ink)
         lines = strokes_of(ink, ridges, distance)
         small = [row for line in lines if (apart := rows_in(line)) for row in _rows(line, apart, ink.shape)]
         if small:  # print between handwriting, say
             rest = ink & (1 - np.max([row.on_page(ink.shape) for row in small], axis=0))
             lines = [*strokes_of(rest, find_ridges(rest, distance)[0], distance), *small]
-        return cut_columns(lines) if self.columns else lines, distance
+        return cut_columns(lines) if self.columns else lines
 
 
 def _rows(line: Strokes, apart: float, shape: tuple[int, ...]) -> list[Strokes]:

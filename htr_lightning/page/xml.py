@@ -14,7 +14,7 @@ MAX_BYTES = 200_000_000
 _SEPARATORS = str.maketrans(",()", "   ")
 
 
-def read_xml(path: Path, *, external_dtd: bool = False) -> Any:
+def read_xml(path: Path, *, external_dtd: bool = False, everything: bool = False) -> Any:
     """Parse a file and return its root element (lxml).
 
     No file that declares entities is accepted; no other file and no network address is opened.
@@ -22,12 +22,14 @@ def read_xml(path: Path, *, external_dtd: bool = False) -> Any:
     Args:
         path: the file.
         external_dtd: pass over the DTD that the file names, instead of refusing the file.
+        everything: keep comments and CDATA sections, for a file that is written again.
 
     Raises:
         DataError: the file is missing, empty, larger than `MAX_BYTES`, not well-formed (truncated, for example), or
             declares entities of its own.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
+    kept = {"remove_comments": not everything, "strip_cdata": not everything}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **kept)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: larger than {MAX_BYTES // 10**6} MB, which no layout of a page is; remove it")

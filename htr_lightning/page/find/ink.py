@@ -60,7 +60,7 @@ def flattened(grey: Grey) -> Grey:
     size = max(9, int(min(quarter.shape) * _STAIN_SHARE) | 1)
     kernel = np.ones((size, size), np.uint8)
     coarse = cv2.blur(cv2.morphologyEx(cv2.medianBlur(quarter, 3), cv2.MORPH_CLOSE, kernel), (size, size))
-    paper = cv2.resize(coarse, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    paper = cv2.resize(coarse, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.divide(grey, paper, scale=255), np.uint8)
 
 
@@ -90,9 +90,9 @@ def find_rules(darkness: Grey, share: float) -> list[Rule]:
     beside = np.maximum(around[: -2 * _RULE_REACH], around[2 * _RULE_REACH :])
     highest = mean >= cv2.dilate(mean, np.ones((3, 1), np.uint8)) - 1e-3
     found = ((mean - beside > _RULE_CONTRAST) & highest).astype(np.uint8)
-    found = cv2.dilate(found, np.ones((3, 1), np.uint8))
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((1, length // 2), np.uint8))
-    return _joined(_pieces(found), width, share)
+    thick = cv2.dilate(found, np.ones((3, 1), np.uint8))
+    long = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, length // 2), np.uint8))
+    return _joined(_pieces(np.asarray(long, np.uint8)), width, share)
 
 
 def _pieces(found: Mask) -> NDArray[np.float64]:

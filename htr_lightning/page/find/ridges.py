@@ -12,17 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.page.ink import Mask
+from htr_lightning.page.find.ink import Mask
 
 Floats = NDArray[np.float32]
 
 _SIZE_PX = 14  # what the writing is scaled to: the distance of its lines, or what would fit its letters
-_PER_LETTER = 2.6  # the largest distance of lines that is believed, in heights of letters
+PER_LETTER = 2.6  # the largest distance of lines that is believed, in heights of letters
 _ACROSS, _ALONG = 0.17, 1.4  # widths (standard deviations) of the blur, in distances of lines
 _DEGREES = np.arange(-10.0, 10.1, 2.0)  # by which writing may rise or fall
 _FAINTEST = 0.12  # ridge, as a share of the strongest there are
 _STEP_PX = 1.3  # a ridge moves by at most so much from column to column, scaled
 _SHORTEST = 0.8  # ridge, in distances of lines
+_MOST_RIDGES = 1500  # of a page: more are noise
 _DOUBLE = 0.5  # distances of lines within which a shorter ridge belongs to a longer one
 _LEAST_PX = 8.0  # distance of lines that can be told from noise
 _JOIN_ALONG = 6.0  # gap that ridges are joined over, in distances of lines
@@ -129,9 +130,9 @@ def find_ridges(ink: Mask, distance: float | None = None) -> tuple[list[Ridge], 
     letters = letter_height(ink)
     if letters is None:
         return [], 0.0
-    distance = max(min(line_distance(ink) or np.inf, _PER_LETTER * letters), _LEAST_PX)
+    distance = max(min(line_distance(ink) or np.inf, PER_LETTER * letters), _LEAST_PX)
     ridges = _without_doubles(_ridges(ink, distance), distance)
-    distance = float(np.clip(_apart(ridges, distance), 0.8 * _PER_LETTER * letters, 1.6 * _PER_LETTER * letters))
+    distance = float(np.clip(_apart(ridges, distance), 0.8 * PER_LETTER * letters, 1.6 * PER_LETTER * letters))
     return _without_doubles(_ridges(ink, distance), distance), distance
 
 
@@ -149,10 +150,12 @@ def _ridges(ink: Mask, distance: float) -> list[Ridge]:
 def _apart(ridges: list[Ridge], distance: float) -> float:
     """Return how far each ridge is from the next one below; what was supposed, where there are too few."""
     below = []
+    highest, lowest = (np.array([choose(ridge.y) for ridge in ridges]) for choose in (min, max))
     for ridge in ridges:
         middle = (ridge.x[0] + ridge.x[-1]) / 2
-        heights = [float(np.interp(middle, other.x, other.y)) for other in ridges if other.x[0] < middle < other.x[-1]]
-        steps = [y - float(np.interp(middle, ridge.x, ridge.y)) for y in heights]
+        y = float(np.interp(middle, ridge.x, ridge.y))
+        near = [ridges[i] for i in np.flatnonzero((highest < y + 8 * distance) & (lowest > y))]
+        steps = [float(np.interp(middle, o.x, o.y)) - y for o in near if o.x[0] < middle < o.x[-1]]
         below += [min(step for step in steps if step > 0)] if any(step > 0 for step in steps) else []
     return float(np.percentile(below, 40)) if len(below) > 2 else distance
 
@@ -160,15 +163,19 @@ def _apart(ridges: list[Ridge], distance: float) -> float:
 def _without_doubles(ridges: list[Ridge], distance: float) -> list[Ridge]:
     """Leave out ridges that run along a longer one, of its ascenders or descenders."""
     kept: list[Ridge] = []
+    spans = np.zeros((0, 2))
     for ridge in sorted(ridges, key=lambda ridge: ridge.x[0] - ridge.x[-1]):
         xs, ys = np.array(ridge.x), np.array(ridge.y)
-        for longer in kept:
+        reach = _DOUBLE * distance
+        near = (spans[:, 0] <= ys.max() + reach) & (spans[:, 1] >= ys.min() - reach)
+        for longer in (kept[i] for i in np.flatnonzero(near)):
             beside = (xs >= longer.x[0]) & (xs <= longer.x[-1])
-            near = np.abs(np.interp(xs, longer.x, longer.y) - ys) < _DOUBLE * distance
-            if (beside & near).mean() > 0.6:
+            close = np.abs(np.interp(xs, longer.x, longer.y) - ys) < reach
+            if (beside & close).mean() > 0.6:
                 break
         else:
             kept.append(ridge)
+            spans = np.concatenate([spans, [(ys.min(), ys.max())]])
     return kept
 
 
@@ -197,22 +204,20 @@ def _trace(energy: Floats, size: float) -> list[Ridge]:
     open_: list[Ridge] = []
     for x in range(energy.shape[1]):
         peaks = _peaks(energy[:, x], np.flatnonzero(crest[:, x]))
-        pairs = sorted(
-            (abs(y - ridge.y[-1]), i, j)
-            for i, ridge in enumerate(open_)
-            for j, y in enumerate(peaks)
-            if abs(y - ridge.y[-1]) <= _STEP_PX
-        )
+        away = np.abs(np.array([ridge.y[-1] for ridge in open_])[:, None] - np.array(peaks)[None])
+        pairs = sorted((float(away[i, j]), i, j) for i, j in np.argwhere(away <= _STEP_PX).tolist())
         taken: dict[int, int] = {}
+        used: set[int] = set()
         for _, i, j in pairs:
-            if i not in taken and j not in taken.values():
+            if i not in taken and j not in used:
                 taken[i] = j
+                used.add(j)
         for i, j in taken.items():
             open_[i].x.append(float(x))
             open_[i].y.append(peaks[j])
         done += [ridge for i, ridge in enumerate(open_) if i not in taken]
         open_ = [ridge for i, ridge in enumerate(open_) if i in taken]
-        open_ += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in taken.values()]
+        open_ += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in used]
     return [ridge for ridge in done + open_ if len(ridge.x) >= _SHORTEST * size]
 
 
@@ -224,26 +229,42 @@ def _peaks(column: Floats, rows: NDArray[np.int64]) -> list[float]:
 
 
 def _join(ridges: list[Ridge], size: float) -> list[Ridge]:
-    """Join ridges of which one goes on where the other ends; the closest pair first."""
-    ridges = list(ridges)
-    while True:
-        best: tuple[float, int, int] | None = None
-        for i, left in enumerate(ridges):
-            for j, right in enumerate(ridges):
-                gap = right.x[0] - left.x[-1]
-                if i == j or not -0.5 * size <= gap <= _JOIN_ALONG * size:
-                    continue
-                middle = (right.x[0] + left.x[-1]) / 2
-                apart = abs(float(left.at(middle, 3 * size)) - float(right.at(middle, 3 * size)))
-                apart = max(apart, 0.7 * abs(left.y[-1] - right.y[0]) - 0.1 * max(gap, 0))
-                cost = gap + 10 * apart
-                most = _JOIN_ACROSS[0] if gap <= _JOIN_ACROSS_NEAR * size else _JOIN_ACROSS[1]
-                if apart <= most * size and (best is None or cost < best[0]):
-                    best = cost, i, j
-        if best is None:
-            return ridges
-        _, i, j = best
-        inside = [k for k, x in enumerate(ridges[j].x) if x > ridges[i].x[-1]]
-        ridges[i].x += [ridges[j].x[k] for k in inside]
-        ridges[i].y += [ridges[j].y[k] for k in inside]
-        del ridges[j]
+    """Join ridges of which one goes on where the other ends; the closest pairs first."""
+    ridges = sorted(ridges, key=lambda ridge: len(ridge.x))[-_MOST_RIDGES:]
+    ends, starts = (np.array([(r.x[i], r.y[i]) for r in ridges]).reshape(-1, 2) for i in (-1, 0))
+    gaps = starts[None, :, 0] - ends[:, None, 0]
+    falls = np.abs(starts[None, :, 1] - ends[:, None, 1])
+    near = (gaps >= -0.5 * size) & (gaps <= _JOIN_ALONG * size) & (falls <= size + 0.2 * np.maximum(gaps, 0))
+    np.fill_diagonal(near, False)
+    pairs = []
+    for i, j in np.argwhere(near).tolist():
+        gap = float(gaps[i, j])
+        middle = (starts[j, 0] + ends[i, 0]) / 2
+        apart = abs(float(ridges[i].at(middle, 3 * size)) - float(ridges[j].at(middle, 3 * size)))
+        apart = max(apart, 0.7 * float(falls[i, j]) - 0.1 * max(gap, 0))
+        most = _JOIN_ACROSS[0] if gap <= _JOIN_ACROSS_NEAR * size else _JOIN_ACROSS[1]
+        if apart <= most * size:
+            pairs.append((gap + 10 * apart, i, j))
+    after: dict[int, int] = {}
+    before: dict[int, int] = {}
+    for _, i, j in sorted(pairs):
+        if i not in after and j not in before and _last(j, after) != i:
+            after[i], before[j] = j, i
+    return [_chained(ridges, i, after) for i in range(len(ridges)) if i not in before]
+
+
+def _last(i: int, after: dict[int, int]) -> int:
+    while i in after:
+        i = after[i]
+    return i
+
+
+def _chained(ridges: list[Ridge], first: int, after: dict[int, int]) -> Ridge:
+    """Return a ridge with those that go on from it."""
+    whole = ridges[first]
+    while first in after:
+        first = after[first]
+        inside = [k for k, x in enumerate(ridges[first].x) if x > whole.x[-1]]
+        whole.x += [ridges[first].x[k] for k in inside]
+        whole.y += [ridges[first].y[k] for k in inside]
+    return whole

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.page.ink import Mask
-from htr_lightning.page.ridges import Ridge
+from htr_lightning.page.find.ink import Mask
+from htr_lightning.page.find.ridges import Ridge
 
 _REACH = 0.95  # distances of lines from the middle of a line that its ink may be
 _BEYOND = 1.5  # distances of lines that a line goes on beyond its ridge
@@ -136,7 +136,7 @@ def _straightened(own: NDArray[np.bool_], ridge: Ridge, distance: float) -> Stro
     inside = (places >= 0) & (places < own.shape[0])
     strip = (own[places.clip(0, own.shape[0] - 1), xs] & inside).astype(np.uint8)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(strip, connectivity=8)
-    speck = boxes[:, 4] < _SPECK * distance * distance
+    speck = boxes[:, 4] < min(_SPECK * distance * distance, 0.5 * _usual_area(boxes[1:, 4]))
     speck[0] = True
     middle = boxes[:, 1] + boxes[:, 3] / 2 - reach
     dust = speck & ((middle < -_DOTS[0] * distance) | (middle > _DOTS[1] * distance))
@@ -150,6 +150,13 @@ def _straightened(own: NDArray[np.bool_], ridge: Ridge, distance: float) -> Stro
     strip &= near.astype(np.uint8)
     columns = np.flatnonzero(strip.any(0))
     return Strokes(strip, int(xs[0]), ys, distance).part(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _usual_area(areas: NDArray[np.int32]) -> float:
+    """Return the area of the piece in which the middle pixel of all pieces lies, sorted by area."""
+    areas = np.sort(areas)
+    total = np.cumsum(areas)
+    return float(areas[np.searchsorted(total, total[-1] / 2)]) if len(areas) else 0.0
 
 
 def _parts(line: Strokes) -> Iterator[Strokes]:

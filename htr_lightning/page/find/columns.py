@@ -1,12 +1,44 @@
 """Columns: where an empty corridor runs down between pieces of writing that are on one height by chance."""
 
+import itertools
+
 import numpy as np
 
-from htr_lightning.page.strokes import Strokes, cut_at
+from htr_lightning.page.find.ink import Mask
+from htr_lightning.page.find.ridges import PER_LETTER, letter_height
+from htr_lightning.page.find.strokes import Strokes, cut_at
 
+_CLEAR = 0.002  # share of a column of the page that dust may take up in a corridor
+_WIDEST_GAP = 0.8  # width of a corridor that is empty from top to bottom, in distances of lines
 _NARROWEST = 0.6  # corridor, in distances of lines
 _FEWEST, _EVIDENCE = 3, 4.0  # lines beside a corridor; and those times its width in distances of lines
 _BETWEEN_WORDS = 1.5  # how much wider a corridor is than the usual gap between words
+
+
+def zones_of(ink: Mask) -> list[Mask]:
+    """Part the ink of a page where a corridor is empty from top to bottom; what is right of it may be of another size.
+
+    Args:
+        ink: ``(H, W)``.
+
+    Returns:
+        From left to right, each of the page's size; none of a page without writing.
+    """
+    letters = letter_height(ink)
+    if letters is None:
+        return []
+    inked = ink.sum(0) > _CLEAR * len(ink)
+    columns = np.flatnonzero(inked)
+    if not len(columns):
+        return [ink]
+    wide = np.flatnonzero(np.diff(columns) > _WIDEST_GAP * PER_LETTER * letters)
+    bounds = [0, *((columns[wide] + columns[wide + 1]) // 2).tolist(), ink.shape[1]]
+    zones = []
+    for start, end in itertools.pairwise(bounds):
+        zone = np.zeros_like(ink)
+        zone[:, start:end] = ink[:, start:end]
+        zones.append(zone)
+    return zones
 
 
 def cut_columns(lines: list[Strokes]) -> list[Strokes]:

@@ -10,6 +10,7 @@ from htr_lightning.page.layout import Points
 
 _OVERLAP = 0.3  # of the shorter of two lines, for them to be one above the other
 _APART = 1.8  # usual distances of lines between two lines of one region
+_FAR = 8.0  # distances of lines above a line that the one before it is looked for
 _MARGIN_WIDTH = 0.4  # of the main text, at most, for notes in the margin
 _OVERHANG = 0.15  # of its own width, that a note may reach over the main text
 
@@ -95,15 +96,17 @@ def _blocks(lines: Sequence[FoundLine], distance: float, slope: float) -> list[l
     """Put each line into the block of the one above it, if that is near."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
     order = sorted(lines, key=lambda line: line.height_at(middle, slope))
+    heights = np.array([line.height_at(middle, slope) for line in order])
     steps = []
     above: list[int | None] = []
     for number, line in enumerate(order):
-        candidates = [(_below(order[i], line, slope), i) for i in range(number) if _are_stacked(order[i], line)]
+        near = range(np.searchsorted(heights, heights[number] - _FAR * distance), number)
+        candidates = [(_below(order[i], line, slope), i) for i in near if _are_stacked(order[i], line)]
         nearest = min((c for c in candidates if c[0] > 0), default=None)
         above.append(None if nearest is None else nearest[1])
         steps.append(np.inf if nearest is None else nearest[0])
-    near = [step for step in steps if step < 3 * distance]
-    usual = min(float(np.median(near)), 1.5 * distance) if near else distance
+    close = [step for step in steps if step < 3 * distance]
+    usual = min(float(np.median(close)), 1.5 * distance) if close else distance
     block_of: list[int] = []
     blocks: list[list[FoundLine]] = []
     last: dict[int, int] = {}

@@ -1,0 +1,1 @@
+"""Lines of writing found on the image of a page."""

@@ -1,0 +1,1 @@
+"""Pages that were read, written in the formats that archives use."""
