@@ -14,4 +14,42 @@ L  length of a text in characters
 =  ==========================================
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from htr_lightning.api import Reader
+    from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.page.segment import Segmenter
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(
+    where: str | Path,
+    device: str | None = None,
+    *,
+    decoder: "Decoder | None" = None,
+    segmenter: "Segmenter | None" = None,
+) -> "Reader":
+    """Load a model that reads pages and lines.
+
+    >>> model = load("zoo:latin")
+    >>> page = model.read("page.jpg")  # htr_lightning.page.reading.ReadPage
+    >>> line = model.read_line("line.png")  # htr_lightning.reader.Reading
+
+    Args:
+        where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
+        decoder: from frames to texts, such as `htr_lightning.decode.decoder.beam` makes; None for greedy decoding.
+        segmenter: how lines are found on pages; None for the usual way.
+
+    Raises:
+        htr_lightning.model_info.ModelFileError: there is no model, or it cannot be used.
+        htr_lightning.recogniser.DeviceError: there is no such device.
+    """
+    from htr_lightning.api import Reader
+    from htr_lightning.recogniser import load_recogniser
+
+    return Reader(load_recogniser(where, device), str(where), decoder=decoder, segmenter=segmenter)

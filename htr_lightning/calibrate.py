@@ -21,22 +21,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of_calibrate()
     options = parser.parse_args(argv)
 
-    from htr_lightning.checkpoint import ModelFileError, load_model, write_model
+    from htr_lightning.checkpoint import device_named, load_model, write_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.decode.confidence import Calibrator, Observed
-    from htr_lightning.reader import LineReader, device_named
+    from htr_lightning.model_info import ModelFileError
+    from htr_lightning.reader import LineReader
+    from htr_lightning.recogniser import DeviceError
 
-    device = device_named(options.device, parser.error)
     try:
-        model = load_model(options.model, device)
+        model = load_model(options.model, device_named(options.device))
         lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
+    except DeviceError as error:
+        parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     normalize = model.charset.normalize
     observed = [
-        Observed(scores.cpu(), lengths, [normalize(line.text) for line in of_batch])
-        for of_batch, scores, lengths in LineReader(model, device).scores(lines[:MAX_LINES])
+        Observed(scores, lengths, [normalize(line.text) for line in of_batch])
+        for of_batch, scores, lengths in LineReader(model).scores(lines[:MAX_LINES])
     ]
     if not observed:
         raise SystemExit(f"{options.data}: none of its lines can be read")

@@ -2,73 +2,65 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 
-from htr_lightning import __version__
 from htr_lightning.charset import Charset
+from htr_lightning.data.batch import to_ink
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import replacing
 from htr_lightning.model.recognizer import CRNN, rebuild
-
-FORMAT = 2
-KEY = "htr_lightning"
-
-
-class ModelFileError(ValueError):
-    """A model file that cannot be read; the message names the file, the reason and the remedy."""
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is known of a model, besides its weights; plain JSON types only.
-
-    Attributes:
-        architecture: name of the network's class.
-        arguments: of its constructor, without the number of classes.
-        charset: as `Charset.to_dict` gives it.
-        preprocess: as `Preprocess.to_dict` gives it.
-        width_step_px: lines were padded to multiples of this width in training.
-        scores: what was measured at the end of training, such as ``val/cer``.
-        data: the training data's name and fingerprint.
-        licence: of the weights, where known.
-        languages: ISO 639-1 codes of what it learnt to read, where known.
-        attribution: whom the data is owed to, and on what terms, where known.
-        temperature: what scores are divided by before they are taken for probabilities, so that confidences are true.
-        version: of this package.
-        commit: of the working tree that trained it, where known.
-        format: of the file.
-    """
-
-    architecture: str
-    arguments: dict[str, Any]
-    charset: dict[str, Any]
-    preprocess: dict[str, Any]
-    width_step_px: int
-    scores: dict[str, float] = field(default_factory=dict)
-    data: dict[str, str] = field(default_factory=dict)
-    licence: str = ""
-    languages: list[str] = field(default_factory=list)
-    attribution: str = ""
-    temperature: float = 1.0
-    version: str = __version__
-    commit: str = ""
-    format: int = FORMAT
+from htr_lightning.model_info import FORMAT, KEY, ModelFileError, ModelInfo, model_path, read_info
+from htr_lightning.recogniser import DeviceError
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to use: the network in evaluation mode, and what surrounds it."""
+    """A model ready to use: the network in evaluation mode, and what surrounds it.
+
+    It is a `htr_lightning.recogniser.Recogniser`, which reads where the network is.
+    """
 
     network: CRNN
     charset: Charset
     preprocess: Preprocess
     info: ModelInfo
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    @property
+    def frame_px(self) -> int:
+        """How many columns of pixels each frame stands for."""
+        return self.network.frame_px
+
+    @property
+    def pixels_per_batch(self) -> int:
+        """So many that a GPU has enough to do."""
+        return 1_000_000
+
+    @property
+    def is_parallel(self) -> bool:
+        """One batch at a time: PyTorch shares it out among the cores."""
+        return False
+
+    @torch.inference_mode()
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Read lines ``(N, H, W)``, paper 255: unnormalised scores ``(N, T, K)``."""
+        ink = to_ink(torch.from_numpy(images)[:, None].to(self.device))
+        return np.asarray(self.network(ink).scores.float().cpu().numpy(), np.float32)
+
+    def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
+        return np.asarray(self.network.frame_lengths(torch.from_numpy(widths)).numpy(), np.int64)
 
 
 def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo, *, half: bool = False) -> None:
@@ -87,40 +79,6 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(replace(info, format=FORMAT)), ensure_ascii=False)})
     with replacing(path) as file:
         file.write(data)
-
-
-def read_info(path: Path) -> ModelInfo:
-    """Read what is known of a model, without its weights.
-
-    Raises:
-        ModelFileError: missing, truncated, not ours, or of a newer format.
-    """
-    if not path.is_file():
-        hint = " (a folder; name the model.safetensors in it)" if path.is_dir() else ""
-        raise ModelFileError(f"{path}: there is no such model file{hint}")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path}: not a complete safetensors file ({error}); copy or download it again") from None
-    if KEY not in metadata:
-        raise ModelFileError(f"{path}: a safetensors file, but not a model of htr_lightning; train or export one")
-    try:
-        values = json.loads(metadata[KEY])
-        number = int(values["format"])
-        if number < 1:
-            raise ValueError(number)
-    except (ValueError, KeyError, TypeError):
-        raise ModelFileError(f"{path}: its description is damaged; copy or download it again") from None
-    if number > FORMAT:
-        raise ModelFileError(
-            f"{path}: model format {number}, but htr_lightning {__version__} reads up to {FORMAT}; "
-            "upgrade with pip install -U htr-lightning"
-        )
-    try:
-        return ModelInfo(**values)
-    except TypeError as error:
-        raise ModelFileError(f"{path}: its description is damaged ({error}); train or export it again") from None
 
 
 def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
@@ -149,42 +107,28 @@ def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
         ModelFileError: there is no model, or it cannot be used.
     """
     path = model_path(str(where))
+    if path.suffix == ".onnx":
+        raise ModelFileError(
+            f"{path}: an ONNX file can only be read with; give the model that it was exported from "
+            "(model.safetensors, a run folder, or zoo:NAME)"
+        )
     return read_checkpoint(path, device) if path.suffix == ".ckpt" else read_model(path, device)
 
 
-def model_path(where: str) -> Path:
-    """Return the file that a name stands for: see `load_model`.
+def device_named(name: str | None) -> torch.device:
+    """Return the device that a command line calls ``name``, or the best there is.
 
     Raises:
-        ModelFileError: a run folder without a model, or a name that the zoo does not have.
+        DeviceError: there is none of that name.
     """
-    if where.startswith("zoo:"):
-        return zoo_path(where.removeprefix("zoo:"))
-    path = Path(where)
-    if not path.is_dir():
-        return path
-    inside = [path / "model.safetensors", path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"]
-    found = next((file for file in inside if file.is_file()), None)
-    if found is None:
-        raise ModelFileError(f"{path}: holds no model (model.safetensors, checkpoints/best.ckpt); name another folder")
-    return found
-
-
-def zoo() -> dict[str, Path]:
-    """Return the models that ship with this package, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "zoo").glob("*.safetensors"))}
-
-
-def zoo_path(name: str) -> Path:
-    """Return the file of a model that ships with this package.
-
-    Raises:
-        ModelFileError: there is none of that name.
-    """
-    models = zoo()
-    if name not in models:
-        raise ModelFileError(f"zoo:{name}: there is no such model; there is {', '.join(models) or 'none yet'}")
-    return models[name]
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(f"--device {name}: not available here ({str(error).splitlines()[0]}); use cpu") from None
+    return device
 
 
 def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:

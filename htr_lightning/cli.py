@@ -61,8 +61,8 @@ def main(cfg: DictConfig) -> float | None:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from htr_lightning.charset import CharsetError
-    from htr_lightning.checkpoint import ModelFileError
     from htr_lightning.data.line import DataError
+    from htr_lightning.model_info import ModelFileError
     from htr_lightning.run import run
     from htr_lightning.task import NonFiniteLossError
 

@@ -13,12 +13,10 @@ from htr_lightning.charset import printable
 from htr_lightning.decode.options import add_decoder_options, decoder_of
 
 if TYPE_CHECKING:
-    import torch
-
-    from htr_lightning.checkpoint import Model
     from htr_lightning.data.line import Line
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.evaluation.result import Evaluation
+    from htr_lightning.recogniser import Recogniser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,13 +30,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is not None:
         claim(options.out)
 
-    from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.evaluation.result import evaluate_lines
-    from htr_lightning.reader import device_named
+    from htr_lightning.model_info import ModelFileError
+    from htr_lightning.recogniser import DeviceError, load_recogniser
 
-    device = device_named(options.device, parser.error)
     try:
         lines = read_manifest(
             options.data,
@@ -46,12 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             text_column=options.text_column,
             group_column=options.group_column,
         )
-        model = load_model(options.model, device)
+        model = load_recogniser(options.model, options.device)
+    except DeviceError as error:
+        parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     if not lines:
         raise SystemExit(f"{options.data}: there is no line to measure on")
-    collection = read_all(lines, model, device, options)
+    collection = read_all(lines, model, options)
     refuse_unusable(collection, options)
     found = evaluate_lines(collection, str(options.model), str(options.data))
     warn_of_unknown(found.unknown, options.data)
@@ -68,7 +67,7 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
         "punctuation apart), accuracy of lines, precision, recall and F1 of characters, as shares (0.05 is 5 %%), "
         "with their 95 %% intervals over writers or pages. --out adds a report to look at.",
     )
-    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
+    parser.add_argument("model", help="a model.safetensors, a model.onnx, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
     parser.add_argument("--image-column", default="image", help="(default: image)")
     parser.add_argument("--text-column", default="text", help="(default: text)")
@@ -96,16 +95,14 @@ def claim(folder: Path) -> None:
         raise SystemExit(f"--out {folder}: cannot be written; name another folder")
 
 
-def read_all(
-    lines: "Sequence[Line]", model: "Model", device: "torch.device", options: argparse.Namespace
-) -> "Collection":
+def read_all(lines: "Sequence[Line]", model: "Recogniser", options: argparse.Namespace) -> "Collection":
     """Read and score every line; the places of characters are found only for a report."""
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.progress import progress_bar
     from htr_lightning.reader import LineReader
 
     decoder = decoder_of(options, model.charset)
-    reader = LineReader(model, device, decoder=decoder, positions=options.out is not None)
+    reader = LineReader(model, decoder=decoder, positions=options.out is not None)
     collection = Collection(model.charset)
     readings = progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):

@@ -8,11 +8,12 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from htr_lightning.checkpoint import ModelInfo, write_model
+from htr_lightning.checkpoint import write_model
 from htr_lightning.config import ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.files import write_json, write_text
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 from htr_lightning.provenance import describe_run, now
 
 

@@ -1,4 +1,4 @@
-"""``python -m htr_lightning predict``: read line images with a model."""
+"""``python -m htr_lightning predict``: read images of lines, or whole pages (`htr_lightning.predict_pages`)."""
 
 import argparse
 import sys
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from htr_lightning.reader import Reading
 
 PICTURE_LINES = 24
+LINE_FORMATS = ("txt", "tsv", "json")
+PAGE_FORMATS = ("txt", "json", "alto", "page", "hocr", "pdf")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,19 +27,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = parser_of_predict()
     options = parser.parse_intermixed_args(argv)
+    pages = checked(options, parser)
 
-    from htr_lightning.checkpoint import ModelFileError, load_model
-    from htr_lightning.reader import LineReader, device_named
+    from htr_lightning.model_info import ModelFileError
+    from htr_lightning.reader import LineReader
+    from htr_lightning.recogniser import DeviceError, load_recogniser
 
-    device = device_named(options.device, parser.error)
     try:
-        lines = lines_of(options, parser)
-        model = load_model(options.model, device)
+        lines = [] if pages else lines_of(options, parser)
+        model = load_recogniser(options.model, options.device)
+    except DeviceError as error:
+        parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
-    positions = options.format == "json" or options.cut is not None or options.picture is not None
     decoder = decoder_of(options, model.charset)
-    reader = LineReader(model, device, decoder=decoder, positions=positions, known=options.texts is not None)
+    if pages:
+        from htr_lightning.page.reader import PageReader
+        from htr_lightning.predict_pages import read_pages, segmenter_of
+
+        segmenter = segmenter_of(options.segment, parser)
+        reader = LineReader(model, decoder=decoder, positions=True)
+        read_pages(options, options.format, PageReader(reader, segmenter, model=options.model))
+        return
+    positions = options.format == ["json"] or options.cut is not None or options.picture is not None
+    reader = LineReader(model, decoder=decoder, positions=positions, known=options.texts is not None)
     readings: list[Reading] = []
     for reading in reader.read(lines):
         if reading.problem is not None:
@@ -62,7 +75,7 @@ def write(readings: "Sequence[Reading]", options: argparse.Namespace, max_pixels
     from htr_lightning.files import write_text
     from htr_lightning.readings import formatted
 
-    text = formatted(readings, options.format)
+    text = formatted(readings, options.format[0])
     if options.out is None:
         sys.stdout.write(text)
     else:
@@ -85,15 +98,31 @@ def parser_of_predict() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning predict",
-        description="Read line images with a model. Unreadable images are named on the error output and make "
-        "the exit status 1; all others are read.",
+        description="Read images of lines, or scans of whole pages: find their lines, read them, and write what "
+        "archives use. What cannot be read is named on the error output and makes the exit status 1; all others are "
+        "read.",
     )
-    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
-    parser.add_argument("images", type=Path, nargs="*", help="line images, or folders that hold some")
-    parser.add_argument("--format", choices=("txt", "tsv", "json"), default="txt", help="txt: text only (default); "
-                        "tsv: image, text, confidence; json: also where each word and character stands in the image, "
-                        "and how sure the model is of it (0..1)")  # fmt: skip
-    parser.add_argument("--out", type=Path, help="write to this file instead of the standard output")
+    parser.add_argument("model", help="a model.safetensors, a model.onnx, a checkpoint, a run folder, or zoo:NAME")
+    parser.add_argument("images", type=Path, nargs="*", help="images of lines or of pages (also PDF, TIFF of several "
+                        "pages), or folders that hold some")  # fmt: skip
+    parser.add_argument("--format", type=_formats, default=["txt"], metavar="FORMAT[,FORMAT...]", help="txt: text only "
+                        "(default); json: also where each word and character stands, and how sure the model is of it "
+                        "(0..1); of lines also tsv: image, text, confidence; of pages also alto, page, hocr, and pdf, "
+                        "a searchable document")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="of lines: write to this file instead of the standard output; of "
+                        "pages: the folder of the results")  # fmt: skip
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--pages", action="store_true", help="each image is a page (default: what has the form of one, "
+                      "or where a format asks for pages)")  # fmt: skip
+    kind.add_argument("--lines", action="store_true", help="each image is a single line")
+    pages = parser.add_argument_group("pages")
+    pages.add_argument("--find-lines", action="store_true", help="find lines also where an ALTO or PAGE file beside "
+                       "the image says where they are")  # fmt: skip
+    pages.add_argument("--overlay", action="store_true", help="also write a picture of each page with what was found "
+                       "and read")  # fmt: skip
+    pages.add_argument("--again", action="store_true", help="read pages anew whose results are there already")
+    pages.add_argument("--segment", nargs="+", default=[], metavar="KEY=VALUE", help="how lines are found: "
+                       "columns=false, min_height_px=12, working_px=4000000")  # fmt: skip
     parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read, each "
                         "character under its place (PNG)")  # fmt: skip
     parser.add_argument("--cut", type=Path, metavar="DIR", help="also write one image for each character, and a table "
@@ -103,6 +132,43 @@ def parser_of_predict() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add_decoder_options(parser)
     return parser
+
+
+def _formats(written: str) -> list[str]:
+    """Read the formats that are separated by commas."""
+    names = [name.strip() for name in written.split(",") if name.strip()]
+    for name in names:
+        if name not in LINE_FORMATS + PAGE_FORMATS:
+            known = ", ".join(dict.fromkeys(LINE_FORMATS + PAGE_FORMATS))
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {known}")
+    return list(dict.fromkeys(names)) or ["txt"]
+
+
+def checked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> bool:
+    """Return whether pages are to be read; options that contradict each other end the program."""
+    from htr_lightning.predict_pages import are_pages
+
+    only_lines = [f"--{name}" for name in ("cut", "picture", "texts") if getattr(options, name) is not None]
+    only_pages = [f"--{name.replace('_', '-')}" for name in ("find_lines", "overlay", "again", "segment")
+                  if getattr(options, name)]  # fmt: skip
+    pages = bool(options.pages)
+    if not (options.pages or options.lines or only_lines):
+        pages = bool(only_pages) or are_pages(options.images, options.format)
+    wrong = only_lines if pages else only_pages
+    if wrong:
+        parser.error(f"{wrong[0]} is for {'lines' if pages else 'pages'}, but the images are read as "
+                     f"{'pages; --lines' if pages else 'lines; --pages'} changes that")  # fmt: skip
+    known, what = (PAGE_FORMATS, "pages") if pages else (LINE_FORMATS, "lines")
+    unfit = [name for name in options.format if name not in known]
+    if unfit or (not pages and len(options.format) > 1):
+        parser.error(f"--format {','.join(options.format)}: {what} are written as "
+                     f"{', '.join(known)}{'' if pages else '; one of them'}")  # fmt: skip
+    if pages and not options.images:
+        parser.error("name scans of pages, or folders that hold some")
+    if pages and options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
+        parser.error(f"--out FOLDER is needed for --format {','.join(options.format)}"
+                     f"{' --overlay' if options.overlay else ''}; only txt or json alone can be printed")  # fmt: skip
+    return pages
 
 
 def lines_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Line]:

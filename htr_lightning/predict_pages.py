@@ -101,6 +101,7 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
         num_pages, num_lines = num_pages + 1, num_lines + len(page.lines)
     if options.out is not None:
         _join_documents(jobs)
+    if options.out is not None and waiting:
         print(f"{options.out}: {num_pages} pages with {num_lines} lines read", file=sys.stderr)
     if problems:
         raise SystemExit(1)

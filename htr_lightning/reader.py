@@ -1,27 +1,32 @@
 """Lines read with a model: what `evaluate` and `predict` share."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from htr_lightning.charset import printable
-from htr_lightning.checkpoint import Model
-from htr_lightning.data.batch import WidthBatches, collate, frames_needed, to_ink
 from htr_lightning.data.line import DataError, Line
-from htr_lightning.data.pack import PackedLine, pixels_of
+from htr_lightning.data.preprocess import pixels_of
 from htr_lightning.data.trace import Trace
-from htr_lightning.decode.alignment import align
-from htr_lightning.decode.confidence import character_log_probabilities, text_log_probabilities
+from htr_lightning.data.widths import WidthBatches, pad_lines
+from htr_lightning.decode.alignment import align, frames_needed
+from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
+from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, Word, place_characters, words_of
+from htr_lightning.recogniser import Recogniser
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
-PIXELS_PER_BATCH = 1_000_000
+
+Scores = NDArray[np.float32]
+Lengths = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,65 +52,65 @@ class Reading:
     characters: tuple[Character, ...] = ()
     words: tuple[Word, ...] = ()
 
+    def _repr_html_(self) -> str:
+        from htr_lightning.notebook import line_html
+
+        return line_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A line as the network sees it, and the way back to its image."""
 
-    packed: PackedLine
+    line: Line
+    pixels: NDArray[np.uint8]
     trace: Trace
 
 
 class LineReader:
     """Reads lines with one model.
 
+    Images are decoded and preprocessed in as many threads as there are cores.
+
     Args:
-        model: see `htr_lightning.checkpoint.read_model`.
-        device: where the network runs; must be where the model is.
+        model: see `htr_lightning.recogniser.load_recogniser`.
         decoder: from frames to texts.
         positions: find out where characters and words stand, and how sure each of them is.
         known: the texts of the lines are what they say; only places and confidences are wanted.
     """
 
     def __init__(
-        self,
-        model: Model,
-        device: str | torch.device = "cpu",
-        *,
-        decoder: Decoder = greedy_decode,
-        positions: bool = False,
-        known: bool = False,
+        self, model: Recogniser, *, decoder: Decoder = greedy_decode, positions: bool = False, known: bool = False
     ) -> None:
-        self.model, self.device, self.decoder = model, torch.device(device), decoder
-        self.positions, self.known = positions, known
+        self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
         waiting: list[Line] = []
-        for line in lines:
-            waiting.append(line)
-            if len(waiting) == LINES_AT_ONCE:
-                yield from self._read_some(waiting)
-                waiting = []
-        yield from self._read_some(waiting)
+        with _threads() as threads:
+            for line in lines:
+                waiting.append(line)
+                if len(waiting) == LINES_AT_ONCE:
+                    yield from self._read_some(waiting, threads)
+                    waiting = []
+            yield from self._read_some(waiting, threads)
 
-    def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Tensor, Tensor]]:
+    def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Scores, Lengths]]:
         """Yield batches of lines with what the network says: scores ``(N, T, K)`` and frame lengths ``(N,)``.
 
         Lines come by width; those that cannot be used are left out.
         """
-        given = list(lines)
-        prepared = [self._prepare(line) for line in given]
-        usable = [line for line, p in zip(given, prepared, strict=True) if isinstance(p, _Prepared)]
-        for rows, scores, lengths in self._network([p for p in prepared if isinstance(p, _Prepared)]):
-            yield [usable[row] for row in rows], scores, lengths
+        with _threads() as threads:
+            prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _Prepared)]
+            for rows, scores, lengths in self._network(prepared, threads):
+                yield [prepared[row].line for row in rows], scores, lengths
 
-    def _read_some(self, lines: Sequence[Line]) -> list[Reading]:
-        prepared = [self._prepare(line) for line in lines]
+    def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Reading]:
+        prepared = list(threads.map(self._prepare, lines))
         readings = [p if isinstance(p, Reading) else None for p in prepared]
         usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
         inside = [p for p in prepared if isinstance(p, _Prepared)]
-        for rows, scores, lengths in self._network(inside):
+        for rows, scores, lengths in self._network(inside, threads):
             of_batch = self._readings([inside[row] for row in rows], scores, lengths)
             for row, reading in zip(rows, of_batch, strict=True):
                 readings[usable[row]] = reading
@@ -119,57 +124,61 @@ class LineReader:
             return Reading(line.id, "", 0.0, None, str(error))
         if self.known and (problem := self._unfit(line, pixels.shape[1])):
             return Reading(line.id, "", 0.0, None, problem)
-        return _Prepared(PackedLine(line.id, line.text, line.group, pixels), trace)
+        return _Prepared(line, pixels, trace)
 
     def _unfit(self, line: Line, width_px: int) -> str | None:
         """Return why a known text cannot be aligned with its line."""
         if unknown := self.model.charset.unknown(line.text):
             return f"{line.id}: the model cannot write {printable(unknown)}; take it out of the text"
-        targets = torch.tensor(self.model.charset.encode(line.text), dtype=torch.int64)
-        needed = int(frames_needed(targets, torch.tensor([len(targets)])))
-        there = int(self.model.network.frame_lengths(torch.tensor([width_px])))
+        needed = frames_needed(self.model.charset.encode(line.text))
+        there = int(self.model.frame_lengths(np.array([width_px]))[0])
         if needed <= there:
             return None
         return f"{line.id}: its text needs {needed} frames, but the line has {there}; is it the text of this line?"
 
-    @torch.inference_mode()
-    def _network(self, lines: Sequence[_Prepared]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Yield rows, scores and frame lengths, a batch at a time."""
+    def _network(
+        self, lines: Sequence[_Prepared], threads: ThreadPoolExecutor
+    ) -> Iterator[tuple[list[int], Scores, Lengths]]:
+        """Yield rows, scores and frame lengths, a batch at a time; meanwhile other threads work on the next."""
         model = self.model
+        widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
         batches = WidthBatches(
-            np.array([line.packed.pixels.shape[1] for line in lines], np.int64),
+            widths,
             height_px=model.preprocess.height_px,
-            pixels_per_batch=PIXELS_PER_BATCH,
+            pixels_per_batch=model.pixels_per_batch,
             max_lines=64,
             width_step_px=model.info.width_step_px,
             merge=False,
         )
-        for rows, width_px, _ in batches:
-            batch = collate([lines[row].packed for row in rows], width_px, model.charset)
-            scores = model.network(to_ink(batch.images.to(self.device))).scores.float()
-            yield rows, scores, model.network.frame_lengths(batch.widths)
 
-    def _readings(self, lines: Sequence[_Prepared], scores: Tensor, lengths: Tensor) -> Iterator[Reading]:
+        def read(rows: list[int], width_px: int) -> Scores:
+            return model.scores(pad_lines([lines[row].pixels for row in rows], width_px))
+
+        keys = [(key.rows, key.width_px) for key in batches]
+        of_batches = (threads.map if model.is_parallel else map)(lambda key: read(*key), keys)
+        for (rows, _), scores in zip(keys, of_batches, strict=True):
+            yield rows, scores, model.frame_lengths(widths[rows])
+
+    def _readings(self, lines: Sequence[_Prepared], scores: Scores, lengths: Lengths) -> Iterator[Reading]:
         """Yield what a batch says."""
         if self.known:
-            texts = [self.model.charset.encode(line.packed.text) for line in lines]
+            texts = [self.model.charset.encode(line.line.text) for line in lines]
         else:
             texts = self.decoder(scores, lengths)
-        log_probs = (scores / self.model.info.temperature).log_softmax(2)
+        log_probs = log_softmax(scores, self.model.info.temperature)
         confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
         if self.positions:
             spans = align(log_probs, lengths, texts)
             of_characters = character_log_probabilities(log_probs, spans, texts)
         for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
-            text, pixels, back = self.model.charset.decode(ids), line.packed.pixels, line.trace.back
+            text, pixels, back = self.model.charset.decode(ids), line.pixels, line.trace.back
             characters: list[Character] = []
             if self.positions:
                 kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
                 sure = np.exp(of_characters[number][kept])
-                frame_px = self.model.network.frame_px
-                characters = place_characters(text[kept], sure, spans[number][kept], pixels, frame_px, back)
+                characters = place_characters(text[kept], sure, spans[number][kept], pixels, self.model.frame_px, back)
             yield Reading(
-                line.packed.id,
+                line.line.id,
                 self.model.charset.normalize(text.strip()),
                 float(confidence),
                 pixels,
@@ -178,13 +187,13 @@ class LineReader:
             )
 
 
-def device_named(name: str | None, fail: Callable[[str], None]) -> torch.device:
-    """Return the device called ``name``, or the best there is; ``fail`` is told of one that does not exist."""
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+@contextlib.contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Start as many threads as there are cores, without OpenCV's own, which would be in their way."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        fail(f"--device {name}: not available here ({str(error).splitlines()[0]}); use cpu")
-    return device
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            yield threads
+    finally:
+        cv2.setNumThreads(before)

@@ -23,7 +23,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning import folder
-from htr_lightning.checkpoint import Model, ModelInfo
+from htr_lightning.checkpoint import Model
 from htr_lightning.config import ConfigError
 from htr_lightning.data.batch import to_ink
 from htr_lightning.data.module import LineDataModule
@@ -32,6 +32,7 @@ from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 from htr_lightning.monitor import ErrorPanel, ProgressBar, Throughput, ValidationLog, ValidationPanel
 from htr_lightning.movement import Movement, Thaw
 from htr_lightning.progress import progress_bar
@@ -222,8 +223,8 @@ def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
     model.eval()
     with torch.inference_mode():
         for batch in itertools.islice(loader, 0, None, every):
-            scores = model(to_ink(batch.images.to(device))).scores.float().cpu()
-            observed.append(Observed(scores, model.frame_lengths(batch.widths), batch.texts))
+            scores = model(to_ink(batch.images.to(device))).scores.float().cpu().numpy()
+            observed.append(Observed(scores, model.frame_lengths(batch.widths).numpy(), batch.texts))
     return Calibrator(observed, data.charset).temperature()
 
 

@@ -11,9 +11,9 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch, frames_needed
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.metrics import RecognitionMetrics
 from htr_lightning.model.recognizer import Frames
 from htr_lightning.optim import AdamW
+from htr_lightning.recognition_metrics import RecognitionMetrics
 
 
 class NonFiniteLossError(ValueError):
@@ -128,7 +128,8 @@ class RecognitionTask(lightning.LightningModule):
 
     def read(self, scores: Tensor, widths: Tensor) -> list[str]:
         """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
-        ids = self.decoder(scores, self.recognizer.frame_lengths(widths))
+        lengths = self.recognizer.frame_lengths(widths)
+        ids = self.decoder(scores.detach().float().cpu().numpy(), lengths.cpu().numpy())
         return [self.charset.decode(line).strip() for line in ids]
 
     def _count_infeasible(self, batch: Batch) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
-    from htr_lightning.checkpoint import Model
     from htr_lightning.decode.beam import BeamSearch
     from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.recogniser import Recogniser
 
 WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -27,8 +28,8 @@ class Scored:
         texts: what they say.
     """
 
-    scores: "Tensor"
-    lengths: "Tensor"
+    scores: "NDArray[np.float32]"
+    lengths: "NDArray[np.int64]"
     texts: list[str]
 
 
@@ -41,26 +42,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of_tune()
     options = parser.parse_args(argv)
 
-    from htr_lightning.checkpoint import ModelFileError, load_model
     from htr_lightning.data.line import DataError
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.decode.beam import BeamSearch
     from htr_lightning.decode.decoder import tables
     from htr_lightning.decode.greedy import greedy_decode
     from htr_lightning.lm.ngram import LanguageModelError
+    from htr_lightning.model_info import ModelFileError
     from htr_lightning.progress import progress_bar
-    from htr_lightning.reader import LineReader, device_named
+    from htr_lightning.reader import LineReader
+    from htr_lightning.recogniser import DeviceError, load_recogniser
 
-    device = device_named(options.device, parser.error)
     try:
-        model = load_model(options.model, device)
+        model = load_recogniser(options.model, options.device)
         lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
         search = BeamSearch(width=options.beam, lm=tables(options.lm, model.charset))
+    except DeviceError as error:
+        parser.error(str(error))
     except (ModelFileError, DataError, LanguageModelError, ValueError) as error:
         raise SystemExit(str(error)) from None
     batches = [
         Scored(scores, lengths, [line.text for line in of_batch])
-        for of_batch, scores, lengths in LineReader(model, device).scores(lines)
+        for of_batch, scores, lengths in LineReader(model).scores(lines)
     ]
     if not batches:
         raise SystemExit(f"{options.data}: none of its lines can be read")
@@ -85,7 +88,7 @@ def parser_of_tune() -> argparse.ArgumentParser:
         description="Find the weight of a language model, and the bonus for each character, that read lines best. "
         "Use validation lines: neither those trained on nor those that the model is measured on.",
     )
-    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
+    parser.add_argument("model", help="a model.safetensors, a model.onnx, a checkpoint, a run folder, or zoo:NAME")
     parser.add_argument("--lm", type=Path, required=True, metavar="FILE", help="ARPA file of characters")
     parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
     parser.add_argument("--text-column", default="text", help="(default: text)")
@@ -95,7 +98,7 @@ def parser_of_tune() -> argparse.ArgumentParser:
     return parser
 
 
-def cer(model: "Model", batches: Sequence[Scored], decoder: "Decoder") -> float:
+def cer(model: "Recogniser", batches: Sequence[Scored], decoder: "Decoder") -> float:
     """Return the CER of lines read with a decoder."""
     from htr_lightning.metrics import edit_distance
 

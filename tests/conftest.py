@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 WORDS = ("bel", "ami", "le", "roi", "dit", "non", "et", "rit", "mal", "bon", "dada", "ciel")
@@ -17,6 +18,11 @@ def typeset(text: str, height_px: int = 32) -> Image.Image:
     image = Image.new("L", (int(font.getlength(text)) + 16, height_px), 255)
     ImageDraw.Draw(image).text((8, 2), text, 0, font)
     return image
+
+
+def scores_drawn(seed: int, *shape: int) -> NDArray[np.float32]:
+    """Draw what a network might say, from a normal distribution."""
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
 
 class _Elements(html.parser.HTMLParser):

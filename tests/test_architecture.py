@@ -12,9 +12,16 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 FORBIDDEN = {
     "charset.py": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
-    "metrics.py": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "metrics.py": ("torch", "torchmetrics", "lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "recognition_metrics.py": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "model_info.py": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.model"),
+    "recogniser.py": ("torch", "lightning", "hydra", "htr_lightning.model", "htr_lightning.decode"),
+    "onnx_model.py": ("torch", "lightning", "hydra", "htr_lightning.checkpoint", "htr_lightning.decode"),
+    "onnx_export.py": ("lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.decode"),
+    "readings.py": ("torch", "lightning", "hydra"),
     "data": ("hydra", "htr_lightning.model", "htr_lightning.task", "htr_lightning.run", "htr_lightning.checkpoint"),
     "data/line.py": ("torch", "lightning"),
+    "data/widths.py": ("torch", "lightning"),
     "data/image.py": ("torch", "lightning"),
     "data/pack.py": ("torch", "lightning"),
     "data/preprocess.py": ("torch", "lightning"),
@@ -22,23 +29,31 @@ FORBIDDEN = {
     "data/sources": ("torch", "lightning", "htr_lightning.reader"),
     "doctor/quick.py": ("torch", "lightning", "hydra", "htr_lightning.run"),
     "report": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.doctor", "htr_lightning.evaluation"),
-    "evaluation": ("lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.doctor"),
+    "evaluation": ("torch", "lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.doctor"),
     "evaluation/compare.py": ("torch", "htr_lightning.metrics", "htr_lightning.reader"),
     "evaluation/difference.py": ("torch", "htr_lightning.metrics", "htr_lightning.reader"),
     "explain": ("lightning", "hydra", "htr_lightning.run", "htr_lightning.task", "htr_lightning.data.module"),
     "explain/command.py": ("captum", "lightning", "hydra", "htr_lightning.run", "htr_lightning.task"),
     "page": ("torch", "lightning", "hydra", "htr_lightning.data.sources", "htr_lightning.data.module"),
     "model": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task", "htr_lightning.charset"),
-    "decode": ("lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),
+    "decode": ("torch", "lightning", "hydra", "htr_lightning.data", "htr_lightning.task"),
     "optim.py": ("lightning", "hydra", "htr_lightning"),
     "task.py": ("hydra", "htr_lightning.run", "htr_lightning.checkpoint", "htr_lightning.data.sources"),
     "checkpoint.py": ("lightning", "hydra", "htr_lightning.task", "htr_lightning.run"),
-    "predict.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
-    "evaluate.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "predict.py": ("torch", "hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
+    "evaluate.py": ("torch", "hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
     "export.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
     "zoo": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.monitor"),
     "intervals.py": ("torch", "lightning", "hydra", "htr_lightning"),
-    "reader.py": ("hydra", "lightning", "htr_lightning.run", "htr_lightning.task", "htr_lightning.data.module"),
+    "reader.py": (
+        "torch",
+        "htr_lightning.checkpoint",
+        "hydra",
+        "lightning",
+        "htr_lightning.run",
+        "htr_lightning.task",
+        "htr_lightning.data.module",
+    ),
 }
 
 
@@ -60,6 +75,18 @@ def test_imports_run_downhill(place: str) -> None:
         for name in imports(file):
             for forbidden in FORBIDDEN[place]:
                 assert name != forbidden and not name.startswith(f"{forbidden}."), f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "module", ["reader", "readings", "predict", "evaluate", "tune", "glyphs", "panel", "model_info", "zoo.command",
+               "evaluation.result", "evaluation.folder", "page.reading", "page.formats", "decode.decoder"]
+)  # fmt: skip
+def test_reading_never_imports_torch(module: str) -> None:
+    """Nor what else takes long or is not there where models are only used."""
+    heavy = {"torch", "torchmetrics", "lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "pyarrow"}
+    code = f"import sys, htr_lightning.{module}; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
 
 
 def test_workers_that_pack_never_import_torch() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from htr_lightning import calibrate, predict
-from htr_lightning.checkpoint import load_model, read_info, write_model
+from htr_lightning.checkpoint import load_model, write_model
 from htr_lightning.extract import main as extract
+from htr_lightning.model_info import read_info
 
 
 @pytest.fixture(scope="module")

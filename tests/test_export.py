@@ -6,9 +6,10 @@ from safetensors.torch import load_file
 
 from htr_lightning import export
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import ModelInfo, read_model, write_model
+from htr_lightning.checkpoint import read_model, write_model
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from conftest import texts, typeset
 from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 
-from htr_lightning.checkpoint import ModelFileError, load_model, read_info
+from htr_lightning.checkpoint import load_model
 from htr_lightning.config import ConfigError, conf_dir, validate
+from htr_lightning.model_info import ModelFileError, read_info
 from htr_lightning.run import run
 
 Write = Callable[[Sequence[str], str], Path]

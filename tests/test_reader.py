@@ -9,10 +9,11 @@ from PIL import Image
 
 from htr_lightning import evaluate, predict
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import ModelInfo, read_model, write_model
+from htr_lightning.checkpoint import read_model, write_model
 from htr_lightning.data.line import ImageFile, Line
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 from htr_lightning.reader import LineReader
 from htr_lightning.readings import FORMATS
 
@@ -152,7 +153,7 @@ def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
 ) -> None:
     evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", "ééa"), ("1.png", "a ñ")))])
     shown = capsys.readouterr()
-    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE) stands 2 times" in shown.err
+    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE), 2 x in the texts" in shown.err
     assert "'ñ' (U+00F1" in shown.err
     result = json.loads(shown.out)
     assert result["lines"] == 2 and result["cer"] >= 3 / 6

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from htr_lightning import evaluate, predict
-from htr_lightning.checkpoint import read_info
 from htr_lightning.config import ConfigError, conf_dir, validate
 from htr_lightning.data.line import DataError
+from htr_lightning.model_info import read_info
 from htr_lightning.run import run
 
 Write = Callable[[Sequence[str], str], Path]

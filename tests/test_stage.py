@@ -1,16 +1,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import texts
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import Model, ModelFileError, ModelInfo, load_model, write_model
+from htr_lightning.checkpoint import Model, load_model, write_model
 from htr_lightning.config import ConfigError
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelFileError, ModelInfo
 from htr_lightning.movement import Movement, blocks
 from htr_lightning.stage import Finetune, carry_over, charset_for, preprocess_of, settled
 
@@ -45,7 +47,7 @@ def images(number: int = 6) -> torch.Tensor:
 def read(network: CRNN, charset: Charset) -> list[str]:
     with torch.inference_mode():
         scores = network.eval()(images()).scores
-    return [charset.decode(ids) for ids in greedy_decode(scores, torch.full((6,), scores.shape[1]))]
+    return [charset.decode(ids) for ids in greedy_decode(scores.numpy(), np.full(6, scores.shape[1]))]
 
 
 def test_extended_charset_reads_old_lines_as_before_to_the_last_character(model: Model) -> None:

@@ -9,9 +9,10 @@ import torch
 from conftest import texts, typeset
 
 from htr_lightning import predict
-from htr_lightning.checkpoint import load_model, read_info, zoo
+from htr_lightning.checkpoint import load_model
 from htr_lightning.data.line import ImageFile, Line
 from htr_lightning.metrics import cer
+from htr_lightning.model_info import read_info, zoo
 from htr_lightning.reader import LineReader
 from htr_lightning.stage import carry_over, charset_for
 from htr_lightning.zoo import command

@@ -1,6 +1,6 @@
-"""Write zoo:latin as a model for lines of another height, to be trained on: the same weights, as columns are max-pooled.
+"""Write a model for lines of another height, to be trained on: the same weights, as columns are max-pooled.
 
-    python experiments/pretrain_latin/taller.py 64 runs/taller.safetensors
+python experiments/pretrain_latin/taller.py 64 runs/taller.safetensors
 """
 
 import sys

@@ -1,5 +1,6 @@
 """The record that joins every reader to everything that follows."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,3 +131,19 @@ class ImageFile:
         from htr_lightning.data.image import read_image
 
         return read_image(self.path, max_pixels=max_pixels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InMemory:
+    """A line whose pixels are there already: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8."""
+
+    pixels: NDArray[np.uint8]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the pixels."""
+        return hashlib.blake2b(self.pixels.tobytes(), digest_size=12).hexdigest()
+
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+        """Return the pixels."""
+        return self.pixels

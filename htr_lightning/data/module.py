@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader
 
 from htr_lightning.charset import Charset, Normalization
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import Batch, LineDataset, WidthBatches, frames_needed, to_ink
+from htr_lightning.data.batch import Batch, LineDataset, frames_needed, to_ink
 from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Line, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.widths import WidthBatches
 
 log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names

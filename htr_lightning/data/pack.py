@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import DataError, Line, Unusable
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.data.trace import Trace
+from htr_lightning.data.preprocess import Preprocess, pixels_of
 from htr_lightning.files import PARTIAL, replacing
 
 FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
@@ -227,23 +226,6 @@ def _prepare(preprocess: Preprocess, line: Line) -> Prepared:
         return line, pixels_of(line, preprocess)
     except DataError as error:
         return line, str(error)
-
-
-def pixels_of(line: Line, preprocess: Preprocess, trace: Trace | None = None) -> NDArray[np.uint8]:
-    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a trace follows the preprocessing.
-
-    Raises:
-        DataError: the image cannot be used; names the line.
-    """
-    try:
-        return preprocess(line.image.read(preprocess.max_pixels), trace)
-    except DataError as error:
-        raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
-    except OSError as error:  # of a reader that did not say it in a sentence
-        raise DataError(f"{line.id}: its image cannot be read ({error})") from None
-    except Exception as error:
-        error.add_note(f"while preparing line {line.id}")
-        raise
 
 
 def _write(file: IO[bytes], prepared: Iterable[list[Prepared]], height_px: int, key: str) -> None:

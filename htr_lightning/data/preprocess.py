@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.deslant import MIN_CONTRAST, deskew, deslant, ink_mask
-from htr_lightning.data.line import MAX_PIXELS, DataError
+from htr_lightning.data.line import MAX_PIXELS, DataError, Line
 from htr_lightning.data.trace import Trace
 
 
@@ -270,3 +270,20 @@ class Preprocess:
                 f"preprocess: unknown keys {', '.join(unknown)}; made by another version of htr_lightning?"
             )
         return cls(**values)
+
+
+def pixels_of(line: Line, preprocess: Preprocess, trace: Trace | None = None) -> NDArray[np.uint8]:
+    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a trace follows the preprocessing.
+
+    Raises:
+        DataError: the image cannot be used; names the line.
+    """
+    try:
+        return preprocess(line.image.read(preprocess.max_pixels), trace)
+    except DataError as error:
+        raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
+    except OSError as error:  # of a reader that did not say it in a sentence
+        raise DataError(f"{line.id}: its image cannot be read ({error})") from None
+    except Exception as error:
+        error.add_note(f"while preparing line {line.id}")
+        raise

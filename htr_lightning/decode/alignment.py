@@ -5,22 +5,28 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from htr_lightning.charset import BLANK
 
 _NEVER = -1e30
 
 
-def align(log_probs: Tensor, frame_lengths: Tensor, texts: Sequence[Sequence[int]]) -> list[NDArray[np.int64]]:
+def frames_needed(text: Sequence[int]) -> int:
+    """Return how many frames CTC needs for a text of class ids: one a character, and one between equal neighbours."""
+    return len(text) + sum(a == b for a, b in itertools.pairwise(text))
+
+
+def align(
+    log_probs: NDArray[np.float32], frame_lengths: NDArray[np.int64], texts: Sequence[Sequence[int]]
+) -> list[NDArray[np.int64]]:
     """Find the frames of each character on the most probable path that spells a text.
 
     Viterbi's algorithm on the CTC lattice (Graves et al. 2006, section 4.1, with the maximum in the place of the sum),
     over all lines at once: state 2i + 1 is character i, the even ones are the blanks around.
 
     Args:
-        log_probs: ``(N, T, K)``, on any device.
-        frame_lengths: ``(N,)`` int64: the frames of each line; later ones are padding.
+        log_probs: ``(N, T, K)``.
+        frame_lengths: ``(N,)``: the frames of each line; later ones are padding.
         texts: N texts of class ids, without blanks.
 
     Returns:
@@ -30,16 +36,15 @@ def align(log_probs: Tensor, frame_lengths: Tensor, texts: Sequence[Sequence[int
     Raises:
         ValueError: a text needs more frames than its line has.
     """
-    lengths = frame_lengths.cpu().numpy()
-    for number, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-        needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
+    for number, (text, length) in enumerate(zip(texts, frame_lengths, strict=True)):
+        needed = frames_needed(text)
         if needed > length:
             raise ValueError(f"line {number}: its text needs {needed} frames, but there are {length}")
     if not len(texts):
         return []
     states = _states(texts)
-    came_from, best = _search(log_probs.float().cpu().numpy(), lengths, states)
-    return [_spans(came_from[:n, line], best[line], len(texts[line])) for line, n in enumerate(lengths)]
+    came_from, best = _search(log_probs, frame_lengths, states)
+    return [_spans(came_from[:n, line], best[line], len(texts[line])) for line, n in enumerate(frame_lengths)]
 
 
 def _states(texts: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -4,12 +4,13 @@ With a character n-gram and a lexicon, if wanted.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htr_lightning.charset import BLANK
+from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.lexicon import ROOT, Lexicon
 from htr_lightning.lm.ngram import Ints
 from htr_lightning.lm.tables import ContextTables
@@ -19,6 +20,8 @@ _FORBIDDEN = 1e4  # cost of an unknown word where none is wanted: more than any 
 _WHOLE = 0.25  # share of the beam that is then kept for prefixes whose last word is whole
 _MULTIPLIER, _ADDEND = 6364136223846793005, 1442695040888963407  # of the prefixes' hash (Knuth's MMIX)
 
+Scores = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 _Step = tuple[Ints, Ints]  # where the prefixes kept after a frame come from, and their new characters
 
 
@@ -81,7 +84,7 @@ class BeamSearch:
             if (getattr(self, key) or 0) < 0:
                 raise ValueError(f"decoder.{key}: {getattr(self, key)} is negative; give 0 or more")
 
-    def best(self, scores: Tensor, frame_lengths: Tensor) -> list[list[int]]:
+    def best(self, scores: Scores, frame_lengths: Ints) -> list[list[int]]:
         """Return the ids of the best reading of each line; see `readings`."""
         return [hypotheses[0].ids for hypotheses in self.readings(scores, frame_lengths)]
 
@@ -90,13 +93,12 @@ class BeamSearch:
         """Whether no word may be read that is not in the lexicon."""
         return self.lexicon is not None and self.unknown_word_cost is None
 
-    @torch.no_grad()
-    def readings(self, scores: Tensor, frame_lengths: Tensor, *, num_best: int = 1) -> list[list[Hypothesis]]:
+    def readings(self, scores: Scores, frame_lengths: Ints, *, num_best: int = 1) -> list[list[Hypothesis]]:
         """Read lines.
 
         Args:
-            scores: ``(N, T, K)`` logits or log-probabilities, on any device; the search runs on the CPU.
-            frame_lengths: ``(N,)`` int64: the frames of each line; later ones are padding.
+            scores: ``(N, T, K)`` logits or log-probabilities.
+            frame_lengths: ``(N,)``: the frames of each line; later ones are padding.
             num_best: how many readings of each line, at most ``width``.
 
         Returns:
@@ -104,7 +106,7 @@ class BeamSearch:
         """
         if not len(scores):
             return []
-        frames = self._compact(scores.float().log_softmax(2).cpu(), frame_lengths.cpu())
+        frames = self._compact(log_softmax(scores), frame_lengths)
         beams = _Beams(len(frames), self)
         values, classes = self._likely(frames)
         steps: list[_Step] = []
@@ -112,29 +114,40 @@ class BeamSearch:
             steps.append(beams.step(frames[:, t], values[:, t], classes[:, t]))
         return beams.readings(steps, min(num_best, self.width))
 
-    def _compact(self, log_probs: Tensor, lengths: Tensor) -> Tensor:
+    def _compact(self, log_probs: Scores, lengths: Ints) -> Scores:
         """Leave out what changes nothing: of blank frames in a row all but one, and padding, which becomes blank."""
-        num_lines, num_frames, _ = log_probs.shape
-        inside = torch.arange(num_frames) < lengths[:, None]
-        blank = log_probs[:, :, BLANK].exp() > self.blank_probability
-        repeated = torch.zeros_like(blank)
-        repeated[:, 1:] = blank[:, 1:] & blank[:, :-1]
-        kept = inside & ~repeated
-        counts = kept.sum(1)
+        num_lines, num_frames, num_classes = log_probs.shape
+        blank = np.exp(log_probs[:, :, BLANK]) > self.blank_probability
+        kept = np.arange(num_frames) < lengths[:, None]
+        kept[:, 1:] &= ~(blank[:, 1:] & blank[:, :-1])
         place = kept.cumsum(1) - 1
-        compact = torch.full((num_lines, max(1, int(counts.max())), log_probs.shape[2]), _NEVER)
+        compact = np.full((num_lines, max(1, int(kept.sum(1).max())), num_classes), _NEVER, np.float32)
         compact[:, :, BLANK] = 0.0
-        line, frame = kept.nonzero(as_tuple=True)
+        line, frame = kept.nonzero()
         compact[line, place[line, frame]] = log_probs[line, frame]
         return compact
 
-    def _likely(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _likely(self, frames: Scores) -> tuple[Scores, Ints]:
         """Return the characters that may follow in each frame: log-probabilities and classes, ``(N, T, C)``."""
-        characters = frames.clone()
+        characters = frames.copy()
         characters[:, :, BLANK] = _NEVER
-        values, classes = characters.topk(min(self.max_classes, frames.shape[2] - 1), dim=2)
+        values, classes = _largest(characters, min(self.max_classes, frames.shape[2] - 1))
         least = np.log(self.min_probability) if self.min_probability > 0 and not self.is_closed else _NEVER
-        return values.masked_fill(values < least, _NEVER), classes
+        values[values < least] = _NEVER
+        return values, classes
+
+
+def _largest(values: NDArray[Any], number: int) -> tuple[NDArray[Any], Ints]:
+    """Return the largest of the last axis, in order, and their places."""
+    if number == 1:
+        places = values.argmax(-1, keepdims=True)
+    else:
+        rest = values.shape[-1] - number
+        some = np.argpartition(values, rest, axis=-1)[..., rest:]
+        some.sort(axis=-1)  # of equal values the first comes first
+        order = np.argsort(-np.take_along_axis(values, some, -1), axis=-1, kind="stable")
+        places = np.take_along_axis(some, order, -1)
+    return np.take_along_axis(values, places, -1), places
 
 
 class _Beams:
@@ -146,19 +159,20 @@ class _Beams:
         self.lexicon, self.is_closed = search.lexicon, search.is_closed
         cost = search.unknown_word_cost
         self.unknown_word_cost = _FORBIDDEN if cost is None else min(cost, _FORBIDDEN)
-        self.ends_blank = torch.full(shape, _NEVER)  # log-probability of the paths that end in a blank
-        self.ends_character = torch.full(shape, _NEVER)  # and of those that end in the last character
+        self.ends_blank = np.full(shape, _NEVER, np.float32)  # log-probability of the paths that end in a blank
+        self.ends_character = np.full(shape, _NEVER, np.float32)  # and of those that end in the last character
         self.ends_blank[:, 0] = 0.0
-        self.bonus = torch.zeros(shape)  # of language model, insertions and lexicon
-        self.last = torch.zeros(shape, dtype=torch.int64)  # the last character; 0 of the empty prefix
-        self.none = -2 - torch.arange(search.width).expand(shape)  # in place of the hash of a prefix that is not there
-        self.hash = self.none.clone()  # of the prefix
+        self.bonus: Floats = np.zeros(shape, np.float32)  # of language model, insertions and lexicon
+        self.last = np.zeros(shape, np.int64)  # the last character; 0 of the empty prefix
+        # In place of the hash of a prefix that is not there.
+        self.none = np.broadcast_to(-2 - np.arange(search.width, dtype=np.int64), shape)
+        self.hash = self.none.copy()  # of the prefix
         self.hash[:, 0] = 0
-        self.parent_hash = torch.full(shape, -1, dtype=torch.int64)  # of the prefix without its last character
+        self.parent_hash = np.full(shape, -1, np.int64)  # of the prefix without its last character
         self.node = np.full(shape, 0 if self.lm is None else self.lm.start, np.int64)  # of the language model
         self.word = np.full(shape, ROOT, np.int64)  # node of the lexicon
 
-    def step(self, frame: Tensor, values: Tensor, classes: Tensor) -> _Step:
+    def step(self, frame: Scores, values: Scores, classes: Ints) -> _Step:
         """Take a frame in.
 
         Args:
@@ -170,112 +184,106 @@ class _Beams:
             ``(N, B)`` for each prefix kept, the place of the prefix it comes from and its new character, or 0.
         """
         num_lines, width = self.last.shape
-        num_classes = classes.shape[1]
-        either = torch.logaddexp(self.ends_blank, self.ends_character)
+        either = np.logaddexp(self.ends_blank, self.ends_character)
         stays_blank = either + frame[:, BLANK, None]
-        own = frame.gather(1, self.last)
+        own = np.take_along_axis(frame, self.last, 1)
         stays_character = self.ends_character + own
         # A character goes on a prefix; the same one again only after a blank.
         again = classes[:, None, :] == self.last[:, :, None]
-        extended = torch.where(again, self.ends_blank[:, :, None], either[:, :, None]) + values[:, None, :]
+        extended = np.where(again, self.ends_blank[:, :, None], either[:, :, None]) + values[:, None, :]
         # An extended prefix may be in the beam already: its paths join those of that prefix.
         is_parent = self.hash[:, None, :] == self.parent_hash[:, :, None]  # (N, child, parent)
-        has_parent, parent = is_parent.any(2), is_parent.to(torch.uint8).argmax(2)
-        repeats = self.last.gather(1, parent) == self.last
-        before = torch.where(repeats, self.ends_blank.gather(1, parent), either.gather(1, parent))
-        joined = torch.where(has_parent, before + own, torch.full_like(own, _NEVER))
-        stays_character = torch.logaddexp(stays_character, joined)
-        line, child, place = ((classes[:, None, :] == self.last[:, :, None]) & has_parent[:, :, None]).nonzero(
-            as_tuple=True
-        )
+        has_parent, parent = is_parent.any(2), is_parent.argmax(2)
+        of_last, of_blank, of_either = (np.take_along_axis(v, parent, 1) for v in (self.last, self.ends_blank, either))
+        joined = np.where(of_last == self.last, of_blank, of_either) + own
+        stays_character = np.logaddexp(stays_character, np.where(has_parent, joined, np.float32(_NEVER)))
+        line, child, place = (again & has_parent[:, :, None]).nonzero()
         extended[line, parent[line, child], place] = _NEVER
         bonus, words = self._with_characters(classes)
-        bonus = bonus.expand_as(extended)
-        scores = torch.cat(
-            (
-                torch.logaddexp(stays_blank, stays_character) + self.bonus,
-                (extended + bonus).reshape(num_lines, width * num_classes),
-            ),
-            1,
-        )
-        chosen = self._preferred(scores, words).topk(width, dim=1).indices
-        best = scores.gather(1, chosen)
+        stays = np.logaddexp(stays_blank, stays_character) + self.bonus
+        scores = np.concatenate((stays, (extended + bonus).reshape(num_lines, -1)), 1)
+        _, chosen = _largest(self._preferred(scores, words), width)
+        bonus = np.broadcast_to(bonus, extended.shape)
         kept = self._keep(chosen, classes, stays_blank, stays_character, extended, bonus, words)
-        there = best > _NEVER / 2
-        self.hash = torch.where(there, self.hash, self.none)
-        self.parent_hash = self.parent_hash.masked_fill(~there, -1)
+        there = np.take_along_axis(scores, chosen, 1) > _NEVER / 2
+        self.hash = np.where(there, self.hash, self.none)
+        self.parent_hash[~there] = -1
         return kept
 
-    def _with_characters(self, classes: Tensor) -> tuple[Tensor, Ints | None]:
+    def _with_characters(self, classes: Ints) -> tuple[Floats, Ints | None]:
         """Return the bonus of each prefix with each character on it, and its node of the lexicon, ``(N, B, C)``."""
         bonus = self.bonus[:, :, None]
         if self.lm is not None and self.lm_weight:
             rows = self.lm.rows(self.node)[:, :, None]
-            of_lm = self.lm.log_probability[rows, classes.numpy()[:, None, :]]
-            bonus = bonus + torch.from_numpy(of_lm) * self.lm_weight
+            bonus = bonus + self.lm.log_probability[rows, classes[:, None, :]] * self.lm_weight
         bonus = bonus + self.insertion_bonus
         if self.lexicon is None:
             return bonus, None
-        words, unknown = self.lexicon.after(self.word, classes.numpy())
-        return bonus - torch.from_numpy(unknown) * self.unknown_word_cost, words
+        words, unknown = self.lexicon.after(self.word, classes)
+        return bonus - unknown * np.float32(self.unknown_word_cost), words
 
-    def _preferred(self, scores: Tensor, words: Ints | None) -> Tensor:
+    def _preferred(self, scores: Floats, words: Ints | None) -> Floats:
         """Put the best candidates whose last word is whole before all others, where unknown words are forbidden.
 
         Else beginnings of words could crowd the beam, none of which comes to an end. As one prefix without an unknown
         word is always kept, that of no character being the first, every line has such a reading.
         """
-        if self.lexicon is None or words is None or not self.is_closed:
+        number = int(self.last.shape[1] * _WHOLE)
+        if self.lexicon is None or words is None or not self.is_closed or not number:
             return scores
         nodes = np.concatenate((self.word, words.reshape(len(words), -1)), 1)
-        whole = scores.masked_fill(torch.from_numpy(~self.lexicon.is_end[nodes]), _NEVER)
-        best = whole.topk(int(self.last.shape[1] * _WHOLE), dim=1)
-        there = best.values > _NEVER / 2
-        return scores.scatter(1, best.indices, torch.where(there, torch.inf, scores.gather(1, best.indices)))
+        values, places = _largest(np.where(self.lexicon.is_end[nodes], scores, _NEVER), number)
+        first = np.where(values > _NEVER / 2, np.inf, np.take_along_axis(scores, places, 1))
+        preferred = scores.copy()
+        np.put_along_axis(preferred, places, first, 1)
+        return preferred
 
     def _keep(
         self,
-        chosen: Tensor,
-        classes: Tensor,
-        stays_blank: Tensor,
-        stays_character: Tensor,
-        extended: Tensor,
-        bonus: Tensor,
+        chosen: Ints,
+        classes: Ints,
+        stays_blank: Scores,
+        stays_character: Scores,
+        extended: Scores,
+        bonus: Floats,
         words: Ints | None,
     ) -> _Step:
         """Make the chosen candidates the new beam: the first B are prefixes that stay, the others new ones."""
         num_lines, width = self.last.shape
         grows = chosen >= width
-        rest = (chosen - width).clamp(min=0)
-        source = torch.where(grows, rest // classes.shape[1], chosen.clamp(max=width - 1))
-        character = torch.where(grows, classes.gather(1, rest % classes.shape[1]), torch.zeros_like(chosen))
+        rest = (chosen - width).clip(min=0)
+        source = np.where(grows, rest // classes.shape[1], chosen)
+        character = np.where(grows, np.take_along_axis(classes, rest % classes.shape[1], 1), 0)
+
+        def kept(values: NDArray[Any]) -> NDArray[Any]:
+            return np.take_along_axis(values, source, 1)
+
+        def new(values: NDArray[Any]) -> NDArray[Any]:
+            return np.take_along_axis(values.reshape(num_lines, -1), rest, 1)
+
         if self.lm is not None:
-            rows = self.lm.rows(np.take_along_axis(self.node, source.numpy(), 1))
-            after = self.lm.following[rows, character.numpy()]
-            self.node = np.where(grows.numpy(), after, np.take_along_axis(self.node, source.numpy(), 1))
+            node = kept(self.node)
+            self.node = np.where(grows, self.lm.following[self.lm.rows(node), character], node)
         if words is not None:
-            after = np.take_along_axis(words.reshape(num_lines, -1), rest.numpy(), 1)
-            self.word = np.where(grows.numpy(), after, np.take_along_axis(self.word, source.numpy(), 1))
-        flat = extended.reshape(num_lines, -1).gather(1, rest)
-        self.ends_blank = stays_blank.gather(1, source).masked_fill(grows, _NEVER)
-        self.ends_character = torch.where(grows, flat, stays_character.gather(1, source))
-        kept_bonus = self.bonus.gather(1, source)
-        self.bonus = torch.where(grows, bonus.reshape(num_lines, -1).gather(1, rest), kept_bonus)
-        old = self.hash.gather(1, source)
-        self.parent_hash = torch.where(grows, old, self.parent_hash.gather(1, source))
-        self.hash = torch.where(grows, old * _MULTIPLIER + character * _ADDEND + 1, old)
-        self.last = torch.where(grows, character, self.last.gather(1, source))
-        return source.numpy(), character.numpy()
+            self.word = np.where(grows, new(words), kept(self.word))
+        self.ends_blank = np.where(grows, np.float32(_NEVER), kept(stays_blank))
+        self.ends_character = np.where(grows, new(extended), kept(stays_character))
+        self.bonus = np.where(grows, new(bonus), kept(self.bonus))
+        old = kept(self.hash)
+        self.parent_hash = np.where(grows, old, kept(self.parent_hash))
+        self.hash = np.where(grows, old * _MULTIPLIER + character * _ADDEND + 1, old)  # modulo 2^64
+        self.last = np.where(grows, character, kept(self.last))
+        return source, character
 
     def readings(self, steps: list[_Step], num_best: int) -> list[list[Hypothesis]]:
         """Follow the best prefixes back to their first characters."""
-        scores = torch.logaddexp(self.ends_blank, self.ends_character) + self.bonus
+        scores: Floats = np.logaddexp(self.ends_blank, self.ends_character) + self.bonus
         if self.lm is not None and self.lm_weight:  # the line ends here
-            scores += torch.from_numpy(self.lm.log_probability[self.lm.rows(self.node), BLANK]) * self.lm_weight
+            scores = scores + self.lm.log_probability[self.lm.rows(self.node), BLANK] * self.lm_weight
         if self.lexicon is not None:  # and so does its last word
-            scores -= torch.from_numpy(~self.lexicon.is_end[self.word]) * self.unknown_word_cost
-        best = scores.topk(num_best, dim=1)
-        places, lines = best.indices.numpy(), np.arange(len(scores))[:, None]
+            scores = scores - ~self.lexicon.is_end[self.word] * np.float32(self.unknown_word_cost)
+        values, places = _largest(scores, num_best)
+        lines = np.arange(len(scores))[:, None]
         characters: list[Ints] = []
         for source, character in reversed(steps):
             characters.append(character[lines, places])
@@ -287,5 +295,5 @@ class _Beams:
                 for ids, score in zip(of_line, of_scores, strict=True)
                 if score > _NEVER / 2
             ]
-            for of_line, of_scores in zip(written, best.values.tolist(), strict=True)
+            for of_line, of_scores in zip(written, values.tolist(), strict=True)
         ]

@@ -1,17 +1,15 @@
-"""How sure a recogniser is: probabilities of texts and characters, and the temperature that makes them true."""
+"""How sure a recogniser is: probabilities of characters, and the temperature that makes them true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-from torch import Tensor
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.alignment import align
+from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 
 Floats = NDArray[np.float64]
@@ -19,26 +17,17 @@ Floats = NDArray[np.float64]
 _LEAST, _MOST = 0.3, 5.0  # temperatures looked at
 
 
-def text_log_probabilities(log_probs: Tensor, frame_lengths: Tensor, texts: Sequence[Sequence[int]]) -> Floats:
-    """Return ``(N,)`` log P(text), summed over all CTC paths that spell it (Graves et al. 2006, equation 3).
-
-    Args:
-        log_probs: ``(N, T, K)``.
-        frame_lengths: ``(N,)`` int64, on the CPU.
-        texts: N texts of class ids; one that does not fit into its frames has -inf.
-    """
-    if not len(texts):
-        return np.zeros(0)
-    targets = torch.tensor([id for text in texts for id in text], dtype=torch.int64)
-    lengths = torch.tensor([len(text) for text in texts], dtype=torch.int64)
-    losses = F.ctc_loss(
-        log_probs.float().cpu().transpose(0, 1), targets, frame_lengths.cpu(), lengths, reduction="none"
-    )
-    return np.asarray(-losses.double().numpy(), np.float64)
+def log_softmax(scores: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the log-probabilities of classes, ``(..., K)`` as their unnormalised scores, at a temperature."""
+    values = scores - scores.max(-1, keepdims=True)
+    if temperature != 1:
+        values /= np.float32(temperature)
+    values -= np.log(np.exp(values).sum(-1, keepdims=True))
+    return np.asarray(values, np.float32)
 
 
 def character_log_probabilities(
-    log_probs: Tensor, spans: Sequence[NDArray[np.int64]], texts: Sequence[Sequence[int]]
+    log_probs: NDArray[np.float32], spans: Sequence[NDArray[np.int64]], texts: Sequence[Sequence[int]]
 ) -> list[Floats]:
     """Return ``(L,)`` for each line: the log-probability of each character in the surest of its frames.
 
@@ -47,10 +36,9 @@ def character_log_probabilities(
         spans: of each line ``(L, 2)``, see `htr_lightning.decode.alignment.align`.
         texts: N texts of class ids.
     """
-    values = log_probs.float().cpu().numpy()
     return [
         np.array([of_line[start:end, id].max() for id, (start, end) in zip(text, of_spans, strict=True)], np.float64)
-        for of_line, of_spans, text in zip(values, spans, texts, strict=True)
+        for of_line, of_spans, text in zip(log_probs, spans, texts, strict=True)
     ]
 
 
@@ -60,12 +48,12 @@ class Observed:
 
     Attributes:
         scores: ``(N, T, K)``, unnormalised.
-        frame_lengths: ``(N,)`` int64.
+        frame_lengths: ``(N,)``.
         texts: what the lines say, normalised.
     """
 
-    scores: Tensor
-    frame_lengths: Tensor
+    scores: NDArray[np.float32]
+    frame_lengths: NDArray[np.int64]
     texts: list[str]
 
 
@@ -105,7 +93,7 @@ class Calibrator:
         self._observed, self._charset = observed, charset
         self._texts = [greedy_decode(batch.scores, batch.frame_lengths) for batch in observed]
         self._spans = [
-            align(batch.scores.float().log_softmax(2), batch.frame_lengths, texts)
+            align(log_softmax(batch.scores), batch.frame_lengths, texts)
             for batch, texts in zip(observed, self._texts, strict=True)
         ]
 
@@ -116,7 +104,7 @@ class Calibrator:
         right: list[NDArray[np.bool_]] = []
         right_lines: list[bool] = []
         for batch, texts, spans in zip(self._observed, self._texts, self._spans, strict=True):
-            log_probs = (batch.scores.float() / temperature).log_softmax(2)
+            log_probs = log_softmax(batch.scores, temperature)
             characters += character_log_probabilities(log_probs, spans, texts)
             lines.append(text_log_probabilities(log_probs, batch.frame_lengths, texts))
             for reference, ids in zip(batch.texts, texts, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset, printable
 from htr_lightning.decode.beam import BeamSearch
@@ -18,7 +18,7 @@ from htr_lightning.lm.tables import ContextTables
 
 log = logging.getLogger(__name__)
 
-Decoder = Callable[[Tensor, Tensor], list[list[int]]]
+Decoder = Callable[[NDArray[np.float32], NDArray[np.int64]], list[list[int]]]
 """Scores ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
 
 MAX_NGRAMS = 10_000_000

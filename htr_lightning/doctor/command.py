@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from hydra.errors import HydraException
     from rich.console import Console
 
-    from htr_lightning.checkpoint import ModelFileError
     from htr_lightning.config import ConfigError, compose_config
     from htr_lightning.data.line import DataError
     from htr_lightning.doctor.finding import exit_status
     from htr_lightning.doctor.terminal import print_report
+    from htr_lightning.model_info import ModelFileError
 
     try:
         cfg = compose_config(options.overrides, options.config_dir)

@@ -32,14 +32,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(MISSING)
     paths, files = files_of(options, parser)
 
-    from htr_lightning.checkpoint import ModelFileError, load_model
+    from htr_lightning.checkpoint import device_named, load_model
     from htr_lightning.explain.attribution import attribute
     from htr_lightning.explain.evidence import observe
-    from htr_lightning.reader import device_named
+    from htr_lightning.model_info import ModelFileError
+    from htr_lightning.recogniser import DeviceError
 
-    device = device_named(options.device, parser.error)
     try:
-        model = load_model(options.model, device)
+        model = load_model(options.model, device_named(options.device))
+    except DeviceError as error:
+        parser.error(str(error))
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
     _make(options.out)
@@ -48,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path, (picture, page) in zip(paths, files, strict=True):
         try:
             line = Line(path.as_posix(), ImageFile(path), "")
-            evidence = observe(model, line, device, decoder=decoder, text=options.text)
+            evidence = observe(model, line, decoder=decoder, text=options.text)
         except DataError as error:
             print(error, file=sys.stderr)
             failed += 1
             continue
         places = chosen(options.characters, len(evidence.characters))
-        found = attribute(model, evidence, device, method=options.method, steps=options.steps, places=places)
+        found = attribute(model, evidence, model.device, method=options.method, steps=options.steps, places=places)
         _write(evidence, found, options.method, picture, page)
         print(page)
     if failed:

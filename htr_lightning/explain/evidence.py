@@ -11,11 +11,12 @@ from htr_lightning.charset import BLANK, CharsetError
 from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import to_ink
 from htr_lightning.data.line import DataError, Line
-from htr_lightning.data.pack import pixels_of
+from htr_lightning.data.preprocess import pixels_of
 from htr_lightning.data.trace import Trace
 from htr_lightning.decode.alignment import align
-from htr_lightning.decode.confidence import character_log_probabilities, text_log_probabilities
+from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
+from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, place_characters
 
@@ -74,15 +75,16 @@ class Evidence:
 
 def ink_of(pixels: NDArray[np.uint8], width_step_px: int) -> Tensor:
     """Return a line ``(H, W)`` as the network takes it: ``(1, 1, H, W')`` ink 0..1, padded as for reading."""
-    padding = -pixels.shape[1] % width_step_px
-    padded = np.pad(pixels, ((0, 0), (0, padding)), constant_values=255)
-    return to_ink(torch.from_numpy(padded)[None, None])
+    return to_ink(torch.from_numpy(_padded(pixels, width_step_px))[None, None])
+
+
+def _padded(pixels: NDArray[np.uint8], width_step_px: int) -> NDArray[np.uint8]:
+    return np.pad(pixels, ((0, 0), (0, -pixels.shape[1] % width_step_px)), constant_values=255)
 
 
 def observe(
     model: Model,
     line: Line,
-    device: torch.device,
     *,
     decoder: Decoder = greedy_decode,
     text: str | None = None,
@@ -90,9 +92,8 @@ def observe(
     """Read a line, or look for a given text in it.
 
     Args:
-        model: on ``device``.
+        model: reads where it is.
         line: its own text plays no part.
-        device: of the model.
         decoder: from frames to texts.
         text: look for this text instead of reading.
 
@@ -100,10 +101,9 @@ def observe(
         DataError: the image cannot be used, or the text cannot be written by the model or does not fit the line.
     """
     pixels = pixels_of(line, model.preprocess)
-    with torch.inference_mode():
-        scores = model.network(ink_of(pixels, model.info.width_step_px).to(device)).scores.float()
-        log_probs = (scores / model.info.temperature).log_softmax(2).cpu()
-    lengths = model.network.frame_lengths(torch.tensor([pixels.shape[1]]))
+    scores = model.scores(_padded(pixels, model.info.width_step_px)[None])
+    log_probs = log_softmax(scores, model.info.temperature)
+    lengths = model.frame_lengths(np.array([pixels.shape[1]]))
     try:
         ids = decoder(scores, lengths)[0] if text is None else model.charset.encode(text)
         spans = align(log_probs, lengths, [ids])[0]
@@ -114,8 +114,8 @@ def observe(
     return Evidence(
         line.id,
         pixels,
-        log_probs[0, : int(lengths[0])].exp().numpy(),
-        model.network.frame_px,
+        np.exp(log_probs[0, : lengths[0]]),
+        model.frame_px,
         tuple(_characters(model, pixels, log_probs, spans, ids)),
         float(np.exp(text_log_probabilities(log_probs, lengths, [ids])[0])),
         text is not None,
@@ -123,20 +123,20 @@ def observe(
 
 
 def _characters(
-    model: Model, pixels: NDArray[np.uint8], log_probs: Tensor, spans: NDArray[np.int64], ids: list[int]
+    model: Model, pixels: NDArray[np.uint8], log_probs: NDArray[np.float32], spans: NDArray[np.int64], ids: list[int]
 ) -> list[Seen]:
     """Return the characters of a text without the spaces around it."""
     text = model.charset.decode(ids)
     kept = slice(len(text) - len(text.lstrip()), max(len(text.rstrip()), len(text) - len(text.lstrip())))
     sure = np.exp(character_log_probabilities(log_probs, [spans], [ids])[0])
-    places = place_characters(text[kept], sure[kept], spans[kept], pixels, model.network.frame_px, Trace().back)
+    places = place_characters(text[kept], sure[kept], spans[kept], pixels, model.frame_px, Trace().back)
     seen = []
     for place, class_id, (first, end) in zip(places, ids[kept], spans[kept].tolist(), strict=True):
         peak = first + int(log_probs[0, first:end, class_id].argmax())
-        best = log_probs[0, peak].exp().topk(min(NUM_ALTERNATIVES, log_probs.shape[2]))
+        best = np.argsort(-log_probs[0, peak], kind="stable")[:NUM_ALTERNATIVES]
         alternatives = tuple(
             ("" if other == BLANK else model.charset.decode([other]), probability)
-            for other, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            for other, probability in zip(best.tolist(), np.exp(log_probs[0, peak, best]).tolist(), strict=True)
         )
         seen.append(Seen(place, class_id, first, end, peak, alternatives))
     return seen

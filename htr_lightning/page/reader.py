@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.cut import cut_from_layout, scale_to_image
-from htr_lightning.data.line import MAX_PIXELS, DataError, Line
+from htr_lightning.data.line import DataError, InMemory, Line
 from htr_lightning.data.straighten import Back
 from htr_lightning.decode.positions import Outline
 from htr_lightning.page.find.regions import FoundRegion
@@ -20,9 +20,9 @@ from htr_lightning.reader import LineReader, Reading
 
 Pixels = NDArray[np.uint8]
 
-_DOUBTFUL = 0.6  # usual confidence of characters below which a page is looked at upside down
-_TURNED_GAIN = 0.15  # by which that must be better
-_ILLEGIBLE = 0.35  # usual confidence below which it is said that hardly anything was read
+_DOUBTFUL = 0.88  # mean confidence of characters below which a page is looked at upside down
+_TURNED_GAIN = 0.06  # by which that must be better
+_ILLEGIBLE = 0.45  # mean confidence below which it is said that hardly anything was read
 _LOOKED_AT = 5  # lines, the longest
 
 
@@ -56,20 +56,6 @@ class CutPage:
     pixels: Pixels
     regions: tuple[tuple[ReadRegion, tuple[CutOut, ...]], ...]
     layout: Page | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _InMemory:
-    """The image of a line that is cut out already."""
-
-    pixels: Pixels
-
-    @property
-    def fingerprint(self) -> str:
-        return str(id(self.pixels))
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> Pixels:
-        return self.pixels
 
 
 class PageReader:
@@ -134,18 +120,18 @@ class PageReader:
         )
 
     def _readings(self, images: Sequence[Pixels]) -> Sequence[Reading]:
-        return list(self.reader.read(Line(str(i), _InMemory(pixels), "") for i, pixels in enumerate(images)))
+        return list(self.reader.read(Line(str(i), InMemory(pixels), "") for i, pixels in enumerate(images)))
 
     def _notes(self, readings: Sequence[Reading], lines: Sequence[CutOut]) -> list[str]:
         """Say what is odd about a page, by how sure the recogniser is."""
         if not any(reading.text for reading in readings):
             return ["no writing was found on it"]
-        sure = _usual_confidence(readings)
+        sure = _mean_confidence(readings)
         if sure >= _DOUBTFUL:
             return []
         longest = sorted(lines, key=lambda line: -line.pixels.shape[1] if line.pixels is not None else 0)[:_LOOKED_AT]
         turned = [np.ascontiguousarray(line.pixels[::-1, ::-1]) for line in longest if line.pixels is not None]
-        if _usual_confidence(self._readings(turned)) > sure + _TURNED_GAIN:
+        if _mean_confidence(self._readings(turned)) > sure + _TURNED_GAIN:
             return ["it seems to lie upside down; turn the image by 180 degrees and read it again"]
         if sure < _ILLEGIBLE:
             return [f"hardly anything on it is legible to this model (confidence {sure:.0%}); is it handwriting?"]
@@ -157,10 +143,10 @@ def _rise(layout: Page, pixels: Pixels) -> float:
     return pixels.shape[0] / layout.size[1] if layout.size else 1.0
 
 
-def _usual_confidence(readings: Sequence[Reading]) -> float:
-    """Return the median confidence of all characters."""
+def _mean_confidence(readings: Sequence[Reading]) -> float:
+    """Return the mean confidence of all characters."""
     sure = [character.confidence for reading in readings for character in reading.characters]
-    return float(np.median(sure)) if sure else 0.0
+    return float(np.mean(sure)) if sure else 0.0
 
 
 def _found(number: int, region: FoundRegion) -> ReadRegion:

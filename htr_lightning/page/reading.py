@@ -93,3 +93,8 @@ class ReadPage:
     def text(self) -> str:
         """The text in reading order: a row for each line, an empty row between regions."""
         return "\n\n".join("\n".join(line.text for line in region.lines) for region in self.regions)
+
+    def _repr_html_(self) -> str:
+        from htr_lightning.notebook import page_html
+
+        return page_html(self)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from htr_lightning.checkpoint import ModelInfo
+    from htr_lightning.model_info import ModelInfo
 
 SCORES = ("val/cer", "val/wer", "test/cer", "test/wer")
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = parser_of_zoo().parse_args(argv)
 
-    from htr_lightning.checkpoint import ModelFileError, read_info, zoo
+    from htr_lightning.model_info import ModelFileError, read_info, zoo
 
     try:
         if options.name is None:
@@ -63,7 +63,7 @@ def card(name: str) -> str:
     Raises:
         ModelFileError: there is no such model.
     """
-    from htr_lightning.checkpoint import read_info, zoo_path
+    from htr_lightning.model_info import read_info, zoo_path
 
     path = zoo_path(name)
     text = path.with_suffix(".md")

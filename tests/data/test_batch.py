@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.batch import BatchKey, WidthBatches, collate, quantise
+from htr_lightning.data.batch import collate
 from htr_lightning.data.line import DataError
 from htr_lightning.data.pack import PackedLine
+from htr_lightning.data.widths import BatchKey, WidthBatches, quantise
 
 
 def widths(number: int, seed: int = 0) -> np.ndarray:

@@ -235,7 +235,7 @@ def test_places_of_a_line_are_found_again_on_its_page(bend: int) -> None:
     dots = baseline[4:-4:4] - (0, 12)
     for dot in dots:
         cv2.circle(page, tuple(round(16 * (v - 0.5)) for v in dot), 16 * 3, 0, -1, cv2.LINE_AA, 4)
-    outline = np.concatenate([baseline - (0, 40), (baseline + (0, 20))[::-1]])
+    outline = np.concatenate([baseline - np.array([0, 40]), (baseline + np.array([0, 20]))[::-1]])
     line, back = cut_with_places(page, outline, baseline)
     _, _, _, middles = cv2.connectedComponentsWithStats((line < 128).astype(np.uint8))
     found = back(np.array(sorted(middles[1:].tolist())) + 0.5)

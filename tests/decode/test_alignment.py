@@ -4,15 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
+from conftest import scores_drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from htr_lightning.decode.alignment import align
+from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
 
 
-def best_path(log_probs: torch.Tensor, text: list[int]) -> float:
+def best_path(log_probs: NDArray[np.float32], text: list[int]) -> float:
     """The log-probability of the best of all paths that spell a text."""
     num_frames, num_classes = log_probs.shape
     best = -np.inf
@@ -26,10 +28,9 @@ def best_path(log_probs: torch.Tensor, text: list[int]) -> float:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), text=st.lists(st.integers(1, 2), max_size=3))
 def test_spans_lie_on_the_best_path(seed: int, text: list[int]) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    log_probs = torch.randn(2, 6, 3, generator=generator).mul(2).log_softmax(2)
+    log_probs = log_softmax(2 * scores_drawn(seed, 2, 6, 3))
     length = 5
-    (first, second) = align(log_probs, torch.tensor([length, 6]), [text, [1]])
+    (first, second) = align(log_probs, np.array([length, 6]), [text, [1]])
     for spans, n, line, words in ((first, length, 0, text), (second, 6, 1, [1])):
         path = np.zeros(n, np.int64)
         for character, (start, end) in zip(words, spans, strict=True):
@@ -41,8 +42,8 @@ def test_spans_lie_on_the_best_path(seed: int, text: list[int]) -> None:
 
 
 def test_greedy_texts_keep_their_frames() -> None:
-    log_probs = torch.randn(3, 40, 12, generator=torch.Generator().manual_seed(1)).mul(3).log_softmax(2)
-    lengths = torch.tensor([40, 31, 22])
+    log_probs = log_softmax(3 * scores_drawn(1, 3, 40, 12))
+    lengths = np.array([40, 31, 22])
     texts = greedy_decode(log_probs, lengths)
     for line, spans in enumerate(align(log_probs, lengths, texts)):
         best = log_probs[line].argmax(1)
@@ -52,8 +53,8 @@ def test_greedy_texts_keep_their_frames() -> None:
 
 def test_a_text_too_long_for_its_line_is_refused() -> None:
     with pytest.raises(ValueError, match="line 1: its text needs 3 frames, but there are 2"):
-        align(torch.zeros(2, 4, 3), torch.tensor([4, 2]), [[1], [1, 1]])
+        align(np.zeros((2, 4, 3), np.float32), np.array([4, 2]), [[1], [1, 1]])
 
 
 def test_no_lines() -> None:
-    assert align(torch.zeros(0, 4, 3), torch.zeros(0, dtype=torch.int64), []) == []
+    assert align(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64), []) == []

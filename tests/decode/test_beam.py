@@ -4,13 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
+from conftest import scores_drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.beam import BeamSearch
+from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.lm.kneser_ney import learn
 from htr_lightning.lm.tables import ContextTables
@@ -21,7 +22,7 @@ TABLES = ContextTables(MODEL, CHARSET)
 EVERYTHING = {"max_classes": 3, "min_probability": 0.0, "blank_probability": 1.0}
 
 
-def every_text(log_probs: Tensor, lm_weight: float, bonus: float) -> list[tuple[float, list[int]]]:
+def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -> list[tuple[float, list[int]]]:
     """All texts of a line with what they score, best first, by going through all paths."""
     found: dict[tuple[int, ...], float] = {}
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
@@ -37,10 +38,10 @@ def every_text(log_probs: Tensor, lm_weight: float, bonus: float) -> list[tuple[
 
 @pytest.mark.parametrize(("lm_weight", "bonus"), [(0.0, 0.0), (0.7, 0.5), (1.5, -0.3)])
 def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, bonus: float) -> None:
-    scores = torch.randn(12, 5, 4, generator=torch.Generator().manual_seed(3)) * 2
+    scores = scores_drawn(3, 12, 5, 4) * 2
     search = BeamSearch(width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
-    found = search.readings(scores, torch.full((12,), 5), num_best=4)
-    for line, hypotheses in zip(scores.log_softmax(2), found, strict=True):
+    found = search.readings(scores, np.full(12, 5), num_best=4)
+    for line, hypotheses in zip(log_softmax(scores), found, strict=True):
         for (score, ids), hypothesis in zip(every_text(line, lm_weight, bonus), hypotheses, strict=False):
             assert hypothesis.ids == ids
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
@@ -49,48 +50,48 @@ def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, b
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 12), sharpness=st.sampled_from([3.0, 30.0]))
 def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: int, sharpness: float) -> None:
-    scores = torch.randn(5, num_frames, 6, generator=torch.Generator().manual_seed(seed)) * sharpness
-    lengths = torch.randint(1, num_frames + 1, (5,), generator=torch.Generator().manual_seed(seed))
+    scores = scores_drawn(seed, 5, num_frames, 6) * np.float32(sharpness)
+    lengths = np.random.default_rng(seed).integers(1, num_frames + 1, 5)
     greedy = greedy_decode(scores, lengths)
     found = BeamSearch(width=1).best(scores, lengths)
-    for line, length, one, other in zip(scores.log_softmax(2), lengths.tolist(), greedy, found, strict=True):
-        best = float(line[:length].amax(1).exp().prod())
+    for line, length, one, other in zip(log_softmax(scores), lengths.tolist(), greedy, found, strict=True):
+        best = float(np.exp(line[:length].max(1)).prod())
         assert one == other or best < 0.5  # else other paths can make another text more probable
 
 
 def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
-    scores = torch.randn(6, 20, 4, generator=torch.Generator().manual_seed(1)) * 4
-    lengths = torch.tensor([20, 3, 11, 1, 7, 20])
+    scores = scores_drawn(1, 6, 20, 4) * 4
+    lengths = np.array([20, 3, 11, 1, 7, 20])
     search = BeamSearch(width=8, lm=TABLES)
     together = search.best(scores, lengths)
     for line, length, ids in zip(scores, lengths, together, strict=True):
-        assert search.best(line[None, : int(length)], length[None]) == [ids]
+        assert search.best(line[None, :length], length[None]) == [ids]
 
 
 def test_frames_left_out_change_nothing() -> None:
-    scores = torch.randn(20, 30, 4, generator=torch.Generator().manual_seed(2)) * 3
+    scores = scores_drawn(2, 20, 30, 4) * 3
     scores[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
     scores[:, 10:15, 0] += 20
-    lengths = torch.full((20,), 30)
+    lengths = np.full(20, 30)
     whole = BeamSearch(lm=TABLES, blank_probability=1.0).best(scores, lengths)
     assert BeamSearch(lm=TABLES).best(scores, lengths) == whole
 
 
 def test_a_language_model_decides_between_what_looks_alike() -> None:
     # Two letters: a, then b or c alike; "ab" is what the texts have.
-    scores = torch.full((1, 3, 4), -8.0)
+    scores = np.full((1, 3, 4), -8.0, np.float32)
     scores[0, 0, 1] = scores[0, 1, 0] = 5.0
     scores[0, 2, 2], scores[0, 2, 3] = 5.0, 5.2
-    lengths = torch.tensor([3])
+    lengths = np.array([3])
     assert BeamSearch().best(scores, lengths) == [CHARSET.encode("ac")]
     assert BeamSearch(lm=TABLES, lm_weight=1.0).best(scores, lengths) == [CHARSET.encode("ab")]
 
 
 def test_nothing_to_read() -> None:
-    assert BeamSearch().best(torch.zeros(0, 4, 3), torch.zeros(0, dtype=torch.int64)) == []
-    blank = torch.zeros(1, 4, 3)
+    assert BeamSearch().best(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64)) == []
+    blank = np.zeros((1, 4, 4), np.float32)
     blank[:, :, 0] = 30
-    assert BeamSearch(lm=TABLES).best(torch.nn.functional.pad(blank, (0, 1)), torch.tensor([4])) == [[]]
+    assert BeamSearch(lm=TABLES).best(blank, np.array([4])) == [[]]
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

@@ -6,6 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from conftest import scores_drawn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.alignment import align
@@ -13,26 +18,73 @@ from htr_lightning.decode.confidence import (
     Calibrator,
     Observed,
     character_log_probabilities,
-    text_log_probabilities,
+    log_softmax,
 )
+from htr_lightning.decode.forward import text_log_probabilities
 
 CHARSET = Charset("ab")
 
 
 def test_the_probabilities_of_all_texts_sum_to_one() -> None:
-    log_probs = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(3)).log_softmax(2)
+    log_probs = log_softmax(scores_drawn(3, 1, 4, 3))
     texts = [list(t) for n in range(5) for t in itertools.product((1, 2), repeat=n)]
-    values = text_log_probabilities(
-        log_probs.expand(len(texts), 4, 3), torch.full((len(texts),), 4, dtype=torch.int64), texts
-    )
+    values = text_log_probabilities(np.repeat(log_probs, len(texts), 0), np.full(len(texts), 4), texts)
     assert np.exp(values).sum() == pytest.approx(1, abs=1e-5)
     assert values[texts.index([1, 1, 1])] == -math.inf  # five frames are needed
 
 
+def by_torch(log_probs: NDArray[np.float32], lengths: NDArray[np.int64], texts: list[list[int]]) -> NDArray[np.float64]:
+    """The same sums by PyTorch's loss, which training goes by."""
+    targets = torch.tensor([id for text in texts for id in text], dtype=torch.int64)
+    frames = torch.from_numpy(log_probs).double().transpose(0, 1)
+    target_lengths = torch.tensor([len(text) for text in texts])
+    losses = F.ctc_loss(frames, targets, torch.from_numpy(lengths), target_lengths, reduction="none")
+    return np.asarray(-losses.numpy(), np.float64)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    num_frames=st.integers(1, 40),
+    sharpness=st.sampled_from([1, 5, 100]),
+    texts=st.lists(st.lists(st.integers(1, 5), max_size=12), min_size=1, max_size=5),
+)
+def test_the_probability_of_a_text_is_that_of_the_loss(
+    seed: int, num_frames: int, sharpness: int, texts: list[list[int]]
+) -> None:
+    log_probs = log_softmax(scores_drawn(seed, len(texts), num_frames, 6) * sharpness)
+    lengths = np.random.default_rng(seed).integers(1, num_frames + 1, len(texts))
+    expected = by_torch(log_probs, lengths, texts)
+    assert text_log_probabilities(log_probs, lengths, texts) == pytest.approx(expected, rel=1e-6, abs=1e-4)
+
+
+def test_a_text_that_is_less_probable_than_any_double_has_its_logarithm() -> None:
+    log_probs = log_softmax(scores_drawn(1, 3, 300, 50) * 30)
+    texts = [[1 + i % 49 for i in range(n)] for n in (120, 0, 299)]
+    found = text_log_probabilities(log_probs, np.array([300, 300, 290]), texts)
+    assert found[:2] == pytest.approx(by_torch(log_probs, np.array([300, 300, 290]), texts)[:2], rel=1e-6)
+    assert found.max() < -2000 and found[2] == -math.inf
+
+
+def test_no_texts_and_no_frames() -> None:
+    assert not len(text_log_probabilities(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64), []))
+    found = text_log_probabilities(np.zeros((2, 4, 3), np.float32), np.zeros(2, np.int64), [[], [1]])
+    assert found.tolist() == [0, -math.inf]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+def test_probabilities_at_a_temperature(temperature: float) -> None:
+    scores = scores_drawn(2, 3, 4, 5) * 40
+    before = scores.copy()
+    expected = (torch.from_numpy(scores) / temperature).log_softmax(2).numpy()
+    assert log_softmax(scores, temperature) == pytest.approx(expected, abs=1e-4)
+    assert (scores == before).all()
+
+
 def test_a_character_is_as_sure_as_its_surest_frame() -> None:
-    probabilities = torch.tensor([[[0.1, 0.6, 0.3], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.3, 0.3, 0.4]]])
-    log_probs = probabilities.log()
-    spans = align(log_probs, torch.tensor([4]), [[1, 2]])
+    probabilities = [[[0.1, 0.6, 0.3], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.3, 0.3, 0.4]]]
+    log_probs = np.log(np.array(probabilities, np.float32))
+    spans = align(log_probs, np.array([4]), [[1, 2]])
     assert spans[0].tolist() == [[0, 2], [3, 4]]
     (found,) = character_log_probabilities(log_probs, spans, [[1, 2]])
     assert np.exp(found) == pytest.approx([0.7, 0.4])
@@ -40,11 +92,11 @@ def test_a_character_is_as_sure_as_its_surest_frame() -> None:
 
 def sharpened(temperature: float, num_lines: int = 3000) -> Observed:
     """One-letter lines whose letter was drawn from the softmax of scores; what is handed over are these, too sharp."""
-    generator = torch.Generator().manual_seed(0)
-    scores = torch.randn(num_lines, 1, 3, generator=generator) * 1.5
+    scores = scores_drawn(0, num_lines, 1, 3) * 1.5
     scores[:, :, 0] = -9
-    drawn = torch.multinomial(scores[:, 0].softmax(1), 1, generator=generator)[:, 0]
-    return Observed(scores * temperature, torch.ones(num_lines, dtype=torch.int64), [" ab"[i] for i in drawn.tolist()])
+    passed = np.exp(log_softmax(scores[:, 0])).cumsum(1)
+    drawn = (np.random.default_rng(0).random((num_lines, 1)) > passed[:, :2]).sum(1)
+    return Observed(scores * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()])
 
 
 @pytest.mark.parametrize("planted", [0.6, 1.0, 2.5])
@@ -57,16 +109,16 @@ def test_a_planted_temperature_is_found(planted: float) -> None:
 
 
 def test_put_in_and_exchanged_characters_are_wrong() -> None:
-    scores = torch.full((1, 3, 3), -9.0)
+    scores = np.full((1, 3, 3), -9.0, np.float32)
     for frame, id in enumerate((1, 2, 1)):
         scores[0, frame, id] = 9.0
     for text, right in (("ab", [True, True, False]), ("aba", [True, True, True]), ("bba", [False, True, True])):
-        judged = Calibrator([Observed(scores, torch.tensor([3]), [text])], CHARSET).judged(1.0)
+        judged = Calibrator([Observed(scores, np.array([3]), [text])], CHARSET).judged(1.0)
         assert judged.right.tolist() == right and judged.right_lines.tolist() == [all(right)]
 
 
 def test_nothing_read_gives_no_temperature() -> None:
-    blank = torch.zeros(1, 3, 3)
+    blank = np.zeros((1, 3, 3), np.float32)
     blank[:, :, 0] = 9
-    assert Calibrator([Observed(blank, torch.tensor([3]), [""])], CHARSET).temperature() == 1.0
+    assert Calibrator([Observed(blank, np.array([3]), [""])], CHARSET).temperature() == 1.0
     assert Calibrator([], CHARSET).temperature() == 1.0

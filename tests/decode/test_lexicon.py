@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from conftest import scores_drawn
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htr_lightning import evaluate, predict
 from htr_lightning.charset import Charset
 from htr_lightning.config import conf_dir, validate
 from htr_lightning.decode.beam import BeamSearch
+from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.decoder import beam
 from htr_lightning.decode.lexicon import ROOT, Lexicon, LexiconError, read_lexicon, words_of
 from htr_lightning.lm.kneser_ney import learn
@@ -79,7 +80,7 @@ def test_words_are_also_written_capitalised_and_in_capitals(text: str, unknown: 
     assert walk(lexicon, charset.encode(text)) == unknown
 
 
-def every_text(log_probs: Tensor, lm_weight: float, cost: float | None) -> list[tuple[float, str]]:
+def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | None) -> list[tuple[float, str]]:
     """All texts of a line that are allowed with what they score, best first, by going through all paths."""
     found: dict[str, float] = {}
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
@@ -96,7 +97,7 @@ def every_text(log_probs: Tensor, lm_weight: float, cost: float | None) -> list[
 
 @pytest.mark.parametrize(("lm_weight", "cost"), [(0.0, None), (0.0, 1.5), (0.7, None), (0.7, 0.5), (0.0, 0.0)])
 def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
-    scores = torch.randn(8, 4, 5, generator=torch.Generator().manual_seed(5)) * 2
+    scores = scores_drawn(5, 8, 4, 5) * 2
     search = BeamSearch(
         width=400,
         lm=ContextTables(MODEL, SMALL),
@@ -105,8 +106,8 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
         unknown_word_cost=cost,
         **EVERYTHING,
     )
-    found = search.readings(scores, torch.full((8,), 4), num_best=6)
-    for line, hypotheses in zip(scores.log_softmax(2), found, strict=True):
+    found = search.readings(scores, np.full(8, 4), num_best=6)
+    for line, hypotheses in zip(log_softmax(scores), found, strict=True):
         for (score, text), hypothesis in zip(every_text(line, lm_weight, cost)[:6], hypotheses, strict=True):
             assert SMALL.decode(hypothesis.ids) == text
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
@@ -115,17 +116,17 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
 def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
-    scores = torch.randn(4, 12, 5, generator=torch.Generator().manual_seed(seed)) * sharpness
+    scores = scores_drawn(seed, 4, 12, 5) * np.float32(sharpness)
     search = BeamSearch(width=width, lexicon=Lexicon(["ab a bab"], SMALL))
-    for ids in search.best(scores, torch.tensor([12, 5, 1, 9])):
+    for ids in search.best(scores, np.array([12, 5, 1, 9])):
         assert set(SMALL.decode(ids).split()) <= ALLOWED
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: int) -> None:
-    scores = torch.randn(4, 4, 5, generator=torch.Generator().manual_seed(seed)) * 3
-    lengths = torch.tensor([4, 2, 3, 4])
+    scores = scores_drawn(seed, 4, 4, 5) * 3
+    lengths = np.array([4, 2, 3, 4])
     everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
     plain = BeamSearch().best(scores, lengths)
     assert BeamSearch(lexicon=Lexicon(everything, SMALL)).best(scores, lengths) == plain
@@ -133,11 +134,11 @@ def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: 
 
 
 def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
-    scores = torch.full((1, 2, 5), -20.0)
+    scores = np.full((1, 2, 5), -20.0, np.float32)
     scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 5.0
     lexicon = Lexicon(["bab"], SMALL)
-    assert BeamSearch(width=1, lexicon=lexicon).best(scores, torch.tensor([2])) == [SMALL.encode("b")]
-    assert BeamSearch(width=9, lexicon=lexicon).best(scores, torch.tensor([2])) == [[]]
+    assert BeamSearch(width=1, lexicon=lexicon).best(scores, np.array([2])) == [SMALL.encode("b")]
+    assert BeamSearch(width=9, lexicon=lexicon).best(scores, np.array([2])) == [[]]
 
 
 def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -187,11 +188,11 @@ def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptu
         overrides = ["decoder=beam", f"decoder.lexicon={tmp_path / 'words.txt'}", "+decoder.unknown_word_cost=3.0"]
         cfg = compose("config", overrides=["dataset=lines", f"dataset.root={tmp_path}", *overrides])
     validate(cfg)
-    scores = torch.full((1, 2, 5), -9.0)
+    scores = np.full((1, 2, 5), -9.0, np.float32)
     scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 9.0
-    assert instantiate(cfg.decoder, _convert_="all")(SMALL)(scores, torch.tensor([2])) == [SMALL.encode("b")]
+    assert instantiate(cfg.decoder, _convert_="all")(SMALL)(scores, np.array([2])) == [SMALL.encode("b")]
     with caplog.at_level(logging.INFO):
-        assert beam(SMALL, lexicon=cfg.decoder.lexicon)(scores, torch.tensor([2])) == [[]]
+        assert beam(SMALL, lexicon=cfg.decoder.lexicon)(scores, np.array([2])) == [[]]
     assert not caplog.text
 
 

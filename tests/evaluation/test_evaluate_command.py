@@ -9,9 +9,10 @@ from conftest import typeset
 
 from htr_lightning import evaluate
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import ModelInfo, write_model
+from htr_lightning.checkpoint import write_model
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from htr_lightning.evaluation.counts import count_classes, count_groups
 from htr_lightning.evaluation.lines import RATES, Edit, Rate, score_line, without_accents, without_case
 from htr_lightning.evaluation.scores import SCORES, by_group, by_length, length_edges, scores_of
 from htr_lightning.intervals import draw_weights, rate_interval
-from htr_lightning.metrics import RecognitionMetrics, cer, tokens_of, wer, wer_tokens
+from htr_lightning.metrics import cer, tokens_of, wer, wer_tokens
+from htr_lightning.recognition_metrics import RecognitionMetrics
 
 TEXTS = st.text(alphabet="abxé .", max_size=8)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from(["", "v", "w"])), min_size=1, max_size=6)

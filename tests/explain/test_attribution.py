@@ -9,12 +9,13 @@ from conftest import typeset
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import Model, ModelInfo, load_model
+from htr_lightning.checkpoint import Model, load_model
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.explain.attribution import METHODS, Method, _EachCharacter, _stops, _targets, attribute
 from htr_lightning.explain.evidence import Evidence, ink_of, observe
 from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model_info import ModelInfo
 
 CPU = torch.device("cpu")
 
@@ -44,7 +45,7 @@ def latin() -> Model:
 
 @pytest.fixture(scope="module")
 def two_words(latin: Model) -> Evidence:
-    return observe(latin, line_of("dans          nous"), CPU)
+    return observe(latin, line_of("dans          nous"))
 
 
 @pytest.fixture
@@ -58,14 +59,14 @@ def small() -> Model:
 
 
 def test_integrated_gradients_add_up_to_what_the_line_changes(small: Model) -> None:
-    found = attribute(small, observe(small, line_of("abc", 16), CPU, text="abc"), CPU, steps=48)
+    found = attribute(small, observe(small, line_of("abc", 16), text="abc"), CPU, steps=48)
     assert found.maps.shape[0] == 3 and np.abs(found.change).min() > 1e-3
     assert found.maps.sum((1, 2)) == pytest.approx(found.change, rel=0.05, abs=0.005)
     assert found.gap < 0.05
 
 
 def test_blank_paper_adds_nothing(small: Model) -> None:
-    evidence = observe(small, line_of("abc", 16), CPU, text="abc")
+    evidence = observe(small, line_of("abc", 16), text="abc")
     assert not attribute(small, evidence, CPU, steps=2).maps[:, evidence.pixels == 255].any()
 
 
@@ -87,7 +88,7 @@ def test_characters_depend_on_pixels_near_them(method: Method, latin: Model, two
 
 
 def test_one_reading_for_all_characters_has_the_gradients_of_one_for_each(small: Model) -> None:
-    evidence = observe(small, line_of("abc", 16), CPU, text="abc")
+    evidence = observe(small, line_of("abc", 16), text="abc")
     targets = _targets(small, evidence, range(3), CPU)
     lines = torch.stack([alpha * ink_of(evidence.pixels, 32)[0] for alpha in (0.3, 1.0)])
     rows = lines.repeat_interleave(3, 0).requires_grad_()
@@ -120,14 +121,14 @@ def test_what_is_explained_is_what_was_read(latin: Model, two_words: Evidence) -
 
 def test_given_texts(latin: Model) -> None:
     line = line_of("dans")
-    read, given = observe(latin, line, CPU), observe(latin, line, CPU, text="dons")
+    read, given = observe(latin, line), observe(latin, line, text="dons")
     assert given.text == "dons" and given.given and given.confidence < read.confidence
     with pytest.raises(DataError, match=r"line\.png: .*'☃' \(U\+2603 SNOWMAN\)"):
-        observe(latin, line, CPU, text="d☃ns")
+        observe(latin, line, text="d☃ns")
     with pytest.raises(DataError, match=r"line\.png: the text is too long for the line"):
-        observe(latin, line, CPU, text="dans" * 40)
+        observe(latin, line, text="dans" * 40)
 
 
 def test_the_temperature_of_the_model_counts(latin: Model) -> None:
     line, unsure = line_of("dans"), replace(latin, info=replace(latin.info, temperature=3.0))
-    assert observe(unsure, line, CPU).confidence < observe(latin, line, CPU).confidence
+    assert observe(unsure, line).confidence < observe(latin, line).confidence

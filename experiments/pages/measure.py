@@ -1,0 +1,104 @@
+"""Find and read the lines of copiste's pages, and measure both; see README.md.
+
+Needs HTR_DATA. Writes result.json beside this file. Names of models on the command line (default: zoo:latin) choose
+what reads.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.metrics import cer
+from htr_lightning.page.formats import read_page
+from htr_lightning.page.reader import PageReader
+from htr_lightning.page.reading import ReadPage
+from htr_lightning.page.scan import Scan
+from htr_lightning.page.segment import Segmenter
+from htr_lightning.reader import LineReader
+from htr_lightning.recogniser import load_recogniser
+
+PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
+REPETITIONS = 3
+PRINTED = 0.08  # of an imp_ page's height: the printed paragraph at its top is not transcribed
+
+Baseline = NDArray[np.float32]
+
+
+def matches(true: list[Baseline], found: list[Baseline]) -> int:
+    """Count true baselines with a found one of their own that covers 70 % of them across, within a quarter pitch."""
+    heights = sorted(float(np.interp((line[0, 0] + line[-1, 0]) / 2, *line.T)) for line in true)
+    pitch = sorted(np.diff(heights).tolist())[(len(heights) - 1) // 2] if len(heights) > 1 else 100.0
+    used: set[int] = set()
+    for line in true:
+        for number, other in enumerate(found):
+            low, high = max(line[0, 0], other[0, 0]), min(line[-1, 0], other[-1, 0])
+            if number in used or high - low < 0.7 * (line[-1, 0] - line[0, 0]):
+                continue
+            xs = np.linspace(low, high, 9)
+            if np.abs(np.interp(xs, *line.T) - np.interp(xs, *other.T)).mean() <= pitch / 4:
+                used.add(number)
+                break
+    return len(used)
+
+
+def written(page: ReadPage, name: str) -> list[Any]:
+    """Return the lines of a page without the printed paragraph."""
+    least = PRINTED * page.height_px if name.startswith("imp_") else 0
+    return [line for line in page.lines if float(line.baseline[0, 1]) > least]
+
+
+def measure(split: str, model: str) -> dict[str, Any]:
+    """Measure the pages of a split."""
+    reader = PageReader(LineReader(load_recogniser(model), positions=True), model=model)
+    true_lines = num_found = num_matches = 0
+    texts: dict[str, list[str]] = {"true": [], "found": [], "given": []}
+    seconds, reading = [], []
+    for path in sorted((PAGES / split).glob("*.xml")):
+        layout, scan = read_page(path), Scan(path.with_suffix(".jpg"))
+        pixels = scan.read()
+        for _ in range(REPETITIONS):
+            start = time.perf_counter()
+            Segmenter()(pixels)
+            seconds.append(time.perf_counter() - start)
+        cut = reader.cut_pixels(pixels, scan)
+        start = time.perf_counter()
+        page = reader.recognise(cut)
+        reading.append((time.perf_counter() - start) / max(1, len(page.lines)))
+        lines = written(page, path.stem)
+        true = [line for line in layout.lines if line.text.strip()]
+        true_lines, num_found = true_lines + len(true), num_found + len(lines)
+        num_matches += matches([line.baseline for line in true], [line.baseline for line in lines])
+        texts["true"].append(" ".join(line.text for line in true))
+        texts["found"].append(" ".join(line.text for line in lines))
+        texts["given"].append(" ".join(line.text for line in reader.read(scan, layout).lines if line.id in
+                                       {line.id for line in true}))  # fmt: skip
+    return {
+        "pages": len(texts["true"]),
+        "lines": true_lines,
+        "precision": round(num_matches / max(1, num_found), 4),
+        "recall": round(num_matches / max(1, true_lines), 4),
+        "cer_lines_found": round(cer(texts["true"], texts["found"]), 4),
+        "cer_lines_given": round(cer(texts["true"], texts["given"]), 4),
+        "segmentation_s_median": round(statistics.median(seconds), 2),
+        "segmentation_s_most": round(max(seconds), 2),
+        "reading_ms_per_line": round(1000 * statistics.median(reading), 1),
+    }
+
+
+def main() -> None:
+    """Measure val and test with each model."""
+    models = sys.argv[1:] or ["zoo:latin"]
+    result = {model: {split: measure(split, model) for split in ("val", "test")} for model in models}
+    (Path(__file__).parent / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

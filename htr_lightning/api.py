@@ -1,0 +1,105 @@
+"""Models in a program or a notebook: what `htr_lightning.load` gives."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.data.line import DataError, ImageFile, InMemory, Line
+from htr_lightning.decode.decoder import Decoder, greedy
+from htr_lightning.page.formats import read_page
+from htr_lightning.page.reader import PageReader
+from htr_lightning.page.reading import ReadPage
+from htr_lightning.page.scan import Scan, scans_of
+from htr_lightning.page.segment import Segmenter
+from htr_lightning.reader import LineReader, Reading
+from htr_lightning.recogniser import Recogniser
+
+Image = str | Path | NDArray[np.uint8] | Any
+"""A path; an array ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8; or a Pillow image."""
+
+
+class Reader:
+    """Reads pages and lines with one model.
+
+    Args:
+        model: see `htr_lightning.recogniser.load_recogniser`.
+        name: what the user calls it.
+        decoder: from frames to texts; None for greedy decoding.
+        segmenter: how lines are found; None for the usual way.
+    """
+
+    def __init__(
+        self,
+        model: Recogniser,
+        name: str = "",
+        *,
+        decoder: Decoder | None = None,
+        segmenter: Segmenter | None = None,
+    ) -> None:
+        self.model, self.name = model, name
+        self._lines = LineReader(model, decoder=decoder or greedy(model.charset), positions=True)
+        self._pages = PageReader(self._lines, segmenter, model=name)
+
+    def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> ReadPage:
+        """Read a page: find its lines, or take them from a layout, and read them.
+
+        Args:
+            image: the page; a PDF or a TIFF of several pages too.
+            layout: an ALTO or PAGE file that says where the lines are.
+            number: of the page in a document, from 1.
+
+        Raises:
+            DataError: the page or the layout cannot be read; names the file.
+        """
+        given = None if layout is None else read_page(Path(layout))
+        if isinstance(image, str | Path):
+            scans = scans_of(Path(image))
+            if number is None and len(scans) > 1:
+                raise DataError(f"{image}: has {len(scans)} pages; say which with number=1, or read each of them")
+            if not 1 <= (number or 1) <= len(scans):
+                raise DataError(f"{image}: has {len(scans)} pages, not {number}")
+            cut = self._pages.cut(scans[(number or 1) - 1], given)
+        else:
+            cut = self._pages.cut_pixels(_pixels(image), Scan(Path("image")), given)
+        return self._pages.recognise(cut)
+
+    def read_line(self, image: Image) -> Reading:
+        """Read an image of a single line.
+
+        Raises:
+            DataError: it cannot be read; names the file.
+        """
+        (reading,) = self.read_lines([image])
+        if reading.problem is not None:
+            raise DataError(reading.problem)
+        return reading
+
+    def read_lines(self, images: Iterable[Image]) -> list[Reading]:
+        """Read images of single lines, many at once; one that cannot be used says so in its ``problem``."""
+        return list(self._lines.read(_line(image, number) for number, image in enumerate(images, 1)))
+
+    def __repr__(self) -> str:
+        return f"<{self.name or 'model'}: {len(self.model.charset)} characters>"
+
+
+def _line(image: Image, number: int) -> Line:
+    if isinstance(image, str | Path):
+        return Line(str(image), ImageFile(Path(image)), "")
+    return Line(f"image {number}", InMemory(_pixels(image)), "")
+
+
+def _pixels(image: Any) -> NDArray[np.uint8]:
+    """Return an array, or what a Pillow image makes of itself.
+
+    Raises:
+        DataError: it is neither of 8 bits nor of the shape of an image.
+    """
+    if hasattr(image, "convert"):
+        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+        raise DataError(f"an image is (H, W) or (H, W, 3) uint8, not {pixels.shape} {pixels.dtype}; convert it")
+    return pixels

@@ -1,0 +1,155 @@
+"""A model written as one ONNX file, for this and other programs to read with."""
+
+import importlib.util
+import json
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from htr_lightning.checkpoint import Model
+from htr_lightning.data.batch import to_ink
+from htr_lightning.files import replacing, write_json
+from htr_lightning.model_info import KEY
+from htr_lightning.onnx_model import INPUT, OUTPUT, OnnxDescription, OnnxModel, described, read_onnx
+
+OPSET = 17
+MISSING = (
+    "an ONNX file is written with onnx and ONNX Runtime, which are not both installed; install them with: "
+    "pip install 'htr-lightning[export-onnx]'"
+)
+MOST_DIFFERENCE = 1e-3
+_CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in steps of `width_step_px`
+_QUANTISED = ("LSTM", "MatMul", "Gemm", "Conv")
+
+
+class ExportError(ValueError):
+    """A model that cannot be written as ONNX; says why, and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        difference: largest absolute difference between scores of the file and of the model, at three widths.
+        json: the file beside it, with what the ONNX file says of itself.
+    """
+
+    difference: float
+    json: Path
+
+
+class _FromPixels(nn.Module):
+    """The network with what is done to pixels before it: ``(N, 1, H, W)`` uint8 -> ``(N, T, K)``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.network(to_ink(images)).scores
+        return scores
+
+
+def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
+    """Write a model as an ONNX file, and beside it a JSON file with what it says of itself.
+
+    Batch and width are free. Each file appears whole or not at all, and neither unless the network in it computes what
+    the model does.
+
+    Args:
+        path: where to; the JSON file has its name, but ends in ``.json``.
+        model: on the CPU.
+        int8: write weights in 8 bits, and compute in them (dynamic quantisation). Its differences are not limited.
+
+    Raises:
+        ExportError: a package is missing, or the file's scores differ by more than `MOST_DIFFERENCE`.
+        OSError: a file cannot be written.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
+        raise ExportError(MISSING)
+    description = described(model.info, OnnxDescription(model.frame_px, "int8" if int8 else "float32"))
+    with tempfile.TemporaryDirectory() as folder:
+        raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
+        _trace(model, raw)
+        if int8:
+            _quantise(raw, ready)
+        _describe(ready if int8 else raw, ready, description)
+        difference = _largest_difference(model, read_onnx(ready, "cpu"))
+        if not int8 and not difference <= MOST_DIFFERENCE:
+            raise ExportError(
+                f"{path}: its scores would differ by {difference:.2g} from those of the model, more than "
+                f"{MOST_DIFFERENCE}; nothing is written. Try other versions of torch and onnxruntime"
+            )
+        with replacing(path) as file:
+            file.write(ready.read_bytes())
+    beside = path.with_suffix(".json")
+    write_json(beside, description)
+    return Written(difference, beside)
+
+
+def _trace(model: Model, path: Path) -> None:
+    """Write the bare network, by the exporter that leaves the width of what a bidirectional LSTM reads free."""
+    example = torch.full((2, 1, model.preprocess.height_px, 4 * model.info.width_step_px), 255, dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.inference_mode():
+        for message, category in (
+            ("You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
+            ("The feature will be removed", DeprecationWarning),
+            ("Converting a tensor to a Python boolean", Warning),  # checks of shapes
+            ("Exporting a model to ONNX with a batch_size other than 1", UserWarning),  # the check below has others
+        ):
+            warnings.filterwarnings("ignore", message, category)
+        torch.onnx.export(
+            _FromPixels(model.network).eval(),
+            (example,),
+            path,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "N", 1: "T"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _quantise(source: Path, target: Path) -> None:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    network = onnx.load(source)
+    # Else a warning would ask for another program to run first, which finds nothing to do in this network.
+    onnx.helper.set_model_props(network, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    quantize_dynamic(network, target, op_types_to_quantize=list(_QUANTISED), weight_type=QuantType.QUInt8)
+
+
+def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
+    """Write what a file says of itself into its metadata."""
+    import onnx
+
+    network = onnx.load(source)
+    network.producer_name = "htr_lightning"
+    network.graph.name = description["architecture"]
+    onnx.helper.set_model_props(network, {KEY: json.dumps(description, ensure_ascii=False)})
+    onnx.save(network, target)
+
+
+def _largest_difference(model: Model, written: OnnxModel) -> float:
+    """Compare scores at three widths and three sizes of batches."""
+    generator = np.random.default_rng(0)
+    found = []
+    for number, steps in enumerate(_CHECKED_STEPS, 1):
+        images = _scribbles(generator, number, model.preprocess.height_px, steps * model.info.width_step_px)
+        found.append(np.abs(model.scores(images) - written.scores(images)).max())
+    return float(max(found))
+
+
+def _scribbles(generator: np.random.Generator, number: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Return ``(N, H, W)`` paper with dark dots on a tenth of it."""
+    ink = generator.random((number, height, width)) < 0.1
+    return np.where(ink, generator.integers(0, 200, ink.shape), 255).astype(np.uint8)

@@ -1,0 +1,291 @@
+"""ONNX files: written by `export`, and read with ONNX Runtime alone."""
+
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import typeset
+
+from htr_lightning import calibrate, evaluate, export, onnx_model, predict, tune
+from htr_lightning.checkpoint import Model, load_model, write_model
+from htr_lightning.explain import command as explain
+from htr_lightning.model_info import FORMAT, KEY, ModelFileError
+from htr_lightning.onnx_export import ExportError, write_onnx
+from htr_lightning.onnx_model import OnnxModel, read_onnx
+from htr_lightning.reader import LineReader
+from htr_lightning.recogniser import DeviceError, load_recogniser
+from htr_lightning.stage import Finetune
+
+onnx = pytest.importorskip("onnx")
+
+TEXTS = ["dans la nuit", "le roi dit non", "bel ami", "et rit mal et bon ciel", "dada"]
+
+
+@pytest.fixture(scope="module")
+def latin() -> Model:
+    return load_model("zoo:latin")
+
+
+@pytest.fixture(scope="module")
+def file(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "latin.onnx"
+    write_onnx(path, latin)
+    return path
+
+
+@pytest.fixture(scope="module")
+def int8(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("int8") / "latin.onnx"
+    write_onnx(path, latin, int8=True)
+    return path
+
+
+@pytest.fixture
+def lines(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
+    return write_lines(TEXTS, "val")
+
+
+def pictures(number: int, width: int) -> np.ndarray:
+    generator = np.random.default_rng(width)
+    return np.where(generator.random((number, 48, width)) < 0.1, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("number", "width"), [(1, 32), (3, 64), (2, 800)])
+def test_scores_are_those_of_the_model_at_any_width(latin: Model, file: Path, number: int, width: int) -> None:
+    images, written = pictures(number, width), load_recogniser(file)
+    there, here = latin.scores(images), written.scores(images)
+    assert here.shape == there.shape and here.dtype == there.dtype == np.float32
+    assert np.abs(here - there).max() < 1e-3
+    widths = np.arange(1, 200)
+    assert (written.frame_lengths(widths) == latin.frame_lengths(widths)).all()
+
+
+def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model, file: Path) -> None:
+    written = load_recogniser(file)
+    assert written.info == latin.info and written.charset == latin.charset and written.preprocess == latin.preprocess
+    beside = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    stored = {p.key: p.value for p in onnx.load(file).metadata_props}
+    assert beside == json.loads(stored[KEY])
+    assert beside["temperature"] == latin.info.temperature and beside["licence"] == "CC-BY-4.0"
+    assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
+    assert beside["charset"]["characters"] == list(latin.charset.characters)
+    for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "scores: float32 (N, T, K)")):
+        assert beside["onnx"][said].startswith(tensor)
+    assert [p.name for p in sorted(file.parent.iterdir())] == ["latin.json", "latin.onnx"]
+
+
+def test_predict_and_evaluate_say_the_same_of_both(
+    file: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for model in ("zoo:latin", str(file)):
+        predict.main([model, str(lines / "val"), "--format", "json"])
+        read = json.loads(capsys.readouterr().out)
+        evaluate.main([model, "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")])
+        said.append((read, json.loads(capsys.readouterr().out)))
+    (torch_read, torch_scores), (onnx_read, onnx_scores) = said
+    assert onnx_scores == pytest.approx(torch_scores, abs=1e-4)
+    assert len(onnx_read) == len(TEXTS)
+    for one, other in zip(torch_read, onnx_read, strict=True):
+        assert one["text"] == other["text"] and one["confidence"] == pytest.approx(other["confidence"], abs=1e-3)
+        boxes = [[c["box"] for c in read["characters"]] for read in (one, other)]
+        assert np.array(boxes[0]) == pytest.approx(np.array(boxes[1]), abs=0.5)
+
+
+def test_torch_is_not_imported(file: Path, lines: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from htr_lightning.__main__ import main; main();"
+        "print(*{'torch', 'torchmetrics', 'lightning', 'hydra', 'onnx'} & set(sys.modules), file=sys.stderr)"
+    )
+    (tmp_path / "words.txt").write_text(" ".join(TEXTS), encoding="utf-8")
+    for arguments in (
+        ["predict", str(file), str(lines / "val" / "0.png")],
+        ["predict", str(file), str(lines / "val"), "--format", "json", "--lexicon", str(tmp_path / "words.txt"),
+         "--picture", str(tmp_path / "p.png"), "--cut", str(tmp_path / "cut")],
+        ["evaluate", str(file), "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")],
+    ):  # fmt: skip
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        assert done.stdout and done.stderr.splitlines()[-1] == ""
+
+
+def test_commands_that_only_read_take_it(
+    file: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from htr_lightning.lm import command as lm
+
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "3"])
+    monkeypatch.setattr(tune, "WEIGHTS", (0.5,))
+    monkeypatch.setattr(tune, "BONUSES", (1.0,))
+    tune.main([str(file), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
+    assert "--lm-weight 0.5" in capsys.readouterr().out
+
+
+def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(latin: Model, file: Path, int8: Path) -> None:
+    assert int8.stat().st_size < 0.3 * file.stat().st_size
+    images, small = pictures(2, 320), load_recogniser(int8)
+    assert 1e-3 < np.abs(small.scores(images) - latin.scores(images)).max() < 3
+    assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
+
+
+@pytest.mark.parametrize("kind", ["file", "int8"])
+def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
+    from htr_lightning.data.line import ImageFile, Line
+
+    reader = LineReader(load_recogniser(request.getfixturevalue(kind)))
+    given = [Line(path.name, ImageFile(path), "") for path in sorted((lines / "val").iterdir())] * 30
+    together = list(reader.read(given))
+    assert [reading.id for reading in together] == [line.id for line in given]
+    for line, reading in zip(given[:5], together[:5], strict=True):
+        (alone,) = reader.read([line])
+        assert alone.text == reading.text and alone.confidence == pytest.approx(reading.confidence, abs=1e-5)
+
+
+def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export.main(["zoo:latin", "--to", "onnx", "--out", str(out), "--licence", "CC0-1.0"])
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its scores differ by ")
+    assert str(tmp_path / "model.json") in shown
+    assert load_recogniser(out).info.licence == "CC0-1.0"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--to", "onnx", "--out", "x.safetensors"], "the name of an ONNX file ends in .onnx"),
+    (["--to", "safetensors", "--out", "x.onnx"], "write --to onnx"),
+    (["--out", "x.onnx", "--half"], "--half: only for --to safetensors"),
+    (["--out", "x.safetensors", "--int8"], "--int8: only for --to onnx"),
+])  # fmt: skip
+def test_options_that_do_not_go_together(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        export.main(["zoo:latin", *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_that_computes_something_else_is_not_written(
+    latin: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = OnnxModel.scores
+    monkeypatch.setattr(OnnxModel, "scores", lambda self, images: right(self, images) + 0.01)
+    with pytest.raises(ExportError, match=r"model\.onnx: its scores would differ by 0\.01 from those of the model"):
+        write_onnx(tmp_path / "model.onnx", latin)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"--out .*: cannot be written \(No such file"):
+        export.main(["zoo:latin", "--out", str(tmp_path / "none" / "model.onnx")])
+
+
+def test_without_the_packages(file: Path, latin: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_model.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"latin\.onnx: .* is not installed; .*pip install 'htr-lightning\[onnx\]'$"):
+        predict.main([str(file), "x.png"])
+    with pytest.raises(ModelFileError, match="zoo:latin: only an ONNX file is read without PyTorch"):
+        load_recogniser("zoo:latin")
+    with pytest.raises(ExportError, match=r"pip install 'htr-lightning\[export-onnx\]'$"):
+        write_onnx(tmp_path / "model.onnx", latin)
+
+
+def test_missing_and_damaged(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"none\.onnx: there is no such model file$"):
+        load_recogniser(tmp_path / "none.onnx")
+    content = file.read_bytes()
+    for name, damaged in (("empty", b""), ("half", content[: len(content) // 2]), ("text", b"hello there")):
+        (tmp_path / f"{name}.onnx").write_bytes(damaged)
+        with pytest.raises(ModelFileError, match=rf"{name}\.onnx: not a complete ONNX file \(.*again$") as raised:
+            load_recogniser(tmp_path / f"{name}.onnx")
+        assert "\n" not in str(raised.value)
+
+
+def described(file: Path, path: Path, change: Callable[[dict[str, Any]], str | None]) -> Path:
+    """Write a file with another description: what a function makes of it, or none."""
+    network = onnx.load(file)
+    (stored,) = network.metadata_props
+    text = change(json.loads(stored.value))
+    del network.metadata_props[:]
+    if text is not None:
+        onnx.helper.set_model_props(network, {KEY: text})
+    onnx.save(network, path)
+    return path
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --to onnx"),
+    (lambda d: json.dumps(d | {"format": FORMAT + 1, "new": 1}), f"model format {FORMAT + 1}, but .*upgrade with pip"),
+    (lambda d: "{", "its description is damaged; copy or download it again"),
+    (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its description is damaged"),
+    (lambda d: json.dumps(d | {"nonsense": 1}), "its description is damaged"),
+    (lambda d: json.dumps(d | {"charset": {}}), "its description is damaged"),
+])  # fmt: skip
+def test_a_file_that_is_not_ours_or_not_of_today(
+    change: Callable[[dict[str, Any]], str | None], message: str, file: Path, tmp_path: Path
+) -> None:
+    path = described(file, tmp_path / "other.onnx", change)
+    with pytest.raises(ModelFileError, match=rf"other\.onnx: {message}"):
+        load_recogniser(path)
+
+
+@pytest.mark.parametrize(("device", "message"), [
+    ("cuda", "--device cuda: not available here, as this ONNX Runtime is built without CUDA; use cpu"),
+    ("cuda:1", "--device cuda:1: not available here"),
+    ("mps", "--device mps: not available for ONNX files; use cpu"),
+])  # fmt: skip
+def test_devices_that_are_not_there(
+    device: str, message: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match=message):
+        read_onnx(file, device)
+    with pytest.raises(SystemExit):
+        predict.main([str(file), "x.png", "--device", device])
+    assert message in capsys.readouterr().err
+
+
+def test_what_needs_the_model_itself_says_so(file: Path, lines: Path, tmp_path: Path) -> None:
+    typeset("a").save(tmp_path / "a.png")
+    message = r"latin\.onnx: an ONNX file can only be read with; give the model that it was exported from"
+    for call in (
+        lambda: explain.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]),
+        lambda: calibrate.main([str(file), "--data", str(lines / "val.tsv")]),
+        lambda: export.main([str(file), "--out", str(tmp_path / "again.onnx")]),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            call()
+    with pytest.raises(ModelFileError, match=message):
+        Finetune(start_from=str(file)).load(None)
+
+
+def test_other_networks_are_exported_too(tmp_path: Path) -> None:
+    from htr_lightning.charset import Charset
+    from htr_lightning.data.preprocess import Preprocess
+    from htr_lightning.model.recognizer import CRNN
+    from htr_lightning.model_info import ModelInfo
+
+    charset = Charset.from_texts(["abc"])
+    network = CRNN(charset.num_classes, height_px=21, channels=[8, 8], blocks=[1, 1], strides=[[3, 3], [2, 1]],
+                   rnn_size=8, rnn_layers=1, downsample="max_pool").eval()  # fmt: skip
+    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=21).to_dict(), 7)
+    model = Model(network, charset, Preprocess(height_px=21), info)
+    write_onnx(tmp_path / "small.onnx", model)
+    written = read_onnx(tmp_path / "small.onnx")
+    for width in (7, 14, 91):
+        images = pictures(2, width)[:, :21].copy()
+        here, there = written.scores(images), model.scores(images)
+        assert np.abs(here - there).max() < 1e-4 and here.shape[1] == written.frame_lengths(np.array([width]))[0]
+    write_model(tmp_path / "again.safetensors", network.state_dict(), replace(written.info, temperature=2.0))
+    assert load_model(tmp_path / "again.safetensors").info.temperature == 2.0
