@@ -1,7 +1,7 @@
 """Fine-tune zoo:latin to peraire's hand with ever more lines, and train from nothing beside it; see README.md.
 
 Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew. The names of
-ways on the command line (zoo:latin, nothing) choose what is run.
+ways on the command line (zoo:latin, nothing) choose what is run; of the others, what result.json has stays.
 """
 
 import json
@@ -62,11 +62,12 @@ def trained(way: str, num_lines: int) -> dict[str, object]:
 
 def main() -> None:
     """Run all, the more telling runs first, and write ``result.json`` and ``curve.svg`` after each."""
-    result: Result = {
-        "zero-shot": {split: scores("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")},
-        **{way: {} for way in WAYS},
-    }
+    result: Result = {way: {} for way in WAYS}
+    if sys.argv[1:] and (HERE / "result.json").is_file():
+        result |= json.loads((HERE / "result.json").read_text())
+    result["zero-shot"] = {split: scores("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")}
     for way in sys.argv[1:] or WAYS:
+        result[way] = {}
         for number in (100, 1787, 400, 50):
             result[way][str(number)] = trained(way, number)
             (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
