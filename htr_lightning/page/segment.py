@@ -13,6 +13,7 @@ from htr_lightning.page.find.regions import FoundLine, FoundRegion, arrange
 from htr_lightning.page.find.ridges import find_ridges
 from htr_lightning.page.find.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
 
+_MOST_DOUBLE = 40  # lines that are looked at again for rows in them: more are not writing
 _SHORT_ROW = 0.3  # of the longest: what is shorter is ink of another line
 _DENSE_PX = 20.0  # distance of lines below which a page is looked at again at twice the resolution
 
@@ -77,17 +78,20 @@ class Segmenter:
     def _lines_of_zone(self, ink: Mask) -> list[Strokes]:
         ridges, distance = find_ridges(ink)
         lines = strokes_of(ink, ridges, distance)
-        small = [row for line in lines if (apart := rows_in(line)) for row in _rows(line, apart, ink.shape)]
+        double = [(line, apart) for line in lines if (apart := rows_in(line))]
+        small = [row for line, apart in double[:_MOST_DOUBLE] for row in _rows(line, apart, ink.shape)]
         if small:  # print between handwriting, say
-            rest = ink & (1 - np.max([row.on_page(ink.shape) for row in small], axis=0))
+            rest = ink.copy()
+            for row in small:
+                row.erase(rest)
             lines = [*strokes_of(rest, find_ridges(rest, distance)[0], distance), *small]
         return cut_columns(lines) if self.columns else lines
 
 
 def _rows(line: Strokes, apart: float, shape: tuple[int, ...]) -> list[Strokes]:
     """Return the rows of small writing in what passed for one line."""
-    ink = line.on_page(shape)
-    rows = strokes_of(ink, find_ridges(ink, apart)[0], apart)
+    top, ink = line.cut_out(shape)
+    rows = [row.moved(line.left, top) for row in strokes_of(ink, find_ridges(ink, apart)[0], apart)]
     longest = max((row.strip.shape[1] for row in rows), default=0)
     return [row for row in rows if row.strip.shape[1] > _SHORT_ROW * longest]
 

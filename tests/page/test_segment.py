@@ -1,17 +1,21 @@
 """Lines found on pages."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn import PITCH, Drawn, bend, blank, matched, rule, shade, write
+from PIL import Image, ImageDraw
 
 from htr_lightning.data.image import read_image
-from htr_lightning.page.find.ink import find_ink
+from htr_lightning.page.find.ink import find_ink, find_rules, flattened
+from htr_lightning.page.find.regions import FoundLine, arrange
 from htr_lightning.page.formats import read_page
 from htr_lightning.page.segment import Segmenter
+from htr_lightning.panel import type_of
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 
@@ -163,6 +167,47 @@ def test_outlines_hold_their_ink_and_stay_on_the_page() -> None:
             assert (line.polygon >= 0).all() and (line.polygon <= (1399, 1499)).all()
             assert line.polygon[:, 1].min() < line.baseline[:, 1].min() - 20
             assert line.polygon[:, 1].max() > line.baseline[:, 1].max()
+
+
+@pytest.mark.parametrize("size_px", [22, 36, 44])
+def test_writing_is_not_taken_for_rules(size_px: int) -> None:
+    page = blank()
+    write(page, 150, 1250, 160, 12, size_px=size_px)
+    image = Image.fromarray(page.pixels)
+    for row in range(12):  # the same letters below each other make dark columns
+        ImageDraw.Draw(image).text((20, 160 + row * PITCH), "18 ill", 40, type_of(size_px), anchor="ls")
+    pixels = np.asarray(image)
+    darkness = np.minimum(255 - flattened(pixels), 90)
+    assert find_rules(darkness, 0.25) == [] and find_rules(np.ascontiguousarray(darkness.T), 0.4) == []
+    assert find_ink(pixels).sum() > 0.95 * (pixels < 128).sum()
+
+
+@pytest.mark.parametrize("size_px", [30, 36, 40])
+def test_columns_of_narrow_writing(size_px: int) -> None:
+    page = blank()
+    write(page, 300, 1100, 120, 1, size_px=size_px)
+    write(page, 80, 640, 400, 5, size_px=size_px, seed=1)
+    write(page, 760, 1320, 400, 5, size_px=size_px, seed=2)
+    found = found_on(page)
+    assert matched(page.baselines, found) == in_order(11) and len(found) == 11
+
+
+def test_specks_and_halftones_end_soon() -> None:
+    generator = np.random.default_rng(0)
+    specks = np.where(generator.random((1100, 800)) < 0.05, 20, 240).astype(np.uint8)
+    waves = np.sin(np.arange(1100) / 3)[:, None] + np.sin(np.arange(800) / 3)
+    start = time.monotonic()
+    Segmenter()(specks)
+    Segmenter()((waves * 60 + 128).astype(np.uint8))
+    assert time.monotonic() - start < 60, "it took minutes once"
+
+
+def test_the_order_of_many_regions_is_found_soon() -> None:
+    places = [np.array([(x, y), (x + 40.0, y)], np.float32) for y in range(0, 6000, 200) for x in range(0, 3000, 200)]
+    lines = [FoundLine(place, np.concatenate([place - 5, place + 5])) for place in places]
+    start = time.monotonic()
+    assert len(arrange(lines, 20)) == len(places) == 450
+    assert time.monotonic() - start < 30, "it took minutes once"
 
 
 def test_rules_leave_the_ink_and_strokes_stay() -> None:

@@ -51,7 +51,7 @@ def cut_columns(lines: list[Strokes]) -> list[Strokes]:
         return []
     lines = sorted(lines, key=_height)
     distance = lines[0].distance
-    words = [end - start for line in lines for start, end in line.gaps(0.25 * distance)]
+    words = [end - start for line in lines for start, end in line.gaps(0.25 * distance) if end - start < distance]
     narrowest = max(_NARROWEST * distance, _BETWEEN_WORDS * float(np.median(words)) if words else 0.0)
     gaps = [line.gaps(narrowest) for line in lines]
     cuts: list[set[int]] = [set() for _ in lines]

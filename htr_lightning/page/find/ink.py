@@ -18,6 +18,7 @@ _FAINT = 12  # levels; what is closer to paper is paper
 _RULE_DARKNESS = 90  # rules are looked for in an image without anything darker than that below the paper
 _RULE_CONTRAST = 10  # levels by which a rule is darker, on average, than what lies above and below
 _RULE_REACH = 4  # px; so far above and below
+_RULE_COVER = 0.72  # of its length along which a rule must be seen
 _RULE_THICKNESS = 4  # px, at most
 _RULE_SHARES = 0.25, 0.4  # of the page that a horizontal and a vertical rule must take up
 
@@ -92,7 +93,26 @@ def find_rules(darkness: Grey, share: float) -> list[Rule]:
     found = ((mean - beside > _RULE_CONTRAST) & highest).astype(np.uint8)
     thick = cv2.dilate(found, np.ones((3, 1), np.uint8))
     long = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, length // 2), np.uint8))
-    return _joined(_pieces(np.asarray(long, np.uint8)), width, share)
+    rules = _joined(_pieces(np.asarray(long, np.uint8)), width, share)
+    return [rule for rule in rules if _drawn_through(darkness, rule) >= _RULE_COVER]
+
+
+def _drawn_through(darkness: Grey, rule: Rule) -> float:
+    """Return in what share of its columns a rule is darker than what is above and below: writing has gaps.
+
+    Columns where somebody wrote across it say nothing.
+    """
+    height, width = darkness.shape
+    xs = np.arange(max(0, rule.start), min(width, rule.end))
+    ys = np.round(np.polyval(rule.curve, xs)).astype(int)
+
+    def level(below: int) -> NDArray[np.int64]:
+        return np.asarray(darkness[(ys + below).clip(0, height - 1), xs], np.int64)
+
+    here = np.max([level(-1), level(0), level(1)], axis=0)
+    beside = np.maximum(level(-_RULE_REACH - 1), level(_RULE_REACH + 1))
+    plain = beside <= 0.7 * _RULE_DARKNESS
+    return float((here - beside > _RULE_CONTRAST / 2)[plain].mean()) if plain.any() else 0.0
 
 
 def _pieces(found: Mask) -> NDArray[np.float64]:

@@ -154,41 +154,36 @@ def _in_order(regions: list[FoundRegion]) -> list[FoundRegion]:
     """Sort topologically; where the rules leave a choice, the higher region first."""
     boxes = np.array([region.box for region in regions])
     before = _before(boxes)
-    left: set[int] = set(range(len(regions)))
+    left = np.ones(len(regions), bool)
     order = []
-    while left:
-        free = [i for i in left if not any(before[j, i] for j in left if j != i)] or sorted(left)
-        first = min(free, key=lambda i: (boxes[i, 1], boxes[i, 0]))
+    while left.any():
+        free = left & ~before[left].any(0)
+        candidates = np.flatnonzero(free if free.any() else left)
+        first = min(candidates.tolist(), key=lambda i: (boxes[i, 1], boxes[i, 0]))
         order.append(regions[first])
-        left.remove(first)
+        left[first] = False
     return order
 
 
 def _before(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return ``(n, n)``: whether region i is read before region j."""
-    count = len(boxes)
-    before = np.zeros((count, count), bool)
     middles = (boxes[:, 1] + boxes[:, 3]) / 2
-    for i in range(count):
-        for j in range(count):
-            if i == j:
-                continue
-            if _share(boxes, i, j) > 0:
-                before[i, j] = middles[i] < middles[j]
-            elif boxes[i, 2] <= boxes[j, 0]:
-                between = [
-                    k
-                    for k in range(count)
-                    if k not in (i, j)
-                    and _share(boxes, k, i) > 0
-                    and _share(boxes, k, j) > 0
-                    and min(middles[i], middles[j]) < middles[k] < max(middles[i], middles[j])
-                ]
-                before[i, j] = not between
+    stacked = _overlaps(boxes)
+    before = stacked & (middles[:, None] < middles[None])
+    leftwards = ~stacked & (boxes[:, None, 2] <= boxes[None, :, 0])
+    for i in range(len(boxes)):
+        right = np.flatnonzero(leftwards[i])
+        low, high = np.minimum(middles[i], middles[right]), np.maximum(middles[i], middles[right])
+        between = stacked[:, i, None] & stacked[:, right] & (middles[:, None] > low) & (middles[:, None] < high)
+        between[i] = False
+        between[right, np.arange(len(right))] = False
+        before[i, right] = ~between.any(0)
+    np.fill_diagonal(before, False)
     return before
 
 
-def _share(boxes: NDArray[np.float64], i: int, j: int) -> float:
-    """Return how much two regions overlap across, as a share of the narrower, less a tenth."""
-    shared = min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0])
-    return float(shared / max(1.0, min(boxes[i, 2] - boxes[i, 0], boxes[j, 2] - boxes[j, 0])) - 0.1)
+def _overlaps(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return ``(n, n)``: whether two regions overlap across by more than a tenth of the narrower."""
+    shared = np.minimum(boxes[:, None, 2], boxes[None, :, 2]) - np.maximum(boxes[:, None, 0], boxes[None, :, 0])
+    widths = boxes[:, 2] - boxes[:, 0]
+    return np.asarray(shared / np.maximum(1.0, np.minimum(widths[:, None], widths[None])) > 0.1)

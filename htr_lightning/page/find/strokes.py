@@ -53,13 +53,28 @@ class Strokes:
         """The column of the page behind its last."""
         return self.left + int(self.strip.shape[1])
 
-    def on_page(self, shape: tuple[int, ...]) -> Mask:
-        """Return the ink in its place on a page of a shape."""
-        page = np.zeros(shape, np.uint8)
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows and columns of the page where the ink is."""
         rows, columns = np.nonzero(self.strip)
-        heights = np.round(self.ridge[columns]).astype(int) + rows - len(self.strip) // 2
-        page[heights, columns + self.left] = 1
-        return page
+        heights = np.round(self.ridge[columns]).astype(np.int64) + rows - len(self.strip) // 2
+        return heights, columns + self.left
+
+    def erase(self, page: Mask) -> None:
+        """Take the ink out of the page's."""
+        page[self.places()] = 0
+
+    def cut_out(self, shape: tuple[int, ...]) -> tuple[int, Mask]:
+        """Return the page's row that a box around the line begins at, and the ink in that box, on a page of a shape."""
+        rows, columns = self.places()
+        spare = int(self.distance)
+        top, bottom = max(0, int(rows.min()) - spare), min(shape[0], int(rows.max()) + spare + 1)
+        ink = np.zeros((bottom - top, self.strip.shape[1]), np.uint8)
+        ink[rows - top, columns - self.left] = 1
+        return top, ink
+
+    def moved(self, across: int, down: int) -> "Strokes":
+        """Return the line so many px further right and down."""
+        return Strokes(self.strip, self.left + across, self.ridge + down, self.distance)
 
     def gaps(self, least: float) -> list[tuple[int, int]]:
         """Return where the page has no ink of the line between its first and its last, over ``least`` px at least."""
@@ -94,10 +109,13 @@ def _owners(ink: Mask, ridges: list[Ridge], distance: float) -> NDArray[np.int32
     where = np.flatnonzero(labels)
     lines = nearest.ravel()[where]
     pieces = labels.ravel()[where]
-    counts = np.bincount(pieces * (len(ridges) + 1) + lines, minlength=number * (len(ridges) + 1))
-    counts = counts.reshape(number, len(ridges) + 1)
-    best = counts.argmax(1)
-    whole = (counts.max(1) >= _SURE * boxes[:, 4]) | (boxes[:, 3] < _SMALL * distance)
+    lines_1 = len(ridges) + 1
+    pairs, counts = np.unique(pieces.astype(np.int64) * lines_1 + lines, return_counts=True)
+    order = np.argsort(counts, kind="stable")
+    most, best = np.zeros(number, np.int64), np.zeros(number, np.int32)
+    most[pairs[order] // lines_1] = counts[order]  # of pairs with the same piece, the last one stays: the largest
+    best[pairs[order] // lines_1] = pairs[order] % lines_1
+    whole = (most >= _SURE * boxes[:, 4]) | (boxes[:, 3] < _SMALL * distance)
     owner = np.zeros(ink.size, np.int32)
     owner[where] = np.where(whole[pieces], best[pieces], lines)
     return owner.reshape(ink.shape)
