@@ -61,8 +61,8 @@ class _FromPixels(nn.Module):
 def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
     """Write a model as an ONNX file, and beside it a JSON file with what it says of itself.
 
-    Batch and width are free. Each file appears whole or not at all, and neither unless the network in it computes what
-    the model does.
+    Batch and width are free. Each file appears whole or not at all, the ONNX file first, and neither unless the network
+    in it computes what the model does.
 
     Args:
         path: where to; the JSON file has its name, but ends in ``.json``.
@@ -70,11 +70,15 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
         int8: write weights in 8 bits, and compute in them (dynamic quantisation). Its differences are not limited.
 
     Raises:
-        ExportError: a package is missing, or the file's scores differ by more than `MOST_DIFFERENCE`.
+        ExportError: a package is missing, the JSON file would be written over another one, or the file's scores differ
+            by more than `MOST_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
         raise ExportError(MISSING)
+    beside = path.with_suffix(".json")
+    if beside.is_file() and not _is_ours(beside):
+        raise ExportError(f"{beside}: is there already and tells of something else; name another file than {path}")
     description = described(model.info, OnnxDescription(model.frame_px, "int8" if int8 else "float32"))
     with tempfile.TemporaryDirectory() as folder:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
@@ -90,9 +94,16 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
             )
         with replacing(path) as file:
             file.write(ready.read_bytes())
-    beside = path.with_suffix(".json")
     write_json(beside, description)
     return Written(difference, beside)
+
+
+def _is_ours(beside: Path) -> bool:
+    """Return whether a JSON file tells of an ONNX file of ours, which may be written anew."""
+    try:
+        return "onnx" in json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _trace(model: Model, path: Path) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -47,10 +47,10 @@ class Reading:
     id: str
     text: str
     confidence: float
-    pixels: NDArray[np.uint8] | None
+    pixels: NDArray[np.uint8] | None = field(repr=False)
     problem: str | None = None
-    characters: tuple[Character, ...] = ()
-    words: tuple[Word, ...] = ()
+    characters: tuple[Character, ...] = field(default=(), repr=False)
+    words: tuple[Word, ...] = field(default=(), repr=False)
 
     def _repr_html_(self) -> str:
         from htr_lightning.notebook import line_html

@@ -80,7 +80,8 @@ class PageReader:
         Raises:
             DataError: the page cannot be read, or is not the one that the layout was made for.
         """
-        return self.cut_pixels(scan.read(self.reader.model.preprocess.max_pixels), scan, layout)
+        size = None if layout is None else layout.size
+        return self.cut_pixels(scan.read(self.reader.model.preprocess.max_pixels, size), scan, layout)
 
     def cut_pixels(self, pixels: Pixels, scan: Scan, layout: Page | None = None) -> CutPage:
         """Find and cut the lines of a page that is in memory; see `cut`."""
@@ -99,12 +100,12 @@ class PageReader:
         """Read the lines of a page. Lines that were found, and in which nothing is read, are left out."""
         lines = [line for _, inside in page.regions for line in inside]
         usable = [line for line in lines if line.pixels is not None]
-        readings = list(self._readings([line.pixels for line in usable if line.pixels is not None]))
+        readings = self._readings(usable)
         read = {line.line.id: _placed(line, reading) for line, reading in zip(usable, readings, strict=True)}
         regions = []
         for region, inside in page.regions:
             own = [read.get(line.line.id, line.line) for line in inside]
-            kept = tuple(line for line in own if line.text or line.problem or page.layout is not None)
+            kept = tuple(line for line in own if line.text or page.layout is not None)
             if kept:
                 regions.append(replace(region, lines=kept))
         height, width = page.pixels.shape[:2]
@@ -115,27 +116,52 @@ class PageReader:
             tuple(regions),
             number=page.scan.number,
             model=self.model,
-            notes=tuple(self._notes(readings, usable)),
+            notes=tuple(self._notes(page, readings, usable)),
             pixels=page.pixels,
         )
 
-    def _readings(self, images: Sequence[Pixels]) -> Sequence[Reading]:
-        return list(self.reader.read(Line(str(i), InMemory(pixels), "") for i, pixels in enumerate(images)))
+    def _readings(self, lines: Sequence[CutOut]) -> list[Reading]:
+        images = ((line.line.id, line.pixels) for line in lines)
+        return list(self.reader.read(Line(id, InMemory(pixels), "") for id, pixels in images if pixels is not None))
 
-    def _notes(self, readings: Sequence[Reading], lines: Sequence[CutOut]) -> list[str]:
+    def _notes(self, page: CutPage, readings: Sequence[Reading], lines: Sequence[CutOut]) -> list[str]:
         """Say what is odd about a page, by how sure the recogniser is."""
+        if page.layout is not None and not page.layout.lines:
+            return [f"its layout, {page.layout.path}, has no lines; --find-lines looks for them"]
         if not any(reading.text for reading in readings):
             return ["no writing was found on it"]
         sure = _mean_confidence(readings)
-        if sure >= _DOUBTFUL:
+        if page.layout is not None or sure >= _DOUBTFUL:
             return []
-        longest = sorted(lines, key=lambda line: -line.pixels.shape[1] if line.pixels is not None else 0)[:_LOOKED_AT]
-        turned = [np.ascontiguousarray(line.pixels[::-1, ::-1]) for line in longest if line.pixels is not None]
-        if _mean_confidence(self._readings(turned)) > sure + _TURNED_GAIN:
-            return ["it seems to lie upside down; turn the image by 180 degrees and read it again"]
+        if turn := self._better_turned(page, lines):
+            how = "upside down" if turn == 180 else "on its side"
+            return [f"it seems to lie {how}; turn the image by {turn} degrees (anticlockwise) and read it again"]
         if sure < _ILLEGIBLE:
             return [f"hardly anything on it is legible to this model (confidence {sure:.0%}); is it handwriting?"]
         return []
+
+    def _better_turned(self, page: CutPage, lines: Sequence[CutOut]) -> int | None:
+        """Return by how many degrees anticlockwise a page has to be turned to be read better; None if it is upright."""
+        longest = sorted(lines, key=lambda line: -len(line.pixels[0]) if line.pixels is not None else 0)[:_LOOKED_AT]
+        upright = _mean_confidence(self._readings(longest))
+        turned = [replace(line, pixels=_turned(line.pixels, 2)) for line in longest if line.pixels is not None]
+        best, turn = _mean_confidence(self._readings(turned)), 180
+        for quarters in (1, 3):
+            pixels = _turned(page.pixels, quarters)
+            regions = [_found(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
+            found = sorted((line for region in regions for line in region.lines), key=lambda line: -_length(line))
+            sure = _mean_confidence(self._readings([_cut_out(line, pixels, 0.0) for line in found[:_LOOKED_AT]]))
+            if sure > best:
+                best, turn = sure, 90 * quarters
+        return turn if best > upright + _TURNED_GAIN else None
+
+
+def _turned(pixels: Pixels, quarters: int) -> Pixels:
+    return np.ascontiguousarray(np.rot90(pixels, quarters))
+
+
+def _length(line: ReadLine) -> float:
+    return float(np.ptp(line.baseline[:, 0]))
 
 
 def _rise(layout: Page, pixels: Pixels) -> float:

@@ -1,6 +1,5 @@
 """What was found and read on a page, whatever it is written as afterwards."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,18 +28,11 @@ class ReadLine:
     id: str
     text: str = ""
     confidence: float = 0.0
-    polygon: Points = field(default_factory=no_points)
-    baseline: Points = field(default_factory=no_points)
-    characters: tuple[Character, ...] = ()
-    words: tuple[Word, ...] = ()
+    polygon: Points = field(default_factory=no_points, repr=False)
+    baseline: Points = field(default_factory=no_points, repr=False)
+    characters: tuple[Character, ...] = field(default=(), repr=False)
+    words: tuple[Word, ...] = field(default=(), repr=False)
     problem: str = ""
-
-    def spelled(self) -> Iterator[tuple[Word, tuple[Character, ...]]]:
-        """Yield each word with its characters."""
-        rest = iter(self.characters)
-        for word in self.words:
-            characters = (next(c for c in rest if c.text != " "), *(next(rest) for _ in range(len(word.text) - 1)))
-            yield word, characters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +47,7 @@ class ReadRegion:
     """
 
     id: str
-    polygon: Points
+    polygon: Points = field(repr=False)
     lines: tuple[ReadLine, ...]
     kind: str = "paragraph"
 

@@ -1,6 +1,7 @@
 """Scans of pages: image files, TIFF files of several pages, PDF documents."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.data.image import read_image
+from htr_lightning.data.image import read_image, read_page_image
 from htr_lightning.data.line import IMAGE_SUFFIXES, MAX_PIXELS, DataError
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
 """What is taken for a scan when a folder is searched."""
+OVERLAY = ".overlay.jpg"
+"""What the pictures of results are called."""
 PDF_DPI = 300
 _SMALLEST_PX = 32  # a page has more, each way
 
@@ -41,14 +44,21 @@ class Scan:
         """What its results are called, without suffix."""
         return self.path.stem if self.number is None else f"{self.path.stem}_{self.number:04d}"
 
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS, layout_size: tuple[float, float] | None = None) -> NDArray[np.uint8]:
         """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB; a page of a PDF is drawn at `PDF_DPI`, or coarser if too large.
+
+        Args:
+            max_pixels: images that have more are refused.
+            layout_size: width and height of the page in the layout whose lines are to be read: of photographs that
+                are stored turned, it tells how its author saw them.
 
         Raises:
             DataError: it cannot be read, is too large, or too small to be a page.
         """
         if self.path.suffix.lower() == ".pdf":
             pixels = _drawn(self.path, (self.number or 1) - 1, max_pixels)
+        elif layout_size is not None and self.number is None:
+            pixels = read_page_image(self.path, layout_size, max_pixels=max_pixels)
         else:
             pixels = read_image(self.path, max_pixels=max_pixels, frame=(self.number or 1) - 1)
         height, width = pixels.shape[:2]
@@ -67,11 +77,29 @@ def scans_of(path: Path) -> list[Scan]:
         with _opened(path) as document:
             return [Scan(path, number) for number in range(1, len(document) + 1)]
     if path.suffix.lower() in (".tif", ".tiff"):
-        with contextlib.suppress(Exception), Image.open(path, formats=["TIFF"]) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                return [Scan(path, number) for number in range(1, frames + 1)]
+        frames = _frames(path)
+        if frames > 1:
+            return [Scan(path, number) for number in range(1, frames + 1)]
     return [Scan(path)]
+
+
+def _frames(path: Path) -> int:
+    """Count the pages of a TIFF file; 1 for what is none, which is for its reader to say.
+
+    Raises:
+        DataError: it is cut off.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(path, formats=["TIFF"])
+        except Exception:
+            return 1
+        with image:
+            try:
+                return int(getattr(image, "n_frames", 1))
+            except Exception as error:
+                raise DataError(f"{path}: its pages cannot be counted ({error}); copy or export it again") from None
 
 
 def scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -85,11 +113,17 @@ def scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
         if not path.is_dir():
             files.append((path, Path(path.name)))
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SCAN_SUFFIXES and not p.name.startswith("."))
+        found = sorted(p for p in path.rglob("*") if _is_scan(p.relative_to(path)))
         if not found:
             raise DataError(f"{path}: there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})")
         files += [(file, file.relative_to(path)) for file in found]
     return files
+
+
+def _is_scan(path: Path) -> bool:
+    """Return whether a file in a folder is one, and no picture of an earlier result; what is hidden is none."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in SCAN_SUFFIXES and not hidden and not path.name.endswith(OVERLAY)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ class Segmenter:
     def __post_init__(self) -> None:
         if self.working_px < 10_000:
             raise ValueError(f"segment.working_px: {self.working_px} is too small; give at least 10000")
-        if self.min_height_px < 0:
+        if not self.min_height_px >= 0:
             raise ValueError(f"segment.min_height_px: {self.min_height_px} is negative; give 0 or more")
 
     def __call__(self, image: NDArray[np.uint8]) -> list[FoundRegion]:
@@ -58,12 +58,13 @@ class Segmenter:
             scale = min(1.0, 2 * scale)
             lines, distance = self._lines(_scaled(grey, scale))
         found = []
+        limit = np.array([grey.shape[1] - 1, grey.shape[0] - 1], np.float32)
         for line in lines:
             baseline = baseline_of(line)
             outline = outline_of(line, baseline)
-            if np.ptp(outline[:, 1]) / scale >= self.min_height_px:
-                limit = np.array([grey.shape[1] - 1, grey.shape[0] - 1], np.float32)
-                found.append(FoundLine(*((points / scale).clip(0, limit) for points in (baseline, outline))))
+            shape = [(points / scale).clip(0, limit) for points in (baseline, outline)]
+            if len(baseline) > 1 and len(outline) > 2 and np.ptp(shape[1][:, 1]) >= self.min_height_px:
+                found.append(FoundLine(*shape))
         return arrange(found, distance / scale)
 
     def _lines(self, grey: NDArray[np.uint8]) -> tuple[list[Strokes], float]:

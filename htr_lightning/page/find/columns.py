@@ -1,11 +1,9 @@
 """Columns: where an empty corridor runs down between pieces of writing that are on one height by chance."""
 
-import itertools
-
 import numpy as np
 
 from htr_lightning.page.find.ink import Mask
-from htr_lightning.page.find.ridges import PER_LETTER, letter_height
+from htr_lightning.page.find.ridges import PER_LETTER, letter_height, usual_slope
 from htr_lightning.page.find.strokes import Strokes, cut_at
 
 _CLEAR = 0.002  # share of a column of the page that dust may take up in a corridor
@@ -27,16 +25,22 @@ def zones_of(ink: Mask) -> list[Mask]:
     letters = letter_height(ink)
     if letters is None:
         return []
-    inked = ink.sum(0) > _CLEAR * len(ink)
-    columns = np.flatnonzero(inked)
-    if not len(columns):
+    rows, columns = np.nonzero(ink)
+    # Where writing falls by so much, what is upright on paper leans to the left by as much.
+    across = columns + usual_slope(ink) * (rows - len(ink) / 2)
+    start = np.floor(across.min())
+    counts = np.bincount((across - start).astype(np.int64))
+    inked = np.flatnonzero(counts > _CLEAR * len(ink))
+    if not len(inked):
         return [ink]
-    wide = np.flatnonzero(np.diff(columns) > _WIDEST_GAP * PER_LETTER * letters)
-    bounds = [0, *((columns[wide] + columns[wide + 1]) // 2).tolist(), ink.shape[1]]
+    wide = np.flatnonzero(np.diff(inked) > _WIDEST_GAP * PER_LETTER * letters)
+    bounds = (inked[wide] + inked[wide + 1]) / 2 + start
+    number = np.searchsorted(bounds, across)
     zones = []
-    for start, end in itertools.pairwise(bounds):
+    for place in range(len(bounds) + 1):
         zone = np.zeros_like(ink)
-        zone[:, start:end] = ink[:, start:end]
+        own = number == place
+        zone[rows[own], columns[own]] = 1
         zones.append(zone)
     return zones
 

@@ -15,6 +15,8 @@ Grey = NDArray[np.uint8]
 _STAIN_SHARE = 1 / 40  # of the page's shorter side: what is wider than that and darker than paper is no stroke
 _LEAST_DARKNESS, _MOST_DARKNESS = 20, 90  # grey levels below the paper at which ink begins
 _FAINT = 12  # levels; what is closer to paper is paper
+_TABLE_SHARE = 1 / 60  # of the page's shorter side: strokes are narrower, and what a sheet lies on is wider
+_TABLE_AREA, _TABLE_CONTRAST = 0.004, 40  # of the page; grey levels within a few px of the sheet's edge
 _RULE_DARKNESS = 90  # rules are looked for in an image without anything darker than that below the paper
 _RULE_CONTRAST = 10  # levels by which a rule is darker, on average, than what lies above and below
 _RULE_REACH = 4  # px; so far above and below
@@ -40,15 +42,43 @@ class Rule:
 
 def find_ink(grey: Grey) -> Mask:
     """Return the ink of a page ``(H, W)``, whose lines should be 25 to 100 px apart; rules are taken out."""
-    if is_light_on_dark(grey):
+    outside = find_surround(grey)
+    if is_light_on_dark(grey[outside == 0][None] if outside.any() else grey):
         grey = np.bitwise_not(grey)
-    darkness = np.bitwise_not(flattened(grey))
+    darkness = np.bitwise_not(flattened(grey)) * (1 - outside)
     ink = (darkness > _threshold(darkness)).astype(np.uint8)
     faint = np.minimum(darkness, _RULE_DARKNESS)
     ink = without_rules(ink, find_rules(faint, _RULE_SHARES[0]))
     upright = np.ascontiguousarray(ink.T)
     upright = without_rules(upright, find_rules(np.ascontiguousarray(faint.T), _RULE_SHARES[1]))
     return np.ascontiguousarray(upright.T)
+
+
+def find_surround(grey: Grey) -> Mask:
+    """Return where a page ``(H, W)`` shows no sheet but what it lies on: dark, at the edge, sharply parted from it."""
+    quarter = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    height, width = quarter.shape
+    size = max(5, int(min(quarter.shape) * _TABLE_SHARE) | 1)
+    small, large = np.ones((size, size), np.uint8), np.ones((3 * size, 3 * size), np.uint8)
+    plain = cv2.morphologyEx(quarter, cv2.MORPH_CLOSE, small)  # without dark strokes ...
+    plain = cv2.morphologyEx(plain, cv2.MORPH_OPEN, large)  # ... and without light ones
+    level, _ = cv2.threshold(plain, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark = (plain <= level).astype(np.uint8)
+    edge = cv2.morphologyEx(plain, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    number, labels, boxes, _ = cv2.connectedComponentsWithStats(dark)
+    outside = np.zeros_like(dark)
+    for label in range(1, number):
+        x, y, across, down, area = boxes[label].tolist()
+        if area < _TABLE_AREA * dark.size or not (x == 0 or y == 0 or x + across == width or y + down == height):
+            continue
+        piece = (labels == label).astype(np.uint8)
+        border = cv2.dilate(piece, np.ones((3, 3), np.uint8)) > piece
+        if border.any() and np.median(edge[border]) >= _TABLE_CONTRAST:
+            outside |= piece
+    if not outside.any() or outside.all():
+        return np.zeros_like(grey)
+    wider = cv2.dilate(outside, np.ones((2 * size + 1, 2 * size + 1), np.uint8))
+    return np.asarray(cv2.resize(wider, grey.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def flattened(grey: Grey) -> Grey:

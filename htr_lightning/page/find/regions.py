@@ -37,10 +37,9 @@ class FoundLine:
         """Where it ends."""
         return float(self.baseline[:, 0].max())
 
-    def height_at(self, x: float, slope: float) -> float:
-        """Return the height of its baseline; beyond its ends, along a slope."""
-        inside = min(max(x, self.left), self.right)
-        return float(np.interp(inside, self.baseline[:, 0], self.baseline[:, 1])) + slope * (x - inside)
+    def height_at(self, x: float) -> float:
+        """Return the height of its baseline; beyond its ends, that of the end."""
+        return float(np.interp(x, self.baseline[:, 0], self.baseline[:, 1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +75,14 @@ def arrange(lines: Sequence[FoundLine], distance: float) -> list[FoundRegion]:
     if not lines:
         return []
     slope = float(np.median([_slope(line) for line in lines]))
-    blocks = _blocks(lines, distance, slope)
-    regions = [FoundRegion(tuple(_sorted(block, slope))) for block in blocks]
-    return _in_order(_with_margins(regions))
+    turn = np.array([[1, -slope], [slope, 1]], np.float32) / np.float32(np.hypot(1, slope))
+    level = [FoundLine(line.baseline @ turn, line.polygon @ turn) for line in lines]
+    given = {id(new): line for new, line in zip(level, lines, strict=True)}
+    regions = [FoundRegion(tuple(_sorted(block))) for block in _blocks(level, distance)]
+    return [
+        FoundRegion(tuple(given[id(line)] for line in region.lines), region.kind)
+        for region in _in_order(_with_margins(regions))
+    ]
 
 
 def _slope(line: FoundLine) -> float:
@@ -86,22 +90,22 @@ def _slope(line: FoundLine) -> float:
     return float(np.clip(down / max(across, 1.0), -0.2, 0.2))
 
 
-def _sorted(lines: Sequence[FoundLine], slope: float) -> list[FoundLine]:
+def _sorted(lines: Sequence[FoundLine]) -> list[FoundLine]:
     """Sort the lines of a region: from top to bottom, those on one height from left to right."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
-    return sorted(lines, key=lambda line: (line.height_at(middle, slope), line.left))
+    return sorted(lines, key=lambda line: (line.height_at(middle), line.left))
 
 
-def _blocks(lines: Sequence[FoundLine], distance: float, slope: float) -> list[list[FoundLine]]:
+def _blocks(lines: Sequence[FoundLine], distance: float) -> list[list[FoundLine]]:
     """Put each line into the block of the one above it, if that is near."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
-    order = sorted(lines, key=lambda line: line.height_at(middle, slope))
-    heights = np.array([line.height_at(middle, slope) for line in order])
+    order = sorted(lines, key=lambda line: line.height_at(middle))
+    heights = np.array([line.height_at(middle) for line in order])
     steps = []
     above: list[int | None] = []
     for number, line in enumerate(order):
         near = range(np.searchsorted(heights, heights[number] - _FAR * distance), number)
-        candidates = [(_below(order[i], line, slope), i) for i in near if _are_stacked(order[i], line)]
+        candidates = [(_below(order[i], line), i) for i in near if _are_stacked(order[i], line)]
         nearest = min((c for c in candidates if c[0] > 0), default=None)
         above.append(None if nearest is None else nearest[1])
         steps.append(np.inf if nearest is None else nearest[0])
@@ -129,10 +133,10 @@ def _are_stacked(a: FoundLine, b: FoundLine) -> bool:
     return shared >= _OVERLAP * min(a.right - a.left, b.right - b.left)
 
 
-def _below(upper: FoundLine, lower: FoundLine, slope: float) -> float:
+def _below(upper: FoundLine, lower: FoundLine) -> float:
     """Return how far one baseline is below another, where both are."""
     x = (max(upper.left, lower.left) + min(upper.right, lower.right)) / 2
-    return lower.height_at(x, slope) - upper.height_at(x, slope)
+    return lower.height_at(x) - upper.height_at(x)
 
 
 def _with_margins(regions: list[FoundRegion]) -> list[FoundRegion]:

@@ -66,8 +66,8 @@ def straight_baseline(line: ReadLine, box: Box) -> tuple[float, float] | None:
     if len(line.baseline) < 2 or np.ptp(line.baseline[:, 0]) < 1:
         return None
     x, y = line.baseline.astype(np.float64).T - [[box[0]], [box[3]]]
-    slope, offset = np.polynomial.Polynomial.fit(x, y, 1).convert().coef.tolist()[::-1] if np.ptp(y) else (0.0, y[0])
-    return round(slope, 4), round(float(offset), 2)
+    slope, offset = np.polyfit(x, y, 1).tolist()
+    return round(slope, 4) + 0.0, round(offset, 2) + 0.0
 
 
 def _head(page: ReadPage) -> str:
