@@ -24,7 +24,11 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] in COMMANDS:
         module, _ = COMMANDS[sys.argv.pop(1)]
-        importlib.import_module(module).main()
+        try:
+            importlib.import_module(module).main()
+        except KeyboardInterrupt:
+            print("Stopped. What was written is whole.", file=sys.stderr)
+            raise SystemExit(130) from None
     elif arguments and arguments[0] in ("-h", "--help", "help"):
         print(help_text())
     elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
-from htr_lightning.data.line import DataError, ImageFile, InMemory, Line
+from htr_lightning.data.image import pixels_of_pillow
+from htr_lightning.data.line import DataError, ImageFile, InMemory, Line, Unusable
 from htr_lightning.decode.decoder import Decoder, greedy
 from htr_lightning.page.formats import read_page
 from htr_lightning.page.reader import PageReader
@@ -59,9 +61,10 @@ class Reader:
             scans = scans_of(Path(image))
             if number is None and len(scans) > 1:
                 raise DataError(f"{image}: has {len(scans)} pages; say which with number=1, or read each of them")
-            if not 1 <= (number or 1) <= len(scans):
+            place = 1 if number is None else number
+            if not 1 <= place <= len(scans):
                 raise DataError(f"{image}: has {len(scans)} pages, not {number}")
-            cut = self._pages.cut(scans[(number or 1) - 1], given)
+            cut = self._pages.cut(scans[place - 1], given)
         else:
             cut = self._pages.cut_pixels(_pixels(image), Scan(Path("image")), given)
         return self._pages.recognise(cut)
@@ -88,18 +91,26 @@ class Reader:
 def _line(image: Image, number: int) -> Line:
     if isinstance(image, str | Path):
         return Line(str(image), ImageFile(Path(image)), "")
-    return Line(f"image {number}", InMemory(_pixels(image)), "")
+    try:
+        return Line(f"image {number}", InMemory(_pixels(image)), "")
+    except DataError as error:
+        return Line(f"image {number}", Unusable(f"image {number}: {error}"), "")
 
 
 def _pixels(image: Any) -> NDArray[np.uint8]:
-    """Return an array, or what a Pillow image makes of itself.
+    """Return an array, or a Pillow image as its file would be read.
 
     Raises:
-        DataError: it is neither of 8 bits nor of the shape of an image.
+        DataError: it is neither of 8 bits nor of the shape of an image, or damaged.
     """
-    if hasattr(image, "convert"):
-        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    if isinstance(image, PillowImage.Image):
+        return pixels_of_pillow(image, "the image")
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
-        raise DataError(f"an image is (H, W) or (H, W, 3) uint8, not {pixels.shape} {pixels.dtype}; convert it")
-    return pixels
+        raise DataError(
+            f"an image is a path, a Pillow image, or an array (H, W) or (H, W, 3) of uint8, not {type(image).__name__} "
+            f"{pixels.shape} {pixels.dtype}; convert it"
+        )
+    if not pixels.size:
+        raise DataError(f"an image of {pixels.shape[1]} x {pixels.shape[0]} px holds nothing")
+    return np.ascontiguousarray(pixels)

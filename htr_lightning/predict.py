@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             keep = options.picture is not None and len(readings) < PICTURE_LINES
             readings.append(reading if keep else replace(reading, pixels=None))
+    if not readings:  # each was named
+        raise SystemExit(1)
     try:
         write(readings, options, model.preprocess.max_pixels)
     except (OSError, ValueError) as error:
@@ -153,7 +155,10 @@ def checked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> boo
                   if getattr(options, name)]  # fmt: skip
     pages = bool(options.pages)
     if not (options.pages or options.lines or only_lines):
-        pages = bool(only_pages) or are_pages(options.images, options.format)
+        try:
+            pages = bool(only_pages) or are_pages(options.images, options.format)
+        except ValueError as error:
+            parser.error(str(error))
     wrong = only_lines if pages else only_pages
     if wrong:
         parser.error(f"{wrong[0]} is for {'lines' if pages else 'pages'}, but the images are read as "

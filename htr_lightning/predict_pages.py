@@ -1,19 +1,21 @@
 """``python -m htr_lightning predict`` on whole pages: find their lines, read them, write what archives use."""
 
 import argparse
-import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htr_lightning.data.line import DataError
 from htr_lightning.files import replacing
-from htr_lightning.page.scan import Scan, scan_files, scans_of, size_of
+from htr_lightning.page.jobs import Job, jobs_of
+from htr_lightning.page.scan import scan_files, size_of
 from htr_lightning.page.write.outputs import OUTPUTS, join_pdfs
+from htr_lightning.wording import counted
 
 if TYPE_CHECKING:
     from htr_lightning.page.layout import Page
@@ -21,39 +23,15 @@ if TYPE_CHECKING:
     from htr_lightning.page.reading import ReadPage
     from htr_lightning.page.segment import Segmenter
 
-OVERLAY = ".overlay.jpg"
 _LEAST_HEIGHT_PX, _MOST_WIDE = 600, 3.0  # an image is taken for a page if it is so high, and not so much wider
-_BESIDE = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # where layouts are looked for
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A page to read.
-
-    Attributes:
-        scan: the page.
-        outputs: the file of each format. The PDF of a page in a document is only a part of what is wanted.
-        document: the PDF of the whole document, made of such parts.
-        overlay: the file of the picture; None where none is wanted.
-        layout: the file with its lines; None where they are to be found.
-    """
-
-    scan: Scan
-    outputs: dict[str, Path]
-    document: Path | None = None
-    overlay: Path | None = None
-    layout: Path | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether everything is written already."""
-        whole = self.document is not None and self.document.is_file()
-        files = [path for form, path in self.outputs.items() if not (form == "pdf" and whole)]
-        return all(path.is_file() for path in [*files, *filter(None, [self.overlay])])
 
 
 def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:
-    """Guess whether images are pages or lines: by what is to be written, and else by the form of the first."""
+    """Guess whether images are pages or lines: by what is to be written, and else by their form.
+
+    Raises:
+        ValueError: some have the form of pages, and some that of lines.
+    """
     if len(formats) > 1 or set(formats) & {"alto", "page", "hocr", "pdf"}:
         return True
     if "tsv" in formats:
@@ -64,9 +42,12 @@ def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:
         return False
     if any(file.suffix.lower() == ".pdf" for file in files):
         return True
-    sizes = (size_of(file) for file in files)
-    width, height = next((size for size in sizes if size is not None), (0, 0))
-    return height >= _LEAST_HEIGHT_PX and width < _MOST_WIDE * height
+    sizes = [size for size in map(size_of, files) if size is not None]
+    pages = sum(height >= _LEAST_HEIGHT_PX and width < _MOST_WIDE * height for width, height in sizes)
+    if 0 < pages < len(sizes):
+        others = len(sizes) - pages
+        raise ValueError(f"{pages} images have the form of pages and {others} that of lines; say --pages or --lines")
+    return pages > 0
 
 
 def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "PageReader") -> None:
@@ -94,91 +75,31 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
             problems.append(str(cut))
             print(cut, file=sys.stderr)
             continue
-        page = reader.recognise(cut)
-        for note in [*page.notes, *(f"line {line.id}: {line.problem}" for line in page.lines if line.problem)]:
-            print(f"{job.scan.name}: {note}", file=sys.stderr)
-        _write(job, page, cut.layout, options.out)
-        num_pages, num_lines = num_pages + 1, num_lines + len(page.lines)
-    if options.out is not None:
-        _join_documents(jobs)
-    if options.out is not None and waiting:
-        print(f"{options.out}: {num_pages} pages with {num_lines} lines read", file=sys.stderr)
-    if problems:
-        raise SystemExit(1)
-
-
-def jobs_of(options: argparse.Namespace, formats: Sequence[str]) -> tuple[list[Job], list[str]]:
-    """Return what there is to do, and what is wrong with files that cannot be opened; each was printed.
-
-    Raises:
-        SystemExit: an output folder cannot be made, or a file would be written twice or over what is read.
-    """
-    jobs: list[Job] = []
-    problems: list[str] = []
-    try:
-        files = scan_files(options.images)
-    except DataError as error:
-        raise SystemExit(str(error)) from None
-    for file, relative in files:
         try:
-            scans = scans_of(file)
+            page = reader.recognise(cut)
+            contents = _contents(job, page, cut.layout, again=options.again)
         except DataError as error:
             problems.append(str(error))
             print(error, file=sys.stderr)
             continue
-        folder = (options.out or Path()) / relative.parent
-        layout = None if options.find_lines or scans[0].number is not None else layout_beside(file)
-        jobs += [_job(scan, folder, formats, options.overlay, layout) for scan in scans]
+        except Exception as error:
+            error.add_note(f"while reading {job.scan.name}")
+            raise
+        for note in [*page.notes, *(f"line {line.id}: {line.problem}" for line in page.lines if line.problem)]:
+            print(f"{job.scan.name}: {note}", file=sys.stderr)
+        if options.out is None:
+            _print(contents, first=num_pages == 0)
+        else:
+            _write(contents, options.out)
+        num_pages, num_lines = num_pages + 1, num_lines + len(page.lines)
     if options.out is not None:
-        _check_targets(jobs, options.out)
-    return jobs, problems
-
-
-def layout_beside(image: Path) -> Path | None:
-    """Return the ALTO or PAGE file of an image: beside it or in a folder ``alto`` or ``page``; None without any."""
-    from htr_lightning.page.formats import matches
-
-    for pattern in _BESIDE:
-        path = image.parent / pattern.format(image.stem)
-        if path.is_file() and matches(path):
-            return path
-    return None
-
-
-def _job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, layout: Path | None) -> Job:
-    outputs = {form: folder / f"{scan.stem}{OUTPUTS[form].suffix}" for form in formats}
-    document = None
-    if "pdf" in formats and scan.number is not None:
-        document = folder / f"{scan.path.stem}.pdf"
-        outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
-    return Job(scan, outputs, document, folder / f"{scan.stem}{OVERLAY}" if overlay else None, layout)
-
-
-def _check_targets(jobs: Sequence[Job], out: Path) -> None:
-    """Make the folders, and refuse what would be lost.
-
-    Raises:
-        SystemExit: see `jobs_of`.
-    """
-    taken: dict[Path, str] = {}
-    read = {path.resolve() for job in jobs for path in (job.scan.path, job.layout) if path is not None}
-    for job in jobs:
-        for path in [*job.outputs.values(), *filter(None, [job.overlay])]:
-            if path in taken:
-                raise SystemExit(f"{taken[path]} and {job.scan.name} would both be written to {path}; rename one")
-            taken[path] = job.scan.name
-        targets = {path.resolve() for path in [*job.outputs.values(), *filter(None, [job.document])]}
-        if lost := targets & read:
-            raise SystemExit(f"--out {out}: {lost.pop()} is read and would be written over; name another folder")
-    for folder in {path.parent for path in taken} | {out}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / "writable"):
-                raise InterruptedError
-        except InterruptedError:
-            pass
-        except OSError as error:
-            raise SystemExit(f"--out {folder}: cannot be written ({error.strerror}); name another folder") from None
+        problems += _join_documents(jobs, options.out)
+    if options.out is not None and waiting:
+        failed = f"; {counted(len(problems), 'problem')}, named above" if problems else ""
+        print(f"{options.out}: {counted(num_pages, 'page')} with {counted(num_lines, 'line')} read{failed}",
+              file=sys.stderr)  # fmt: skip
+    if problems:
+        raise SystemExit(1)
 
 
 def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job, "CutPage | DataError"]]:
@@ -188,9 +109,16 @@ def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job,
         from htr_lightning.page.formats import read_page
 
         try:
-            return reader.cut(job.scan, None if job.layout is None else read_page(job.layout))
+            layout = None if job.layout is None else read_page(job.layout)
+        except DataError as error:
+            return DataError(f"{error}; --find-lines reads the page without it")
+        try:
+            return reader.cut(job.scan, layout)
         except DataError as error:
             return error
+        except Exception as error:
+            error.add_note(f"while finding the lines of {job.scan.name}")
+            raise
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(cut, jobs[0]) if jobs else None
@@ -201,52 +129,96 @@ def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job,
             yield job, page
 
 
-def _write(job: Job, page: "ReadPage", layout: "Page | None", out: Path | None) -> None:
-    """Write a page in every format, or print it.
+def _contents(job: Job, page: "ReadPage", layout: "Page | None", *, again: bool) -> dict[Path, bytes]:
+    """Return what is to be written, by its file; the PDF of a document that is there already stays, unless ``again``.
 
     Raises:
-        SystemExit: it cannot be written.
+        DataError: the layout was changed meanwhile, or the page is of a form that a format cannot take.
     """
     from htr_lightning.page.formats import format_of
     from htr_lightning.page.write.rewrite import rewrite
 
     given = None if layout is None else {"alto": "alto", "page_xml": "page"}[format_of(layout.path)]
-    try:
-        for form, path in job.outputs.items():
-            if layout is not None and form == given:
-                content = rewrite(layout.path, {line.id: line for line in page.lines}, (page.width_px, page.height_px))
-            else:
-                content = OUTPUTS[form].write(page, datetime.now(UTC))
-            if out is None:
-                sys.stdout.write(content.decode())
-                continue
+    contents = {}
+    for form, path in job.outputs.items():
+        if form == "pdf" and job.document is not None and job.document.is_file() and not again:
+            continue
+        if layout is not None and form == given:
+            texts = {line.id: line for line in page.lines}
+            contents[path] = rewrite(layout.path, texts, (page.width_px, page.height_px))
+            continue
+        try:
+            contents[path] = OUTPUTS[form].write(page, datetime.now(UTC))
+        except (OSError, ValueError) as error:  # an encoder of images that cannot
+            raise DataError(f"{job.scan.name}: cannot be written as {OUTPUTS[form].title} ({error})") from None
+    if job.overlay is not None:
+        from htr_lightning.page.overlay import overlay
+
+        picture = io.BytesIO()
+        overlay(page).save(picture, "JPEG", quality=88)
+        contents[job.overlay] = picture.getvalue()
+    return contents
+
+
+def _write(contents: dict[Path, bytes], out: Path) -> None:
+    """Write files, each whole or not at all.
+
+    Raises:
+        SystemExit: one cannot be written.
+    """
+    for path, content in contents.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 file.write(content)
-        if job.overlay is not None:
-            from htr_lightning.page.overlay import overlay
+        except OSError as error:
+            raise SystemExit(f"--out {out}: {path} cannot be written ({error.strerror or error}); pages before this "
+                             "one are whole, and the same command goes on from here") from None  # fmt: skip
 
-            with replacing(job.overlay) as file:
-                overlay(page).save(file, "JPEG", quality=88)
+
+def _print(contents: dict[Path, bytes], *, first: bool) -> None:
+    """Print what is to be written; pages are parted by form feeds.
+
+    Raises:
+        SystemExit: nobody reads it any more, or it cannot be written.
+    """
+    try:
+        sys.stdout.write("" if first else "\f")
+        sys.stdout.write("".join(content.decode() for content in contents.values()))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = None  # or Python would complain of it once more at its end
+        raise SystemExit(1) from None
     except OSError as error:
-        raise SystemExit(f"--out {out}: cannot be written ({error.strerror or error}); pages before this one are "
-                         "whole, and the same command goes on from here") from None  # fmt: skip
+        raise SystemExit(f"The result cannot be printed: {error.strerror or error}") from None
 
 
-def _join_documents(jobs: Sequence[Job]) -> None:
-    """Make one PDF of the pages of each document, once all of them are there."""
-    parts: dict[Path, list[Path]] = {}
+def _join_documents(jobs: Sequence[Job], out: Path) -> list[str]:
+    """Make one PDF of the pages of each document, once all of them are there; return what is missing, as printed."""
+    parts: dict[Path, list[Job]] = {}
     for job in jobs:
         if job.document is not None:
-            parts.setdefault(job.document, []).append(job.outputs["pdf"])
+            parts.setdefault(job.document, []).append(job)
+    problems = []
     for document, pages in parts.items():
-        if not all(page.is_file() for page in pages):
+        paths = [page.outputs["pdf"] for page in pages]
+        missing = [str(page.scan.number) for page, path in zip(pages, paths, strict=True) if not path.is_file()]
+        if missing and (len(missing) < len(pages) or not document.is_file()):
+            problems.append(f"{document}: is not written, as page {', '.join(missing)} could not be read; the others "
+                            f"are kept in {paths[0].parent} for the next run")  # fmt: skip
+            print(problems[-1], file=sys.stderr)
+        if missing:
             continue
-        with replacing(document) as file:
-            file.write(join_pdfs([page.read_bytes() for page in pages]))
-        for page in pages:
-            page.unlink()
-        with contextlib.suppress(OSError):
-            pages[0].parent.rmdir()
+        try:
+            with replacing(document) as file:
+                join_pdfs(paths, file)
+            for path in paths:
+                path.unlink()
+            paths[0].parent.rmdir()
+        except OSError as error:
+            raise SystemExit(f"--out {out}: {document} cannot be written ({error.strerror or error}); the same command "
+                             "goes on from here") from None  # fmt: skip
+    return problems
 
 
 def segmenter_of(settings: Sequence[str], parser: argparse.ArgumentParser) -> "Segmenter":

@@ -78,13 +78,30 @@ def test_pages_of_documents(model: Reader, page: Path) -> None:
     assert model.read(book, number=2).number == 2
     with pytest.raises(DataError, match="has 2 pages; say which"):
         model.read(book)
-    with pytest.raises(DataError, match="has 2 pages, not 3"):
-        model.read(book, number=3)
+    for number in (0, 3):
+        with pytest.raises(DataError, match=f"has 2 pages, not {number}"):
+            model.read(book, number=number)
+    book.write_bytes(book.read_bytes()[: book.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"page\.tif: "):
+        model.read(book)
 
 
 def test_what_is_no_image_is_refused(model: Reader) -> None:
-    with pytest.raises(DataError, match=r"not \(3, 3\) float64; convert it"):
+    with pytest.raises(DataError, match=r"not ndarray \(3, 3\) float64; convert it"):
         model.read(np.zeros((3, 3)))
+    with pytest.raises(DataError, match="of 0 x 5 px holds nothing"):
+        model.read(np.zeros((5, 0), np.uint8))
+    with pytest.raises(DataError, match="not NoneType"):
+        model.read(None)
+    assert "not ndarray" in (model.read_lines([np.zeros((3, 3))])[0].problem or "")
+
+
+def test_pictures_are_read_as_their_files(model: Reader, page: Path) -> None:
+    ink = 255 - np.array(Image.open(page))
+    clear = Image.fromarray(np.dstack([ink * 0, ink * 0, ink * 0, ink]))
+    clear.save(page.with_name("clear.png"))
+    assert model.read(Image.open(page.with_name("clear.png"))).text == model.read(page.with_name("clear.png")).text
+    assert model.read(clear).text == model.read(page).text
 
 
 def test_what_a_notebook_shows(model: Reader, page: Path) -> None:

@@ -14,7 +14,9 @@ from page.drawn import Drawn, blank, write
 from PIL import Image
 
 from htr_lightning import predict
+from htr_lightning.data.line import DataError
 from htr_lightning.page.formats import read_page
+from htr_lightning.page.scan import Scan
 from htr_lightning.predict_pages import are_pages
 
 ALL = "alto,page,hocr,json,txt,pdf"
@@ -76,7 +78,7 @@ def test_pages_that_are_there_are_passed_over(scans: Path, tmp_path: Path, run: 
     (out / "p1.xml").unlink()
     (out / "p1.txt").write_text("half")
     _, _, err = run(scans, "--out", out, "--format", "alto,txt")
-    assert "1 of 2 pages are there already" in err and "1 pages with 4 lines" in err
+    assert "1 of 2 pages are there already" in err and "1 page with 4 lines" in err
     assert (out / "p0.txt").stat().st_mtime_ns == before and (out / "p1.txt").read_text() != "half"
     _, _, err = run(scans, "--out", out, "--format", "alto,txt", "--again")
     assert "2 pages with 8 lines" in err
@@ -119,7 +121,7 @@ def test_a_layout_beside_the_image_is_kept_and_filled(scans: Path, tmp_path: Pat
     for one, other in zip(first.lines, second.lines, strict=True):
         np.testing.assert_array_equal(one.polygon, other.polygon)
     code, _, err = run(scans, "--out", scans, "--format", "alto")
-    assert code == 1 and "would be written over" in err
+    assert code == 1 and "p0.xml beside the scans would be taken for a layout or a scan by the next run" in err
     assert (scans / "p0.xml").read_text(encoding="utf-8") == marked
 
 
@@ -129,11 +131,92 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path
     Image.new("L", (1, 1)).save(scans / "dot.png")
     (scans / "p1.xml").write_text("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><alto>&b;</alto>")
     code, _, err = run(scans, "--out", tmp_path / "out", "--format", "txt", "--pages")
-    assert code == 1 and "1 pages with 4 lines" in err
+    assert code == 1 and "1 page with 4 lines read; 4 problems, named above" in err
     for name in ("cut.jpg", "bad.pdf", "dot.png", "p1.xml"):
         assert sum(name in line for line in err.split("\n")) == 1, name
     assert "1 x 1 px are too few for a page" in err and "declares entities" in err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["p0.txt"]
+
+
+def test_results_beside_the_scans_are_not_read_as_scans(scans: Path, run: Run) -> None:
+    run(scans, "--out", scans, "--format", "txt", "--overlay")
+    before = sorted(scans.iterdir())
+    _, _, err = run(scans, "--out", scans, "--format", "txt", "--overlay")
+    assert "2 of 2 pages are there already" in err and sorted(scans.iterdir()) == before
+
+
+def test_a_document_with_a_page_that_cannot_be_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [Image.fromarray(page(lines=2, seed=n).pixels) for n in range(3)]
+    pages[0].save(tmp_path / "doc.pdf", save_all=True, append_images=pages[1:], resolution=100)
+    read = Scan.read
+
+    def fails(scan: Scan, *arguments: Any) -> Any:
+        if scan.number == 2:
+            raise DataError("page 2 is torn")
+        return read(scan, *arguments)
+
+    monkeypatch.setattr(Scan, "read", fails)
+    out = tmp_path / "out"
+    code, _, err = run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    assert code == 1 and "page 2 is torn" in err and "doc.pdf: is not written, as page 2 could not be read" in err
+    assert not (out / "doc.pdf").exists()
+    monkeypatch.undo()
+    code, _, err = run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    assert code == 0 and "2 of 3 pages are there already" in err
+    assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
+    (out / "doc_0002.txt").unlink()
+    run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
+
+
+def test_a_document_and_an_image_of_one_name(tmp_path: Path, run: Run) -> None:
+    image = Image.fromarray(page().pixels)
+    image.save(tmp_path / "doc.png")
+    image.save(tmp_path / "doc.pdf")
+    code, _, err = run(tmp_path, "--out", tmp_path / "out", "--format", "pdf")
+    assert code == 1 and "would both be written to" in err and "doc.pdf; rename one" in err
+
+
+def test_a_strip_of_a_page(tmp_path: Path, run: Run) -> None:
+    Image.fromarray(blank(60, 3000).pixels).save(tmp_path / "a.png")
+    Image.fromarray(page().pixels).save(tmp_path / "b.png")
+    code, _, _ = run(tmp_path, "--out", tmp_path / "out", "--format", "txt", "--overlay", "--pages")
+    assert code == 0 and (tmp_path / "out" / "b.overlay.jpg").is_file()
+
+
+def test_a_layout_without_lines(scans: Path, tmp_path: Path, run: Run) -> None:
+    Image.fromarray(blank(900, 800).pixels).save(scans / "p0.png")
+    run(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto")
+    (tmp_path / "first" / "p0.xml").rename(scans / "p0.xml")
+    _, _, err = run(scans / "p0.png", "--out", tmp_path / "second", "--format", "txt")
+    assert "p0.xml, has no lines; --find-lines looks for them" in err
+
+
+def test_a_photograph_stored_turned_is_read_as_its_layout_was_made(scans: Path, tmp_path: Path, run: Run) -> None:
+    run(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto,txt")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(scans / "p0.png").save(scans / "q.png", exif=exif)
+    (tmp_path / "first" / "p0.xml").rename(scans / "q.xml")
+    run(scans / "q.png", "--out", tmp_path / "second", "--format", "txt", "--pages")
+    assert (tmp_path / "second" / "q.txt").read_text() == (tmp_path / "first" / "p0.txt").read_text()
+
+
+def test_a_page_on_its_side_is_noticed(tmp_path: Path, run: Run) -> None:
+    Image.fromarray(np.rot90(page(lines=6).pixels, 3)).save(tmp_path / "side.png")
+    _, _, err = run(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
+    assert "on its side; turn the image by 90 degrees (anticlockwise)" in err
+
+
+def test_pages_and_lines_together_are_refused(scans: Path, run: Run) -> None:
+    Image.new("L", (900, 60), 255).save(scans / "line.png")
+    code, _, err = run(scans, "--format", "txt")
+    assert code == 2 and "2 images have the form of pages and 1 that of lines; say --pages or --lines" in err
+
+
+def test_nothing_is_written_where_nothing_is_read(tmp_path: Path, run: Run) -> None:
+    code, _, err = run(tmp_path / "typo.png", "--out", tmp_path / "out")
+    assert code == 1 and "typo.png: there is no such file" in err and not (tmp_path / "out").exists()
 
 
 def test_a_pdf_with_a_password(tmp_path: Path, run: Run) -> None:

@@ -131,6 +131,25 @@ def _decode(
         raise DataError(f"{path}: the image is truncated or damaged ({error}); {_READ_AGAIN}") from None
 
 
+def pixels_of_pillow(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """Return the pixels of a Pillow image as `read_image` gives those of a file.
+
+    Args:
+        image: of any mode.
+        name: what messages call it.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            return _to_8_bits(ImageOps.exif_transpose(image))
+    except Exception as error:  # as in `_decode`
+        raise DataError(f"{name}: is truncated or damaged ({error})") from None
+
+
 def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height == 0:

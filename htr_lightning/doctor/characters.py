@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from htr_lightning.charset import Normalization, is_out_of_place, normalize, printable
 from htr_lightning.data.line import Split
-from htr_lightning.doctor.finding import Finding, Named, counted
+from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.lookalikes import (
     ALPHABETS,
     DASHES,
@@ -18,6 +18,7 @@ from htr_lightning.doctor.lookalikes import (
     families_in,
     plain_form,
 )
+from htr_lightning.wording import counted
 
 RARE = 3
 """A character that train has less often cannot be learnt from it."""

@@ -66,8 +66,3 @@ def verdict_of(findings: Sequence[Finding]) -> Verdict:
 def exit_status(findings: Sequence[Finding], *, strict: bool) -> int:
     """Return 1 if there are faults, or, when ``strict``, warnings; else 0."""
     return int(verdict_of(findings) in (("not usable", "usable with warnings") if strict else ("not usable",)))
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun: ``1 line``, ``1,024 lines``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

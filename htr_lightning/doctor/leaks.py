@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.doctor.facts import Facts, Settings
-from htr_lightning.doctor.finding import Finding, Named, counted
+from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.near import MIN_LENGTH, folded, near_duplicates
+from htr_lightning.wording import counted
 
 _NAMED_GROUPS = 5
 _FEW = 0.01  # of a split's lines: its scores cannot change by more

@@ -11,10 +11,11 @@ from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.charts import density, histogram
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
 from htr_lightning.doctor.facts import Frames
-from htr_lightning.doctor.finding import Finding, counted
+from htr_lightning.doctor.finding import Finding
 from htr_lightning.doctor.sheet import Picture
 from htr_lightning.doctor.suspicious import reason_of
 from htr_lightning.report.page import document, figure, glyph, shown, signature, style_of
+from htr_lightning.wording import counted
 
 _NAMED = 20  # lines that a finding names on the page; report.json has all
 _OPEN = 5  # so many are shown without a click

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.facts import Facts
-from htr_lightning.doctor.finding import Finding, Named, counted
+from htr_lightning.doctor.finding import Finding, Named
+from htr_lightning.wording import counted
 
 MIN_LINES = 20
 """With fewer lines, nothing is usual."""

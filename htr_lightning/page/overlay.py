@@ -9,6 +9,7 @@ from htr_lightning.page.reading import ReadPage
 from htr_lightning.panel import type_of
 
 _WIDTH_PX = 1400
+_MOST_HIGH = 6  # times as high as wide; higher pages are drawn smaller
 _OUTLINE, _BASELINE, _WORD, _PLACE = (30, 110, 220), (220, 50, 40), (240, 150, 0), (0, 120, 60)
 _TEXT, _PAPER = (20, 20, 20), 255
 
@@ -22,8 +23,9 @@ def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) ->
         texts: write what was read beside the page, at the height of each line.
     """
     assert page.pixels is not None
-    scale = width_px / page.width_px
-    drawn = cv2.resize(page.pixels, (width_px, max(1, round(page.height_px * scale))), interpolation=cv2.INTER_AREA)
+    scale = min(width_px / page.width_px, _MOST_HIGH * width_px / page.height_px)
+    size = max(1, round(page.width_px * scale)), max(1, round(page.height_px * scale))
+    drawn = cv2.resize(page.pixels, size, interpolation=cv2.INTER_AREA)
     coloured = cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn
     sheet = np.array(coloured, np.uint8)
     for line in page.lines:

@@ -1,5 +1,7 @@
 import dataclasses
+import io
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,7 +113,7 @@ def test_the_image_is_seen_and_the_text_is_not(shape: tuple[int, ...]) -> None:
     assert np.abs(drawn[:90].astype(int) - 220).max() < 4 and np.abs(drawn[100:].astype(int) - 90).max() < 4
 
 
-def test_documents_of_several_pages() -> None:
+def test_documents_of_several_pages(tmp_path: Path) -> None:
     pages = [with_pixels(read_page(region("r", read_line("l", text)))) for text in ("un", "deux ŭ", "trois Ω")]
     pdf = write_pdf(iter(pages), datetime(2026, 1, 2, tzinfo=UTC), dpi=150)
     document = pypdfium2.PdfDocument(pdf)
@@ -119,8 +121,15 @@ def test_documents_of_several_pages() -> None:
     assert document[0].get_size() == pytest.approx((480, 384))
     assert document.get_metadata_value("Title") == "scan 1.jpg"
     assert document.get_metadata_value("CreationDate") == "D:20260102000000+00'00'"
-    joined = join_pdfs([write_pdf([page]) for page in pages])
-    assert [text_of(joined, page) for page in range(3)] == ["un", "deux ŭ", "trois Ω"]
+    parts = [tmp_path / f"{number}.pdf" for number in range(3)]
+    for part, page in zip(parts, pages, strict=True):
+        part.write_bytes(write_pdf([page]))
+    joined = io.BytesIO()
+    join_pdfs(parts, joined)
+    assert [text_of(joined.getvalue(), page) for page in range(3)] == ["un", "deux ŭ", "trois Ω"]
+    parts[1].write_bytes(b"")
+    with pytest.raises(OSError, match="pages cannot be joined"):
+        join_pdfs(parts, io.BytesIO())
     assert (
         write_pdf(pages) == write_pdf(pages) and len(pypdfium2.PdfDocument(write_pdf([with_pixels(read_page())]))) == 1
     )

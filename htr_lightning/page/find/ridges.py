@@ -73,7 +73,7 @@ def letter_height(ink: Mask) -> float | None:
 
 
 def usual_slope(ink: Mask) -> float:
-    """Return by how much lines fall for each px to the right, where the page's profile is sharpest; to half a degree."""
+    """Return by how much lines fall for each px to the right, to half a degree: where profiles are sharpest."""
     quarter = cv2.resize(ink.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     small = np.asarray(quarter, np.float32)
     degrees = max(np.arange(-8, 8.1, 0.5).tolist(), key=lambda degrees: _sharpness(_sheared(small, degrees)))

@@ -1,10 +1,11 @@
 """The formats that a page can be written in, by name."""
 
 import contextlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import IO
 
 from htr_lightning.page.reading import ReadPage
 from htr_lightning.page.write.alto import write_alto
@@ -45,14 +46,19 @@ OUTPUTS = {
 }
 
 
-def join_pdfs(documents: Sequence[bytes]) -> bytes:
-    """Return one PDF with the pages of several, without their titles."""
+def join_pdfs(documents: Sequence[Path], file: IO[bytes]) -> None:
+    """Write one PDF with the pages of several files, without their titles.
+
+    Raises:
+        OSError: one of them is damaged, or the file cannot be written.
+    """
     import pypdfium2
 
-    with contextlib.ExitStack() as stack:
-        whole = stack.enter_context(contextlib.closing(pypdfium2.PdfDocument.new()))
-        for content in documents:
-            whole.import_pages(stack.enter_context(contextlib.closing(pypdfium2.PdfDocument(content))))
-        file = io.BytesIO()
-        whole.save(file)
-    return file.getvalue()
+    try:
+        with contextlib.ExitStack() as stack:
+            whole = stack.enter_context(contextlib.closing(pypdfium2.PdfDocument.new()))
+            for path in documents:
+                whole.import_pages(stack.enter_context(contextlib.closing(pypdfium2.PdfDocument(path))))
+            whole.save(file)
+    except pypdfium2.PdfiumError as error:
+        raise OSError(None, f"pages cannot be joined: {error}") from None
