@@ -289,3 +289,12 @@ def test_other_networks_are_exported_too(tmp_path: Path) -> None:
         assert np.abs(here - there).max() < 1e-4 and here.shape[1] == written.frame_lengths(np.array([width]))[0]
     write_model(tmp_path / "again.safetensors", network.state_dict(), replace(written.info, temperature=2.0))
     assert load_model(tmp_path / "again.safetensors").info.temperature == 2.0
+
+
+def test_a_json_file_of_something_else_is_not_written_over(latin: Model, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ExportError, match=r"run\.json: is there already and tells of something else"):
+        write_onnx(tmp_path / "run.onnx", latin)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    write_onnx(tmp_path / "model.onnx", latin)
+    write_onnx(tmp_path / "model.onnx", latin)

@@ -95,6 +95,14 @@ def bend(page: Drawn, degrees: float, bow_px: float = 0) -> None:
         page.baselines[number] = np.stack([xs, np.interp(xs, *line.T) + down(xs)], axis=1)
 
 
+def turn(page: Drawn, degrees: float) -> None:
+    """Turn the sheet on white ground, falling to the right."""
+    height, width = page.pixels.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1)
+    page.pixels = np.asarray(cv2.warpAffine(page.pixels, matrix, (width, height), borderValue=240), np.uint8)
+    page.baselines = [line @ matrix[:, :2].T + matrix[:, 2] for line in page.baselines]
+
+
 def shade(page: Drawn) -> None:
     """Photograph it: a shadow across, noise."""
     height, width = page.pixels.shape

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from drawn import PITCH, Drawn, bend, blank, matched, rule, shade, write
+from drawn import PITCH, Drawn, bend, blank, matched, rule, shade, turn, write
 from PIL import Image, ImageDraw
 
 from htr_lightning.data.image import read_image
-from htr_lightning.page.find.ink import find_ink, find_rules, flattened
+from htr_lightning.page.find.ink import find_ink, find_rules, find_surround, flattened
 from htr_lightning.page.find.regions import FoundLine, arrange
 from htr_lightning.page.formats import read_page
 from htr_lightning.page.segment import Segmenter
@@ -190,6 +191,32 @@ def test_columns_of_narrow_writing(size_px: int) -> None:
     write(page, 760, 1320, 400, 5, size_px=size_px, seed=2)
     found = found_on(page)
     assert matched(page.baselines, found) == in_order(11) and len(found) == 11
+
+
+@pytest.mark.parametrize("degrees", [4, -4])
+def test_columns_of_slanting_pages(degrees: float) -> None:
+    page = blank()
+    write(page, 100, 640, 200, 11, seed=1)
+    write(page, 760, 1300, 200, 11, seed=2)
+    turn(page, degrees)
+    regions = Segmenter()(page.pixels)
+    assert [len(region.lines) for region in regions] == [11, 11]
+    assert matched(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(22)
+
+
+@pytest.mark.parametrize("degrees", [0, 3])
+@pytest.mark.parametrize("table", [10, 70])
+def test_a_sheet_on_a_dark_table(table: int, degrees: float) -> None:
+    page = one_column()
+    turn(page, degrees)
+    page.pixels = cv2.copyMakeBorder(page.pixels, 120, 90, 150, 60, cv2.BORDER_CONSTANT, value=table)
+    noise = np.random.default_rng(0).normal(0, 3, page.pixels.shape)
+    page.pixels = (page.pixels + noise).clip(0, 255).astype(np.uint8)
+    found = found_on(page)
+    assert matched([line + np.array([150, 120]) for line in page.baselines], found) == in_order(12) and len(found) == 12
+    plain = one_column()
+    shade(plain)
+    assert not find_surround(plain.pixels).any() and not find_surround(255 - plain.pixels).any()
 
 
 def test_specks_and_halftones_end_soon() -> None:

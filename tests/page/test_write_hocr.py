@@ -1,6 +1,7 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,3 +109,11 @@ def test_any_text_is_there(page: ReadPage) -> None:
     root = checked(write_hocr(page))
     assert texts(of_class(root, "ocr_line")) == [legal(line.text) for line in page.lines]
     assert [line.get("id") for line in of_class(root, "ocr_line")] == [line.id for line in page.lines]
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=5))
+def test_symmetric_baselines_have_a_slope_of_0(heights: list[int]) -> None:
+    ys = [*heights, *heights[::-1]]
+    line = ReadLine("l", "text", baseline=np.array([(100.0 * i, y) for i, y in enumerate(ys)], np.float32))
+    straight = straight_baseline(line, (0, 0, 100, 60))
+    assert straight is not None and straight[0] == pytest.approx(0, abs=1e-3)
