@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.options import add_decoder_options, decoder_of
+from htr_lightning.predict_pages import are_pages, read_pages, segmenter_of
 
 if TYPE_CHECKING:
     from htr_lightning.reader import Reading
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of_predict()
     options = parser.parse_intermixed_args(argv)
     pages = checked(options, parser)
+    segmenter = segmenter_of(options.segment, parser)
 
     from htr_lightning.model_info import ModelFileError
     from htr_lightning.reader import LineReader
@@ -43,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     decoder = decoder_of(options, model.charset)
     if pages:
         from htr_lightning.page.reader import PageReader
-        from htr_lightning.predict_pages import read_pages, segmenter_of
 
-        segmenter = segmenter_of(options.segment, parser)
         reader = LineReader(model, decoder=decoder, positions=True)
         read_pages(options, options.format, PageReader(reader, segmenter, model=options.model))
         return
@@ -148,8 +148,6 @@ def _formats(written: str) -> list[str]:
 
 def checked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> bool:
     """Return whether pages are to be read; options that contradict each other end the program."""
-    from htr_lightning.predict_pages import are_pages
-
     only_lines = [f"--{name}" for name in ("cut", "picture", "texts") if getattr(options, name) is not None]
     only_pages = [f"--{name.replace('_', '-')}" for name in ("find_lines", "overlay", "again", "segment")
                   if getattr(options, name)]  # fmt: skip

@@ -1,7 +1,7 @@
 """Fine-tune the shipped models to peraire's hand with ever more lines, and train from nothing beside; see README.md.
 
-Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew. The names of
-ways on the command line (zoo:latin, zoo:latin-64, nothing) choose what is run; of the others, what result.json has stays.
+Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew. Names of ways
+on the command line (zoo:latin, zoo:latin-64, nothing) choose what is run; of the others, what result.json has stays.
 """
 
 import json
