@@ -14,7 +14,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from htr_lightning.config import ConfigError, conf_dir, groups, validate
+from htr_lightning.config import AUTO, ConfigError, conf_dir, groups, validate
+
+log = logging.getLogger(__name__)
 
 
 def start() -> None:
@@ -24,11 +26,12 @@ def start() -> None:
         SystemExit: with a message for the user.
     """
     values = dict(a.lstrip("+").partition("=")[::2] for a in sys.argv[1:] if "=" in a)
-    resume = values.get("resume")
-    if resume not in (None, "", "null") and not (Path(str(resume).strip("'\"")) / "config.yaml").is_file():
+    resume = values.get("resume", "").strip("'\"")
+    new = resume in ("", "null", AUTO)
+    if not new and not (Path(resume) / "config.yaml").is_file():
         raise SystemExit(f"resume: {resume} is not a run folder; it has no config.yaml")
     runs = not any(a.startswith(("--cfg", "-c", "--info", "-i", "--hydra-help")) for a in sys.argv[1:])
-    if runs and resume in (None, "", "null"):
+    if runs and new:
         sweep = any(a in ("--multirun", "-m") for a in sys.argv[1:])
         key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
         _refuse_unwritable(Path(values.get(key, "runs").strip("'\"")).absolute(), key)
@@ -51,16 +54,23 @@ def main(cfg: DictConfig) -> float | None:
     Raises:
         SystemExit: with a message for the user.
     """
+    folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        cfg = resumed(cfg, HydraConfig.get().overrides.task) if cfg.resume else cfg
+        if cfg.resume not in (None, AUTO):
+            cfg = resumed(cfg, HydraConfig.get().overrides.task)
         validate(cfg)
         refuse_sweep_over_devices(cfg)
+        if cfg.resume == AUTO and (done := done_before(cfg, folder)):
+            return done.get("val/cer")
     except (ConfigError, OmegaConfBaseException) as error:
         raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
 
+    import torch
     from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
 
     from htr_lightning.charset import CharsetError
+    from htr_lightning.continuation import SIGTERM_STATUS, CheckpointWriteError, PreemptedError
     from htr_lightning.data.line import DataError
     from htr_lightning.model_info import ModelFileError
     from htr_lightning.run import run
@@ -69,9 +79,19 @@ def main(cfg: DictConfig) -> float | None:
     OmegaConf.set_readonly(cfg, True)
     quieten()
     try:
-        scores = run(cfg, Path(HydraConfig.get().runtime.output_dir))
-    except (ConfigError, DataError, CharsetError, ModelFileError, NonFiniteLossError) as error:
+        scores = run(cfg, folder)
+    except (ConfigError, DataError, CharsetError, ModelFileError) as error:
         raise SystemExit(f"The run stopped: {error}") from None
+    except NonFiniteLossError as error:
+        raise SystemExit(f"The run stopped: {error}. What led to it: {folder / 'non_finite'}") from None
+    except CheckpointWriteError as error:
+        raise SystemExit(f"The run stopped: {error}. Make room, then go on with resume={folder}") from None
+    except PreemptedError as error:
+        print(f"The run stopped: {error}. Go on with resume={folder}", file=sys.stderr)
+        raise SystemExit(SIGTERM_STATUS) from None
+    except SIGTERMException:
+        print(f"The run stopped: asked to (SIGTERM) while it measured. Go on with resume={folder}", file=sys.stderr)
+        raise SystemExit(SIGTERM_STATUS) from None
     except BrokenProcessPool:
         raise SystemExit(
             "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
@@ -79,11 +99,40 @@ def main(cfg: DictConfig) -> float | None:
         ) from None
     except MisconfigurationException as error:
         raise SystemExit(f"The configuration cannot be run:\n  trainer: {error}") from None
+    except torch.OutOfMemoryError as error:
+        raise SystemExit(
+            f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); halve "
+            f"loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
+        ) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise SystemExit(
+            "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory; go on "
+            f"with fewer: resume={folder} ++loader.num_workers=0"
+        ) from None
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError):
             raise SystemExit(f"The configuration cannot be run:\n  {error.__cause__}") from None
         raise
     return scores.get("val/cer")
+
+
+def done_before(cfg: DictConfig, folder: Path) -> dict[str, float] | None:
+    """Return the scores of the run that ``resume=auto`` finds complete; of one to go on with, check the configuration.
+
+    Raises:
+        ConfigError: the run in the folder has another configuration.
+    """
+    if not (folder / "config.yaml").is_file():
+        return None
+    from htr_lightning.folder import finished, refuse_other_config
+
+    refuse_other_config(folder, cfg)
+    scores = finished(folder)
+    if scores:
+        log.info("%s holds this run, and it is complete; nothing is left to do", folder)
+    return scores
 
 
 def refuse_sweep_over_devices(cfg: DictConfig) -> None:
@@ -107,6 +156,7 @@ def quieten() -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # of a run that goes on
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # collating is a copy; see loader
 
 

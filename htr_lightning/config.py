@@ -27,6 +27,10 @@ class ConfigError(ValueError):
     """The configuration names something that does not exist, or omits something needed."""
 
 
+AUTO = "auto"
+"""``resume=auto``: go on with what is in the run folder, or begin."""
+
+
 @dataclass
 class Config:
     """Every root key of a run; those without a default are groups, chosen in ``config.yaml``."""
@@ -35,6 +39,7 @@ class Config:
     seed: int = 1
     resume: str | None = None
     early_stopping: int | None = None
+    checkpoint_minutes: float = 10.0
     auxiliary_weight: float = 0.1
     licence: str = ""
     languages: list[str] = dataclasses.field(default_factory=list)
@@ -50,8 +55,9 @@ class Config:
     stage: Any = MISSING
 
 
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
+def _run_folder(resume: str | None, run_name: str, new: str) -> str:
+    """The folder of a run: that of the run to go on with; with ``auto`` always the same; else a new one."""
+    return new if resume is None else f"runs/{run_name}" if resume == AUTO else resume
 
 
 def _fastest_precision(accelerator: str) -> str:
@@ -72,7 +78,7 @@ def _batch_pixels(accelerator: str) -> int:
     return 4_000_000 if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else 300_000
 
 
-OmegaConf.register_new_resolver("first", _first, replace=True)
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("fastest_precision", _fastest_precision, replace=True)
 OmegaConf.register_new_resolver("batch_pixels", _batch_pixels, replace=True)
 ConfigStore.instance().store(name="schema", node=Config, provider="htr_lightning")
@@ -152,6 +158,8 @@ def validate(cfg: DictConfig) -> None:
     ]
     if not 0 <= int(root.get("seed") or 0) < 2**32:
         problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
+    if not root.get("checkpoint_minutes", 1) >= 0:
+        problems.append(f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 keeps every step")
     if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
         problems.append("trainer.max_epochs: -1 (endless) gives the schedule no length; set trainer.max_steps too")
     problems += _problems(root, "")

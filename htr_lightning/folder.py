@@ -9,7 +9,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.checkpoint import write_model
-from htr_lightning.config import ConfigError
+from htr_lightning.config import AUTO, ConfigError
+from htr_lightning.continuation import LAST, last_checkpoint
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.files import write_json, write_text
 from htr_lightning.model.recognizer import CRNN
@@ -17,47 +18,90 @@ from htr_lightning.model_info import ModelInfo
 from htr_lightning.provenance import describe_run, now
 
 
-def claim(folder: Path, resume: bool) -> None:
-    """Make the folder of a new run, or check that an old one can be gone on with; nothing in it changes yet.
+def claim(folder: Path, resume: str | None) -> Path | None:
+    """Make the folder of a new run, or find what an old one goes on from; nothing in it changes yet.
+
+    Args:
+        folder: of the run.
+        resume: as in the configuration: a folder, `AUTO`, or None for a new run.
+
+    Returns:
+        The checkpoint to go on from, if any.
 
     Raises:
         ConfigError: the folder cannot be written, holds a run already, or lacks the checkpoint to resume from.
     """
-    if resume:
-        last_checkpoint(folder)
-    elif getattr(rank_zero_only, "rank", 0) == 0 and (folder / "checkpoints").exists():
-        raise ConfigError(
-            f"hydra.run.dir: {folder} already holds a run; go on with it (resume={folder}) or choose another folder"
-        )
+    if resume is not None:
+        checkpoint = last_checkpoint(folder)
+        if checkpoint is None and resume != AUTO:
+            raise ConfigError(
+                f"resume: {folder} has no checkpoints/{LAST}; the run ended before it kept anything; start it anew"
+            )
+    else:
+        checkpoint = None
+        if getattr(rank_zero_only, "rank", 0) == 0 and (folder / "checkpoints").exists():
+            raise ConfigError(
+                f"hydra.run.dir: {folder} already holds a run; go on with it (resume={folder}) or choose another folder"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
+    return checkpoint
 
 
-def last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint that a stopped run goes on from.
+def finished(folder: Path) -> dict[str, float] | None:
+    """Return the scores of a run that is complete, or None."""
+    try:
+        ended = "end" in json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        scores: dict[str, float] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return scores if ended and (folder / "model.safetensors").is_file() else None
+
+
+def refuse_other_config(folder: Path, cfg: DictConfig) -> None:
+    """Compare the configuration of a run in a folder with the one it would go on with by itself.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: they differ; names every key with both values.
     """
-    path = folder / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        raise ConfigError(f"resume: {folder} has no checkpoints/last.ckpt; the run ended before its first epoch did")
-    return path
+    before = flat(OmegaConf.load(folder / "config.yaml"))
+    now_given = flat(cfg)
+    differing = [
+        f"  {key}: {before.get(key, 'nothing')} there, {now_given.get(key, 'nothing')} here"
+        for key in sorted(before.keys() | now_given.keys())
+        if key != "resume" and before.get(key) != now_given.get(key)
+    ]
+    if differing:
+        raise ConfigError(
+            f"resume: the run in {folder} has another configuration:\n" + "\n".join(differing) + "\n  "
+            f"go on with it as it is (resume={folder}), or choose another folder (hydra.run.dir)"
+        )
 
 
-def refuse_other_data(folder: Path, info: ModelInfo) -> None:
+def flat(cfg: Any) -> dict[str, Any]:
+    """Return a configuration as ``{"optim.lr": 0.003, ...}``."""
+    values: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                visit(value, f"{path}.{key}" if path else str(key))
+        else:
+            values[path] = node
+
+    visit(OmegaConf.to_container(cfg, resolve=True), "")
+    return values
+
+
+def refuse_other_data(folder: Path, checkpoint: Path, info: ModelInfo) -> None:
     """Compare what a run to resume was trained on with what it would go on with.
 
     Raises:
         ConfigError: the lines, their preprocessing or the charset are not the same.
     """
-    path = last_checkpoint(folder)
-    try:
-        before = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["htr_lightning"]
-    except (RuntimeError, KeyError, OSError, EOFError, ValueError) as error:
-        raise ConfigError(f"resume: {path} cannot be read ({error}); start anew") from None
+    before = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["htr_lightning"]
     for what, old, new in (
         ("training lines are", before["data"], info.data),
         ("charset is", before["charset"], info.charset),

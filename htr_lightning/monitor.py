@@ -1,8 +1,7 @@
-"""What one sees while a run goes on: pictures of validation lines, a throughput figure, the progress bar."""
+"""What one sees while a run goes on: pictures of lines, a line in the log for each validation, the progress bar."""
 
 import logging
 import math
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +24,14 @@ if TYPE_CHECKING:
     from htr_lightning.task import RecognitionTask
 
 log = logging.getLogger(__name__)
+SHOWN = {
+    "train/loss_step": "loss",
+    "val/cer": "CER",
+    "speed/lines_per_second": "lines/s",
+    "speed/share_waiting": "waiting",
+    "speed/gpu_utilisation": "GPU",
+}
+"""What stands beside the progress bar, and under which name."""
 
 
 class ProgressBar(RichProgressBar):
@@ -33,8 +40,7 @@ class ProgressBar(RichProgressBar):
     def get_metrics(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> dict[str, Any]:
         """Return what stands beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
-        names = {"train/loss_step": "loss", "val/cer": "CER", "train/lines_per_second": "lines/s"}
-        return {short: shown[name] for name, short in names.items() if name in shown}
+        return {short: shown[name] for name, short in SHOWN.items() if name in shown}
 
     def _get_train_description(self, current_epoch: int) -> str:
         if self.trainer.max_epochs not in (None, -1):
@@ -86,7 +92,7 @@ class ValidationPanel(Callback):
         total = sum(n for n in trainer.num_val_batches if isinstance(n, int))
         if len(self._rows) >= self.num_lines or batch_idx % max(1, total // self.num_lines):
             return
-        self._rows.append((_pixels(batch, 0), batch.texts[0], outputs["hypotheses"][0]))
+        self._rows.append((pixels_of(batch, 0), batch.texts[0], outputs["hypotheses"][0]))
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw what was kept."""
@@ -129,7 +135,7 @@ class ErrorPanel(Callback):
         for row, (id, reference, hypothesis) in enumerate(texts):
             line = score_line(id, "", reference, hypothesis, 0.0, normalization)
             self._confusions.add(line)
-            self._worst.offer(line, partial(_pixels, batch, row))
+            self._worst.offer(line, partial(pixels_of, batch, row))
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw what was kept, if anything is wrong."""
@@ -142,7 +148,8 @@ class ErrorPanel(Callback):
         _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
 
 
-def _pixels(batch: Batch, row: int) -> NDArray[np.uint8]:
+def pixels_of(batch: Batch, row: int) -> NDArray[np.uint8]:
+    """Return the pixels of a line ``(H, W)`` as the network got it, dark on white."""
     return paper_from_ink(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
 
 
@@ -150,33 +157,3 @@ def _show(trainer: lightning.Trainer, name: str, picture: Image.Image) -> None:
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(name, np.asarray(picture), trainer.global_step, dataformats="HWC")
-
-
-class Throughput(Callback):
-    """Logs ``train/lines_per_second`` of each epoch, and ``train/share_waiting``.
-
-    The latter is the share of time between the end of a step and the start of the next: loading, transfer to the
-    device and augmentation.
-    """
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
-        self._start = self._free = time.perf_counter()
-        self._lines, self._waited = 0, 0.0
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
-        """Count the time since the last step as waiting."""
-        self._waited += time.perf_counter() - self._free
-        self._lines += len(batch)
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
-        """Note when the next batch could start."""
-        self._free = time.perf_counter()
-        self._seconds = self._free - self._start
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the epoch's figures (of this process)."""
-        pl_module.log("train/lines_per_second", self._lines / self._seconds, prog_bar=True, sync_dist=False)
-        pl_module.log("train/share_waiting", self._waited / self._seconds, sync_dist=False)

@@ -20,25 +20,28 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from htr_lightning import folder
 from htr_lightning.checkpoint import Model
 from htr_lightning.config import ConfigError
+from htr_lightning.continuation import Continuation
 from htr_lightning.data.batch import to_ink
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.confidence import Calibrator, Observed
 from htr_lightning.decode.decoder import Decoder
+from htr_lightning.divergence import Divergence
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.model_info import ModelInfo
-from htr_lightning.monitor import ErrorPanel, ProgressBar, Throughput, ValidationLog, ValidationPanel
+from htr_lightning.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.movement import Movement, Thaw
 from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
 from htr_lightning.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
 from htr_lightning.task import RecognitionTask
+from htr_lightning.throughput import Throughput
 
 CALIBRATION_LINES = 2000
 
@@ -50,20 +53,21 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
 
     Args:
         cfg: validated; see `htr_lightning.config`.
-        path: the run folder; with ``cfg.resume``, the one whose ``checkpoints/last.ckpt`` the run goes on from.
+        path: the run folder; with ``cfg.resume``, the one that the run goes on in.
 
     Returns:
         The scores, as written to ``result.json``.
 
     Raises:
         ConfigError, DataError: something the run needs is missing; nothing was trained.
+        PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `Continuation`.
     """
     keep_cpu_kernels()
-    folder.claim(path, resume=cfg.resume is not None)
+    checkpoint = folder.claim(path, cfg.resume)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
     optim, make_trainer, stage = build(cfg.optim), build(cfg.trainer), build(cfg.stage)
-    base = stage.load(folder.last_checkpoint(path) if cfg.resume else None)
+    base = stage.load(checkpoint)
     data = build(cfg.loader)(
         source=build(cfg.dataset),
         preprocess=preprocess_of(base, cfg.preprocess) if base else build(cfg.preprocess),
@@ -77,28 +81,33 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     data.drop_infeasible(model.frame_lengths)
     decoder = decoder_for(cfg, data)
     info = describe_model(cfg, model, data)
-    if cfg.resume:
-        folder.refuse_other_data(path, info)
-    task = RecognitionTask(
-        model, data.charset, optim, auxiliary_weight=cfg.auxiliary_weight, info=asdict(info), rates=movement.rates()
-    )
-
+    if checkpoint:
+        folder.refuse_other_data(path, checkpoint, info)
     checkpoints = path / "checkpoints"
     best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
-    last = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    last = Continuation(checkpoints, cfg.checkpoint_minutes)
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
-        callbacks=[*callbacks(cfg), Thaw(movement), best, last],
+        callbacks=[*callbacks(cfg, path), Thaw(movement), best, last],
         logger=[tensorboard, CSVLogger(path, "csv")],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
+    )
+    task = RecognitionTask(
+        model,
+        data.charset,
+        optim,
+        auxiliary_weight=cfg.auxiliary_weight,
+        info=asdict(info),
+        rates=movement.rates(),
+        num_steps=steps_of(trainer, data.num_batches(trainer.world_size)),
     )
     provenance = folder.start(cfg, path, data)
     announce(cfg, data, model)
     if base:
         movement.log_table(cfg.optim.lr)
-    trainer.fit(task, data, ckpt_path=folder.last_checkpoint(path) if cfg.resume else None, weights_only=True)
+    trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
 
     if best.best_model_path:  # empty in a dry run (trainer=debug)
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
@@ -106,7 +115,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     task.decoder = decoder
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
-        tensorboard.log_hyperparams(flat(cfg), {f"final/{name}": value for name, value in scores.items()})
+        tensorboard.log_hyperparams(hyperparameters(cfg), {f"final/{name}": value for name, value in scores.items()})
         info = replace(info, scores=scores, temperature=temperature_on_val(model, data))
         folder.finish(path, model, info, data, provenance)
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
@@ -146,6 +155,18 @@ def begin(
     model, carried = carry_over(base, arguments, data.charset)
     carried.log()
     return model, stage.movement(model)
+
+
+def steps_of(trainer: lightning.Trainer, num_batches: int) -> int:
+    """Return how many steps a trainer means to take, where each process has so many batches of an epoch.
+
+    Lightning's own estimate makes the loader before it knows where a run goes on, and so the wrong batches.
+    """
+    limit = trainer.limit_train_batches
+    num_batches = min(num_batches, limit) if isinstance(limit, int) else int(num_batches * limit)
+    num_steps = (trainer.max_epochs or 0) * math.ceil(num_batches / trainer.accumulate_grad_batches)
+    limits = [number for number in (num_steps, trainer.max_steps) if number > 0]
+    return min(limits, default=1)
 
 
 def decoder_for(cfg: DictConfig, data: LineDataModule) -> Decoder:
@@ -190,9 +211,9 @@ def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
     )
 
 
-def callbacks(cfg: DictConfig) -> list[Callback]:
+def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
     """Return what watches the run, besides the checkpoints."""
-    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput()]
+    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), Divergence(path)]
     made.append(LearningRateMonitor("step"))
     if cfg.trainer.get("enable_progress_bar", True):
         made.append(ProgressBar())
@@ -228,19 +249,13 @@ def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
     return Calibrator(observed, data.charset).temperature()
 
 
-def flat(cfg: DictConfig) -> dict[str, Any]:
-    """Return the configuration as ``{"optim.lr": 0.003, ...}``, without the constructors' names."""
-    values: dict[str, Any] = {}
-
-    def visit(node: Any, path: str) -> None:
-        for key, value in node.items():
-            if isinstance(value, dict):
-                visit(value, f"{path}{key}.")
-            elif not key.startswith("_"):
-                values[f"{path}{key}"] = value if isinstance(value, bool | int | float) else str(value)
-
-    visit(OmegaConf.to_container(cfg, resolve=True), "")
-    return values
+def hyperparameters(cfg: DictConfig) -> dict[str, Any]:
+    """Return the configuration as TensorBoard takes it, without the constructors' names."""
+    return {
+        key: value if isinstance(value, bool | int | float) else str(value)
+        for key, value in folder.flat(cfg).items()
+        if not key.rpartition(".")[2].startswith("_")
+    }
 
 
 def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelInfo:

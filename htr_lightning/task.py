@@ -45,6 +45,7 @@ class RecognitionTask(lightning.LightningModule):
         auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
         info: what every checkpoint says of the model besides its weights; plain JSON types.
         rates: learning rate of each of the model's parameters as a share of the optimiser's; None for 1.
+        num_steps: of the whole run, for the schedule; None to ask the trainer, which loads the first batches for it.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class RecognitionTask(lightning.LightningModule):
         auxiliary_weight: float = 0.1,
         info: dict[str, Any] | None = None,
         rates: dict[str, float] | None = None,
+        num_steps: int | None = None,
     ) -> None:
         super().__init__()
-        self.rates = rates
+        self.rates, self.num_steps = rates, num_steps
         self.info = info or {}
         self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
         self.decoder: Decoder = greedy_decode
@@ -114,8 +116,8 @@ class RecognitionTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule over all steps that the trainer means to take."""
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = self.optim.build(self.model, total_steps, self.rates)
+        num_steps = self.num_steps or int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.optim.build(self.model, num_steps, self.rates)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:

@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -20,6 +21,38 @@ from htr_lightning.data.widths import WidthBatches
 
 log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names
+
+
+class LineLoader(DataLoader[Batch]):
+    """A loader of which a checkpoint says how far the epoch has come, so that a run goes on with the same batch.
+
+    Args:
+        dataset: the lines.
+        batches: of the lines, in their order.
+        position: how many batches of the epoch have been trained on.
+        num_workers: processes that collate; 0 for none.
+    """
+
+    def __init__(
+        self, dataset: LineDataset, batches: WidthBatches, position: Callable[[], int], num_workers: int
+    ) -> None:
+        super().__init__(
+            dataset,
+            sampler=batches,
+            batch_size=None,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        self._batches, self._position = batches, position
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how far the epoch has come; Lightning puts it into checkpoints."""
+        return {"epoch": self._batches.epoch, "num_batches": self._position()}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on from there; Lightning calls this where the checkpoint was made in the middle of an epoch."""
+        self._batches.go_on(state["epoch"], state["num_batches"])
 
 
 class LineDataModule(lightning.LightningDataModule):
@@ -192,11 +225,29 @@ class LineDataModule(lightning.LightningDataModule):
         """Batches of the test split, each line once."""
         return self._loader("test")
 
-    def _loader(self, split: Split, *, shuffle: bool = False) -> DataLoader[Batch]:
+    def _loader(self, split: Split, *, shuffle: bool = False) -> "LineLoader":
         assert self.charset is not None, "setup() first"
-        lines = self.packed[split]
         trainer = self.trainer
-        sampler = WidthBatches(
+        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        batches = self._batches(split, shuffle, rank, world_size)
+        if trainer and shuffle:
+            # Of a run that goes on: workers fetch before Lightning says which epoch it is.
+            progress: Any = trainer.fit_loop.epoch_progress.current
+            batches.set_epoch(progress.processed)
+        return LineLoader(
+            LineDataset(self.packed[split], self.charset),
+            batches,
+            position=lambda: trainer.fit_loop.batch_idx + 1 if trainer else 0,
+            num_workers=self.num_workers,
+        )
+
+    def num_batches(self, world_size: int) -> int:
+        """Return how many batches of an epoch each of so many processes trains on."""
+        return len(self._batches("train", True, 0, world_size))
+
+    def _batches(self, split: Split, shuffle: bool, rank: int, world_size: int) -> WidthBatches:
+        lines = self.packed[split]
+        return WidthBatches(
             lines.widths,
             height_px=self.preprocess.height_px,
             pixels_per_batch=self.pixels_per_batch,
@@ -205,19 +256,11 @@ class LineDataModule(lightning.LightningDataModule):
             max_shapes=self.max_shapes,
             shuffle=shuffle,
             seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            rank=rank,
+            world_size=world_size,
             without=self._dropped.get(split, []),
             merge=shuffle,  # in val and test a line is padded as it will be when the model is used
             draws=self.source.draws(lines.column("id")) if shuffle and isinstance(self.source, DrawnSource) else None,
-        )
-        return DataLoader(
-            LineDataset(lines, self.charset),
-            sampler=sampler,
-            batch_size=None,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
         )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:

@@ -65,11 +65,16 @@ class WidthBatches:
         self.height_px, self.pixels_per_batch, self.max_lines = height_px, pixels_per_batch, max_lines
         self.shuffle, self.seed, self.rank, self.world_size = shuffle, seed, rank, world_size
         self.merge, self.epoch, self.draws = merge, 0, draws if shuffle else None
+        self._done: dict[int, int] = {}
         self._total = self._padded(len(self._batches(self._generator(0))))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass; Lightning calls this before each epoch."""
         self.epoch = epoch
+
+    def go_on(self, epoch: int, num_batches: int) -> None:
+        """Leave out the first batches of one epoch: those that a run has trained on before it stopped."""
+        self._done = {epoch: num_batches}
 
     def __len__(self) -> int:
         return len(range(self.rank, self._total, self.world_size))
@@ -80,9 +85,8 @@ class WidthBatches:
         seeds = np.random.SeedSequence([self.seed, self.epoch]).generate_state(len(batches), np.uint64) >> 1
         order = np.arange(len(batches)) if generator is None else generator.permutation(len(batches))
         order = np.resize(order, self._total)[self.rank :: self.world_size]
-        for index in order:
-            rows, width = batches[index]
-            yield BatchKey(rows.tolist(), int(width), int(seeds[index]))
+        left = order[self._done.get(self.epoch, 0) :]
+        return (BatchKey(batches[i][0].tolist(), int(batches[i][1]), int(seeds[i])) for i in left)
 
     def _generator(self, epoch: int) -> np.random.Generator | None:
         return np.random.default_rng([self.seed, epoch]) if self.shuffle else None

@@ -1,0 +1,179 @@
+"""What lets a stopped run go on as if it had not stopped: its whole state, kept while it trains."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_only
+
+from htr_lightning.config import ConfigError
+from htr_lightning.files import PARTIAL
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+SIGTERM_STATUS = 128 + signal.SIGTERM
+"""Exit status of a run that was asked to stop, as shells report it."""
+
+log = logging.getLogger(__name__)
+
+
+class PreemptedError(Exception):
+    """The run was asked to stop (SIGTERM), and its state is kept; the message says where."""
+
+
+class CheckpointWriteError(OSError):
+    """The state of the run cannot be written; what was kept before is still there."""
+
+
+class Continuation(Checkpoint):
+    """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
+
+    It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
+    process gets SIGTERM, which ends the run. A run that goes on from it takes the same steps as one that never
+    stopped: the loader goes on with the same batch (`htr_lightning.data.module.TrainLoader`). With several
+    processes, all of them stop after the same step, whichever got the signal.
+
+    Args:
+        folder: of the checkpoints.
+        every_minutes: between two writings in an epoch.
+
+    Raises:
+        PreemptedError: from within ``Trainer.fit``, after SIGTERM.
+        CheckpointWriteError: from within ``Trainer.fit``.
+    """
+
+    def __init__(self, folder: Path, every_minutes: float) -> None:
+        self.folder, self.every_s = folder, 60 * every_minutes
+        self._asked_to_stop = self._epoch_ends = False
+        self._kept_at = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Listen to SIGTERM in place of Lightning, which would stop without keeping anything."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._stop)  # Lightning puts the handler of before back when it ends
+        self._kept_at = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Keep the state in the middle of an epoch, but not between a step and the validation that belongs to it."""
+        due = time.monotonic() - self._kept_at >= self.every_s
+        stop, due = self._anywhere(trainer, self._asked_to_stop, due)
+        if not (stop or due) or not between_steps(trainer, batch_idx):
+            return
+        self._keep(trainer)
+        if stop:
+            self._end(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the state after an epoch and its validation."""
+        self._epoch_ends = True
+        try:
+            self._keep(trainer)
+        finally:
+            self._epoch_ends = False
+        if any(self._anywhere(trainer, self._asked_to_stop)):
+            self._end(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Say that an epoch is over where Lightning, in runs by steps, would go on in it, and skip the next one."""
+        if not self._epoch_ends or trainer.max_steps == -1:
+            return
+        loops = checkpoint["loops"]["fit_loop"]
+        for counted in (loops["epoch_progress"]["current"], loops["epoch_progress"]["total"]):
+            counted["completed"] = counted["processed"]
+        batches = loops["epoch_loop.batch_progress"]
+        batches["current"] = dict.fromkeys(batches["current"], 0)
+        batches["is_last_batch"] = False
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+
+    def _keep(self, trainer: lightning.Trainer) -> None:
+        self._kept_at = time.monotonic()
+        if getattr(trainer, "fast_dev_run", False):
+            return
+        partial, last = self.folder / f".{LAST}{PARTIAL}", self.folder / LAST
+        try:
+            trainer.save_checkpoint(partial, weights_only=False)
+            if trainer.is_global_zero:
+                if last.exists():
+                    last.replace(self.folder / PREVIOUS)
+                partial.replace(last)  # Lightning ignores a folder that refuses the file; this does not
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CheckpointWriteError(f"{last} cannot be written ({reason})") from error
+        finally:
+            if trainer.is_global_zero:
+                partial.unlink(missing_ok=True)
+
+    def _end(self, trainer: lightning.Trainer) -> None:
+        raise PreemptedError(f"asked to stop (SIGTERM) after step {trainer.global_step}; {self.folder / LAST} is kept")
+
+    @staticmethod
+    def _anywhere(trainer: lightning.Trainer, *here: bool) -> Sequence[bool]:
+        """Whether it is so in any process; all get the same answers."""
+        if trainer.world_size == 1:
+            return here
+        there = torch.tensor(here, dtype=torch.float32, device=trainer.strategy.root_device)
+        return [number > 0 for number in trainer.strategy.reduce(there, reduce_op="sum").tolist()]
+
+
+def between_steps(trainer: lightning.Trainer, batch_idx: int) -> bool:
+    """Whether a run stopped after this batch could go on exactly: no gradients gathered, no validation due."""
+    every = trainer.val_check_batch
+    counted = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
+    last = batch_idx + 1 >= trainer.num_training_batches
+    validates = every is not None and every != float("inf") and (counted + 1) % every == 0
+    done = 0 < trainer.max_steps <= trainer.global_step
+    return not (last or validates or done or (batch_idx + 1) % trainer.accumulate_grad_batches)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest state of a run that can be read, from which it goes on; None where none was kept yet.
+
+    A damaged ``last.ckpt`` is passed over with a warning.
+
+    Raises:
+        ConfigError: there are checkpoints, and none of them can be read.
+    """
+    damaged: list[str] = []
+    for path in _kept(folder):
+        reason = unreadable(path)
+        if reason is None:
+            if damaged and getattr(rank_zero_only, "rank", 0) == 0:
+                log.warning("%s; going on from %s, the one before", "; ".join(damaged), path)
+            return path
+        damaged.append(f"{path} is damaged ({reason})")
+    if damaged:
+        raise ConfigError(f"resume: {'; '.join(damaged)}; start anew in another folder")
+    return None
+
+
+def _kept(folder: Path) -> Iterator[Path]:
+    paths = (folder / "checkpoints" / name for name in (LAST, PREVIOUS))
+    return (path for path in paths if path.is_file())
+
+
+def unreadable(path: Path) -> str | None:
+    """Return why a checkpoint cannot be read, or None."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive makes torch raise
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    missing = {"state_dict", "loops", "optimizer_states", "htr_lightning"} - set(state)
+    return f"it lacks {', '.join(sorted(missing))}" if missing else None

@@ -1,0 +1,249 @@
+"""A run that stops, however and whenever, goes on as if it had not."""
+
+import errno
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from conftest import texts
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
+from test_run import command, train, weights_equal
+
+import htr_lightning.run
+from htr_lightning.config import ConfigError
+from htr_lightning.continuation import CheckpointWriteError, PreemptedError, last_checkpoint
+from htr_lightning.data.batch import Batch
+from htr_lightning.task import NonFiniteLossError, RecognitionTask
+
+
+class Stopped(BaseException):
+    """Stands for SIGKILL: nobody catches it, nothing is written after it."""
+
+
+class StopAt(Callback):
+    """Stops the run once, when it has come to a step."""
+
+    def __init__(self, step: int, how: str) -> None:
+        self.step, self.how, self.armed = step, how, True
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not self.armed or trainer.global_step < self.step:
+            return
+        self.armed = False
+        if self.how == "TERM":
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            raise Stopped
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that puts a `StopAt` into the runs to come."""
+
+    usual = htr_lightning.run.callbacks
+
+    def put(step: int, how: str) -> None:
+        callback = StopAt(step, how)
+        monkeypatch.setattr(htr_lightning.run, "callbacks", lambda cfg, path: [*usual(cfg, path), callback])
+
+    return put
+
+
+@pytest.fixture
+def many_steps(write_lines: Any) -> Path:
+    """A data set that makes seven batches of an epoch."""
+    for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
+        root: Path = write_lines(texts(number, seed), split)
+    return root
+
+
+EPOCHS = ["trainer.max_epochs=3"]
+STEPS = [
+    "trainer.max_epochs=-1", "+trainer.max_steps=17", "+trainer.val_check_interval=4",
+    "+trainer.check_val_every_n_epoch=null",
+]  # fmt: skip
+GATHERED = ["trainer.max_epochs=3", "+trainer.accumulate_grad_batches=2"]
+WORKERS = ["trainer.max_epochs=3", "+loader.num_workers=2"]
+AVERAGED = ["trainer.max_epochs=3", "+optim.ema_decay=0.9"]
+ONE_BATCH = ["trainer.max_epochs=4", "++loader.max_lines_per_batch=14"]
+SMALL_BATCHES = ["+loader.max_lines_per_batch=2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "how", "minutes"),
+    [
+        (EPOCHS, (3, 7, 12), "TERM", 10),
+        (EPOCHS, (4, 9), "KILL", 0),
+        (EPOCHS, (9,), "KILL", 10),
+        (STEPS, (3, 4, 7, 14, 16), "TERM", 10),
+        (STEPS, (5, 8, 15), "KILL", 0),
+        (STEPS, (9,), "KILL", 10),
+        (GATHERED, (3, 6), "TERM", 10),
+        (GATHERED, (4,), "KILL", 0),
+        (WORKERS, (3, 9), "TERM", 10),
+        (WORKERS, (9,), "KILL", 10),
+        (AVERAGED, (9,), "TERM", 10),
+        (ONE_BATCH, (2,), "KILL", 10),
+    ],
+)
+def test_stopped_runs_end_with_the_same_weights(
+    settings: Sequence[str],
+    steps: Sequence[int],
+    how: str,
+    minutes: int,
+    many_steps: Path,
+    tmp_path: Path,
+    stop_at: Any,
+) -> None:
+    settings = [*SMALL_BATCHES, *settings, f"checkpoint_minutes={minutes}"]
+    whole = train(many_steps, tmp_path / "whole", *settings)
+    folder, resume = tmp_path / "stopped", "null"
+    for step in steps:
+        stop_at(step, how)
+        with pytest.raises(PreemptedError if how == "TERM" else Stopped):
+            train(many_steps, folder, *settings, f"resume={resume}")
+        resume = str(folder)
+    stop_at(99, how)
+    scores = train(many_steps, folder, *settings, f"resume={resume}")
+    assert weights_equal(tmp_path / "whole", folder) and scores == whole
+    assert last_weights_equal(tmp_path / "whole", folder)
+
+
+def last_weights_equal(a: Path, b: Path) -> bool:
+    """Whether two runs ended with the same weights; their model files may be of an earlier epoch."""
+    first, second = (torch.load(f / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for f in (a, b))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_sigterm_is_a_sentence_and_a_status(small_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=500", "+trainer.limit_val_batches=0"]
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        command(small_set, *settings, f"hydra.run.dir={folder}"), stderr=subprocess.PIPE, text=True
+    )
+    wait_for(folder / "checkpoints" / "last.ckpt", process)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "Traceback" not in errors
+    assert re.search(r"The run stopped: asked to stop \(SIGTERM\) after step \d+; .*last.ckpt is kept", errors)
+    assert f"resume={folder}" in errors
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_auto_begins_goes_on_and_ends(small_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=20", "run_name=mine", "checkpoint_minutes=0"]
+    train(small_set, tmp_path / "whole", *settings)
+    automatic = command(small_set, *settings, "resume=auto")
+    folder = tmp_path / "runs" / "mine"
+    for kept in (folder / "run.json", folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "best.ckpt"):
+        process = subprocess.Popen(automatic, cwd=tmp_path, stderr=subprocess.DEVNULL, text=True)
+        wait_for(kept, process)
+        process.kill()
+        process.wait()
+    for said in ("Done: ", "it is complete; nothing is left to do"):
+        done = subprocess.run(automatic, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and said in " ".join((done.stdout + done.stderr).split())
+    assert weights_equal(tmp_path / "whole", folder) and last_weights_equal(tmp_path / "whole", folder)
+    other = subprocess.run([*automatic, "optim.lr=1e-4"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert other.returncode == 1 and "optim.lr: 0.003 there, 0.0001 here" in other.stderr
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: b"", lambda data: b"no archive" + data])
+def test_a_damaged_checkpoint_is_passed_over(
+    damage: Callable[[bytes], bytes], many_steps: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = [*EPOCHS, *SMALL_BATCHES]
+    train(many_steps, tmp_path / "whole", *settings)
+    folder = tmp_path / "run"
+    train(many_steps, folder, *settings)
+    checkpoints = folder / "checkpoints"
+    (checkpoints / "last.ckpt").write_bytes(damage((checkpoints / "last.ckpt").read_bytes()))
+    train(many_steps, folder, *settings, f"resume={folder}")
+    assert weights_equal(tmp_path / "whole", folder) and last_weights_equal(tmp_path / "whole", folder)
+    assert re.search(r"last\.ckpt is damaged \(.*\); going on from .*previous\.ckpt", caplog.text)
+    for name in ("last.ckpt", "previous.ckpt"):
+        (checkpoints / name).write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=r"last\.ckpt is damaged .*previous\.ckpt is damaged .*start anew"):
+        last_checkpoint(folder)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(many_steps: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    assert last_checkpoint(tmp_path / "run") is None
+    with pytest.raises(ConfigError, match="ended before it kept anything; start it anew"):
+        train(many_steps, tmp_path / "run", f"resume={tmp_path / 'run'}")
+    train(many_steps, tmp_path / "run", "resume=auto", "trainer.max_epochs=1")
+
+
+def test_a_loss_that_is_no_number_leaves_evidence(
+    many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = RecognitionTask._loss
+
+    def infinite(task: RecognitionTask, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return loss(task, scores, batch) * (math.inf if task.global_step == 4 else 1)
+
+    monkeypatch.setattr(RecognitionTask, "_loss", infinite)
+    with pytest.raises(NonFiniteLossError, match="the loss is inf at step 4"):
+        train(many_steps, tmp_path / "run", *EPOCHS, *SMALL_BATCHES, "+model.dropout=0.0")
+    kept = torch.load(tmp_path / "run" / "non_finite" / "step.pt", weights_only=True)
+    assert kept["step"] == 4 and len(kept["batch"]["ids"]) == 2 and kept["optimizer_states"][0]["state"]
+    assert kept["batch"]["images"].dtype == torch.float32
+    model = {name.removeprefix("model."): value for name, value in kept["state_dict"].items() if "model." in name}
+    assert model["head.weight"].isfinite().all()
+    with Image.open(tmp_path / "run" / "non_finite" / "lines.png") as picture:
+        assert picture.size[1] > 2 * kept["batch"]["images"].shape[2]
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
+    many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, save = tmp_path / "run", lightning.Trainer.save_checkpoint
+
+    def full(trainer: lightning.Trainer, path: Path, *more: Any, **named: Any) -> None:
+        if trainer.global_step > 7 and "last" in Path(path).name:
+            Path(path).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(trainer, path, *more, **named)
+
+    monkeypatch.setattr(lightning.Trainer, "save_checkpoint", full)
+    with pytest.raises(CheckpointWriteError, match=r"last\.ckpt cannot be written \(No space left on device\)"):
+        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    monkeypatch.undo()
+    train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
+    train(many_steps, tmp_path / "whole", *EPOCHS, *SMALL_BATCHES)
+    assert weights_equal(tmp_path / "whole", folder) and last_weights_equal(tmp_path / "whole", folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker under /proc")
+def test_a_loader_that_dies_is_a_sentence(small_set: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        command(small_set, "trainer.max_epochs=500", "+loader.num_workers=1", f"hydra.run.dir={folder}"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(folder / "checkpoints" / "last.ckpt", process)
+    for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        if b"resource_tracker" not in Path(f"/proc/{worker}/cmdline").read_bytes():
+            os.kill(int(worker), signal.SIGKILL)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1 and "Traceback" not in errors
+    assert f"go on with fewer: resume={folder} ++loader.num_workers=0" in " ".join(errors.split())
