@@ -13,6 +13,7 @@ COMMANDS = {
     "calibrate": ("htr_lightning.calibrate", "make a model as sure as it is right"),
     "zoo": ("htr_lightning.zoo.command", "list the models that ship with the package"),
     "export": ("htr_lightning.export", "write a model as one file to keep or to publish"),
+    "sweep-report": ("htr_lightning.sweep.report", "show what a sweep found, and write the best as an experiment"),
     "doctor": ("htr_lightning.doctor.command", "look at a data set before training on it"),
     "extract": ("htr_lightning.extract", "write the lines of a data set as image files with a manifest"),
     "gallery": ("htr_lightning.gallery", "draw what preprocessing and augmentation do to your lines"),
@@ -46,8 +47,8 @@ def help_text() -> str:
 
     options = groups()
     experiments = options.pop("experiment")
-    commands = "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
-    composed = "\n".join(f"  {name:<10} {', '.join(names)}" for name, names in options.items())
+    commands = "\n".join(f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items())
+    composed = "\n".join(f"  {name:<12} {', '.join(names)}" for name, names in options.items())
     return f"""\
 python -m htr_lightning [+experiment=NAME] [GROUP=OPTION ...] [KEY=VALUE ...]
     trains, measures and writes a model; without arguments, on synthetic handwriting
@@ -66,9 +67,11 @@ Groups (GROUP=OPTION) and their options
 Single values (KEY=VALUE), for example
   dataset.root=my_folder   trainer.max_epochs=50   optim.lr=1e-3   seed=2   run_name=mine
   resume=runs/...          go on with a run that was stopped
+  resume=auto              go on with what is in the run folder, or begin
   --cfg job                print the composed configuration, run nothing
   --config-dir DIR         look for more dataset and experiment files in DIR
-  --multirun               run once for each combination of comma-separated values"""
+  --multirun               run once for each combination of comma-separated values; with
+                           hydra/sweeper=study draw from ranges, and end what does badly"""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line of experiments: compose, validate, run."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import CompactHydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -47,9 +48,48 @@ def _refuse_unwritable(folder: Path, key: str) -> None:
         )
 
 
+class RunFailedError(CompactHydraException):
+    """A run of a sweep failed; the message is for the user, and the other runs go on."""
+
+
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-def main(cfg: DictConfig) -> float | None:
-    """Run one experiment; returns ``val/cer``, which sweeps minimise.
+def main(cfg: DictConfig) -> float | str | None:
+    """Run one experiment; returns ``val/cer``, which sweeps minimise, or ``"pruned"`` of a trial that was ended.
+
+    Raises:
+        SystemExit: with a message for the user.
+        RunFailedError: the same, in a sweep.
+    """
+    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    try:
+        return run_from(cfg)
+    except SystemExit as stop:
+        if not sweep or not isinstance(stop.code, str):
+            raise
+        record("failed", stop.code)
+        log.error("%s", stop.code)
+        raise RunFailedError(stop.code) from None
+    except Exception as error:
+        if sweep:
+            record("failed", f"{type(error).__name__}: {error}")
+            log.exception("The run failed")
+        raise
+
+
+def record(what: str, message: str) -> None:
+    """Write ``failed.json`` or ``pruned.json`` into the folder of a run that is one of many, for `sweep.report`."""
+    from htr_lightning.files import write_json
+    from htr_lightning.provenance import now
+
+    hydra = HydraConfig.get()
+    path = Path(hydra.runtime.output_dir) / f"{what}.json"
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"message": message, "time": now(), "overrides": list(hydra.overrides.task)})
+
+
+def run_from(cfg: DictConfig) -> float | str | None:
+    """Run what a configuration says; returns as `main` does.
 
     Raises:
         SystemExit: with a message for the user.
@@ -74,12 +114,17 @@ def main(cfg: DictConfig) -> float | None:
     from htr_lightning.data.line import DataError
     from htr_lightning.model_info import ModelFileError
     from htr_lightning.run import run
+    from htr_lightning.sweep.trial import PrunedError
     from htr_lightning.task import NonFiniteLossError
 
     OmegaConf.set_readonly(cfg, True)
     quieten()
     try:
         scores = run(cfg, folder)
+    except PrunedError as error:
+        log.info("The trial was %s", error)
+        record("pruned", str(error))
+        return "pruned"
     except (ConfigError, DataError, CharsetError, ModelFileError) as error:
         raise SystemExit(f"The run stopped: {error}") from None
     except NonFiniteLossError as error:

@@ -40,6 +40,7 @@ class Config:
     resume: str | None = None
     early_stopping: int | None = None
     checkpoint_minutes: float = 10.0
+    trial: str | None = None
     auxiliary_weight: float = 0.1
     licence: str = ""
     languages: list[str] = dataclasses.field(default_factory=list)
@@ -108,6 +109,20 @@ def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> 
     Raises:
         ConfigError: an override, a choice or a value is wrong, or there is no such folder.
     """
+    cfg = composed(overrides, config_dir)
+    try:
+        validate(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from None
+    return cfg
+
+
+def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose a configuration as `compose_config` does, without checking it.
+
+    Raises:
+        ConfigError: an override or a choice is wrong, or there is no such folder.
+    """
     searched = list(overrides)
     if config_dir is not None:
         if not config_dir.is_dir():
@@ -116,13 +131,11 @@ def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> 
         searched.append(f"hydra.searchpath=['file://{place}']")
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            cfg = compose("config", overrides=searched)
-        validate(cfg)
+            return compose("config", overrides=searched)
     except HydraException as error:
         raise ConfigError(str(error.__cause__ or error)) from None
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from None
-    return cfg
 
 
 SET_BY_THE_RUN = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -71,7 +72,7 @@ def refuse_other_config(folder: Path, cfg: DictConfig) -> None:
     differing = [
         f"  {key}: {before.get(key, 'nothing')} there, {now_given.get(key, 'nothing')} here"
         for key in sorted(before.keys() | now_given.keys())
-        if key != "resume" and before.get(key) != now_given.get(key)
+        if key not in ("resume", "trial") and before.get(key) != now_given.get(key)
     ]
     if differing:
         raise ConfigError(
@@ -119,7 +120,7 @@ def start(cfg: DictConfig, folder: Path, data: LineDataModule) -> dict[str, Any]
         ConfigError: the folder cannot be written.
     """
     fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
-    provenance = describe_run(cfg.seed) | {"data": fingerprints}
+    provenance = describe_run(cfg.seed) | composed_from() | {"data": fingerprints}
     if getattr(rank_zero_only, "rank", 0) != 0:
         return provenance
     try:
@@ -131,6 +132,15 @@ def start(cfg: DictConfig, folder: Path, data: LineDataModule) -> dict[str, Any]
     except OSError as error:
         raise _unwritable(folder, error) from None
     return provenance
+
+
+def composed_from() -> dict[str, Any]:
+    """Return which options of the groups a run chose, and what it changed on the command line, where Hydra runs it."""
+    if not HydraConfig.initialized():
+        return {}
+    hydra = HydraConfig.get()
+    choices = {key: value for key, value in hydra.runtime.choices.items() if not str(key).startswith("hydra/")}
+    return {"choices": choices, "overrides": list(hydra.overrides.task)}
 
 
 def finish(folder: Path, model: CRNN, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]) -> None:

@@ -215,6 +215,11 @@ def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
     """Return what watches the run, besides the checkpoints."""
     made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), Divergence(path)]
     made.append(LearningRateMonitor("step"))
+    if cfg.trial is not None:
+        from htr_lightning.sweep.study import found  # needs the extra sweep, as the sweeper did
+        from htr_lightning.sweep.trial import Report
+
+        made.append(Report(found(cfg.trial)))
     if cfg.trainer.get("enable_progress_bar", True):
         made.append(ProgressBar())
     if cfg.early_stopping is not None:

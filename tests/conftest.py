@@ -1,6 +1,7 @@
 """Lines to test with: typeset, so that tests need no data and no fonts."""
 
 import html.parser
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -84,3 +85,14 @@ def small_set(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
     for seed, (split, number) in enumerate((("train", 24), ("val", 8), ("test", 8))):
         root = write_lines(texts(number, seed), split)
     return root
+
+
+@pytest.fixture
+def needs() -> Callable[[str], None]:
+    """Return a function that skips a test, aloud, where a module is not installed."""
+
+    def check(module: str) -> None:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+    return check

@@ -1,0 +1,66 @@
+"""``hydra/sweeper=study``: trials drawn by Optuna. Hydra takes sweepers from the package ``hydra_plugins`` only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+class StudySweeper(Sweeper):
+    """Minimises what a run returns (``val/cer``), in a study that survives its process.
+
+    Args:
+        num_trials: of the study, those included that it has when the sweep is started again.
+        num_parallel: trials at a time; for more than one choose a launcher that runs them side by side.
+        sampler: tpe or random.
+        pruner: median, hyperband or none.
+        prune_after: validations that every trial is given.
+        seed: of the sampler.
+        storage: URL of the study's database; None for ``study.db`` in the sweep's folder.
+    """
+
+    def __init__(
+        self,
+        num_trials: int = 20,
+        num_parallel: int = 1,
+        sampler: str = "tpe",
+        pruner: str = "median",
+        prune_after: int = 3,
+        seed: int = 1,
+        storage: str | None = None,
+    ) -> None:
+        self.num_trials, self.num_parallel, self.storage = num_trials, num_parallel, storage
+        self.sampler, self.pruner, self.prune_after, self.seed = sampler, pruner, prune_after, seed
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Make the launcher; Hydra calls this."""
+        self.context, self.composed = hydra_context, config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the study to its end."""
+        from htr_lightning.sweep.command import run_study
+
+        overrides = OverridesParser.create(config_loader=self.context.config_loader).parse_overrides(arguments)
+        folder = Path(str(self.composed.hydra.sweep.dir)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.composed, folder / "multirun.yaml")
+        return run_study(self, overrides, folder)
+
+    def check(self, overrides: Sequence[str]) -> None:
+        """Compose the configuration of a trial, so that what is misspelt ends the sweep before it begins."""
+        self.context.config_loader.load_sweep_config(self.composed, list(overrides))
+
+    def launch(self, batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        """Run trials; return what each returned, None for one that failed."""
+        jobs = self.launcher.launch([list(overrides) for overrides in batch], initial_job_idx=first)
+        return [job.return_value if job.status == JobStatus.COMPLETED else None for job in jobs]

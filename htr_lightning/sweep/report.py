@@ -1,0 +1,45 @@
+"""``sweep-report``: what a sweep found, as a table, a page, and the best trial as an experiment."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from htr_lightning.config import ConfigError
+from htr_lightning.files import write_text
+from htr_lightning.sweep.best import write_experiment
+from htr_lightning.sweep.importance import importance
+from htr_lightning.sweep.page import render_sweep
+from htr_lightning.sweep.table import text_table
+from htr_lightning.sweep.trials import read_trials, varied
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read a sweep, print it, and write ``report.html`` and ``experiment/best.yaml`` into its folder.
+
+    Raises:
+        SystemExit: with a message for the user.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning sweep-report",
+        description="Show what a sweep found: a table, DIR/report.html, and DIR/experiment/best.yaml, which "
+        "--config-dir DIR +experiment=best runs again. A sweep that is still running can be looked at, too.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the sweep (hydra.sweep.dir)")
+    parser.add_argument("--config-dir", type=Path, help="where the sweep took more configurations from")
+    options = parser.parse_args(argv)
+    folder: Path = options.folder
+    try:
+        trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
+        keys = varied(trials)
+        print(text_table(trials, keys))
+        note = ""
+        if trials[0].state == "done":
+            path = write_experiment(trials[0], folder, options.config_dir)
+            note = f"The best trial again: python -m htr_lightning --config-dir {folder} +experiment={path.stem}"
+        write_text(
+            folder / "report.html",
+            render_sweep(folder.absolute().name, trials, keys, importance(trials, keys), note),
+        )
+    except (ConfigError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    print(f"{note}\n{folder / 'report.html'}: written".lstrip())

@@ -1,0 +1,79 @@
+"""What a sweep draws from, as it is written on the command line in Hydra's grammar."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from htr_lightning.config import ConfigError
+
+
+def divided(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDistribution]]:
+    """Divide overrides into those of every trial and what is drawn for each.
+
+    Returns:
+        The former as they were written; for each key of the latter a distribution: ``a,b`` and ``choice(a,b)`` are
+        categories, ``range(low,high,step)`` excludes its end, ``interval(low,high)`` includes it and is of integers
+        where written ``int(interval(1,5))``; ``tag(log,interval(1e-4,1e-2))`` is drawn by its logarithm.
+
+    Raises:
+        ConfigError: nothing is to be drawn, or by a pattern of names (``glob``).
+    """
+    fixed: list[str] = []
+    drawn: dict[str, BaseDistribution] = {}
+    for override in overrides:
+        if override.is_sweep_override():
+            drawn[str(override.get_key_element())] = _distribution(override)
+        else:
+            fixed.append(str(override.input_line))
+    if not drawn:
+        raise ConfigError(
+            "hydra/sweeper=study: no value is given a choice; write for example "
+            "'optim.lr=tag(log,interval(1e-4,1e-2))' model=crnn,crnn_small"
+        )
+    return fixed, drawn
+
+
+def _distribution(override: Override) -> BaseDistribution:
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        assert value.start is not None and value.end is not None
+        log = "log" in value.tags
+        if isinstance(value.start, int) and isinstance(value.end, int):
+            return IntDistribution(value.start, value.end, log=log)
+        return FloatDistribution(value.start, value.end, log=log)
+    if override.is_discrete_sweep() and not isinstance(value, Glob):
+        choices = list(override.sweep_string_iterator())
+        if isinstance(value, RangeSweep) and choices and isinstance(value.step, int | float):
+            numbers = [float(choice) for choice in choices]
+            if all(isinstance(bound, int) for bound in (value.start, value.stop, value.step)):
+                return IntDistribution(int(numbers[0]), int(numbers[-1]), step=abs(int(value.step)))
+            return FloatDistribution(numbers[0], numbers[-1], step=abs(float(value.step)))
+        return CategoricalDistribution(choices)
+    raise ConfigError(f"{override.input_line}: hydra/sweeper=study draws from choices, ranges and intervals only")
+
+
+def every_choice(drawn: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Any]]:
+    """Yield draws in which every category comes up once: few, and enough to find one that is misspelt."""
+    first = {key: _values(distribution)[0] for key, distribution in drawn.items()}
+    yield first
+    for key, distribution in drawn.items():
+        yield from (first | {key: value} for value in _values(distribution)[1:])
+
+
+def _values(distribution: BaseDistribution) -> Sequence[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return (distribution.low,)
+
+
+def as_overrides(params: Mapping[str, Any]) -> list[str]:
+    """Write what was drawn for a trial as overrides."""
+    return [f"{key}={value}" for key, value in params.items()]

@@ -1,0 +1,109 @@
+"""Optuna studies on disk: a sweep that was stopped goes on, and a trial can see that it is hopeless."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from htr_lightning.config import ConfigError
+
+STUDY, PRUNED = "htr_lightning", "pruned"
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, multivariate=False),
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "median": lambda after: MedianPruner(n_startup_trials=4, n_warmup_steps=after),
+    "hyperband": lambda after: HyperbandPruner(min_resource=max(1, after)),
+    "none": lambda after: NopPruner(),
+}
+
+log = logging.getLogger(__name__)
+Launch = Callable[[Sequence[Sequence[str]], int], Sequence[float | str | None]]
+"""Runs trials, given the overrides of each and the number of the first; returns the value of each: a CER, `PRUNED`, or
+None for one that failed."""
+
+
+def opened(storage: str, sampler: str, pruner: str, prune_after: int, seed: int) -> optuna.Study:
+    """Open the study in a database, or begin it.
+
+    Raises:
+        ConfigError: a name is unknown, or the database cannot be opened.
+    """
+    for key, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if name not in known:
+            raise ConfigError(f"hydra.sweeper.{key}: {name!r} is unknown; there is {', '.join(known)}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(
+            storage=storage, study_name=STUDY, load_if_exists=True, pruner=PRUNERS[pruner](prune_after)
+        )
+    except Exception as error:  # whatever the database's driver raises
+        raise ConfigError(f"hydra.sweeper.storage: {storage} cannot be opened ({error})") from None
+    study.set_user_attr("pruner", [pruner, prune_after])  # for the trials, which open it themselves
+    # What was drawn before a stop would otherwise be drawn again.
+    study.sampler = SAMPLERS[sampler](seed + len(study.trials))
+    return study
+
+
+def address(storage: str, trial: int) -> str:
+    """Return what a run is told of its trial (the root key ``trial``)."""
+    return f"{storage}#{trial}"
+
+
+def found(trial: str) -> Trial:
+    """Return the trial of an `address`, to report to.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    storage, _, number = trial.rpartition("#")
+    try:
+        study = optuna.load_study(study_name=STUDY, storage=storage)
+        pruner, prune_after = study.user_attrs["pruner"]
+        study.pruner = PRUNERS[pruner](prune_after)
+        frozen = study.get_trials(deepcopy=False)[int(number)]
+    except Exception as error:  # whatever the database's driver raises
+        raise ConfigError(f"trial: {trial} cannot be found ({error}); the sweeper sets this key") from None
+    return Trial(study, frozen._trial_id)
+
+
+def sweep(
+    study: optuna.Study,
+    space: Mapping[str, BaseDistribution],
+    overrides_of: Callable[[int, Mapping[str, Any]], Sequence[str]],
+    launch: Launch,
+    *,
+    num_trials: int,
+    num_parallel: int,
+) -> None:
+    """Run trials until the study has so many, those first that were running when it was stopped.
+
+    Args:
+        study: may have trials already.
+        space: what is drawn.
+        overrides_of: from a trial's number and what was drawn for it.
+        launch: runs some at a time.
+        num_trials: of the study, those of before, the pruned and the failed included.
+        num_parallel: launched together.
+    """
+    for frozen in study.get_trials(states=(TrialState.RUNNING,)):
+        log.info("Trial %d was stopped; it goes on", frozen.number)
+        _tell(study, [frozen], launch([overrides_of(frozen.number, frozen.params)], frozen.number))
+    while (left := num_trials - len(study.trials)) > 0:
+        asked = [study.ask(dict(space)) for _ in range(min(left, num_parallel))]
+        batch = [overrides_of(trial.number, trial.params) for trial in asked]
+        _tell(study, asked, launch(batch, asked[0].number))
+
+
+def _tell(study: optuna.Study, trials: Sequence[Trial | FrozenTrial], values: Sequence[float | str | None]) -> None:
+    for trial, value in zip(trials, values, strict=True):
+        if isinstance(value, float):
+            study.tell(trial.number, value)
+        else:
+            study.tell(trial.number, state=TrialState.PRUNED if value == PRUNED else TrialState.FAIL)

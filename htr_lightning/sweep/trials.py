@@ -1,0 +1,124 @@
+"""What the folder of a sweep says of its trials, whoever drew them."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from htr_lightning.config import ConfigError
+from htr_lightning.folder import finished
+
+State = Literal["done", "pruned", "failed", "unfinished"]
+IGNORED = ("resume", "trial")
+"""Overrides that say nothing of what was tried."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A run of a sweep.
+
+    Attributes:
+        number: in the sweep.
+        folder: of the run.
+        state: how it ended.
+        overrides: what its command line changed, by key.
+        choices: the options of the groups that it was composed of.
+        scores: where it is done: ``val/cer``, a share, and more.
+        minutes: from its start to its end; of a run that went on, of all its parts. NaN where unknown.
+        curve: ``val/cer`` of each validation, (epoch counted from 1, share).
+        message: why it failed or was ended.
+    """
+
+    number: int
+    folder: Path
+    state: State
+    overrides: dict[str, str]
+    choices: dict[str, str | None] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    minutes: float = math.nan
+    curve: Sequence[tuple[int, float]] = ()
+    message: str = ""
+
+    @property
+    def cer(self) -> float:
+        """``val/cer`` at its end; of a trial that was ended, the lowest that it reported; infinite without one."""
+        return self.scores.get("val/cer", min((cer for _, cer in self.curve), default=math.inf))
+
+
+def read_trials(folder: Path) -> list[TrialRecord]:
+    """Read the trials of a sweep: the folders whose names begin with a number.
+
+    Raises:
+        ConfigError: there is no such folder, or it holds no trial.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder; give the one that hydra.sweep.dir names")
+    numbered = [(path.name.split("-")[0], path) for path in folder.iterdir() if path.is_dir()]
+    trials = [_read(int(number), path) for number, path in numbered if number.isdecimal()]
+    if not trials:
+        raise ConfigError(f"{folder}: holds no trials; a sweep (--multirun) writes folders like 0-dev into it")
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+def _read(number: int, folder: Path) -> TrialRecord:
+    run, failed, pruned = (_json(folder / f"{name}.json") for name in ("run", "failed", "pruned"))
+    scores = finished(folder)
+    ended = failed or pruned
+    state: State = "done" if scores else "failed" if failed else "pruned" if pruned else "unfinished"
+    return TrialRecord(
+        number=number,
+        folder=folder,
+        state=state,
+        overrides=split(run.get("overrides") or ended.get("overrides") or []),
+        choices=run.get("choices", {}),
+        scores=scores or {},
+        minutes=_minutes(run, ended.get("time")),
+        curve=_curve(folder),
+        message=str(ended.get("message", "")) if state in ("failed", "pruned") else "",
+    )
+
+
+def split(overrides: Sequence[str]) -> dict[str, str]:
+    """Return overrides by their keys, without the signs before them."""
+    pairs = (override.lstrip("+").partition("=")[::2] for override in overrides)
+    return {key: value for key, value in pairs if key not in IGNORED}
+
+
+def varied(trials: Sequence[TrialRecord]) -> list[str]:
+    """Return the keys whose values are not the same in all trials, in the order of the command line."""
+    keys = dict.fromkeys(key for trial in trials for key in trial.overrides)
+    return [key for key in keys if len({trial.overrides.get(key) for trial in trials}) > 1]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _minutes(run: dict[str, Any], ended: str | None) -> float:
+    end = run.get("end") or ended
+    if not end or "start" not in run:
+        return math.nan
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(run["start"])).total_seconds() / 60
+
+
+def _curve(folder: Path) -> list[tuple[int, float]]:
+    """Read what was logged; a run that went on has a file for each part, and the first of two measurements counts.
+
+    The last one of a run that is done is that of the weights it chose.
+    """
+    found: dict[int, float] = {}
+    for path in sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:])):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("val/cer") and row.get("epoch"):
+                    found.setdefault(int(row["epoch"]) + 1, float(row["val/cer"]))
+    curve = sorted(found.items())
+    return curve[:-1] if finished(folder) else curve

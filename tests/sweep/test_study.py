@@ -1,0 +1,88 @@
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+
+from htr_lightning.config import ConfigError
+from htr_lightning.sweep.study import address, found, opened, sweep
+
+SPACE = {"x": FloatDistribution(0, 1)}
+
+
+def open_study(folder: Path, sampler: str = "random", pruner: str = "median") -> optuna.Study:
+    return opened(f"sqlite:///{folder / 'study.db'}", sampler, pruner, 1, seed=1)
+
+
+def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
+    return [str(number), str(params["x"])]
+
+
+def run(study: optuna.Study, launch: Any, num_trials: int, num_parallel: int = 1) -> None:
+    sweep(study, SPACE, overrides_of, launch, num_trials=num_trials, num_parallel=num_parallel)
+
+
+def test_trials_are_launched_together_and_told(tmp_path: Path) -> None:
+    launched: list[tuple[int, int]] = []
+
+    def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        launched.append((first, len(batch)))
+        assert [int(number) for number, _ in batch] == list(range(first, first + len(batch)))
+        return [{1: None, 2: "pruned"}.get(int(number), float(x)) for number, x in batch]
+
+    run(study := open_study(tmp_path), launch, 5, num_parallel=2)
+    assert launched == [(0, 2), (2, 2), (4, 1)]
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "PRUNED", "COMPLETE", "COMPLETE"]
+    assert study.best_value == min(trial.value for trial in study.trials if trial.value is not None)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_sweep_that_was_killed_goes_on(tmp_path: Path, sampler: str) -> None:
+    class Killed(BaseException):
+        pass
+
+    seen: list[tuple[str, str]] = []
+
+    def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        seen.extend((number, x) for number, x in batch)
+        if len(seen) == 3:
+            raise Killed
+        return [float(x) for _, x in batch]
+
+    with pytest.raises(Killed):
+        run(open_study(tmp_path, sampler), launch, 6)
+    run(study := open_study(tmp_path, sampler), launch, 6)
+    assert seen[2] == seen[3] and [int(number) for number, _ in seen] == [0, 1, 2, 2, 3, 4, 5]
+    assert len({x for _, x in seen}) == 6
+    assert all(trial.state.name == "COMPLETE" for trial in study.trials)
+    run(study, launch, 6)
+    assert len(seen) == 7
+
+
+def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:
+    verdicts: list[bool] = []
+
+    def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        trial = found(address(f"sqlite:///{tmp_path / 'study.db'}", first))
+        cer = 0.9 if first == 5 else 0.2 - first / 100
+        for epoch in range(4):
+            trial.report(cer, epoch)
+            if trial.should_prune():
+                verdicts.append(True)
+                return ["pruned"]
+        return [cer]
+
+    run(study := open_study(tmp_path), launch, 6)
+    assert verdicts == [True] and study.trials[5].state.name == "PRUNED" and study.trials[5].value == 0.9
+
+
+def test_unknown_names_and_trials_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.sampler: 'tpee' is unknown; there is tpe, random"):
+        open_study(tmp_path, sampler="tpee")
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage: .* cannot be opened"):
+        open_study(tmp_path / "missing")
+    open_study(tmp_path)
+    with pytest.raises(ConfigError, match=r"trial: .*study.db#7 cannot be found"):
+        found(address(f"sqlite:///{tmp_path / 'study.db'}", 7))

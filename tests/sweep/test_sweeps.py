@@ -1,0 +1,87 @@
+"""Sweeps as they are typed."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from test_run import command
+
+from htr_lightning.sweep import report
+from htr_lightning.sweep.trials import read_trials
+
+FAST = ["trainer.max_epochs=2", "hydra/sweeper=study"]
+
+
+def sweep(root: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = command(root, *FAST, f"hydra.sweep.dir={folder}", *more, "--multirun")
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+def states(folder: Path) -> list[str]:
+    study = optuna.load_study(study_name="htr_lightning", storage=f"sqlite:///{folder / 'study.db'}")
+    return [trial.state.name for trial in study.trials]
+
+
+def test_a_failing_trial_is_recorded_and_the_study_goes_on(small_set: Path, tmp_path: Path) -> None:
+    # The first two draws of the random sampler with seed 2 are one of each.
+    drawn = ["optim.lr=tag(log,interval(1e-4,1e-2))", "++optim.warmup=0.1,2"]
+    settings = ["hydra.sweeper.num_trials=3", "hydra.sweeper.sampler=random", "hydra.sweeper.seed=2"]
+    done = sweep(small_set, tmp_path / "s", *drawn, *settings)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert sorted(set(states(tmp_path / "s"))) == ["COMPLETE", "FAIL"] and len(states(tmp_path / "s")) == 3
+    failed = [trial for trial in read_trials(tmp_path / "s") if trial.state == "failed"]
+    assert failed and all("optim: warmup (2)" in trial.message for trial in failed)
+    assert "The best, " in done.stdout + done.stderr
+
+
+def test_a_misspelt_choice_stops_the_study_before_it_begins(small_set: Path, tmp_path: Path) -> None:
+    done = sweep(small_set, tmp_path / "s", "model=crnn_small,crnnn")
+    assert done.returncode == 1 and "model/crnnn" in done.stderr and not states(tmp_path / "s")
+
+
+def test_a_failing_run_does_not_end_a_grid(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = command(
+        small_set, "trainer.max_epochs=1", "++optim.warmup=2,0.1,0.2", f"hydra.sweep.dir={tmp_path / 's'}", "--multirun"
+    )
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "optim: warmup (2)" in done.stderr and "Traceback" not in done.stderr
+    assert [trial.state for trial in read_trials(tmp_path / "s")] == ["failed", "done", "done"]
+    report.main([str(tmp_path / "s")])
+    assert "optim.warmup" in capsys.readouterr().out and (tmp_path / "s" / "experiment" / "best.yaml").is_file()
+
+
+def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    arguments = [
+        "hydra.sweeper.num_trials=3", "optim.lr=interval(1e-4,1e-3)", f"hydra.sweep.dir={folder}", *FAST,
+        "trainer.max_epochs=30", "hydra.sweeper.pruner=none", "--multirun",
+    ]  # fmt: skip
+    process = subprocess.Popen(command(small_set, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "1-dev" / "checkpoints" / "last.ckpt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    first = json.loads((folder / "0-dev" / "run.json").read_text())
+    done = subprocess.run(command(small_set, *arguments), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Trial 1 was stopped; it goes on" in done.stdout + done.stderr, done.stderr
+    assert states(folder) == ["COMPLETE"] * 3
+    assert json.loads((folder / "0-dev" / "run.json").read_text()) == first
+    assert len(json.loads((folder / "1-dev" / "run.json").read_text())["resumed"]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "ray"])
+def test_trials_side_by_side(launcher: str, small_set: Path, tmp_path: Path, needs: Callable[[str], None]) -> None:
+    needs(f"hydra_plugins.hydra_{launcher}_launcher")
+    done = sweep(
+        small_set, tmp_path / "s", "seed=range(1,9)", "hydra.sweeper.num_trials=4", "hydra.sweeper.num_parallel=2",
+        f"hydra/launcher={launcher}", *(["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(states(tmp_path / "s")) <= {"COMPLETE", "PRUNED"} and len(states(tmp_path / "s")) == 4
