@@ -31,12 +31,25 @@ def start() -> None:
     new = resume in ("", "null", AUTO)
     if not new and not (Path(resume) / "config.yaml").is_file():
         raise SystemExit(f"resume: {resume} is not a run folder; it has no config.yaml")
+    given = {"hydra.run.dir", "hydra.sweep.dir"} & values.keys()
+    if _num_started_together() > 1 and not given and resume in ("", "null"):
+        raise SystemExit(
+            "hydra.run.dir: torchrun and srun start several processes, which must write into one folder; name it with "
+            "hydra.run.dir=FOLDER, or use resume=auto (runs/RUN_NAME)"
+        )
     runs = not any(a.startswith(("--cfg", "-c", "--info", "-i", "--hydra-help")) for a in sys.argv[1:])
     if runs and new:
         sweep = any(a in ("--multirun", "-m") for a in sys.argv[1:])
         key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
         _refuse_unwritable(Path(values.get(key, "runs").strip("'\"")).absolute(), key)
     main()
+
+
+def _num_started_together() -> int:
+    """Return how many processes of one run torchrun or srun started; 1 for a process that was started by itself."""
+    torchrun = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
+    srun = os.environ.get("SLURM_NTASKS", "1") if "SLURM_STEP_ID" in os.environ else "1"
+    return max(int(torchrun), int(srun))
 
 
 def _refuse_unwritable(folder: Path, key: str) -> None:
@@ -195,7 +208,14 @@ def refuse_sweep_over_devices(cfg: DictConfig) -> None:
 
 
 def quieten() -> None:
-    """Leave to the console what users can act on; Lightning's hints and inner deprecations are not that."""
+    """Leave to the console what users can act on; Lightning's hints and inner deprecations are not that.
+
+    Of several processes the first speaks for all.
+    """
+    from lightning.pytorch.utilities import rank_zero_only
+
+    if getattr(rank_zero_only, "rank", 0):
+        logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").handlers.clear()  # else every message comes twice
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)

@@ -79,6 +79,12 @@ def _batch_pixels(accelerator: str) -> int:
     return 4_000_000 if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else 300_000
 
 
+def _ddp_strategy(freeze: Sequence[str], auxiliary_weight: float) -> str:
+    """DDP waits for the gradient of every parameter, unless told that some may have none."""
+    return "ddp_find_unused_parameters_true" if freeze or not auxiliary_weight else "ddp"
+
+
+OmegaConf.register_new_resolver("ddp_strategy", _ddp_strategy, replace=True)
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("fastest_precision", _fastest_precision, replace=True)
 OmegaConf.register_new_resolver("batch_pixels", _batch_pixels, replace=True)

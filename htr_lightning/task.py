@@ -91,7 +91,7 @@ class RecognitionTask(lightning.LightningModule):
                 f"batch: {', '.join(batch.ids)}. Lower optim.lr, or use trainer.precision=32-true"
             )
         self._count_infeasible(batch)
-        self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True)
+        self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
@@ -138,7 +138,7 @@ class RecognitionTask(lightning.LightningModule):
         """Log the share of lines that random rescaling left too narrow for their text, and `ctc_loss` ignores."""
         needed = frames_needed(batch.targets, batch.target_lengths)
         share = (self.recognizer.frame_lengths(batch.widths) < needed).float().mean()
-        self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True)
+        self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True, sync_dist=True)
 
     def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
         scores = metrics.compute()

@@ -96,7 +96,7 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the figures of the epoch."""
         for name, value in self._epoch.figures().items():
-            pl_module.log(f"train/{name}", value)
+            pl_module.log(f"train/{name}", value, sync_dist=True)
 
 
 def _gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:

@@ -187,23 +187,6 @@ def test_scores_are_those_of_the_exported_weights(small_set: Path, tmp_path: Pat
     assert scores["val/cer"] == pytest.approx(float(best), abs=1e-6)
 
 
-def test_two_processes_train_and_measure_every_line_once(write_lines: Write, tmp_path: Path) -> None:
-    for seed, (split, number) in enumerate((("train", 10), ("val", 5), ("test", 7))):
-        root = write_lines(texts(number, seed), split)
-    folder = tmp_path / "run"
-    parallel = ["trainer.devices=2", "+trainer.strategy=ddp", "trainer.max_epochs=2", "+loader.max_lines_per_batch=2"]
-    done = subprocess.run(
-        command(root, *parallel, f"hydra.run.dir={folder}"), capture_output=True, text=True, check=False, timeout=240
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads((folder / "result.json").read_text())
-    evaluate.main([str(folder / "model.safetensors"), "--data", str(root / "test.tsv"), "--out", str(tmp_path)])
-    alone = json.loads((tmp_path / "result.json").read_text())
-    assert {name: result[f"test/{name}"] for name in ("cer", "wer", "f1")} == pytest.approx(
-        {name: alone[name] for name in ("cer", "wer", "f1")}, abs=1e-6
-    )
-
-
 def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
     sweep = ["seed=1,2", "trainer.devices=2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
     done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
@@ -257,6 +240,15 @@ def test_validating_on_the_training_lines_is_refused(write_lines: Write, tmp_pat
     with pytest.raises(DataError, match=r"4 lines of val \(100%\) are in train too(.|\n)*loader\.max_shared=1"):
         train(root, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_one_batch_is_learnt_by_heart(small_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer=overfit", "trainer.precision=32-true", "+loader.max_lines_per_batch=4", "optim.lr=5e-3"]
+    tiny = [option for option in TINY if "precision" not in option]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        places = [f"dataset.root={small_set}", f"loader.cache_dir={small_set}", "+model.dropout=0.0"]
+        cfg = compose("config", overrides=[*settings, *tiny, *places])
+    assert run(cfg, tmp_path / "run")["val/cer"] == 0.0
 
 
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:

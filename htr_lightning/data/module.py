@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, SequentialSampler
 
 from htr_lightning.charset import Charset, Normalization
 from htr_lightning.data.augment import Augment
@@ -21,6 +21,19 @@ from htr_lightning.data.widths import WidthBatches
 
 log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names
+
+
+class FixedOrder(SequentialSampler):
+    """Batches in their order, as what Lightning takes for such; another sampler it replaces where it overfits."""
+
+    def __init__(self, batches: WidthBatches) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
 
 
 class LineLoader(DataLoader[Batch]):
@@ -38,7 +51,7 @@ class LineLoader(DataLoader[Batch]):
     ) -> None:
         super().__init__(
             dataset,
-            sampler=batches,
+            sampler=batches if batches.shuffle else FixedOrder(batches),
             batch_size=None,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
@@ -228,6 +241,8 @@ class LineDataModule(lightning.LightningDataModule):
     def _loader(self, split: Split, *, shuffle: bool = False) -> "LineLoader":
         assert self.charset is not None, "setup() first"
         trainer = self.trainer
+        if self._overfits:
+            split, shuffle = "train", False
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         batches = self._batches(split, shuffle, rank, world_size)
         if trainer and shuffle:
@@ -240,6 +255,11 @@ class LineDataModule(lightning.LightningDataModule):
             position=lambda: trainer.fit_loop.batch_idx + 1 if trainer else 0,
             num_workers=self.num_workers,
         )
+
+    @property
+    def _overfits(self) -> bool:
+        """Whether the trainer is to learn a few batches by heart (``trainer.overfit_batches``)."""
+        return bool(getattr(self.trainer, "overfit_batches", 0))
 
     def num_batches(self, world_size: int) -> int:
         """Return how many batches of an epoch each of so many processes trains on."""
@@ -270,7 +290,7 @@ class LineDataModule(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn pixels into ink; augment when training."""
         images, widths = to_ink(batch.images), batch.widths
-        if self.trainer is not None and self.trainer.training:
+        if self.trainer is not None and self.trainer.training and not self._overfits:
             generator = torch.Generator().manual_seed(batch.seed)
             images, widths = self.augment(images, widths, generator)
         return replace(batch, images=images, widths=widths)
