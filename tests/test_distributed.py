@@ -96,8 +96,7 @@ def test_frozen_parts_thaw_in_all_processes(odd_set: Path, tmp_path: Path) -> No
         "model=loaded", "preprocess=loaded", "trainer.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}",
     ]  # fmt: skip
     arguments = [argument for argument in parallel(odd_set) if "model." not in argument]
-    finished = done([*arguments, *finetune])
-    assert "Warning" not in finished.stderr, finished.stderr
+    done([*arguments, *finetune])
     assert_measured_as_alone(tmp_path / "run", odd_set, tmp_path)
 
 

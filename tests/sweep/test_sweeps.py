@@ -76,9 +76,9 @@ def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "ray"])
+@pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local"])
 def test_trials_side_by_side(launcher: str, small_set: Path, tmp_path: Path, needs: Callable[[str], None]) -> None:
-    needs(f"hydra_plugins.hydra_{launcher}_launcher")
+    needs(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
     done = sweep(
         small_set, tmp_path / "s", "seed=range(1,9)", "hydra.sweeper.num_trials=4", "hydra.sweeper.num_parallel=2",
         f"hydra/launcher={launcher}", *(["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []),
