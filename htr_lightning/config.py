@@ -40,6 +40,7 @@ class Config:
     resume: str | None = None
     early_stopping: int | None = None
     checkpoint_minutes: float = 10.0
+    compile: bool = False
     trial: str | None = None
     auxiliary_weight: float = 0.1
     licence: str = ""

@@ -24,6 +24,7 @@ from omegaconf import DictConfig
 
 from htr_lightning import folder
 from htr_lightning.checkpoint import Model
+from htr_lightning.compilation import MAX_SHAPES, compile_backbone
 from htr_lightning.config import ConfigError
 from htr_lightning.continuation import Continuation
 from htr_lightning.data.batch import to_ink
@@ -75,6 +76,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         seed=cfg.seed,
         progress=progress_bar,
     )
+    if cfg.compile and data.max_shapes is None:
+        data.max_shapes = MAX_SHAPES
     data.setup()
     model, movement = begin(cfg, stage, base, data)
     look_at(cfg, data)
@@ -107,6 +110,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     announce(cfg, data, model)
     if base:
         movement.log_table(cfg.optim.lr)
+    if cfg.compile:
+        compile_backbone(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
 
     if best.best_model_path:  # empty in a dry run (trainer=debug)

@@ -251,6 +251,24 @@ def test_one_batch_is_learnt_by_heart(small_set: Path, tmp_path: Path) -> None:
     assert run(cfg, tmp_path / "run")["val/cer"] == 0.0
 
 
+def test_without_a_compiler_training_goes_on(
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("No working C++ compiler found")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=1")
+    assert "compile: the compiler does not work here (No working C++ compiler found)" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_and_its_file_is_like_any_other(small_set: Path, tmp_path: Path) -> None:
+    scores = train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=2")
+    evaluate.main([str(tmp_path / "run"), "--data", str(small_set / "val.tsv"), "--out", str(tmp_path)])
+    assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(scores["val/cer"], abs=1e-6)
+
+
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:
     assert "val/cer" in train(small_set, tmp_path / "run", "+trainer.fast_dev_run=true")
 
