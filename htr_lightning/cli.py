@@ -5,12 +5,11 @@ import logging
 import os
 import sys
 import warnings
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, InstantiationException
+from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -118,17 +117,9 @@ def run_from(cfg: DictConfig) -> float | str | None:
     except (ConfigError, OmegaConfBaseException) as error:
         raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
 
-    import torch
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-    from htr_lightning.charset import CharsetError
-    from htr_lightning.continuation import SIGTERM_STATUS, CheckpointWriteError, PreemptedError
-    from htr_lightning.data.line import DataError
-    from htr_lightning.model_info import ModelFileError
+    from htr_lightning.endings import ending_of
     from htr_lightning.run import run
     from htr_lightning.sweep.trial import PrunedError
-    from htr_lightning.task import NonFiniteLossError
 
     OmegaConf.set_readonly(cfg, True)
     quieten()
@@ -138,41 +129,14 @@ def run_from(cfg: DictConfig) -> float | str | None:
         log.info("The trial was %s", error)
         record("pruned", str(error))
         return "pruned"
-    except (ConfigError, DataError, CharsetError, ModelFileError) as error:
-        raise SystemExit(f"The run stopped: {error}") from None
-    except NonFiniteLossError as error:
-        raise SystemExit(f"The run stopped: {error}. What led to it: {folder / 'non_finite'}") from None
-    except CheckpointWriteError as error:
-        raise SystemExit(f"The run stopped: {error}. Make room, then go on with resume={folder}") from None
-    except PreemptedError as error:
-        print(f"The run stopped: {error}. Go on with resume={folder}", file=sys.stderr)
-        raise SystemExit(SIGTERM_STATUS) from None
-    except SIGTERMException:
-        print(f"The run stopped: asked to (SIGTERM) while it measured. Go on with resume={folder}", file=sys.stderr)
-        raise SystemExit(SIGTERM_STATUS) from None
-    except BrokenProcessPool:
-        raise SystemExit(
-            "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
-            "use fewer with +loader.num_pack_workers=1"
-        ) from None
-    except MisconfigurationException as error:
-        raise SystemExit(f"The configuration cannot be run:\n  trainer: {error}") from None
-    except torch.OutOfMemoryError as error:
-        raise SystemExit(
-            f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); halve "
-            f"loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
-        ) from None
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except BaseException as error:
+        ending = ending_of(error, folder, cfg)
+        if ending is None:
             raise
-        raise SystemExit(
-            "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory; go on "
-            f"with fewer: resume={folder} ++loader.num_workers=0"
-        ) from None
-    except InstantiationException as error:
-        if isinstance(error.__cause__, ValueError):
-            raise SystemExit(f"The configuration cannot be run:\n  {error.__cause__}") from None
-        raise
+        if ending.status == 1:
+            raise SystemExit(ending.message) from None
+        print(ending.message, file=sys.stderr)
+        raise SystemExit(ending.status) from None
     return scores.get("val/cer")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,14 +19,19 @@ from htr_lightning.config import ConfigError
 from htr_lightning.files import PARTIAL
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-SIGTERM_STATUS = 128 + signal.SIGTERM
-"""Exit status of a run that was asked to stop, as shells report it."""
-
 log = logging.getLogger(__name__)
 
 
 class PreemptedError(Exception):
-    """The run was asked to stop (SIGTERM), and its state is kept; the message says where."""
+    """The run was asked to stop (SIGTERM, Ctrl-C), and its state is kept; the message says where.
+
+    Attributes:
+        status: of the process, as shells report signals.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CheckpointWriteError(OSError):
@@ -36,28 +42,30 @@ class Continuation(Checkpoint):
     """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
 
     It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
-    process gets SIGTERM, which ends the run. A run that goes on from it takes the same steps as one that never
-    stopped: the loader goes on with the same batch (`htr_lightning.data.module.TrainLoader`). With several
-    processes, all of them stop after the same step, whichever got the signal.
+    process gets SIGTERM or Ctrl-C, which end the run after the step it is in. A run that goes on from it takes the same
+    steps as one that never stopped: the loader goes on with the same batch (`htr_lightning.data.module.LineLoader`).
+    With several processes, all of them stop after the same step, whichever got the signal.
 
     Args:
         folder: of the checkpoints.
         every_minutes: between two writings in an epoch.
 
     Raises:
-        PreemptedError: from within ``Trainer.fit``, after SIGTERM.
+        PreemptedError: from within ``Trainer.fit``, after SIGTERM or Ctrl-C.
         CheckpointWriteError: from within ``Trainer.fit``.
     """
 
     def __init__(self, folder: Path, every_minutes: float) -> None:
         self.folder, self.every_s = folder, 60 * every_minutes
-        self._asked_to_stop = self._epoch_ends = False
+        self._epoch_ends = False
+        self._signal: signal.Signals | None = None
         self._kept_at = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to SIGTERM in place of Lightning, which would stop without keeping anything."""
+        """Listen to signals in place of Lightning, which would stop without keeping anything."""
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._stop)  # Lightning puts the handler of before back when it ends
+            for asked in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
         self._kept_at = time.monotonic()
 
     def on_train_batch_end(
@@ -70,7 +78,7 @@ class Continuation(Checkpoint):
     ) -> None:
         """Keep the state in the middle of an epoch, but not between a step and the validation that belongs to it."""
         due = time.monotonic() - self._kept_at >= self.every_s
-        stop, due = self._anywhere(trainer, self._asked_to_stop, due)
+        stop, due = self._anywhere(trainer, self._signal is not None, due)
         if not (stop or due) or not between_steps(trainer, batch_idx):
             return
         self._keep(trainer)
@@ -84,7 +92,7 @@ class Continuation(Checkpoint):
             self._keep(trainer)
         finally:
             self._epoch_ends = False
-        if any(self._anywhere(trainer, self._asked_to_stop)):
+        if any(self._anywhere(trainer, self._signal is not None)):
             self._end(trainer)
 
     def on_save_checkpoint(
@@ -101,7 +109,10 @@ class Continuation(Checkpoint):
         batches["is_last_batch"] = False
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        self._asked_to_stop = True
+        self._signal = signal.Signals(signum)
+        if signum == signal.SIGINT:
+            print("Stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _keep(self, trainer: lightning.Trainer) -> None:
         self._kept_at = time.monotonic()
@@ -122,7 +133,10 @@ class Continuation(Checkpoint):
                 partial.unlink(missing_ok=True)
 
     def _end(self, trainer: lightning.Trainer) -> None:
-        raise PreemptedError(f"asked to stop (SIGTERM) after step {trainer.global_step}; {self.folder / LAST} is kept")
+        asked = self._signal or signal.SIGTERM  # of another process
+        raise PreemptedError(
+            f"asked to stop ({asked.name}) after step {trainer.global_step}; {self.folder / LAST} is kept", 128 + asked
+        )
 
     @staticmethod
     def _anywhere(trainer: lightning.Trainer, *here: bool) -> Sequence[bool]:

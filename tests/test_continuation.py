@@ -125,17 +125,20 @@ def last_weights_equal(a: Path, b: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_sigterm_is_a_sentence_and_a_status(small_set: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("asked", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_being_asked_to_stop_is_a_sentence_and_a_status(
+    asked: signal.Signals, status: int, small_set: Path, tmp_path: Path
+) -> None:
     settings = ["trainer.max_epochs=500", "+trainer.limit_val_batches=0"]
     folder = tmp_path / "run"
     process = subprocess.Popen(
         command(small_set, *settings, f"hydra.run.dir={folder}"), stderr=subprocess.PIPE, text=True
     )
     wait_for(folder / "checkpoints" / "last.ckpt", process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(asked)
     errors = process.communicate(timeout=60)[1]
-    assert process.returncode == 143 and "Traceback" not in errors
-    assert re.search(r"The run stopped: asked to stop \(SIGTERM\) after step \d+; .*last.ckpt is kept", errors)
+    assert process.returncode == status and "Traceback" not in errors
+    assert re.search(rf"The run stopped: asked to stop \({asked.name}\) after step \d+; .*last.ckpt is kept", errors)
     assert f"resume={folder}" in errors
 
 

@@ -1,0 +1,78 @@
+"""What a run says that cannot go on, and with which status it ends."""
+
+import errno
+import signal
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig
+
+from htr_lightning.charset import CharsetError
+from htr_lightning.config import ConfigError
+from htr_lightning.continuation import CheckpointWriteError, PreemptedError
+from htr_lightning.data.line import DataError
+from htr_lightning.model_info import ModelFileError
+from htr_lightning.task import NonFiniteLossError
+
+
+class Ending(NamedTuple):
+    """How a run ends.
+
+    Attributes:
+        message: what happened, and the remedy.
+        status: of the process.
+    """
+
+    message: str
+    status: int = 1
+
+
+def ending_of(error: BaseException, folder: Path, cfg: DictConfig) -> Ending | None:
+    """Return how a run ends for an error that its user can do something about; None for one of the program's own.
+
+    Args:
+        error: that `htr_lightning.run.run` raised.
+        folder: of the run.
+        cfg: of the run.
+    """
+    go_on = f"resume={folder}"
+    match error:
+        case PreemptedError():
+            return Ending(f"The run stopped: {error}. Go on with {go_on}", error.status)
+        case SIGTERMException():
+            stopped = "The run stopped: asked to stop (SIGTERM) while it measured"
+            return Ending(f"{stopped}. Go on with {go_on}", 128 + signal.SIGTERM)
+        case NonFiniteLossError():
+            return Ending(f"The run stopped: {error}. What led to it: {folder / 'non_finite'}")
+        case CheckpointWriteError():
+            return Ending(f"The run stopped: {error}. Make room, then go on with {go_on}")
+        case ConfigError() | DataError() | CharsetError() | ModelFileError():
+            return Ending(f"The run stopped: {error}")
+        case BrokenProcessPool():
+            return Ending(
+                "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
+                "use fewer with +loader.num_pack_workers=1"
+            )
+        case torch.OutOfMemoryError():
+            return Ending(
+                f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); halve "
+                f"loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')}) and go on with {go_on}"
+            )
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            where = error.filename or folder
+            return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). Make room; then {go_on}")
+        case RuntimeError() if "DataLoader worker" in str(error):
+            return Ending(
+                "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory; go "
+                f"on with fewer: {go_on} ++loader.num_workers=0"
+            )
+        case MisconfigurationException():
+            return Ending(f"The configuration cannot be run:\n  trainer: {error}")
+        case InstantiationException() if isinstance(error.__cause__, ValueError):
+            return Ending(f"The configuration cannot be run:\n  {error.__cause__}")
+    return None
