@@ -1,5 +1,6 @@
 """What lets a stopped run go on as if it had not stopped: its whole state, kept while it trains."""
 
+import io
 import logging
 import signal
 import sys
@@ -13,10 +14,11 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config import ConfigError
-from htr_lightning.files import PARTIAL
+from htr_lightning.files import replacing
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 log = logging.getLogger(__name__)
@@ -36,6 +38,25 @@ class PreemptedError(Exception):
 
 class CheckpointWriteError(OSError):
     """The state of the run cannot be written; what was kept before is still there."""
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes checkpoints that appear whole or not at all; Lightning's own may be cut where the disk is full."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint; Lightning calls this.
+
+        Raises:
+            CheckpointWriteError: the folder cannot be written, or is full.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(Path(path)) as file:
+                file.write(content.getbuffer())
+        except OSError as error:
+            raise CheckpointWriteError(f"{path} cannot be written ({error.strerror or error})") from error
 
 
 class Continuation(Checkpoint):
@@ -118,19 +139,10 @@ class Continuation(Checkpoint):
         self._kept_at = time.monotonic()
         if getattr(trainer, "fast_dev_run", False):
             return
-        partial, last = self.folder / f".{LAST}{PARTIAL}", self.folder / LAST
-        try:
-            trainer.save_checkpoint(partial, weights_only=False)
-            if trainer.is_global_zero:
-                if last.exists():
-                    last.replace(self.folder / PREVIOUS)
-                partial.replace(last)  # Lightning ignores a folder that refuses the file; this does not
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CheckpointWriteError(f"{last} cannot be written ({reason})") from error
-        finally:
-            if trainer.is_global_zero:
-                partial.unlink(missing_ok=True)
+        last = self.folder / LAST
+        if trainer.is_global_zero and last.exists():
+            last.replace(self.folder / PREVIOUS)
+        trainer.save_checkpoint(last, weights_only=False)
 
     def _end(self, trainer: lightning.Trainer) -> None:
         asked = self._signal or signal.SIGTERM  # of another process

@@ -26,7 +26,7 @@ from htr_lightning import folder
 from htr_lightning.checkpoint import Model
 from htr_lightning.compilation import MAX_SHAPES, compile_backbone
 from htr_lightning.config import ConfigError
-from htr_lightning.continuation import Continuation
+from htr_lightning.continuation import Continuation, WholeCheckpoints
 from htr_lightning.data.batch import to_ink
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.confidence import Calibrator, Observed
@@ -97,6 +97,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
+    trainer.strategy.checkpoint_io = WholeCheckpoints()
     task = RecognitionTask(
         model,
         data.charset,
