@@ -1,0 +1,250 @@
+"""Where the time of a training step goes, and how far it is from what the machine could do; see README.md.
+
+    python experiments/benchmark_training/measure.py [--model crnn_small] [--device cpu] [--compile]
+
+Needs HTR_DATA (copiste). Writes result-MODEL-DEVICE.json and .md beside this file. Every figure is the median of
+several repetitions in one process; other work on the machine should rest.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from htr_lightning.compilation import compile_backbone
+from htr_lightning.config import compose_config
+from htr_lightning.data.batch import Batch, to_ink
+from htr_lightning.data.module import LineDataModule
+from htr_lightning.run import build, keep_cpu_kernels
+from htr_lightning.task import RecognitionTask
+
+HERE = Path(__file__).parent
+REPETITIONS, STEPS = 5, 40
+
+
+def timed(work: Callable[[], object], device: str) -> float:
+    """Return the seconds that a piece of work takes, on the device as well."""
+    wait(device)
+    start = time.perf_counter()
+    work()
+    wait(device)
+    return time.perf_counter() - start
+
+
+def wait(device: str) -> None:
+    """Wait for the device."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def machine(device: str) -> dict[str, float]:
+    """Measure what the machine can do: multiplications of large matrices (GFLOP/s), copies (GB/s, read and written)."""
+    size = 8192 if device == "cuda" else 2048
+    rates: dict[str, float] = {}
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
+        seconds = [timed(lambda a=a, b=b: a @ b, device) for _ in range(8)]  # type: ignore[misc]
+        rates[f"{name}_gflop_per_s"] = 2 * size**3 / statistics.median(seconds[2:]) / 1e9
+    a = torch.rand(2**28 // 4 if device == "cuda" else 2**26, device=device)
+    b = torch.empty_like(a)
+    seconds = [timed(lambda: b.copy_(a), device) for _ in range(8)]
+    rates["copy_gb_per_s"] = 2 * 4 * len(a) / statistics.median(seconds[2:]) / 1e9
+    return rates
+
+
+def work_of(model: nn.Module, image: torch.Tensor) -> dict[str, float]:
+    """Count what a forward pass does with a line.
+
+    FLOPs (a multiplication and an addition are two) by kind of layer, and bytes of features that it writes and reads
+    again in 16 bits.
+    """
+    flops: dict[str, float] = defaultdict(float)
+    moved = 0.0
+
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        nonlocal moved
+        result = output[0] if isinstance(output, tuple) else output
+        moved += 2 * 2 * result.numel()
+        if isinstance(layer, nn.Conv2d | nn.Conv1d):
+            per_output = 2 * layer.weight[0].numel()
+            flops["convolution"] += per_output * result.numel()
+        elif isinstance(layer, nn.Linear):
+            flops["linear"] += 2 * layer.in_features * result.numel()
+        elif isinstance(layer, nn.LSTM):
+            frames = inputs[0].shape[0] * inputs[0].shape[1]
+            flops["lstm"] += 2 * frames * sum(p.numel() for name, p in layer.named_parameters() if "weight" in name)
+
+    kinds = (nn.Conv2d, nn.Conv1d, nn.Linear, nn.LSTM, nn.BatchNorm2d)
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, kinds)]
+    with torch.no_grad():
+        model(image)
+    for hook in hooks:
+        hook.remove()
+    return {**{f"{name}_mflop": value / 1e6 for name, value in flops.items()}, "features_mb": moved / 1e6}
+
+
+class Steps:
+    """Training steps as `RecognitionTask` takes them, each part under a clock of its own."""
+
+    def __init__(self, data: LineDataModule, task: RecognitionTask, device: str, dtype: torch.dtype) -> None:
+        self.data, self.task, self.device, self.dtype = data, task, device, dtype
+        self.optimizer, _ = task.optim.build(task.model, 1000)
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches without end."""
+        while True:
+            yield from self.data.train_dataloader()
+
+    def run(self, batches: Iterator[Batch], num_steps: int) -> tuple[int, float]:
+        """Take steps; return lines and seconds."""
+        lines, began = 0, time.perf_counter()
+        for _ in range(num_steps):
+            lines += self.step(batches)
+        wait(self.device)
+        return lines, time.perf_counter() - began
+
+    def step(self, batches: Iterator[Batch]) -> int:
+        """Take a step; return its lines."""
+        with self.clock("load"):
+            batch = next(batches)
+        with self.clock("augment"):
+            images = to_ink(batch.images.to(self.device))
+            images, widths = self.data.augment(images, batch.widths, torch.Generator().manual_seed(batch.seed))
+        model = self.task.model
+        with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
+            with self.clock("cnn"):
+                channels_last = images.contiguous(memory_format=torch.channels_last)
+                features = model.backbone(channels_last).amax(dim=2)
+            with self.clock("lstm and heads"):
+                auxiliary = model.auxiliary_head(features).transpose(1, 2)
+                sequence, _ = model.rnn(model.dropout(features.permute(2, 0, 1)))
+                scores = model.head(model.dropout(sequence)).transpose(0, 1)
+        moved = Batch(images, widths, batch.targets, batch.target_lengths, batch.ids, batch.texts, batch.seed)
+        with self.clock("loss"):
+            loss = self.task._loss(scores, moved) + self.task.auxiliary_weight * self.task._loss(auxiliary, moved)
+        with self.clock("backward"):
+            loss.backward()
+        with self.clock("optimiser"):
+            torch.nn.utils.clip_grad_norm_(model.parameters(), self.task.optim.clip_norm or 1e9)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+        return len(batch)
+
+    def clock(self, name: str) -> "Clock":
+        """Return a clock for a part of the step."""
+        return Clock(self.seconds[name], self.device)
+
+
+class Clock:
+    """Adds the time of a block to a list."""
+
+    def __init__(self, seconds: list[float], device: str) -> None:
+        self.seconds, self.device = seconds, device
+
+    def __enter__(self) -> None:
+        wait(self.device)
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        wait(self.device)
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure a model on a device."""
+    keep_cpu_kernels()
+    device: str = options.device
+    accelerator = "gpu" if device == "cuda" else "cpu"
+    root = Path(os.environ.get("HTR_DATA", "data")) / "copiste"
+    cfg = compose_config(
+        ["+experiment=copiste", f"model={options.model}", f"dataset.root={root}", f"trainer.accelerator={accelerator}"]
+    )
+    data: LineDataModule = build(cfg.loader)(
+        source=build(cfg.dataset), preprocess=build(cfg.preprocess), augment=build(cfg.augment), seed=1
+    )
+    if options.pixels_per_batch:
+        data.pixels_per_batch = options.pixels_per_batch
+    data.setup()
+    assert data.charset is not None
+    model = build(cfg.model)(data.charset.num_classes)
+    width = int(data.packed["train"].widths.mean())
+    work = work_of(model, torch.rand(1, 1, model.height_px, width))
+    model.to(device).train()
+    task = RecognitionTask(model, data.charset, build(cfg.optim), auxiliary_weight=cfg.auxiliary_weight)
+    dtype = torch.bfloat16 if "bf16" in str(cfg.trainer.precision) else torch.float32
+    if options.compile:
+        compile_backbone(model)
+    steps = Steps(data, task, device, dtype)
+    batches = steps.batches()
+    steps.run(batches, options.warm_up)
+    steps.seconds.clear()
+    rates = []
+    for _ in range(REPETITIONS):
+        lines, seconds = steps.run(batches, STEPS)
+        rates.append(lines / seconds)
+        print(f"{rates[-1]:.1f} lines/s", flush=True)
+    total = sum(map(sum, steps.seconds.values()))
+    rate = machine(device)
+    gflop = 3 * sum(value for name, value in work.items() if name.endswith("mflop")) / 1e3
+    peak = rate["bfloat16_gflop_per_s" if dtype == torch.bfloat16 else "float32_gflop_per_s"]
+    floor_ms = 1000 * max(gflop / peak, 3 * work["features_mb"] / 1000 / rate["copy_gb_per_s"])
+    return {
+        "model": options.model,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "threads": torch.get_num_threads(),
+        "precision": str(cfg.trainer.precision),
+        "compiled": options.compile,
+        "pixels_per_batch": data.pixels_per_batch,
+        "mean_width_px": width,
+        "lines_per_second": statistics.median(rates),
+        "lines_per_second_of_each_repetition": rates,
+        "share_of_step": {name: sum(values) / total for name, values in steps.seconds.items()},
+        "work_of_a_line": work,
+        "machine": rate,
+        "floor_ms_per_line": floor_ms,
+        "ms_per_line": 1000 / statistics.median(rates),
+        "times_the_floor": 1000 / statistics.median(rates) / floor_ms,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Write what was found as Markdown."""
+    rows = [
+        ("training", f"{found['lines_per_second']:.1f} lines/s, {found['ms_per_line']:.1f} ms a line"),
+        *((f"of it: {name}", f"{share:.0%}") for name, share in found["share_of_step"].items()),
+        ("a line (forward)", ", ".join(f"{k.replace('_', ' ')} {v:.1f}" for k, v in found["work_of_a_line"].items())),
+        ("the machine", ", ".join(f"{k.replace('_', ' ')} {v:.0f}" for k, v in found["machine"].items())),
+        ("floor of a line, forward and backward", f"{found['floor_ms_per_line']:.2f} ms"),
+        ("measured, as a multiple of the floor", f"{found['times_the_floor']:.1f}"),
+    ]
+    head = f"{found['model']} on {found['device']}, {found['precision']}{', compiled' if found['compiled'] else ''}"
+    return f"| {head} | |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="crnn_small")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--pixels-per-batch", type=int)
+    parser.add_argument("--warm-up", type=int, default=120, help="steps before the clock starts")
+    options = parser.parse_args()
+    found = measured(options)
+    name = f"result-{options.model}-{options.device}{'-compiled' if options.compile else ''}"
+    (HERE / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
+    (HERE / f"{name}.md").write_text(table(found))
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
