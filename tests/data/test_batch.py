@@ -110,3 +110,13 @@ def test_collate_pads_with_paper_and_encodes() -> None:
     assert batch.target_lengths.tolist() == [2, 1]  # the unknown "?" is no target, but stays in the text
     assert charset.decode(batch.targets.tolist()) == "abé"
     assert batch.texts == ["ab?", "é"] and batch.seed == 5 and len(batch) == 2
+
+
+def test_an_epoch_goes_on_after_the_batches_it_has_had() -> None:
+    batches = sampler(np.full(40, 100), shuffle=True, max_lines=4, seed=3)
+    batches.set_epoch(2)
+    whole = list(batches)
+    batches.go_on(2, 3)
+    assert len(batches) == len(whole) and list(batches) == whole[3:] == list(batches)
+    batches.set_epoch(3)
+    assert len(list(batches)) == len(whole)
