@@ -117,6 +117,8 @@ def run_from(cfg: DictConfig) -> float | str | None:
     except (ConfigError, OmegaConfBaseException) as error:
         raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
 
+    from lightning.pytorch.utilities import rank_zero_only
+
     from htr_lightning.endings import ending_of
     from htr_lightning.run import run
     from htr_lightning.sweep.trial import PrunedError
@@ -130,9 +132,12 @@ def run_from(cfg: DictConfig) -> float | str | None:
         record("pruned", str(error))
         return "pruned"
     except BaseException as error:
-        ending = ending_of(error, folder, cfg)
+        sweeps = HydraConfig.get().mode == RunMode.MULTIRUN
+        ending = ending_of(error, folder, cfg, sweeps=sweeps)
         if ending is None:
             raise
+        if getattr(rank_zero_only, "rank", 0):  # the first process speaks; one that Lightning started must not fail
+            raise SystemExit(0 if _num_started_together() == 1 else ending.status) from None
         if ending.status == 1:
             raise SystemExit(ending.message) from None
         print(ending.message, file=sys.stderr)
@@ -164,10 +169,11 @@ def refuse_sweep_over_devices(cfg: DictConfig) -> None:
         ConfigError: a sweep in this process, over runs on several devices.
     """
     sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    if sweep and cfg.trainer.get("devices", 1) != 1 and "spawn" not in str(cfg.trainer.get("strategy", "")):
+    several = [key for key in ("devices", "num_nodes") if cfg.trainer.get(key, 1) != 1]
+    if sweep and several:
         raise ConfigError(
-            f"trainer.devices: {cfg.trainer.devices} in a sweep; use 1, or +trainer.strategy=ddp_spawn, or run the "
-            "configurations one by one"
+            f"trainer.{several[0]}: {cfg.trainer[several[0]]} in a sweep; use 1, and let trials run side by side "
+            "(hydra/launcher=joblib, submitit_slurm, ray), or run the configurations one by one"
         )
 
 
@@ -204,6 +210,7 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
         if key in groups() or key.startswith("~"):
             raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('~')}; override single values only")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+    saved["trial"] = None  # a trial that is trained further is none of its sweep's any more
     for name in map(str, cfg):
         if name not in saved:  # it is newer than the run
             saved[name] = cfg[name]

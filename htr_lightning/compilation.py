@@ -7,31 +7,36 @@ import torch
 from htr_lightning.model.recognizer import CRNN
 
 MAX_SHAPES = 8
-"""Widths of batches of a compiled network, where the configuration does not say."""
+"""Widths of batches for a compiled network, where the configuration does not say: kernels are chosen for each."""
 
 log = logging.getLogger(__name__)
 
 
-def compile_backbone(model: CRNN) -> bool:
-    """Let the convolutions be compiled (TorchInductor) when they are first used; the LSTM gains nothing from it.
+def compiler_works(accelerator: str) -> bool:
+    """Whether TorchInductor can compile here: on a CPU it needs a C++ compiler, on a GPU Triton.
 
-    One kernel serves batches of every width and size. Where the compiler does not work (it needs a C++ compiler on a
-    CPU, Triton on a GPU), the network stays as it is and a warning says so; where it fails at a part later, that part
-    runs uncompiled.
+    A warning says why not.
 
-    Returns:
-        Whether it will be compiled.
+    Args:
+        accelerator: as the trainer's configuration names it.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     try:
-        torch.compile(_probe)(torch.ones(8, device=device))
+        torch.compile(_probe)(torch.ones(8, device="cuda" if gpu else "cpu"))
     except Exception as error:  # whatever the compiler and its tools raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         log.warning("compile: the compiler does not work here (%s); training goes on without", reason)
         return False
-    torch._dynamo.config.suppress_errors = True
-    model.backbone.compile(dynamic=True)
     return True
+
+
+def compile_backbone(model: CRNN) -> None:
+    """Let the convolutions be compiled when they are first used; the LSTM gains nothing from it.
+
+    What the compiler cannot compile runs as it is, and torch warns of it.
+    """
+    torch._dynamo.config.suppress_errors = True
+    model.backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
 
 
 def _probe(x: torch.Tensor) -> torch.Tensor:

@@ -180,6 +180,8 @@ def validate(cfg: DictConfig) -> None:
         problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
     if not root.get("checkpoint_minutes", 1) >= 0:
         problems.append(f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 keeps every step")
+    if root.get("trainer", {}).get("limit_val_batches") in (0, 0.0):
+        problems.append("trainer.limit_val_batches: 0 leaves nothing to choose the best weights by; give 1 or more")
     if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
         problems.append("trainer.max_epochs: -1 (endless) gives the schedule no length; set trainer.max_steps too")
     problems += _problems(root, "")

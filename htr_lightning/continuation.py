@@ -2,6 +2,7 @@
 
 import io
 import logging
+import pickle
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -41,14 +42,17 @@ class CheckpointWriteError(OSError):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints that appear whole or not at all; Lightning's own may be cut where the disk is full."""
+    """Writes checkpoints that appear whole or not at all; Lightning's own may be cut where the disk is full.
+
+    Attributes:
+        error: why one could not be written. It is not raised at once, when other processes are waiting for this one,
+            but by `Continuation`, in all of them.
+    """
+
+    error: CheckpointWriteError | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint; Lightning calls this.
-
-        Raises:
-            CheckpointWriteError: the folder cannot be written, or is full.
-        """
+        """Write a checkpoint; Lightning calls this in the first process."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
         try:
@@ -56,31 +60,65 @@ class WholeCheckpoints(TorchCheckpointIO):
             with replacing(Path(path)) as file:
                 file.write(content.getbuffer())
         except OSError as error:
-            raise CheckpointWriteError(f"{path} cannot be written ({error.strerror or error})") from error
+            self.error = CheckpointWriteError(f"{path} cannot be written ({error.strerror or error})")
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights with the lowest CER on val; a run whose folder was moved still knows which they are.
+
+    Args:
+        folder: of the checkpoints.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "best", monitor="val/cer", mode="min", enable_version_counter=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state over into the folder of now."""
+        before, now = str(state_dict["dirpath"]), str(self.dirpath)
+        moved = {
+            key: value.replace(before, now) if isinstance(value, str) else value for key, value in state_dict.items()
+        }
+        moved["best_k_models"] = {path.replace(before, now): k for path, k in state_dict["best_k_models"].items()}
+        super().load_state_dict(moved)
 
 
 class Continuation(Checkpoint):
     """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
 
     It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
-    process gets SIGTERM or Ctrl-C, which end the run after the step it is in. A run that goes on from it takes the same
-    steps as one that never stopped: the loader goes on with the same batch (`htr_lightning.data.module.LineLoader`).
-    With several processes, all of them stop after the same step, whichever got the signal.
+    process gets SIGTERM or Ctrl-C, which end the run after the step it is in, or the validation that belongs to it.
+    A run that goes on from it takes the same steps as one that never stopped: the loader goes on with the same batch
+    (`htr_lightning.data.module.LineLoader`). With several processes, all of them stop after the same step, whichever
+    got the signal.
 
     Args:
         folder: of the checkpoints.
         every_minutes: between two writings in an epoch.
+        writer: of the checkpoints.
+        begun_from: the checkpoint that the run goes on from, if any.
 
     Raises:
         PreemptedError: from within ``Trainer.fit``, after SIGTERM or Ctrl-C.
         CheckpointWriteError: from within ``Trainer.fit``.
     """
 
-    def __init__(self, folder: Path, every_minutes: float) -> None:
-        self.folder, self.every_s = folder, 60 * every_minutes
-        self._epoch_ends = False
+    def __init__(
+        self, folder: Path, every_minutes: float, writer: WholeCheckpoints, begun_from: Path | None = None
+    ) -> None:
+        self.folder, self.every_s, self.writer = folder, 60 * every_minutes, writer
+        self._last_is_sound = begun_from == folder / LAST
+        self._epoch_ends = self._stopped_early = False
         self._signal: signal.Signals | None = None
         self._kept_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return whether early stopping has ended the run, which Lightning does not keep."""
+        return {"stopped_early": self._stopped_early}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Know it again."""
+        self._stopped_early = state_dict["stopped_early"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Listen to signals in place of Lightning, which would stop without keeping anything."""
@@ -88,6 +126,8 @@ class Continuation(Checkpoint):
             for asked in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
         self._kept_at = time.monotonic()
+        if self._stopped_early:
+            trainer.should_stop = True
 
     def on_train_batch_end(
         self,
@@ -108,7 +148,7 @@ class Continuation(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the state after an epoch and its validation."""
-        self._epoch_ends = True
+        self._epoch_ends, self._stopped_early = True, trainer.should_stop
         try:
             self._keep(trainer)
         finally:
@@ -140,9 +180,17 @@ class Continuation(Checkpoint):
         if getattr(trainer, "fast_dev_run", False):
             return
         last = self.folder / LAST
-        if trainer.is_global_zero and last.exists():
+        self._refuse_what_is_not_written(trainer)
+        if trainer.is_global_zero and last.exists() and self._last_is_sound:
             last.replace(self.folder / PREVIOUS)
         trainer.save_checkpoint(last, weights_only=False)
+        self._refuse_what_is_not_written(trainer)
+        self._last_is_sound = True
+
+    def _refuse_what_is_not_written(self, trainer: lightning.Trainer) -> None:
+        """Raise what kept the first process from writing, in every process."""
+        if any(self._anywhere(trainer, self.writer.error is not None)):
+            raise self.writer.error or CheckpointWriteError(f"{self.folder} cannot be written by the first process")
 
     def _end(self, trainer: lightning.Trainer) -> None:
         asked = self._signal or signal.SIGTERM  # of another process
@@ -196,10 +244,16 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 
 def unreadable(path: Path) -> str | None:
-    """Return why a checkpoint cannot be read, or None."""
+    """Return how a checkpoint is damaged, or None.
+
+    Raises:
+        ConfigError: it cannot be read for another reason.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive makes torch raise
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    except OSError as error:
+        raise ConfigError(f"resume: {path} cannot be read ({error.strerror or error})") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        return str(error).splitlines()[0] if str(error) else "it is empty"
     missing = {"state_dict", "loops", "optimizer_states", "htr_lightning"} - set(state)
     return f"it lacks {', '.join(sorted(missing))}" if missing else None

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from htr_lightning.charset import CharsetError
 from htr_lightning.config import ConfigError
-from htr_lightning.continuation import CheckpointWriteError, PreemptedError
+from htr_lightning.continuation import LAST, CheckpointWriteError, PreemptedError
 from htr_lightning.data.line import DataError
 from htr_lightning.model_info import ModelFileError
 from htr_lightning.task import NonFiniteLossError
@@ -32,44 +32,51 @@ class Ending(NamedTuple):
     status: int = 1
 
 
-def ending_of(error: BaseException, folder: Path, cfg: DictConfig) -> Ending | None:
+def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool = False) -> Ending | None:
     """Return how a run ends for an error that its user can do something about; None for one of the program's own.
 
     Args:
         error: that `htr_lightning.run.run` raised.
         folder: of the run.
         cfg: of the run.
+        sweeps: whether the run is one of many.
     """
-    go_on = f"resume={folder}"
+    kept = (folder / "checkpoints" / LAST).is_file()
+    go_on = f"Go on with resume={folder}" if kept else "Nothing is kept yet; start it anew"
+    if sweeps:
+        go_on = f"The same command with hydra.sweep.dir={folder.parent} and resume=auto goes on with the sweep"
+    if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+        error = error.__context__  # Lightning ends with status 1 and without a word
     match error:
         case PreemptedError():
-            return Ending(f"The run stopped: {error}. Go on with {go_on}", error.status)
+            return Ending(f"The run stopped: {error}. {go_on}", error.status)
+        case KeyboardInterrupt():
+            return Ending(f"The run stopped: Ctrl-C. {go_on}", 128 + signal.SIGINT)
         case SIGTERMException():
-            stopped = "The run stopped: asked to stop (SIGTERM) while it measured"
-            return Ending(f"{stopped}. Go on with {go_on}", 128 + signal.SIGTERM)
+            return Ending(f"The run stopped: asked to stop (SIGTERM) while it measured. {go_on}", 128 + signal.SIGTERM)
         case NonFiniteLossError():
             return Ending(f"The run stopped: {error}. What led to it: {folder / 'non_finite'}")
         case CheckpointWriteError():
-            return Ending(f"The run stopped: {error}. Make room, then go on with {go_on}")
+            return Ending(f"The run stopped: {error}. {go_on}")
         case ConfigError() | DataError() | CharsetError() | ModelFileError():
             return Ending(f"The run stopped: {error}")
         case BrokenProcessPool():
             return Ending(
                 "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
-                "use fewer with +loader.num_pack_workers=1"
+                "use fewer with ++loader.num_pack_workers=1"
             )
         case torch.OutOfMemoryError():
             return Ending(
-                f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); halve "
-                f"loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')}) and go on with {go_on}"
+                f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); start a new run with "
+                f"half of loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
             )
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             where = error.filename or folder
-            return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). Make room; then {go_on}")
+            return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
         case RuntimeError() if "DataLoader worker" in str(error):
             return Ending(
-                "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory; go "
-                f"on with fewer: {go_on} ++loader.num_workers=0"
+                "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory. "
+                f"{go_on}, with fewer of them: ++loader.num_workers=0"
             )
         case MisconfigurationException():
             return Ending(f"The configuration cannot be run:\n  trainer: {error}")

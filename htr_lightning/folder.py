@@ -126,6 +126,7 @@ def start(cfg: DictConfig, folder: Path, data: LineDataModule) -> dict[str, Any]
     try:
         if cfg.resume and (folder / "run.json").is_file():
             before = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            before.pop("end", None)  # of a run that goes on for longer
             provenance = before | {"resumed": [*before.get("resumed", []), provenance]}
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         write_json(folder / "run.json", provenance)

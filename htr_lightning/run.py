@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     EMAWeightAveraging,
     LearningRateMonitor,
-    ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -24,9 +23,9 @@ from omegaconf import DictConfig
 
 from htr_lightning import folder
 from htr_lightning.checkpoint import Model
-from htr_lightning.compilation import MAX_SHAPES, compile_backbone
+from htr_lightning.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.config import ConfigError
-from htr_lightning.continuation import Continuation, WholeCheckpoints
+from htr_lightning.continuation import BestCheckpoint, Continuation, WholeCheckpoints
 from htr_lightning.data.batch import to_ink
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.confidence import Calibrator, Observed
@@ -76,8 +75,10 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         seed=cfg.seed,
         progress=progress_bar,
     )
-    if cfg.compile and data.max_shapes is None:
+    compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
+    if compiles and data.max_shapes is None:
         data.max_shapes = MAX_SHAPES
+        log.info("compile: batches have at most %d widths (loader.max_shapes)", MAX_SHAPES)
     data.setup()
     model, movement = begin(cfg, stage, base, data)
     look_at(cfg, data)
@@ -87,8 +88,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     if checkpoint:
         folder.refuse_other_data(path, checkpoint, info)
     checkpoints = path / "checkpoints"
-    best = ModelCheckpoint(checkpoints, "best", monitor="val/cer", mode="min", enable_version_counter=False)
-    last = Continuation(checkpoints, cfg.checkpoint_minutes)
+    writer, best = WholeCheckpoints(), BestCheckpoint(checkpoints)
+    last = Continuation(checkpoints, cfg.checkpoint_minutes, writer, checkpoint)
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
@@ -97,7 +98,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
-    trainer.strategy.checkpoint_io = WholeCheckpoints()
+    trainer.strategy.checkpoint_io = writer
     task = RecognitionTask(
         model,
         data.charset,
@@ -111,7 +112,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     announce(cfg, data, model)
     if base:
         movement.log_table(cfg.optim.lr)
-    if cfg.compile:
+    if compiles:
         compile_backbone(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
 

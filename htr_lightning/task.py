@@ -85,7 +85,7 @@ class RecognitionTask(lightning.LightningModule):
         total = loss
         if frames.auxiliary is not None:
             total = loss + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
-        if not torch.isfinite(total):
+        if not self._everywhere(torch.isfinite(total)):
             raise NonFiniteLossError(
                 f"the loss is {total.item()} at step {self.global_step}, epoch {self.current_epoch}; lines of the "
                 f"batch: {', '.join(batch.ids)}. Lower optim.lr, or use trainer.precision=32-true"
@@ -93,6 +93,13 @@ class RecognitionTask(lightning.LightningModule):
         self._count_infeasible(batch)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
+
+    def _everywhere(self, here: Tensor) -> bool:
+        """Whether it is so in all processes, which go on or stop together."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            everywhere = cast(Tensor, self.all_gather(here.float()))
+            return bool(everywhere.min() > 0)
+        return bool(here)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
         """Read a batch and count its errors; the hypotheses go to the callbacks."""

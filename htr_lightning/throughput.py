@@ -42,19 +42,21 @@ class Clock:
 class Throughput(Callback):
     """Logs ``lines_per_second`` and ``share_waiting``: ``train/...`` of each epoch, ``speed/...`` of the last steps.
 
-    Waiting is the time between the end of a step and the start of the next: loading, transfer to the device and
-    augmentation. With several processes the lines are those of all, as far as their steps take equally long. On a GPU,
-    ``speed/gpu_memory_gb`` is the most that torch has taken (gigabytes of 1e9 bytes), and ``speed/gpu_utilisation`` the
-    share of the last second in which it computed (where the package nvidia-ml-py is installed).
+    Waiting is the time between the end of a step and the start of the next: loading, transfer to the device,
+    augmentation, and what is written there, checkpoints included. With several processes the lines are those of all,
+    as far as their steps take equally long. On a GPU, ``speed/gpu_memory_gb`` is the most that torch has taken
+    (gigabytes of 1e9 bytes), and ``speed/gpu_utilisation`` the share of the last second in which it computed (where the
+    package nvidia-ml-py is installed).
     """
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clocks, also where a run goes on in the middle of an epoch."""
+        self._logged_at = -1
         self._epoch, self._now = Clock(), Clock()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clocks anew."""
-        self._epoch, self._now = Clock(), Clock()
+        """Start the epoch's clock anew."""
+        self._epoch = Clock()
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
@@ -74,9 +76,12 @@ class Throughput(Callback):
         """A step ends; log the figures of the last ones."""
         for clock in (self._epoch, self._now):
             clock.step_ends()
-        every = getattr(trainer, "log_every_n_steps", 0)
-        if not every or (batch_idx + 1) % every:
+        every = getattr(
+            trainer, "log_every_n_steps", 0
+        )  # of optimiser steps, counted as Lightning's loggers count them
+        if not every or trainer.global_step % every or trainer.global_step == self._logged_at:
             return
+        self._logged_at = trainer.global_step
         figures = self._now.figures() | _gpu_figures(trainer)
         self._now = Clock()
         for name, value in figures.items():

@@ -25,7 +25,9 @@ import htr_lightning.run
 from htr_lightning.config import ConfigError
 from htr_lightning.continuation import CheckpointWriteError, PreemptedError, last_checkpoint, unreadable
 from htr_lightning.data.batch import Batch
+from htr_lightning.data.line import DataError
 from htr_lightning.files import replacing
+from htr_lightning.folder import finished
 from htr_lightning.task import NonFiniteLossError, RecognitionTask
 
 
@@ -132,7 +134,7 @@ def last_weights_equal(a: Path, b: Path) -> bool:
 def test_being_asked_to_stop_is_a_sentence_and_a_status(
     asked: signal.Signals, status: int, small_set: Path, tmp_path: Path
 ) -> None:
-    settings = ["trainer.max_epochs=500", "+trainer.limit_val_batches=0"]
+    settings = ["trainer.max_epochs=500"]
     folder = tmp_path / "run"
     process = subprocess.Popen(
         command(small_set, *settings, f"hydra.run.dir={folder}"), stderr=subprocess.PIPE, text=True
@@ -187,6 +189,78 @@ def test_a_damaged_checkpoint_is_passed_over(
         (checkpoints / name).write_bytes(b"PK")
     with pytest.raises(ConfigError, match=r"last\.ckpt is damaged .*previous\.ckpt is damaged .*start anew"):
         last_checkpoint(folder)
+
+
+def test_a_damaged_checkpoint_does_not_displace_the_sound_one(
+    many_steps: Path, tmp_path: Path, stop_at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    stop_at(8, "KILL")
+    with pytest.raises(Stopped):
+        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, "checkpoint_minutes=0")
+    (folder / "checkpoints" / "last.ckpt").write_bytes(b"PK")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Stopped
+
+    stop_at(99, "KILL")
+    monkeypatch.setattr(lightning.Trainer, "save_checkpoint", killed)
+    with pytest.raises(Stopped):
+        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
+    assert last_checkpoint(folder) == folder / "checkpoints" / "previous.ckpt"
+
+
+def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ["trainer.max_epochs=50", *SMALL_BATCHES, "early_stopping=1", "optim.lr=1e-9"]
+    train(many_steps, tmp_path / "whole", *settings)
+
+    def killed(*_: Any) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(htr_lightning.run, "measure", killed)
+        with pytest.raises(Stopped):
+            train(many_steps, tmp_path / "run", *settings)
+    train(many_steps, tmp_path / "run", *settings, f"resume={tmp_path / 'run'}")
+    steps = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+        for folder in (tmp_path / "whole", tmp_path / "run")
+    ]
+    assert steps[0] == steps[1] < 350 and weights_equal(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_moved_run_knows_its_best_weights(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
+    settings = [*EPOCHS, *SMALL_BATCHES]
+    train(many_steps, tmp_path / "whole", *settings)
+    stop_at(16, "KILL")
+    with pytest.raises(Stopped):
+        train(many_steps, tmp_path / "here", *settings)
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    stop_at(99, "KILL")
+    train(many_steps, there, *settings, f"resume={there}")
+    assert weights_equal(tmp_path / "whole", there)
+    state = torch.load(there / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (path,) = [value["best_model_path"] for name, value in state.items() if "val/cer" in name]
+    assert path == str(there / "checkpoints" / "best.ckpt")
+
+
+def test_other_batches_in_the_middle_of_an_epoch_are_refused(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
+    folder = tmp_path / "run"
+    stop_at(9, "TERM")
+    with pytest.raises(PreemptedError):
+        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
+    with pytest.raises(DataError, match=r"in the middle of an epoch of 7 batches, and now there are 5; restore"):
+        train(many_steps, folder, *EPOCHS, "+loader.max_lines_per_batch=3", f"resume={folder}")
+
+
+def test_a_run_that_goes_on_for_longer_is_not_complete(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
+    folder = tmp_path / "run"
+    train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
+    assert finished(folder)
+    stop_at(24, "KILL")
+    with pytest.raises(Stopped):
+        train(many_steps, folder, "trainer.max_epochs=9", *SMALL_BATCHES, f"resume={folder}")
+    assert finished(folder) is None
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from(many_steps: Path, tmp_path: Path) -> None:
@@ -258,4 +332,4 @@ def test_a_loader_that_dies_is_a_sentence(small_set: Path, tmp_path: Path) -> No
             os.kill(int(worker), signal.SIGKILL)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and "Traceback" not in errors
-    assert f"go on with fewer: resume={folder} ++loader.num_workers=0" in " ".join(errors.split())
+    assert f"Go on with resume={folder}, with fewer of them: ++loader.num_workers=0" in " ".join(errors.split())

@@ -88,16 +88,48 @@ def test_sigterm_to_one_process_stops_all_and_they_go_on(odd_set: Path, tmp_path
     assert weights_equal(tmp_path / "whole", folder)
 
 
-def test_frozen_parts_thaw_in_all_processes(odd_set: Path, tmp_path: Path) -> None:
+ALIKE = """
+import hashlib, sys
+from pathlib import Path
+import htr_lightning.run
+from htr_lightning.config import compose_config
+from lightning.pytorch.callbacks import Callback
+
+class Digest(Callback):
+    def on_train_epoch_end(self, trainer, task):
+        weights = b"".join(p.detach().numpy().tobytes() for p in task.model.backbone.parameters())
+        name = f"digest-{trainer.current_epoch}-{trainer.global_rank}"
+        (folder / name).write_text(hashlib.sha256(weights).hexdigest())
+
+folder, usual = Path(sys.argv[1]), htr_lightning.run.callbacks
+htr_lightning.run.callbacks = lambda cfg, path: [*usual(cfg, path), Digest()]
+htr_lightning.run.run(compose_config(sys.argv[2:]), folder / "run")
+"""
+
+
+def test_frozen_parts_thaw_alike_in_all_processes(odd_set: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     done(command(odd_set, "trainer.max_epochs=1", f"hydra.run.dir={base}"))
     finetune = [
         "stage=finetune", f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.thaw_epoch.backbone=1",
-        "model=loaded", "preprocess=loaded", "trainer.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}",
+        "model=loaded", "preprocess=loaded", "trainer.max_epochs=3",
     ]  # fmt: skip
-    arguments = [argument for argument in parallel(odd_set) if "model." not in argument]
-    done([*arguments, *finetune])
-    assert_measured_as_alone(tmp_path / "run", odd_set, tmp_path)
+    (tmp_path / "alike.py").write_text(ALIKE)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+    arguments = [a for a in parallel(odd_set)[3:] if "model." not in a]
+    done([*torchrun, str(tmp_path / "alike.py"), str(tmp_path), *arguments, *finetune])
+    digests = [[(tmp_path / f"digest-{epoch}-{rank}").read_text() for rank in range(2)] for epoch in range(3)]
+    assert all(first == second for first, second in digests)
+    assert len({first for first, _ in digests}) == 3  # frozen in the first epoch, then moving
+
+
+def test_a_full_disk_ends_all_processes_with_one_sentence(odd_set: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "checkpoints" / "best.ckpt").mkdir(parents=True)  # what cannot be replaced by a file
+    arguments = parallel(odd_set, "trainer.max_epochs=2", "resume=auto", f"hydra.run.dir={folder}")
+    failed = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
+    assert failed.returncode == 1 and failed.stderr.count("best.ckpt cannot be written") == 1
+    assert "Traceback" not in failed.stderr and "gloo" not in failed.stderr, failed.stderr
 
 
 def free_port() -> str:

@@ -192,7 +192,10 @@ def test_scores_are_those_of_the_exported_weights(small_set: Path, tmp_path: Pat
 def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
     sweep = ["seed=1,2", "trainer.devices=2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
     done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "trainer.devices: 2 in a sweep; use 1" in done.stdout + done.stderr
+    assert (
+        done.returncode == 1
+        and "trainer.devices: 2 in a sweep; use 1, and let trials run side by side" in done.stdout + done.stderr
+    )
 
 
 def test_a_run_folder_is_not_overwritten(small_set: Path, tmp_path: Path) -> None:
@@ -265,8 +268,12 @@ def test_without_a_compiler_training_goes_on(
 
 
 @pytest.mark.slow
-def test_a_compiled_network_trains_and_its_file_is_like_any_other(small_set: Path, tmp_path: Path) -> None:
+def test_a_compiled_network_trains_and_its_file_is_like_any_other(
+    small_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     scores = train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=2")
+    assert "does not work" not in caplog.text and "at most 8 widths" in caplog.text
     evaluate.main([str(tmp_path / "run"), "--data", str(small_set / "val.tsv"), "--out", str(tmp_path)])
     assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(scores["val/cer"], abs=1e-6)
 

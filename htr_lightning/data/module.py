@@ -29,6 +29,10 @@ class FixedOrder(SequentialSampler):
     def __init__(self, batches: WidthBatches) -> None:
         self.batches = batches
 
+    def set_epoch(self, epoch: int) -> None:
+        """Say which pass is next; Lightning calls this."""
+        self.batches.set_epoch(epoch)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self.batches)
 
@@ -61,10 +65,19 @@ class LineLoader(DataLoader[Batch]):
 
     def state_dict(self) -> dict[str, int]:
         """Return how far the epoch has come; Lightning puts it into checkpoints."""
-        return {"epoch": self._batches.epoch, "num_batches": self._position()}
+        return {"epoch": self._batches.epoch, "num_batches": self._position(), "of": len(self._batches)}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on from there; Lightning calls this where the checkpoint was made in the middle of an epoch."""
+        """Go on from there; Lightning calls this where the checkpoint was made in the middle of an epoch.
+
+        Raises:
+            DataError: the epoch is divided into other batches now.
+        """
+        if state["num_batches"] < state["of"] != len(self._batches):
+            raise DataError(
+                f"resume: the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
+                f"{len(self._batches)}; restore loader.pixels_per_batch and the number of processes, or start a new run"
+            )
         self._batches.go_on(state["epoch"], state["num_batches"])
 
 
@@ -241,7 +254,7 @@ class LineDataModule(lightning.LightningDataModule):
     def _loader(self, split: Split, *, shuffle: bool = False) -> "LineLoader":
         assert self.charset is not None, "setup() first"
         trainer = self.trainer
-        if self._overfits:
+        if self._overfits and split != "test":
             split, shuffle = "train", False
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         batches = self._batches(split, shuffle, rank, world_size)

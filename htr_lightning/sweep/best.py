@@ -16,11 +16,11 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
 
     Args:
         trial: that is done.
-        folder: of the sweep, under which the file is written.
+        folder: of the sweep, under which the file is written, unless there is a
         config_dir: where the sweep took more configurations from.
 
     Returns:
-        The file; ``--config-dir FOLDER +experiment=best`` runs it.
+        The file; ``--config-dir FOLDER +experiment=best`` runs it, with the folder above that of the file.
 
     Raises:
         ConfigError: the trial cannot be composed again from what is installed here.
@@ -29,10 +29,11 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     base = flat(composed([f"{group}={option}" for group, option in chosen.items()], config_dir))
     wanted = flat(OmegaConf.load(trial.folder / "config.yaml"))
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
-    path = folder / "experiment" / "best.yaml"
+    where = config_dir or folder  # beside the options that it names
+    path = where / "experiment" / "best.yaml"
     path.parent.mkdir(exist_ok=True)
     write_text(path, _text(trial, chosen, changed))
-    again = flat(composed(["+experiment=best"], folder)) if config_dir is None else wanted
+    again = flat(composed(["+experiment=best"], where))
     keys = (wanted.keys() | again.keys()) - set(IGNORED)
     differing = [key for key in keys if wanted.get(key) != again.get(key)]
     if differing:

@@ -32,7 +32,7 @@ class Sweeping(Protocol):
         ...
 
 
-def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) -> float | None:
+def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) -> float:
     """Run a study to its end, and say what was best.
 
     Args:
@@ -41,10 +41,10 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
         folder: of the sweep.
 
     Returns:
-        The lowest ``val/cer``; None where no trial came to an end.
+        The lowest ``val/cer``.
 
     Raises:
-        SystemExit: a setting is wrong, or Optuna is not installed.
+        SystemExit: a setting is wrong, Optuna is not installed, or no trial came to its end.
     """
     try:
         from htr_lightning.sweep import space, study
@@ -60,25 +60,31 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 
+    def watched(number: int) -> str:
+        return study.address(storage, number).replace("\\", "\\\\").replace("'", "\\'")
+
     def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
-        return [*fixed, *space.as_overrides(params), "resume=auto", f"trial='{study.address(storage, number)}'"]
+        return [*fixed, *space.as_overrides(params), "resume=auto", f"trial='{watched(number)}'"]
 
     for params in space.every_choice(drawn):
         sweeper.check(overrides_of(0, params))
-    study.sweep(
-        opened,
-        drawn,
-        overrides_of,
-        sweeper.launch,
-        num_trials=sweeper.num_trials,
-        num_parallel=sweeper.num_parallel,
-    )
+    try:
+        study.sweep(
+            opened,
+            drawn,
+            overrides_of,
+            sweeper.launch,
+            num_trials=sweeper.num_trials,
+            num_parallel=sweeper.num_parallel,
+        )
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
     done = [trial for trial in opened.trials if trial.value is not None and trial.state.name == "COMPLETE"]
     log.info("%d trials, %d of them to their end", len(opened.trials), len(done))
     if not done:
-        return None
+        raise SystemExit(f"No trial came to its end; python -m htr_lightning sweep-report {folder} says why")
     best = min(done, key=lambda trial: trial.value or 0.0)
     shown = ", ".join(space.as_overrides(best.params))
     log.info("The best, %d: val CER %.2f %% with %s", best.number, 100 * (best.value or 0.0), shown)
     log.info("All of them: python -m htr_lightning sweep-report %s", folder)
-    return best.value
+    return best.value or 0.0

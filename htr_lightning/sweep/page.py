@@ -39,7 +39,7 @@ def render_sweep(
             f"<p>{shown(note)}</p>" if note else "",
             figure("Every trial", "what it was given, from left to right, and its CER", _parallel(done, keys)),
             figure("Importance", "how much each value mattered for a low CER (PED-ANOVA)", _importance(shares)),
-            figure("CER on val", "of each validation, by epoch; dashed: trials that were ended", _curves(trials)),
+            figure("CER on val", "of each validation; dashed: trials that were ended", _curves(trials)),
             "<h2>Trials</h2>",
             _table(trials, keys),
             signature(),
@@ -110,7 +110,7 @@ def _curves(trials: Sequence[TrialRecord]) -> str:
     x = Scale(1, max(trial.curve[-1][0] for trial in drawn))
     most = min(1.0, max(cer for trial in drawn for _, cer in trial.curve))
     y = Scale(0, most, BOTTOM, TOP)
-    parts = [rule(LEFT, BOTTOM, WIDTH - RIGHT, BOTTOM), label(WIDTH - RIGHT, BOTTOM + 14, "epoch", "end")]
+    parts = [rule(LEFT, BOTTOM, WIDTH - RIGHT, BOTTOM), label(WIDTH - RIGHT, BOTTOM + 14, "validation", "end")]
     for share in (0, most / 2, most):
         parts.append(label(LEFT - 6, y(share) + 4, f"{100 * share:.0f} %", "end"))
     for epoch in dict.fromkeys((1, round(x.low + (WIDTH - RIGHT - LEFT) / x.factor))):
@@ -119,7 +119,7 @@ def _curves(trials: Sequence[TrialRecord]) -> str:
         points = " ".join(f"{x(epoch):.1f},{y(min(cer, most)):.1f}" for epoch, cer in trial.curve)
         kind = "best" if trial is drawn[0] and trial.state == "done" else "trial" if trial.state == "done" else "ended"
         parts.append(f'<polyline class="{kind}" points="{points}"><title>{trial.number}</title></polyline>')
-    return svg(BOTTOM + 22, parts, "CER on val by epoch")
+    return svg(BOTTOM + 22, parts, "CER on val by validation")
 
 
 def _table(trials: Sequence[TrialRecord], keys: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from htr_lightning.sweep.best import write_experiment
 from htr_lightning.sweep.importance import importance
 from htr_lightning.sweep.page import render_sweep
 from htr_lightning.sweep.table import text_table
-from htr_lightning.sweep.trials import read_trials, varied
+from htr_lightning.sweep.trials import TrialRecord, read_trials, varied
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,10 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
         keys = varied(trials)
         print(text_table(trials, keys))
-        note = ""
-        if trials[0].state == "done":
-            path = write_experiment(trials[0], folder, options.config_dir)
-            note = f"The best trial again: python -m htr_lightning --config-dir {folder} +experiment={path.stem}"
+        note = best_again(trials[0], folder, options.config_dir)
         write_text(
             folder / "report.html",
             render_sweep(folder.absolute().name, trials, keys, importance(trials, keys), note),
@@ -43,3 +40,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ConfigError, OSError) as error:
         raise SystemExit(str(error)) from None
     print(f"{note}\n{folder / 'report.html'}: written".lstrip())
+
+
+def best_again(best: TrialRecord, folder: Path, config_dir: Path | None) -> str:
+    """Write the best trial as an experiment, and say how it is run, or why it cannot be."""
+    if best.state != "done":
+        return ""
+    try:
+        path = write_experiment(best, folder, config_dir)
+    except ConfigError as error:
+        return str(error)
+    return f"The best trial again: python -m htr_lightning --config-dir {path.parent.parent} +experiment={path.stem}"

@@ -41,7 +41,13 @@ def divided(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDis
 
 
 def _distribution(override: Override) -> BaseDistribution:
-    value = override.value()
+    try:
+        return _distribution_of(override, override.value())
+    except ValueError as error:
+        raise ConfigError(f"{override.input_line}: cannot be drawn from ({error})") from None
+
+
+def _distribution_of(override: Override, value: Any) -> BaseDistribution:
     if isinstance(value, IntervalSweep):
         assert value.start is not None and value.end is not None
         log = "log" in value.tags
@@ -53,8 +59,8 @@ def _distribution(override: Override) -> BaseDistribution:
         if isinstance(value, RangeSweep) and choices and isinstance(value.step, int | float):
             numbers = [float(choice) for choice in choices]
             if all(isinstance(bound, int) for bound in (value.start, value.stop, value.step)):
-                return IntDistribution(int(numbers[0]), int(numbers[-1]), step=abs(int(value.step)))
-            return FloatDistribution(numbers[0], numbers[-1], step=abs(float(value.step)))
+                return IntDistribution(int(min(numbers)), int(max(numbers)), step=abs(int(value.step)))
+            return FloatDistribution(min(numbers), max(numbers), step=abs(float(value.step)))
         return CategoricalDistribution(choices)
     raise ConfigError(f"{override.input_line}: hydra/sweeper=study draws from choices, ranges and intervals only")
 

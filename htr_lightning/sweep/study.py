@@ -91,14 +91,34 @@ def sweep(
         launch: runs some at a time.
         num_trials: of the study, those of before, the pruned and the failed included.
         num_parallel: launched together.
+
+    Raises:
+        ConfigError: the study was begun with other choices.
     """
-    for frozen in study.get_trials(states=(TrialState.RUNNING,)):
-        log.info("Trial %d was stopped; it goes on", frozen.number)
-        _tell(study, [frozen], launch([overrides_of(frozen.number, frozen.params)], frozen.number))
+    for together in _neighbours(study.get_trials(states=(TrialState.RUNNING,)), num_parallel):
+        log.info("%s stopped; going on with it", ", ".join(f"Trial {frozen.number}" for frozen in together))
+        stopped = [overrides_of(frozen.number, frozen.params) for frozen in together]
+        _tell(study, together, launch(stopped, together[0].number))
     while (left := num_trials - len(study.trials)) > 0:
-        asked = [study.ask(dict(space)) for _ in range(min(left, num_parallel))]
+        try:
+            asked = [study.ask(dict(space)) for _ in range(min(left, num_parallel))]
+        except ValueError as error:
+            raise ConfigError(
+                f"hydra.sweep.dir: the study there was begun with other choices ({error}); use another folder"
+            ) from None
         batch = [overrides_of(trial.number, trial.params) for trial in asked]
         _tell(study, asked, launch(batch, asked[0].number))
+
+
+def _neighbours(trials: Sequence[FrozenTrial], most: int) -> list[list[FrozenTrial]]:
+    """Divide trials into groups that launchers can number: at most so many, without a gap."""
+    groups: list[list[FrozenTrial]] = []
+    for trial in trials:
+        if groups and len(groups[-1]) < most and groups[-1][-1].number + 1 == trial.number:
+            groups[-1].append(trial)
+        else:
+            groups.append([trial])
+    return groups
 
 
 def _tell(study: optuna.Study, trials: Sequence[Trial | FrozenTrial], values: Sequence[float | str | None]) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -29,19 +29,27 @@ class Report(Callback):
     """
 
     def __init__(self, trial: "Trial") -> None:
-        self.trial = trial
+        self.trial, self._reported = trial, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many validations were reported; Lightning puts it into checkpoints."""
+        return {"reported": self._reported}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self._reported = state_dict["reported"]
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Report, and ask whether to go on."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
-        hopeless = False
+        hopeless, number = False, self._reported
+        self._reported += 1
         if trainer.is_global_zero:
             known = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
-            step, cer = trainer.current_epoch, float(trainer.callback_metrics["val/cer"])
-            if step not in known:  # a run that goes on may validate a step again
-                self.trial.report(cer, step)
+            if number not in known:  # a run that goes on may validate a second time
+                self.trial.report(float(trainer.callback_metrics["val/cer"]), number)
             with contextlib.suppress(ValueError):
                 hopeless = self.trial.should_prune()
         if trainer.strategy.broadcast(hopeless):
-            raise PrunedError(f"ended after epoch {trainer.current_epoch + 1}, worse than others were by then")
+            raise PrunedError(f"ended after step {trainer.global_step}, worse than others were by then")

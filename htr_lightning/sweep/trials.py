@@ -29,7 +29,7 @@ class TrialRecord:
         choices: the options of the groups that it was composed of.
         scores: where it is done: ``val/cer``, a share, and more.
         minutes: from its start to its end; of a run that went on, of all its parts. NaN where unknown.
-        curve: ``val/cer`` of each validation, (epoch counted from 1, share).
+        curve: ``val/cer`` of each validation, (number counted from 1, share).
         message: why it failed or was ended.
     """
 
@@ -118,7 +118,7 @@ def _curve(folder: Path) -> list[tuple[int, float]]:
     for path in sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:])):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                if row.get("val/cer") and row.get("epoch"):
-                    found.setdefault(int(row["epoch"]) + 1, float(row["val/cer"]))
-    curve = sorted(found.items())
-    return curve[:-1] if finished(folder) else curve
+                if row.get("val/cer") and row.get("step"):
+                    found.setdefault(int(row["step"]), float(row["val/cer"]))
+    rates = [cer for _, cer in sorted(found.items())]
+    return list(enumerate(rates[:-1] if finished(folder) and len(rates) > 1 else rates, start=1))

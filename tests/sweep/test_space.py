@@ -43,3 +43,13 @@ def test_every_category_is_checked_once() -> None:
 def test_nothing_to_draw_or_a_pattern_is_refused(written: list[str]) -> None:
     with pytest.raises(ConfigError, match="hydra/sweeper=study"):
         parsed(*written)
+
+
+@pytest.mark.parametrize("written", ["a=interval(5,1)", "a=tag(log,interval(0,1e-2))"])
+def test_what_cannot_be_drawn_from_is_a_sentence(written: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be drawn from"):
+        parsed(written)
+
+
+def test_a_range_may_go_down() -> None:
+    assert parsed("a=range(10,1,-3)")[1] == {"a": IntDistribution(4, 10, step=3)}

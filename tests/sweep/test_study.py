@@ -1,13 +1,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from lightning.pytorch.trainer.states import TrainerFn
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from htr_lightning.config import ConfigError
-from htr_lightning.sweep.study import address, found, opened, sweep
+from htr_lightning.sweep.study import _neighbours, address, found, opened, sweep
+from htr_lightning.sweep.trial import Report
 
 SPACE = {"x": FloatDistribution(0, 1)}
 
@@ -59,6 +62,43 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path: Path, sampler: str) -> None:
     assert all(trial.state.name == "COMPLETE" for trial in study.trials)
     run(study, launch, 6)
     assert len(seen) == 7
+
+
+def test_other_choices_need_another_folder(tmp_path: Path) -> None:
+    def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        return [0.5] * len(batch)
+
+    for choices in (["a", "b"], ["a", "c"]):
+        study, space = open_study(tmp_path), {"x": CategoricalDistribution(choices)}
+        if "c" not in choices:
+            sweep(study, space, overrides_of, launch, num_trials=1, num_parallel=1)
+            continue
+        with pytest.raises(ConfigError, match=r"begun with other choices .*use another folder"):
+            sweep(study, space, overrides_of, launch, num_trials=2, num_parallel=1)
+
+
+def test_neighbours_go_on_together() -> None:
+    trials = [SimpleNamespace(number=number) for number in (1, 2, 3, 5, 6)]
+    groups = _neighbours(trials, 2)  # type: ignore[arg-type]
+    assert [[trial.number for trial in group] for group in groups] == [[1, 2], [3], [5, 6]]
+
+
+def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    study.ask(SPACE)
+    report = Report(found(address(f"sqlite:///{tmp_path / 'study.db'}", 0)))
+    trainer: Any = SimpleNamespace(
+        sanity_checking=False, state=SimpleNamespace(fn=TrainerFn.FITTING), is_global_zero=True, global_step=7,
+        callback_metrics={"val/cer": 0.5}, strategy=SimpleNamespace(broadcast=lambda verdict: verdict),
+    )  # fmt: skip
+    for _ in range(3):
+        report.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    again = Report(report.trial)
+    again.load_state_dict(report.state_dict() | {"reported": 2})
+    trainer.callback_metrics["val/cer"] = 0.4
+    again.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    again.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.4}
 
 
 def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ def write_trial(sweep: Path, number: int, cer: float | None, *overrides: str, pr
     folder = sweep / f"{number}-dev"
     (folder / "csv" / "version_0").mkdir(parents=True)
     said = ["resume=auto", *overrides]
-    rows = "".join(f"{epoch},{value}\n" for epoch, value in enumerate((1.0, (cer or 0.5) + 0.1, cer or 0.5)))
-    (folder / "csv" / "version_0" / "metrics.csv").write_text(f"epoch,val/cer\n{rows}")
+    rows = "".join(f"{step},{value}\n" for step, value in enumerate((1.0, (cer or 0.5) + 0.1, cer or 0.5)))
+    (folder / "csv" / "version_0" / "metrics.csv").write_text(f"step,val/cer\n{rows}")
     if cer is None or pruned:
         name, message = ("pruned", "ended after epoch 2") if pruned else ("failed", "optim: warmup <b>(2)</b>")
         (folder / f"{name}.json").write_text(json.dumps({"message": message, "overrides": said}))

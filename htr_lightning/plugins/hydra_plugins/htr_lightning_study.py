@@ -23,7 +23,8 @@ class StudySweeper(Sweeper):
         pruner: median, hyperband or none.
         prune_after: validations that every trial is given.
         seed: of the sampler.
-        storage: URL of the study's database; None for ``study.db`` in the sweep's folder.
+        storage: URL of the study's database; None for ``study.db`` in the sweep's folder. One sweep at a time may
+            use it.
     """
 
     def __init__(
