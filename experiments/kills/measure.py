@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 NUM_KILLS = 20
 RUNS, HERE = Path("runs/kills"), Path(__file__).parent
 SETTINGS = [
-    "dataset.num_train=200", "dataset.num_val=20", "dataset.num_test=20", "loader.pixels_per_batch=100_000",
+    "dataset.num_train=200", "+dataset.num_val=20", "+dataset.num_test=20", "loader.pixels_per_batch=100_000",
     "trainer.max_epochs=3", "checkpoint_minutes=0.02", "+optim.ema_decay=0.99", "resume=auto",
     "+trainer.enable_progress_bar=false",
 ]  # fmt: skip

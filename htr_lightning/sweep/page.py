@@ -56,13 +56,14 @@ def _parallel(done: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     step = (WIDTH - LEFT - RIGHT - 40) / max(1, len(axes) - 1)
     places: list[list[float]] = [[] for _ in done]
     parts: list[str] = []
+    words_of: list[str] = []  # drawn over the lines
     for number, key in enumerate(axes):
         x = LEFT + number * step
         values = [trial.overrides.get(key, "") for trial in done] if key in keys else [f"{t.cer:.6f}" for t in done]
         heights, marks = _axis(values)
         parts.append(rule(x, TOP, x, BOTTOM))
-        parts.append(label(x, TOP - 14, key.removeprefix("dataset.") if key in keys else key, "middle strong"))
-        parts += [label(x + 4, y + 4, words if key in keys else f"{100 * float(words):.2f} %") for y, words in marks]
+        words_of.append(label(x, TOP - 14, key.removeprefix("dataset.") if key in keys else key, "middle strong"))
+        words_of += [label(x + 4, y + 4, words if key in keys else f"{100 * float(words):.2f} %") for y, words in marks]
         for place, height in zip(places, heights, strict=True):
             place.append(height)
     for place, trial in reversed(list(zip(places, done, strict=True))):
@@ -70,7 +71,7 @@ def _parallel(done: Sequence[TrialRecord], keys: Sequence[str]) -> str:
         words = shown(f"{trial.number}: val CER {100 * trial.cer:.2f} %")
         kind = "best" if trial is done[0] else "trial"
         parts.append(f'<polyline class="{kind}" points="{points}"><title>{words}</title></polyline>')
-    return svg(BOTTOM + 16, parts, "Trials as lines over the values they were given")
+    return svg(BOTTOM + 16, [*parts, *words_of], "Trials as lines over the values they were given")
 
 
 def _axis(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
@@ -86,7 +87,7 @@ def _axis(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
     marked = dict.fromkeys((numbers.index(min(numbers)), numbers.index(max(numbers))))
     if len(set(numbers)) <= 5:
         marked = dict.fromkeys(numbers.index(number) for number in set(numbers))
-    return [scale(place) for place in seen], [(scale(seen[i]), f"{numbers[i]:.6g}") for i in marked]
+    return [scale(place) for place in seen], [(scale(seen[i]), f"{numbers[i]:.4g}") for i in marked]
 
 
 def _importance(shares: Mapping[str, float] | None) -> str:
@@ -110,7 +111,7 @@ def _curves(trials: Sequence[TrialRecord]) -> str:
     x = Scale(1, max(trial.curve[-1][0] for trial in drawn))
     most = min(1.0, max(cer for trial in drawn for _, cer in trial.curve))
     y = Scale(0, most, BOTTOM, TOP)
-    parts = [rule(LEFT, BOTTOM, WIDTH - RIGHT, BOTTOM), label(WIDTH - RIGHT, BOTTOM + 14, "validation", "end")]
+    parts = [rule(LEFT, BOTTOM, WIDTH - RIGHT, BOTTOM), label(WIDTH / 2, BOTTOM + 14, "validation", "middle")]
     for share in (0, most / 2, most):
         parts.append(label(LEFT - 6, y(share) + 4, f"{100 * share:.0f} %", "end"))
     for epoch in dict.fromkeys((1, round(x.low + (WIDTH - RIGHT - LEFT) / x.factor))):
