@@ -7,21 +7,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config import ConfigError
 from htr_lightning.files import replacing
 
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+LAST, PREVIOUS, _WRITTEN = "last.ckpt", "previous.ckpt", ".written.ckpt"
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +60,7 @@ class WholeCheckpoints(TorchCheckpointIO):
             with replacing(Path(path)) as file:
                 file.write(content.getbuffer())
         except OSError as error:
-            self.error = CheckpointWriteError(f"{path} cannot be written ({error.strerror or error})")
+            self.error = CheckpointWriteError(f"{Path(path).parent} cannot be written ({error.strerror or error})")
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -108,17 +108,9 @@ class Continuation(Checkpoint):
     ) -> None:
         self.folder, self.every_s, self.writer = folder, 60 * every_minutes, writer
         self._last_is_sound = begun_from == folder / LAST
-        self._epoch_ends = self._stopped_early = False
+        self._epoch_ends = False
         self._signal: signal.Signals | None = None
         self._kept_at = time.monotonic()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return whether early stopping has ended the run, which Lightning does not keep."""
-        return {"stopped_early": self._stopped_early}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Know it again."""
-        self._stopped_early = state_dict["stopped_early"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Listen to signals in place of Lightning, which would stop without keeping anything."""
@@ -126,8 +118,9 @@ class Continuation(Checkpoint):
             for asked in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
         self._kept_at = time.monotonic()
-        if self._stopped_early:
-            trainer.should_stop = True
+        watching = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
+        if any(callback.wait_count >= callback.patience for callback in watching):
+            trainer.should_stop = True  # early stopping ended the run before it was stopped; Lightning forgets that
 
     def on_train_batch_end(
         self,
@@ -148,7 +141,7 @@ class Continuation(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the state after an epoch and its validation."""
-        self._epoch_ends, self._stopped_early = True, trainer.should_stop
+        self._epoch_ends = True
         try:
             self._keep(trainer)
         finally:
@@ -179,12 +172,14 @@ class Continuation(Checkpoint):
         self._kept_at = time.monotonic()
         if getattr(trainer, "fast_dev_run", False):
             return
-        last = self.folder / LAST
+        written, last = self.folder / _WRITTEN, self.folder / LAST
         self._refuse_what_is_not_written(trainer)
-        if trainer.is_global_zero and last.exists() and self._last_is_sound:
-            last.replace(self.folder / PREVIOUS)
-        trainer.save_checkpoint(last, weights_only=False)
+        trainer.save_checkpoint(written, weights_only=False)
         self._refuse_what_is_not_written(trainer)
+        if trainer.is_global_zero:
+            if last.exists() and self._last_is_sound:
+                last.replace(self.folder / PREVIOUS)
+            written.replace(last)
         self._last_is_sound = True
 
     def _refuse_what_is_not_written(self, trainer: lightning.Trainer) -> None:
@@ -226,7 +221,7 @@ def last_checkpoint(folder: Path) -> Path | None:
         ConfigError: there are checkpoints, and none of them can be read.
     """
     damaged: list[str] = []
-    for path in _kept(folder):
+    for path in kept(folder):
         reason = unreadable(path)
         if reason is None:
             if damaged and getattr(rank_zero_only, "rank", 0) == 0:
@@ -238,9 +233,9 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def _kept(folder: Path) -> Iterator[Path]:
-    paths = (folder / "checkpoints" / name for name in (LAST, PREVIOUS))
-    return (path for path in paths if path.is_file())
+def kept(folder: Path) -> list[Path]:
+    """Return the states that a run folder holds, the newest first."""
+    return [path for name in (LAST, PREVIOUS) if (path := folder / "checkpoints" / name).is_file()]
 
 
 def unreadable(path: Path) -> str | None:

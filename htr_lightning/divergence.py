@@ -55,8 +55,6 @@ class Divergence(Callback):
                 torch.save(_step(trainer, pl_module, batch), file)
         except OSError as error:
             log.warning("%s: what led to the loss cannot be written (%s)", folder, error.strerror or error)
-            return
-        log.info("What led to the loss: %s", folder)
 
 
 def _step(trainer: lightning.Trainer, task: lightning.LightningModule, batch: Batch) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from omegaconf import DictConfig
 
 from htr_lightning.charset import CharsetError
 from htr_lightning.config import ConfigError
-from htr_lightning.continuation import LAST, CheckpointWriteError, PreemptedError
+from htr_lightning.continuation import CheckpointWriteError, PreemptedError, kept
 from htr_lightning.data.line import DataError
 from htr_lightning.model_info import ModelFileError
 from htr_lightning.task import NonFiniteLossError
+
+# A quota is no error of every system's.
+_UNWRITABLE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES)
 
 
 class Ending(NamedTuple):
@@ -41,8 +44,7 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
         cfg: of the run.
         sweeps: whether the run is one of many.
     """
-    kept = (folder / "checkpoints" / LAST).is_file()
-    go_on = f"Go on with resume={folder}" if kept else "Nothing is kept yet; start it anew"
+    go_on = f"Go on with resume={folder}" if kept(folder) else "Nothing is kept yet; start it anew"
     if sweeps:
         go_on = f"The same command with hydra.sweep.dir={folder.parent} and resume=auto goes on with the sweep"
     if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
@@ -55,7 +57,8 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
         case SIGTERMException():
             return Ending(f"The run stopped: asked to stop (SIGTERM) while it measured. {go_on}", 128 + signal.SIGTERM)
         case NonFiniteLossError():
-            return Ending(f"The run stopped: {error}. What led to it: {folder / 'non_finite'}")
+            evidence = folder / "non_finite"
+            return Ending(f"The run stopped: {error}" + (f". What led to it: {evidence}" if evidence.is_dir() else ""))
         case CheckpointWriteError():
             return Ending(f"The run stopped: {error}. {go_on}")
         case ConfigError() | DataError() | CharsetError() | ModelFileError():
@@ -70,7 +73,7 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
                 f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); start a new run with "
                 f"half of loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
             )
-        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        case OSError() if error.errno in _UNWRITABLE:
             where = error.filename or folder
             return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
         case RuntimeError() if "DataLoader worker" in str(error):

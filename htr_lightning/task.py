@@ -97,8 +97,9 @@ class RecognitionTask(lightning.LightningModule):
     def _everywhere(self, here: Tensor) -> bool:
         """Whether it is so in all processes, which go on or stop together."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            everywhere = cast(Tensor, self.all_gather(here.float()))
-            return bool(everywhere.min() > 0)
+            everywhere = here.float()
+            torch.distributed.all_reduce(everywhere, torch.distributed.ReduceOp.MIN)
+            return bool(everywhere > 0)
         return bool(here)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:

@@ -76,9 +76,8 @@ class Throughput(Callback):
         """A step ends; log the figures of the last ones."""
         for clock in (self._epoch, self._now):
             clock.step_ends()
-        every = getattr(
-            trainer, "log_every_n_steps", 0
-        )  # of optimiser steps, counted as Lightning's loggers count them
+        # Optimiser steps, counted as Lightning's loggers count them.
+        every = getattr(trainer, "log_every_n_steps", 0)
         if not every or trainer.global_step % every or trainer.global_step == self._logged_at:
             return
         self._logged_at = trainer.global_step

@@ -96,3 +96,11 @@ def needs() -> Callable[[str], None]:
             pytest.skip(f"{module} is not installed")
 
     return check
+
+
+@pytest.fixture
+def many_steps(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
+    """A data set that makes seven batches of an epoch."""
+    for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
+        root: Path = write_lines(texts(number, seed), split)
+    return root

@@ -1,34 +1,26 @@
 """A run that stops, however and whenever, goes on as if it had not."""
 
-import contextlib
-import errno
-import math
 import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import lightning
 import pytest
 import torch
-from conftest import texts
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from PIL import Image
+from lightning.pytorch.callbacks import Callback
 from test_run import command, train, weights_equal
 
 import htr_lightning.continuation
 import htr_lightning.run
 from htr_lightning.config import ConfigError
-from htr_lightning.continuation import CheckpointWriteError, PreemptedError, last_checkpoint, unreadable
-from htr_lightning.data.batch import Batch
+from htr_lightning.continuation import PreemptedError, kept, last_checkpoint, unreadable
 from htr_lightning.data.line import DataError
-from htr_lightning.files import replacing
 from htr_lightning.folder import finished
-from htr_lightning.task import NonFiniteLossError, RecognitionTask
 
 
 class Stopped(BaseException):
@@ -62,14 +54,6 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(htr_lightning.run, "callbacks", lambda cfg, path: [*usual(cfg, path), callback])
 
     return put
-
-
-@pytest.fixture
-def many_steps(write_lines: Any) -> Path:
-    """A data set that makes seven batches of an epoch."""
-    for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
-        root: Path = write_lines(texts(number, seed), split)
-    return root
 
 
 EPOCHS = ["trainer.max_epochs=3"]
@@ -159,9 +143,9 @@ def test_auto_begins_goes_on_and_ends(small_set: Path, tmp_path: Path) -> None:
     train(small_set, tmp_path / "whole", *settings)
     automatic = command(small_set, *settings, "resume=auto")
     folder = tmp_path / "runs" / "mine"
-    for kept in (folder / "run.json", folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "best.ckpt"):
+    for written in (folder / "run.json", folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "best.ckpt"):
         process = subprocess.Popen(automatic, cwd=tmp_path, stderr=subprocess.DEVNULL, text=True)
-        wait_for(kept, process)
+        wait_for(written, process)
         process.kill()
         process.wait()
     for said in ("Done: ", "it is complete; nothing is left to do"):
@@ -191,23 +175,16 @@ def test_a_damaged_checkpoint_is_passed_over(
         last_checkpoint(folder)
 
 
-def test_a_damaged_checkpoint_does_not_displace_the_sound_one(
-    many_steps: Path, tmp_path: Path, stop_at: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "run"
-    stop_at(8, "KILL")
+def test_a_damaged_checkpoint_does_not_displace_the_sound_one(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
+    folder, settings = tmp_path / "run", [*EPOCHS, *SMALL_BATCHES, "checkpoint_minutes=0"]
+    stop_at(9, "KILL")
     with pytest.raises(Stopped):
-        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, "checkpoint_minutes=0")
+        train(many_steps, folder, *settings)
     (folder / "checkpoints" / "last.ckpt").write_bytes(b"PK")
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise Stopped
-
-    stop_at(99, "KILL")
-    monkeypatch.setattr(lightning.Trainer, "save_checkpoint", killed)
+    stop_at(9, "KILL")  # goes on from step 7, keeps step 8, and is killed again
     with pytest.raises(Stopped):
-        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
-    assert last_checkpoint(folder) == folder / "checkpoints" / "previous.ckpt"
+        train(many_steps, folder, *settings, f"resume={folder}")
+    assert [unreadable(path) for path in kept(folder)] == [None, None]
 
 
 def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,67 +246,3 @@ def test_without_a_checkpoint_there_is_nothing_to_go_on_from(many_steps: Path, t
     with pytest.raises(ConfigError, match="ended before it kept anything; start it anew"):
         train(many_steps, tmp_path / "run", f"resume={tmp_path / 'run'}")
     train(many_steps, tmp_path / "run", "resume=auto", "trainer.max_epochs=1")
-
-
-def test_a_loss_that_is_no_number_leaves_evidence(
-    many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loss = RecognitionTask._loss
-
-    def infinite(task: RecognitionTask, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return loss(task, scores, batch) * (math.inf if task.global_step == 4 else 1)
-
-    monkeypatch.setattr(RecognitionTask, "_loss", infinite)
-    with pytest.raises(NonFiniteLossError, match="the loss is inf at step 4"):
-        train(many_steps, tmp_path / "run", *EPOCHS, *SMALL_BATCHES, "+model.dropout=0.0")
-    kept = torch.load(tmp_path / "run" / "non_finite" / "step.pt", weights_only=True)
-    assert kept["step"] == 4 and len(kept["batch"]["ids"]) == 2 and kept["optimizer_states"][0]["state"]
-    assert kept["batch"]["images"].dtype == torch.float32
-    model = {name.removeprefix("model."): value for name, value in kept["state_dict"].items() if "model." in name}
-    assert model["head.weight"].isfinite().all()
-    with Image.open(tmp_path / "run" / "non_finite" / "lines.png") as picture:
-        assert picture.size[1] > 2 * kept["batch"]["images"].shape[2]
-
-
-@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
-def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
-    name: str, many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "run"
-
-    @contextlib.contextmanager
-    def full(path: Path) -> Iterator[IO[bytes]]:
-        with replacing(path) as file:
-            if len(list(folder.glob("checkpoints/*.ckpt"))) == 2 and path.name == name:
-                file.write(b"half")
-                raise OSError(errno.ENOSPC, "No space left on device")
-            yield file
-
-    monkeypatch.setattr(htr_lightning.continuation, "replacing", full)
-    monkeypatch.setattr(ModelCheckpoint, "check_monitor_top_k", lambda *_: True)
-    with pytest.raises(CheckpointWriteError, match=rf"{name} cannot be written \(No space left on device\)"):
-        train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
-    names = {path.name for path in (folder / "checkpoints").iterdir()}
-    assert "best.ckpt" in names and names & {"last.ckpt", "previous.ckpt"} and len(names) == 2
-    assert all(unreadable(folder / "checkpoints" / name) is None for name in names)
-    monkeypatch.undo()
-    train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
-    train(many_steps, tmp_path / "whole", *EPOCHS, *SMALL_BATCHES)
-    assert last_weights_equal(tmp_path / "whole", folder)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker under /proc")
-def test_a_loader_that_dies_is_a_sentence(small_set: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    process = subprocess.Popen(
-        command(small_set, "trainer.max_epochs=500", "+loader.num_workers=1", f"hydra.run.dir={folder}"),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(folder / "checkpoints" / "last.ckpt", process)
-    for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        if b"resource_tracker" not in Path(f"/proc/{worker}/cmdline").read_bytes():
-            os.kill(int(worker), signal.SIGKILL)
-    errors = process.communicate(timeout=60)[1]
-    assert process.returncode == 1 and "Traceback" not in errors
-    assert f"Go on with resume={folder}, with fewer of them: ++loader.num_workers=0" in " ".join(errors.split())

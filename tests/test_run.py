@@ -189,15 +189,6 @@ def test_scores_are_those_of_the_exported_weights(small_set: Path, tmp_path: Pat
     assert scores["val/cer"] == pytest.approx(float(best), abs=1e-6)
 
 
-def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
-    sweep = ["seed=1,2", "trainer.devices=2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
-    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
-    assert (
-        done.returncode == 1
-        and "trainer.devices: 2 in a sweep; use 1, and let trials run side by side" in done.stdout + done.stderr
-    )
-
-
 def test_a_run_folder_is_not_overwritten(small_set: Path, tmp_path: Path) -> None:
     train(small_set, tmp_path / "run", "trainer.max_epochs=1")
     with pytest.raises(ConfigError, match="already holds a run; go on with it"):
@@ -256,28 +247,6 @@ def test_one_batch_is_learnt_by_heart(small_set: Path, tmp_path: Path) -> None:
     assert run(cfg, tmp_path / "run")["val/cer"] == 0.0
 
 
-def test_without_a_compiler_training_goes_on(
-    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("No working C++ compiler found")
-
-    monkeypatch.setattr(torch, "compile", broken)
-    train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=1")
-    assert "compile: the compiler does not work here (No working C++ compiler found)" in caplog.text
-
-
-@pytest.mark.slow
-def test_a_compiled_network_trains_and_its_file_is_like_any_other(
-    small_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    scores = train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=2")
-    assert "does not work" not in caplog.text and "at most 8 widths" in caplog.text
-    evaluate.main([str(tmp_path / "run"), "--data", str(small_set / "val.tsv"), "--out", str(tmp_path)])
-    assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(scores["val/cer"], abs=1e-6)
-
-
 def test_dry_run(small_set: Path, tmp_path: Path) -> None:
     assert "val/cer" in train(small_set, tmp_path / "run", "+trainer.fast_dev_run=true")
 
@@ -296,14 +265,6 @@ def test_checkpoints_say_what_the_model_is(small_set: Path, tmp_path: Path) -> N
         state = torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)
         info = state["htr_lightning"]
         assert info["preprocess"]["height_px"] == 32 and "b" in info["charset"]["characters"]
-
-
-def test_sweep(small_set: Path, tmp_path: Path) -> None:
-    sweep = ["seed=1,2", "+trainer.fast_dev_run=true", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
-    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    seeds = [json.loads(path.read_text())["seed"] for path in sorted((tmp_path / "sweep").glob("*/run.json"))]
-    assert seeds == [1, 2]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

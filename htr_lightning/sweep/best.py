@@ -12,15 +12,15 @@ from htr_lightning.sweep.trials import IGNORED, TrialRecord
 
 
 def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) -> Path:
-    """Write ``experiment/best.yaml``: the options that the trial was composed of, and what differs from theirs.
+    """Write an experiment: the options that the trial was composed of, and what differs from theirs.
+
+    It is ``experiment/best.yaml`` in the folder of the sweep. Where the sweep took more configurations from a folder of
+    the user's, it has to stand there, beside the options that it names, as ``experiment/best-SWEEP.yaml``.
 
     Args:
         trial: that is done.
-        folder: of the sweep, under which the file is written, unless there is a
+        folder: of the sweep.
         config_dir: where the sweep took more configurations from.
-
-    Returns:
-        The file; ``--config-dir FOLDER +experiment=best`` runs it, with the folder above that of the file.
 
     Raises:
         ConfigError: the trial cannot be composed again from what is installed here.
@@ -29,11 +29,15 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     base = flat(composed([f"{group}={option}" for group, option in chosen.items()], config_dir))
     wanted = flat(OmegaConf.load(trial.folder / "config.yaml"))
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
-    where = config_dir or folder  # beside the options that it names
-    path = where / "experiment" / "best.yaml"
+    where = config_dir or folder
+    path = where / "experiment" / ("best.yaml" if config_dir is None else f"best-{folder.absolute().name}.yaml")
     path.parent.mkdir(exist_ok=True)
     write_text(path, _text(trial, chosen, changed))
-    again = flat(composed(["+experiment=best"], where))
+    try:
+        again = flat(composed([f"+experiment={path.stem}"], where))
+    except ConfigError:
+        path.unlink()
+        raise
     keys = (wanted.keys() | again.keys()) - set(IGNORED)
     differing = [key for key in keys if wanted.get(key) != again.get(key)]
     if differing:

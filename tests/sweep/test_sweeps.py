@@ -89,3 +89,20 @@ def test_trials_side_by_side(launcher: str, small_set: Path, tmp_path: Path, nee
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(states(tmp_path / "s")) <= {"COMPLETE", "PRUNED"} and len(states(tmp_path / "s")) == 4
+
+
+def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
+    sweep = ["seed=1,2", "trainer.devices=2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
+    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
+    assert (
+        done.returncode == 1
+        and "trainer.devices: 2 in a sweep; use 1, and let trials run side by side" in done.stdout + done.stderr
+    )
+
+
+def test_sweep(small_set: Path, tmp_path: Path) -> None:
+    sweep = ["seed=1,2", "+trainer.fast_dev_run=true", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
+    done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seeds = [json.loads(path.read_text())["seed"] for path in sorted((tmp_path / "sweep").glob("*/run.json"))]
+    assert seeds == [1, 2]
