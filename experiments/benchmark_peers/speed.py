@@ -1,0 +1,89 @@
+"""How fast htr_lightning, kraken and PyLaia train on and read the same lines on this machine's cores; see README.md.
+
+    python experiments/benchmark_peers/speed.py KRAKEN PYLAIA [--repetitions 3]
+
+KRAKEN and PYLAIA are the virtual environments of the two. Needs HTR_DATA (copiste). Writes speed.json and speed.md.
+
+What is timed are whole commands, as a user types them. To leave out what they need for starting, each is run with less
+and with more to do, and the difference of the times is divided by the difference of the work. The systems take turns.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+from peers import RUNS, THREADS, Command, Kraken, Ours, PyLaia, System, lines_of, run
+
+HERE = Path(__file__).parent
+TRAIN_LINES, VAL_LINES = 64, 8
+
+
+def timed(command: Command) -> float:
+    """Run a command to its end; return the seconds it took."""
+    start = time.monotonic()
+    run(command)
+    return time.monotonic() - start
+
+
+def training(system: System, epochs: int) -> float:
+    """Train a new model; return the seconds."""
+    folder = RUNS / "speed" / system.name
+    shutil.rmtree(folder, ignore_errors=True)
+    system.prepare(folder)
+    return timed(system.training(epochs, validate=False))
+
+
+def main() -> None:
+    """Measure in turns, and write what was found after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kraken", type=Path, help="virtual environment of kraken")
+    parser.add_argument("pylaia", type=Path, help="virtual environment of PyLaia")
+    parser.add_argument("--repetitions", type=int, default=3)
+    options = parser.parse_args()
+    RUNS.mkdir(parents=True, exist_ok=True)
+    lines = lines_of("train", TRAIN_LINES), lines_of("val", VAL_LINES), lines_of("val", 500)
+    kraken, pylaia = options.kraken.absolute(), options.pylaia.absolute()
+    systems: list[System] = [Ours(*lines), Kraken(kraken, *lines), PyLaia(pylaia, *lines)]
+    rates: dict[str, dict[str, list[float]]] = {system.name: {"training": [], "reading": []} for system in systems}
+    for _ in range(options.repetitions):
+        for system in systems:
+            few, many = system.epochs
+            seconds = -training(system, few) + training(system, many)
+            rates[system.name]["training"].append((many - few) * TRAIN_LINES / seconds)
+            few, many = system.reads
+            seconds = -timed(system.reading(few)) + timed(system.reading(many))
+            rates[system.name]["reading"].append((many - few) / seconds)
+            print(system.name, {work: round(found[-1], 1) for work, found in rates[system.name].items()}, flush=True)
+        write(rates, {system.name: system.version() for system in systems})
+
+
+def write(rates: dict[str, dict[str, list[float]]], versions: dict[str, str]) -> None:
+    """Write the medians, and how many times as fast as the others the first system is."""
+    medians = {name: {work: statistics.median(found) for work, found in by.items()} for name, by in rates.items()}
+    ours, *others = medians
+    ratios = {
+        work: {other: medians[ours][work] / medians[other][work] for other in others}
+        for work in ("training", "reading")
+    }
+    summary = {
+        "versions": versions,
+        "threads": THREADS,
+        "lines_per_second": medians,
+        "times_as_fast": ratios,
+        "all": rates,
+    }
+    (HERE / "speed.json").write_text(json.dumps(summary, indent=2) + "\n")
+    rows = ["| | training, lines/s | reading, lines/s |", "|---|---|---|"]
+    for name, by in medians.items():
+        cells = [f"{by[work]:.1f}" for work in ("training", "reading")]
+        if name in others:
+            cells = [f"{cell} (1/{ratios[work][name]:.0f})" for cell, work in zip(cells, ratios, strict=True)]
+        rows.append(f"| {name} {versions[name]} | {' | '.join(cells)} |")
+    (HERE / "speed.md").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
