@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+import htr_lightning
+
 COMMANDS = {
     "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
     "compare": ("htr_lightning.evaluation.compare", "compare two models that were measured on the same lines"),
@@ -32,6 +34,8 @@ def main() -> None:
             raise SystemExit(130) from None
     elif arguments and arguments[0] in ("-h", "--help", "help"):
         print(help_text())
+    elif arguments == ["--version"]:
+        print(f"htr_lightning {htr_lightning.__version__}")
     elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
         print(f"There is no command {arguments[0]!r}.\n\n{help_text()}", file=sys.stderr)
         raise SystemExit(2)

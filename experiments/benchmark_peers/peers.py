@@ -130,8 +130,7 @@ class Ours(System):
 
     def cer(self, state: Path, val: Sequence[Line]) -> float:
         """Of what it reads."""
-        rows = run([*self.python, "predict", state, *(line.image for line in val)]).splitlines()
-        texts = [row.split("\t")[-1] for row in rows]
+        texts = run([*self.python, "predict", state, *(line.image for line in val)]).splitlines()
         return cer([line.text for line in val], texts)
 
 

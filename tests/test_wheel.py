@@ -1,0 +1,58 @@
+"""What a wheel holds: the package works from it alone, away from the repository."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import htr_lightning
+
+REPOSITORY = Path(__file__).parent.parent
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Build and unpack a wheel; return what runs ``python -m htr_lightning`` from it."""
+    wheels, site, work = (tmp_path_factory.mktemp(name) for name in ("wheels", "site", "work"))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(REPOSITORY)]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = wheels.glob("*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)], check=True)
+
+    assert (site / "hydra_plugins" / "htr_lightning_study.py").is_file()
+    assert not (site / "hydra_plugins" / "__init__.py").exists(), "it would hide the plugins of other packages"
+
+    def run(*arguments: str) -> str:
+        # Where the repository is installed to be edited, the wheel's folder must come before it.
+        code = (
+            f"import sys; sys.path.insert(0, {str(site)!r}); import htr_lightning.__main__ as m; "
+            f"assert m.__file__.startswith({str(site)!r}), m.__file__; m.main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=work, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_it_says_its_version(run: Run) -> None:
+    assert run("--version") == f"htr_lightning {htr_lightning.__version__}\n"
+
+
+def test_configurations_are_in_it(run: Run) -> None:
+    shown = run("+experiment=finetune_lines", "hydra/sweeper=study", "--cfg", "job")
+    assert "start_from: zoo:latin" in shown
+    assert "finetune_iam" in run("--help")
+
+
+def test_models_are_in_it(run: Run, tmp_path: Path) -> None:
+    listed = run("zoo")
+    assert {"zoo:latin", "zoo:latin-64"} <= set(listed.splitlines())
+    exported = tmp_path / "model.safetensors"
+    run("export", "zoo:latin", "--out", str(exported))
+    assert exported.is_file()
