@@ -127,3 +127,10 @@ def matched(true: list[NDArray[np.float64]], found: list[NDArray[np.float32]], p
         else:
             result.append(-1)
     return result
+
+
+def small_page(lines: int = 4, seed: int = 0) -> Drawn:
+    """A page of 800 x 900 px with one block of lines."""
+    drawn = blank(900, 800)
+    write(drawn, 100, 800, 150, lines, seed=seed)
+    return drawn
