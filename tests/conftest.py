@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 WORDS = ("bel", "ami", "le", "roi", "dit", "non", "et", "rit", "mal", "bon", "dada", "ciel")
 
+pytest_plugins = ["predict_pages.scans_read"]  # fixtures of several files of tests
+
 
 def typeset(text: str, height_px: int = 32) -> Image.Image:
     """Draw a text black on white."""

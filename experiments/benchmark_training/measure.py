@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from htr_lightning.compilation import compile_backbone
+from htr_lightning.compilation import MAX_SHAPES, compile_backbone
 from htr_lightning.config import compose_config
 from htr_lightning.data.batch import Batch, to_ink
 from htr_lightning.data.module import LineDataModule
@@ -173,6 +173,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     )
     if options.pixels_per_batch:
         data.pixels_per_batch = options.pixels_per_batch
+    if options.compile:
+        data.max_shapes = MAX_SHAPES  # as a run with compile=true does
     data.setup()
     assert data.charset is not None
     model = build(cfg.model)(data.charset.num_classes)

@@ -18,12 +18,12 @@ ALL = "alto,page,hocr,json,txt,pdf"
 Run = Callable[..., tuple[int, str, str]]
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path: Path, run: Run) -> None:
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     (scans / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
     (scans / "bad.pdf").write_bytes(b"%PDF-1.7 nothing")
     Image.new("L", (1, 1)).save(scans / "dot.png")
     (scans / "p1.xml").write_text("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><alto>&b;</alto>")
-    code, _, err = run(scans, "--out", tmp_path / "out", "--format", "txt", "--pages")
+    code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", "txt", "--pages")
     assert code == 1 and "1 page with 4 lines read; 4 problems, named above" in err
     for name in ("cut.jpg", "bad.pdf", "dot.png", "p1.xml"):
         assert sum(name in line for line in err.split("\n")) == 1, name
@@ -31,7 +31,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["p0.txt"]
 
 
-def test_a_document_with_a_page_that_cannot_be_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_with_a_page_that_cannot_be_read(
+    tmp_path: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages = [Image.fromarray(small_page(lines=2, seed=n).pixels) for n in range(3)]
     pages[0].save(tmp_path / "doc.pdf", save_all=True, append_images=pages[1:], resolution=100)
     read = Scan.read
@@ -43,52 +45,52 @@ def test_a_document_with_a_page_that_cannot_be_read(tmp_path: Path, run: Run, mo
 
     monkeypatch.setattr(Scan, "read", fails)
     out = tmp_path / "out"
-    code, _, err = run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    code, _, err = read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
     assert code == 1 and "page 2 is torn" in err and "doc.pdf: is not written, as page 2 could not be read" in err
     assert not (out / "doc.pdf").exists()
     monkeypatch.undo()
-    code, _, err = run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    code, _, err = read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
     assert code == 0 and "2 of 3 pages are there already" in err
     assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
     (out / "doc_0002.txt").unlink()
-    run(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
+    read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
     assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
 
 
-def test_a_document_and_an_image_of_one_name(tmp_path: Path, run: Run) -> None:
+def test_a_document_and_an_image_of_one_name(tmp_path: Path, read_scans: Run) -> None:
     image = Image.fromarray(small_page().pixels)
     image.save(tmp_path / "doc.png")
     image.save(tmp_path / "doc.pdf")
-    code, _, err = run(tmp_path, "--out", tmp_path / "out", "--format", "pdf")
+    code, _, err = read_scans(tmp_path, "--out", tmp_path / "out", "--format", "pdf")
     assert code == 1 and "would both be written to" in err and "doc.pdf; rename one" in err
 
 
-def test_a_layout_without_lines(scans: Path, tmp_path: Path, run: Run) -> None:
+def test_a_layout_without_lines(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(blank(900, 800).pixels).save(scans / "p0.png")
-    run(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto")
+    read_scans(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto")
     (tmp_path / "first" / "p0.xml").rename(scans / "p0.xml")
-    _, _, err = run(scans / "p0.png", "--out", tmp_path / "second", "--format", "txt")
+    _, _, err = read_scans(scans / "p0.png", "--out", tmp_path / "second", "--format", "txt")
     assert "p0.xml, has no lines; --find-lines looks for them" in err
 
 
-def test_a_page_on_its_side_is_noticed(tmp_path: Path, run: Run) -> None:
+def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(np.rot90(small_page(lines=6).pixels, 3)).save(tmp_path / "side.png")
-    _, _, err = run(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
+    _, _, err = read_scans(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
     assert "on its side; turn the image by 90 degrees (anticlockwise)" in err
 
 
-def test_pages_and_lines_together_are_refused(scans: Path, run: Run) -> None:
+def test_pages_and_lines_together_are_refused(scans: Path, read_scans: Run) -> None:
     Image.new("L", (900, 60), 255).save(scans / "line.png")
-    code, _, err = run(scans, "--format", "txt")
+    code, _, err = read_scans(scans, "--format", "txt")
     assert code == 2 and "2 images have the form of pages and 1 that of lines; say --pages or --lines" in err
 
 
-def test_nothing_is_written_where_nothing_is_read(tmp_path: Path, run: Run) -> None:
-    code, _, err = run(tmp_path / "typo.png", "--out", tmp_path / "out")
+def test_nothing_is_written_where_nothing_is_read(tmp_path: Path, read_scans: Run) -> None:
+    code, _, err = read_scans(tmp_path / "typo.png", "--out", tmp_path / "out")
     assert code == 1 and "typo.png: there is no such file" in err and not (tmp_path / "out").exists()
 
 
-def test_a_pdf_with_a_password(tmp_path: Path, run: Run) -> None:
+def test_a_pdf_with_a_password(tmp_path: Path, read_scans: Run) -> None:
     key = b"<" + b"ab" * 32 + b">"  # of no password in the world, so not of the empty one
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -102,13 +104,13 @@ def test_a_pdf_with_a_password(tmp_path: Path, run: Run) -> None:
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     ending = b"<< /Size 4 /Root 1 0 R /Encrypt 3 0 R /ID [<00><00>] >>\nstartxref\n%d\n%%%%EOF" % len(content)
     (tmp_path / "locked.pdf").write_bytes(content + b"xref\n0 4\n0000000000 65535 f \n" + table + b"trailer\n" + ending)
-    code, _, err = run(tmp_path / "locked.pdf", "--out", tmp_path / "out", "--format", "txt")
+    code, _, err = read_scans(tmp_path / "locked.pdf", "--out", tmp_path / "out", "--format", "txt")
     assert code == 1 and "is locked by a password; save a copy without one" in err
 
 
-def test_pages_without_writing_say_so(tmp_path: Path, run: Run) -> None:
+def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(blank(900, 800).pixels).save(tmp_path / "blank.png")
-    code, _, err = run(tmp_path / "blank.png", "--out", tmp_path / "out", "--format", ALL)
+    code, _, err = read_scans(tmp_path / "blank.png", "--out", tmp_path / "out", "--format", ALL)
     assert code == 0 and "blank.png: no writing was found on it" in err
     assert read_page(tmp_path / "out" / "blank.xml").lines == ()
 
@@ -128,26 +130,26 @@ def test_pages_without_writing_say_so(tmp_path: Path, run: Run) -> None:
     ],
 )
 def test_command_lines_that_contradict_themselves(
-    scans: Path, run: Run, arguments: tuple[str, ...], message: str
+    scans: Path, read_scans: Run, arguments: tuple[str, ...], message: str
 ) -> None:
-    code, _, err = run(scans / "p0.png", *arguments)
+    code, _, err = read_scans(scans / "p0.png", *arguments)
     assert code == 2 and message in err
 
 
-def test_two_pages_for_one_file(scans: Path, tmp_path: Path, run: Run) -> None:
+def test_two_pages_for_one_file(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(small_page().pixels).save(scans / "p0.jpg")
-    code, _, err = run(scans, "--out", tmp_path / "out", "--format", "txt")
+    code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", "txt")
     assert code == 1 and "would both be written to" in err and "p0.jpg" in err and "p0.png" in err
 
 
-def test_an_output_that_cannot_be_a_folder(scans: Path, tmp_path: Path, run: Run) -> None:
+def test_an_output_that_cannot_be_a_folder(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     (tmp_path / "out").write_text("a file")
-    code, _, err = run(scans, "--out", tmp_path / "out", "--format", "txt")
+    code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", "txt")
     assert code == 1 and "cannot be written" in err and "name another folder" in err
 
 
-def test_a_page_upside_down_is_noticed(tmp_path: Path, run: Run) -> None:
+def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     drawn = small_page(lines=6)
     Image.fromarray(drawn.pixels[::-1, ::-1]).save(tmp_path / "turned.png")
-    _, _, err = run(tmp_path / "turned.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
+    _, _, err = read_scans(tmp_path / "turned.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
     assert "upside down; turn the image by 180 degrees" in err

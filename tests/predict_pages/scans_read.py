@@ -1,3 +1,5 @@
+"""Pages and the command that reads them, as fixtures."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,8 @@ def scans(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
+def read_scans(capsys: pytest.CaptureFixture[str]) -> Run:
+    def read(*arguments: object) -> tuple[int, str, str]:
         code: Any = 0
         try:
             predict.main(["zoo:latin", *map(str, arguments)])
@@ -33,4 +35,4 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
             code, err = 1, err + code
         return int(code or 0), out, err
 
-    return run
+    return read
