@@ -34,6 +34,7 @@ class Style:
         paper_texture: strength of gradient, stains and grain of the paper; 1 is a scanned old letter.
         ruling: share of the lines on ruled or squared paper, 0..1.
         margin_px: largest empty border on any side.
+        block_capitals: share of the lines whose small letters have the form of capitals, 0..1.
     """
 
     height_px: int = 64
@@ -47,6 +48,7 @@ class Style:
     paper_texture: float = 0.0
     ruling: float = 0.0
     margin_px: int = 0
+    block_capitals: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,41 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     heights = size * style.baseline_wander * generator.standard_normal(num_words)
     # A hand that wanders also varies in size.
     growths = np.clip(generator.normal(0, style.baseline_wander, num_words), -0.2, 0.2)
+    small = _draw_small_capitals(style, generator)
     glyphs: list[tuple[_Glyph, int, int]] = []
     pen, word = 0.0, 0
     for i, char in enumerate(text):
         # Few sizes, so that glyphs come from the cache.
         word_size = round(size * (1 + _SIZE_STEP * round(growths[word] / _SIZE_STEP)))
-        glyphs.append((_glyph(face, word_size, char), round(pen), round(heights[word])))
-        advance = _advance(face, word_size, char, text[i + 1 : i + 2])
+        following = text[i + 1 : i + 2]
+        if small and (capital := _capital(char, face)):
+            char, following, letter_size = capital, "", round(small * word_size)
+        else:
+            letter_size = word_size
+        glyphs.append((_glyph(face, letter_size, char), round(pen), round(heights[word])))
+        advance = _advance(face, letter_size, char, following)
         if char == " ":
             word += 1
             # Some fonts join words by swashes into a narrow space, where no reader would see one.
             advance = max(advance * space, 0.65 * _advance(face, word_size, "n", ""))
         pen += max(advance + spacing, 1.0)
     return _compose(glyphs, size)
+
+
+def _draw_small_capitals(style: Style, generator: np.random.Generator) -> float:
+    """Draw whether a hand writes in block capitals: how high they are where small letters stand, 0 if it does not."""
+    if not style.block_capitals or generator.random() >= style.block_capitals:
+        return 0.0
+    return float(generator.choice((0.7, 0.8, 0.9, 1.0)))
+
+
+@lru_cache(maxsize=4096)
+def _capital(char: str, face: Face) -> str | None:
+    """Return the capital of a small letter that the font has, None for anything else."""
+    capital = char.upper()
+    if capital == char or len(capital) > 1 or capital not in coverage(face.path, frozenset(capital)):
+        return None
+    return capital
 
 
 def _compose(glyphs: list[tuple[_Glyph, int, int]], size_px: int) -> _Layout:

@@ -93,6 +93,8 @@ class Synthetic:
         paper_texture: strength of gradient, stains, grain and blur, 0 for plain white.
         ruling: share of the lines on ruled or squared paper, 0..1.
         margin_px: largest empty border on any side.
+        block_capitals: share of the lines whose small letters are written as capitals, high or less high, 0..1. Their
+            text keeps its small letters, as most editions transcribe such hands.
         seed: of texts, hands and pixels.
 
     Raises:
@@ -125,6 +127,7 @@ class Synthetic:
         paper_texture: float = 1.0,
         ruling: float = 0.3,
         margin_px: int = 10,
+        block_capitals: float = 0.0,
         seed: int = 1,
     ) -> None:
         self._num_lines: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
@@ -140,6 +143,7 @@ class Synthetic:
             paper_texture=paper_texture,
             ruling=ruling,
             margin_px=margin_px,
+            block_capitals=block_capitals,
         )
         self._lengths = (min_length, max_length)
         self._languages = tuple(languages)
@@ -258,6 +262,7 @@ class Synthetic:
             "paper_texture": (style.paper_texture, 0, 2),
             "ruling": (style.ruling, 0, 1),
             "margin_px": (style.margin_px, 0, 1000),
+            "block_capitals": (style.block_capitals, 0, 1),
             "seed": (self._seed, 0, 2**63 - 1),
         }
         for key, (value, low, high) in ranges.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("fontpkg")
 pytest.importorskip("wordfreq")
@@ -17,6 +18,10 @@ from htr_lightning.data.sources import fonts as fonts_module
 from htr_lightning.data.sources.fonts import Face, find_fonts
 from htr_lightning.data.sources.rendering import Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+
+
+def height_of_ink(image: NDArray[np.uint8]) -> int:
+    return int(np.ptp(np.flatnonzero((image < 128).any(axis=1))))
 
 
 class TestRendering:
@@ -74,6 +79,24 @@ class TestRendering:
         ink = written("a sauce ronce").image < 128
         rows = np.flatnonzero(ink.any(axis=1))
         assert rows[-1] - rows[0] < 0.6 * 64
+
+    def test_block_capitals_have_the_form_of_capitals(self) -> None:
+        full = height_of_ink(written("NOUS").image)
+        drawn = [written("nous", style=Style(block_capitals=1.0), seed=seed).image for seed in range(16)]
+        heights = {round(10 * height_of_ink(image) / full) for image in drawn}
+        assert heights == {7, 8, 9, 10}
+        assert max(image.shape for image in drawn) == written("NOUS").image.shape
+
+    def test_a_share_of_the_lines_is_in_block_capitals_and_keeps_its_text(self) -> None:
+        lines = Synthetic(**SMALL, block_capitals=0.5, seed=3).lines("train")
+        plain = Synthetic(**SMALL, seed=3).lines("train")
+        assert [line.text for line in lines] == [line.text for line in plain]
+        widths = [written("llll", style=Style(block_capitals=0.5), seed=seed).image.shape[1] for seed in range(40)]
+        assert 10 < widths.count(written("llll").image.shape[1]) < 30
+
+    def test_letters_without_a_capital_stay(self) -> None:
+        style = Style(block_capitals=1.0)
+        np.testing.assert_array_equal(written("ß 7,", style=style).image, written("ß 7,").image)
 
     def test_squares_and_rules_are_drawn(self) -> None:
         plain = written("mot").image
