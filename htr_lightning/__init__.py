@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from htr_lightning.api import Reader
     from htr_lightning.decode.decoder import Decoder
     from htr_lightning.page.segment import Segmenter
+    from htr_lightning.processor import Precision
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -30,6 +31,7 @@ def load(
     where: str | Path,
     device: str | None = None,
     *,
+    precision: "Precision" = "fp32",
     decoder: "Decoder | None" = None,
     segmenter: "Segmenter | None" = None,
 ) -> "Reader":
@@ -42,14 +44,15 @@ def load(
     Args:
         where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
+        precision: ``bf16`` is faster where the device has instructions for it.
         decoder: from frames to texts, such as `htr_lightning.decode.decoder.beam` makes; None for greedy decoding.
         segmenter: how lines are found on pages; None for the usual way.
 
     Raises:
         htr_lightning.model_info.ModelFileError: there is no model, or it cannot be used.
-        htr_lightning.recogniser.DeviceError: there is no such device.
+        htr_lightning.recogniser.DeviceError: there is no such device, or it has no such precision.
     """
     from htr_lightning.api import Reader
     from htr_lightning.recogniser import load_recogniser
 
-    return Reader(load_recogniser(where, device), str(where), decoder=decoder, segmenter=segmenter)
+    return Reader(load_recogniser(where, device, precision), str(where), decoder=decoder, segmenter=segmenter)

@@ -17,6 +17,7 @@ from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.files import replacing
 from htr_lightning.model.recognizer import CRNN, rebuild
 from htr_lightning.model_info import FORMAT, KEY, ModelFileError, ModelInfo, model_path, read_info
+from htr_lightning.processor import Precision, is_bf16_fast
 from htr_lightning.recogniser import DeviceError
 
 
@@ -31,6 +32,7 @@ class Model:
     charset: Charset
     preprocess: Preprocess
     info: ModelInfo
+    precision: Precision = "fp32"
 
     @property
     def device(self) -> torch.device:
@@ -59,7 +61,9 @@ class Model:
         torch.set_num_threads(1)  # of this thread; where other work is on the machine, several would stall
         try:
             ink = to_ink(torch.from_numpy(images)[:, None].to(self.device))
-            return np.asarray(self.network(ink).scores.float().cpu().numpy(), np.float32)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                scores = self.network(ink).scores
+            return np.asarray(scores.float().cpu().numpy(), np.float32)
         finally:
             torch.set_num_threads(before)
 
@@ -134,6 +138,17 @@ def device_named(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise DeviceError(f"--device {name}: not available here ({str(error).splitlines()[0]}); use cpu") from None
     return device
+
+
+def in_precision(model: Model, precision: Precision) -> Model:
+    """Return a model that computes so; its weights stay in fp32.
+
+    Raises:
+        DeviceError: the device has no fast bf16.
+    """
+    if precision == "bf16" and not is_bf16_fast(model.device.type):
+        raise DeviceError(f"--precision bf16: {model.device} has no instructions for it, and would be slower; use fp32")
+    return replace(model, precision=precision)
 
 
 def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:

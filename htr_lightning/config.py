@@ -22,6 +22,8 @@ from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from htr_lightning.processor import is_bf16_fast
+
 
 class ConfigError(ValueError):
     """The configuration names something that does not exist, or omits something needed."""
@@ -63,14 +65,12 @@ def _run_folder(resume: str | None, run_name: str, new: str) -> str:
 
 
 def _fastest_precision(accelerator: str) -> str:
-    """bf16 where the processor multiplies it faster than fp32, judged without running anything."""
+    """bf16 where it is multiplied faster than fp32."""
     import torch
 
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    fast = accelerator in ("auto", "cpu") and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    fast = fast and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return "bf16-mixed" if fast else "32-true"
+    gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    device_type = "cuda" if gpu else "cpu" if accelerator in ("auto", "cpu") else accelerator
+    return "bf16-mixed" if is_bf16_fast(device_type) else "32-true"
 
 
 def _batch_pixels(accelerator: str) -> int:

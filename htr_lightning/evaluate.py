@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.charset import printable
 from htr_lightning.decode.options import add_decoder_options, decoder_of
+from htr_lightning.processor import add_device_options
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             text_column=options.text_column,
             group_column=options.group_column,
         )
-        model = load_recogniser(options.model, options.device)
+        model = load_recogniser(options.model, options.device, options.precision)
     except DeviceError as error:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
@@ -76,7 +77,7 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html (scores, confusions, worst "
                         "lines, confidence), result.json, lines.tsv and confusions.png")  # fmt: skip
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_device_options(parser)
     add_decoder_options(parser)
     return parser
 

@@ -11,6 +11,7 @@ from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.options import add_decoder_options, decoder_of
 from htr_lightning.predict_pages import are_pages, read_pages, segmenter_of
+from htr_lightning.processor import add_device_options
 
 if TYPE_CHECKING:
     from htr_lightning.reader import Reading
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     try:
         lines = [] if pages else lines_of(options, parser)
-        model = load_recogniser(options.model, options.device)
+        model = load_recogniser(options.model, options.device, options.precision)
     except DeviceError as error:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
@@ -131,7 +132,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
                         "of them")  # fmt: skip
     parser.add_argument("--texts", type=Path, metavar="MANIFEST", help="the lines of a manifest (.tsv, .csv, .jsonl) "
                         "whose texts are known: find where their characters stand, instead of reading")  # fmt: skip
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_device_options(parser)
     add_decoder_options(parser)
     return parser
 

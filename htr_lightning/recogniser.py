@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.model_info import ModelFileError, ModelInfo, model_path
+from htr_lightning.processor import Precision
 
 
 class DeviceError(ValueError):
-    """A device that is not there; the message names it, the reason and the remedy."""
+    """A device that is not there, or cannot do what is asked; the message names it, the reason and the remedy."""
 
 
 class Recogniser(Protocol):
@@ -65,20 +66,27 @@ class Recogniser(Protocol):
         ...
 
 
-def load_recogniser(where: str | Path, device: str | None = None) -> Recogniser:
+def load_recogniser(where: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recogniser:
     """Read a model from wherever it is; only what runs it is imported.
 
     Args:
         where: an ONNX file (``.onnx``) that `export` wrote, a model file, a Lightning checkpoint (``.ckpt``) of this
             package, a run folder, or ``zoo:NAME``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
+        precision: ``bf16`` multiplies in 16 bits, which is faster where the device has instructions for it, and reads a
+            line in a hundred otherwise (experiments/benchmark_precision).
 
     Raises:
         ModelFileError: there is no model, or it cannot be used.
-        DeviceError: there is no such device.
+        DeviceError: there is no such device, or it has no such precision.
     """
     path = model_path(str(where))
     if path.suffix == ".onnx":
+        if precision != "fp32":
+            raise ModelFileError(
+                f"{path}: an ONNX file is read as it was written; leave out the precision ({precision}), or give the "
+                "model that it was exported from"
+            )
         from htr_lightning.onnx_model import read_onnx
 
         return read_onnx(path, device)
@@ -87,6 +95,6 @@ def load_recogniser(where: str | Path, device: str | None = None) -> Recogniser:
             f"{where}: only an ONNX file is read without PyTorch, which is not installed; install it, or export the "
             "model to ONNX where it is"
         )
-    from htr_lightning.checkpoint import device_named, load_model
+    from htr_lightning.checkpoint import device_named, in_precision, load_model
 
-    return load_model(path, device_named(device))
+    return in_precision(load_model(path, device_named(device)), precision)

@@ -3,7 +3,6 @@
 import itertools
 import logging
 import math
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from htr_lightning.model.recognizer import CRNN
 from htr_lightning.model_info import ModelInfo
 from htr_lightning.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.movement import Movement, Thaw
+from htr_lightning.processor import keep_cpu_kernels
 from htr_lightning.progress import progress_bar
 from htr_lightning.provenance import git_state
 from htr_lightning.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
@@ -128,15 +128,6 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
     log.info("Done: %s. The model: %s", shown, path / "model.safetensors")
     return scores
-
-
-def keep_cpu_kernels() -> None:
-    """Let oneDNN keep a kernel for every shape of a batch: making one takes as long as using it several times.
-
-    Its own limit of 1,024 kernels is less than the shapes of one epoch need; training on a CPU becomes a third
-    faster (experiments/copiste). Must happen before the first convolution.
-    """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
 
 def build(node: Any) -> Any:

@@ -12,7 +12,7 @@ from htr_lightning.data.batch import Batch
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.movement import Movement
 from htr_lightning.optim import AdamW
-from htr_lightning.run import keep_cpu_kernels
+from htr_lightning.processor import keep_cpu_kernels
 from htr_lightning.task import RecognitionTask
 
 CASES: dict[str, list[str]] = {

@@ -1,4 +1,4 @@
-"""How fast and how well lines are read with PyTorch, with ONNX Runtime, and with weights in 8 bits.
+"""How fast and how well lines are read with PyTorch, in 16 bits too, with ONNX Runtime, and with weights in 8 bits.
 
     python experiments/benchmark_onnx/measure.py [--data shared/data/copiste/val.tsv] [--out experiments/benchmark_onnx]
 
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.checkpoint import load_model
+from htr_lightning.checkpoint import in_precision, load_model
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.trace import Trace
@@ -30,6 +30,7 @@ from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.metrics import cer
 from htr_lightning.onnx_export import write_onnx
+from htr_lightning.processor import is_bf16_fast
 from htr_lightning.reader import LineReader, Reading
 from htr_lightning.recogniser import Recogniser, load_recogniser
 
@@ -138,6 +139,8 @@ def main() -> None:
     models: dict[str, Recogniser] = {"torch": torch_model}
     files = {"torch": "zoo:latin"}
     facts: dict[str, dict[str, Any]] = {"torch": {}}
+    if is_bf16_fast("cpu"):
+        models["torch bf16"], facts["torch bf16"] = in_precision(torch_model, "bf16"), {}
     for name, int8 in (("onnx", False), ("onnx int8", True)):
         path = RUNS / ("latin-int8.onnx" if int8 else "latin.onnx")
         written = write_onnx(path, torch_model, int8=int8)
@@ -145,8 +148,10 @@ def main() -> None:
         models[name], files[name] = load_recogniser(path, "cpu"), str(path)
     found = measured(models, lines, options.repetitions)
     for name in models:
-        found[name] |= facts[name] | {"seconds_to_read_one_line": seconds_to_start(files[name], lines[0], 5)}
-    for name in ("onnx", "onnx int8"):
+        found[name] |= facts[name]
+        if name in files:
+            found[name]["seconds_to_read_one_line"] = seconds_to_start(files[name], lines[0], 5)
+    for name in models:
         found[name] |= shares(models[name], lines)
     result = {"lines": len(lines), "cores": os.cpu_count(), "repetitions": options.repetitions, **found}
     text = json.dumps(result, indent=2)

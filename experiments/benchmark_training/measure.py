@@ -1,12 +1,14 @@
 """Where the time of a training step goes, and how far it is from what the machine could do; see README.md.
 
     python experiments/benchmark_training/measure.py [--model crnn_small] [--device cpu] [--compile]
+    python experiments/benchmark_training/grid.py --model crnn --device cuda
 
 Needs HTR_DATA (copiste). Writes result-MODEL-DEVICE.json and .md beside this file. Every figure is the median of
 several repetitions in one process; other work on the machine should rest.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -23,7 +25,8 @@ from htr_lightning.compilation import MAX_SHAPES, compile_backbone
 from htr_lightning.config import compose_config
 from htr_lightning.data.batch import Batch, to_ink
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.run import build, keep_cpu_kernels
+from htr_lightning.processor import keep_cpu_kernels
+from htr_lightning.run import build
 from htr_lightning.task import RecognitionTask
 
 HERE = Path(__file__).parent
@@ -92,11 +95,17 @@ def work_of(model: nn.Module, image: torch.Tensor) -> dict[str, float]:
 
 
 class Steps:
-    """Training steps as `RecognitionTask` takes them, each part under a clock of its own."""
+    """Training steps as `RecognitionTask` takes them.
+
+    Attributes:
+        detailed: each part is under a clock of its own, for which a GPU has to be waited for.
+        seconds: that each part took, a number a step.
+    """
 
     def __init__(self, data: LineDataModule, task: RecognitionTask, device: str, dtype: torch.dtype) -> None:
         self.data, self.task, self.device, self.dtype = data, task, device, dtype
         self.optimizer, _ = task.optim.build(task.model, 1000)
+        self.detailed = False
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     def batches(self) -> Iterator[Batch]:
@@ -139,12 +148,12 @@ class Steps:
             self.optimizer.zero_grad(set_to_none=True)
         return len(batch)
 
-    def clock(self, name: str) -> "Clock":
+    def clock(self, name: str) -> "contextlib.AbstractContextManager[None]":
         """Return a clock for a part of the step."""
-        return Clock(self.seconds[name], self.device)
+        return Clock(self.seconds[name], self.device) if self.detailed else contextlib.nullcontext()
 
 
-class Clock:
+class Clock(contextlib.AbstractContextManager[None]):
     """Adds the time of a block to a list."""
 
     def __init__(self, seconds: list[float], device: str) -> None:
@@ -165,9 +174,10 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     device: str = options.device
     accelerator = "gpu" if device == "cuda" else "cpu"
     root = Path(os.environ.get("HTR_DATA", "data")) / "copiste"
-    cfg = compose_config(
-        ["+experiment=copiste", f"model={options.model}", f"dataset.root={root}", f"trainer.accelerator={accelerator}"]
-    )
+    settings = [f"model={options.model}", f"dataset.root={root}", f"trainer.accelerator={accelerator}"]
+    if options.precision:
+        settings.append(f"trainer.precision={options.precision}")
+    cfg = compose_config(["+experiment=copiste", *settings])
     data: LineDataModule = build(cfg.loader)(
         source=build(cfg.dataset), preprocess=build(cfg.preprocess), augment=build(cfg.augment), seed=1
     )
@@ -188,12 +198,13 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     steps = Steps(data, task, device, dtype)
     batches = steps.batches()
     steps.run(batches, options.warm_up)
-    steps.seconds.clear()
     rates = []
     for _ in range(REPETITIONS):
         lines, seconds = steps.run(batches, STEPS)
         rates.append(lines / seconds)
         print(f"{rates[-1]:.1f} lines/s", flush=True)
+    steps.detailed = True
+    steps.run(batches, 2 * STEPS)
     total = sum(map(sum, steps.seconds.values()))
     rate = machine(device)
     gflop = 3 * sum(value for name, value in work.items() if name.endswith("mflop")) / 1e3
@@ -215,6 +226,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "floor_ms_per_line": floor_ms,
         "ms_per_line": 1000 / statistics.median(rates),
         "times_the_floor": 1000 / statistics.median(rates) / floor_ms,
+        "seconds_for_6500_lines": 6500 / statistics.median(rates),
+        "gpu_memory_gb": torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else None,
     }
 
 
@@ -238,10 +251,15 @@ def main() -> None:
     parser.add_argument("--model", default="crnn_small")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], help="default: the fastest")
     parser.add_argument("--pixels-per-batch", type=int)
     parser.add_argument("--warm-up", type=int, default=120, help="steps before the clock starts")
+    parser.add_argument("--json", action="store_true", help="print what was found, write no files")
     options = parser.parse_args()
     found = measured(options)
+    if options.json:
+        print(json.dumps(found))
+        return
     name = f"result-{options.model}-{options.device}{'-compiled' if options.compile else ''}"
     (HERE / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     (HERE / f"{name}.md").write_text(table(found))

@@ -1,0 +1,115 @@
+"""How training scales with the number of lines, and with a second process; see README.md.
+
+    python experiments/benchmark_scaling/measure.py [--sizes 1000 10000 100000] [--processes 1 2]
+
+Needs nothing but the extra ``synthetic``. Each run is a command of its own, from lines that are packed already. Writes
+result.json and result.md.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+HERE, RUNS = Path(__file__).parent, Path("runs/benchmark_scaling")
+STEPS, WARM_UP, EVERY = 320, 160, 20
+
+
+def command(number: int, folder: Path, *settings: str) -> list[str]:
+    """Return the command that trains on so many synthetic lines."""
+    return [
+        sys.executable, "-m", "htr_lightning", "dataset=synthetic", f"dataset.num_train={number}",
+        "dataset.num_val=100", "dataset.num_test=0", f"hydra.run.dir={folder}", "loader.pixels_per_batch=290_000",
+        "+trainer.enable_progress_bar=false", "trainer.max_epochs=1000", *settings,
+    ]  # fmt: skip
+
+
+def family(process: int) -> list[int]:
+    """Return a process and all that it started."""
+    found = [process]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
+    return found
+
+
+def resident_mb(process: int) -> float:
+    """Return the most memory that a process has had resident so far, libraries included; 0 when it is gone."""
+    with contextlib.suppress(OSError, KeyError):
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+        return float(fields["VmHWM"].split()[0]) / 1024
+    return 0.0
+
+
+def pack(number: int) -> float:
+    """Pack the lines, unless they are; return the seconds, those for starting included."""
+    began = time.time()
+    settings = ["+trainer.max_steps=1", f"trainer.log_every_n_steps={EVERY}"]
+    subprocess.run(command(number, RUNS / f"pack-{number}-{os.getpid()}", *settings), check=True)
+    return time.time() - began
+
+
+def train(number: int, processes: int) -> dict[str, float]:
+    """Train for some steps, and watch."""
+    folder = RUNS / f"{number}-{processes}-{os.getpid()}"
+    several = [] if processes == 1 else [f"trainer.devices={processes}", "+trainer.strategy=ddp"]
+    settings = [f"+trainer.max_steps={STEPS}", "trainer.log_every_n_steps=1", *several]
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
+    began = time.time()
+    process = subprocess.Popen(command(number, folder, *settings), env=environment)
+    peaks: dict[int, float] = {}
+    while process.poll() is None:
+        for each in family(process.pid):
+            peaks[each] = max(resident_mb(each), peaks.get(each, 0.0))
+        time.sleep(0.25)
+    if process.returncode:
+        raise SystemExit(f"training ended with {process.returncode}")
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    steps = events.Scalars("speed/lines_per_second")
+    return {
+        "lines": number,
+        "processes": processes,
+        "seconds_to_first_step": steps[0].wall_time - began,
+        "lines_per_second": statistics.median(step.value for step in steps if step.step >= WARM_UP),
+        "megabytes_resident_peak": max(peaks.values()),
+    }
+
+
+def table(results: list[dict[str, float]]) -> str:
+    """Write what was found as Markdown."""
+    rows = ["| lines | processes | to the first step, s | lines/s | resident, the largest process |", "|---" * 5 + "|"]
+    for found in results:
+        rows.append(
+            f"| {found['lines']:,} | {found['processes']} | {found['seconds_to_first_step']:.1f} "
+            f"| {found['lines_per_second']:.1f} | {found['megabytes_resident_peak']:,.0f} MB |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Measure each size with each number of processes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    results = []
+    for number in options.sizes:
+        print(f"{number} lines packed in {pack(number):.0f} s", flush=True)
+        for processes in options.processes:
+            results.append(train(number, processes))
+            print(results[-1], flush=True)
+            (HERE / "result.json").write_text(json.dumps(results, indent=2) + "\n")
+            (HERE / "result.md").write_text(table(results))
+
+
+if __name__ == "__main__":
+    main()

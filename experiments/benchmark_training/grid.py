@@ -1,0 +1,66 @@
+"""How fast a model trains with batches of several sizes, in several precisions, compiled and not; see README.md.
+
+    python experiments/benchmark_training/grid.py [--model crnn] [--device cuda] [--pixels-per-batch 1000000 ...]
+
+Needs HTR_DATA (copiste). Each combination is measured by measure.py in a process of its own. Writes
+grid-MODEL-DEVICE.json and .md after each of them.
+"""
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def row(found: dict[str, Any]) -> str:
+    """Write a combination as a row of a table."""
+    cells = (
+        f"{found['pixels_per_batch']:,}",
+        found["precision"],
+        "yes" if found["compiled"] else "no",
+        f"{found['lines_per_second']:.0f}",
+        f"{found['seconds_for_6500_lines']:.1f}",
+        f"{1 / found['times_the_floor']:.0%}",
+        "" if found["gpu_memory_gb"] is None else f"{found['gpu_memory_gb']:.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Measure every combination."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="crnn")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    sizes = [1_000_000, 4_000_000, 16_000_000]
+    parser.add_argument("--pixels-per-batch", type=int, nargs="+", default=sizes)
+    parser.add_argument("--precision", nargs="+", default=["bf16-mixed", "32-true"])
+    parser.add_argument("--warm-up", type=int, default=60, help="steps before the clock starts")
+    options = parser.parse_args()
+    rows = [
+        f"| {options.model} on {options.device}: pixels a batch | precision | compiled | lines/s "
+        "| seconds for 6,500 lines | share of the roofline | GPU memory, GB |",
+        "|---" * 7 + "|",
+    ]
+    results = []
+    out = HERE / f"grid-{options.model}-{options.device}.json"
+    for precision, pixels, compiled in itertools.product(options.precision, options.pixels_per_batch, (False, True)):
+        command = [sys.executable, HERE / "measure.py", "--json", "--model", options.model, "--device", options.device]
+        command += ["--precision", precision, "--pixels-per-batch", str(pixels), "--warm-up", str(options.warm_up)]
+        done = subprocess.run([*command, *(["--compile"] if compiled else [])], stdout=subprocess.PIPE, text=True)
+        if done.returncode:  # too little memory, or no compiler: the others may still do
+            print(f"{precision}, {pixels} pixels, compiled {compiled}: failed, see above", flush=True)
+            continue
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+        rows.append(row(results[-1]))
+        print(rows[-1], flush=True)
+        out.write_text(json.dumps(results, indent=2) + "\n")
+        out.with_suffix(".md").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
