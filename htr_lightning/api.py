@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 
 from htr_lightning.data.image import pixels_of_pillow
 from htr_lightning.data.line import DataError, ImageFile, InMemory, Line, Unusable
+from htr_lightning.data.views import views_of
 from htr_lightning.decode.decoder import Decoder, greedy
 from htr_lightning.page.formats import read_page
 from htr_lightning.page.reader import PageReader
@@ -29,6 +30,7 @@ class Reader:
     Args:
         model: see `htr_lightning.recogniser.load_recogniser`.
         name: what the user calls it.
+        careful: look at each line three times.
         decoder: from frames to texts; None for greedy decoding.
         segmenter: how lines are found; None for the usual way.
     """
@@ -38,11 +40,13 @@ class Reader:
         model: Recogniser,
         name: str = "",
         *,
+        careful: bool = False,
         decoder: Decoder | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
         self.model, self.name = model, name
-        self._lines = LineReader(model, decoder=decoder or greedy(model.charset), positions=True)
+        decoder = decoder or greedy(model.charset)
+        self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(careful))
         self._pages = PageReader(self._lines, segmenter, model=name)
 
     def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> ReadPage:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.charset import printable
-from htr_lightning.decode.options import add_decoder_options, decoder_of
+from htr_lightning.decode.options import add_decoder_options, add_reading_options, decoder_of
 from htr_lightning.processor import add_device_options
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html (scores, confusions, worst "
                         "lines, confidence), result.json, lines.tsv and confusions.png")  # fmt: skip
     add_device_options(parser)
+    add_reading_options(parser)
     add_decoder_options(parser)
     return parser
 
@@ -98,12 +99,13 @@ def claim(folder: Path) -> None:
 
 def read_all(lines: "Sequence[Line]", model: "Recogniser", options: argparse.Namespace) -> "Collection":
     """Read and score every line; the places of characters are found only for a report."""
+    from htr_lightning.data.views import views_of
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.progress import progress_bar
     from htr_lightning.reader import LineReader
 
     decoder = decoder_of(options, model.charset)
-    reader = LineReader(model, decoder=decoder, positions=options.out is not None)
+    reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=views_of(options.careful))
     collection = Collection(model.charset)
     readings = progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):

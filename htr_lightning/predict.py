@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.decode.options import add_decoder_options, decoder_of
+from htr_lightning.decode.options import add_decoder_options, add_reading_options, decoder_of
 from htr_lightning.predict_pages import are_pages, read_pages, segmenter_of
 from htr_lightning.processor import add_device_options
 
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     pages = checked(options, parser)
     segmenter = segmenter_of(options.segment, parser)
 
+    from htr_lightning.data.views import views_of
     from htr_lightning.model_info import ModelFileError
     from htr_lightning.reader import LineReader
     from htr_lightning.recogniser import DeviceError, load_recogniser
@@ -43,15 +44,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
-    decoder = decoder_of(options, model.charset)
+    decoder, views = decoder_of(options, model.charset), views_of(options.careful)
     if pages:
         from htr_lightning.page.reader import PageReader
 
-        reader = LineReader(model, decoder=decoder, positions=True)
+        reader = LineReader(model, decoder=decoder, positions=True, views=views)
         read_pages(options, options.format, PageReader(reader, segmenter, model=options.model))
         return
     positions = options.format == ["json"] or options.cut is not None or options.picture is not None
-    reader = LineReader(model, decoder=decoder, positions=positions, known=options.texts is not None)
+    reader = LineReader(model, decoder=decoder, positions=positions, known=options.texts is not None, views=views)
     readings: list[Reading] = []
     for reading in reader.read(lines):
         if reading.problem is not None:
@@ -133,6 +134,7 @@ def parser_of_predict() -> argparse.ArgumentParser:
     parser.add_argument("--texts", type=Path, metavar="MANIFEST", help="the lines of a manifest (.tsv, .csv, .jsonl) "
                         "whose texts are known: find where their characters stand, instead of reading")  # fmt: skip
     add_device_options(parser)
+    add_reading_options(parser)
     add_decoder_options(parser)
     return parser
 
@@ -185,6 +187,8 @@ def lines_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> li
         parser.error("name images or folders to read, or a manifest with --texts, not both")
     if options.texts is None:
         return [Line(path.as_posix(), ImageFile(path), "") for path in image_files(options.images, parser)]
+    if options.careful:
+        parser.error("--careful is for reading; with --texts, the texts are known")
     lines = read_manifest(options.texts)
     return [replace(line, id=line.image.path.as_posix()) for line in lines if isinstance(line.image, ImageFile)]
 

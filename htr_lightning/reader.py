@@ -14,6 +14,7 @@ from htr_lightning.charset import printable
 from htr_lightning.data.line import DataError, Line
 from htr_lightning.data.preprocess import pixels_of
 from htr_lightning.data.trace import Trace
+from htr_lightning.data.views import AS_IT_IS, View
 from htr_lightning.data.widths import WidthBatches, pad_lines
 from htr_lightning.decode.alignment import align, frames_needed
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
@@ -66,6 +67,11 @@ class _Prepared:
     pixels: NDArray[np.uint8]
     trace: Trace
 
+    def seen(self, view: View) -> "_Prepared":
+        """Return the line as another view shows it."""
+        trace = self.trace.copy()
+        return _Prepared(self.line, view(self.pixels, trace), trace)
+
 
 class LineReader:
     """Reads lines with one model.
@@ -77,12 +83,21 @@ class LineReader:
         decoder: from frames to texts.
         positions: find out where characters and words stand, and how sure each of them is.
         known: the texts of the lines are what they say; only places and confidences are wanted.
+        views: how each line is looked at; of several readings, the most confident counts. Known texts are placed in
+            the line as it is.
     """
 
     def __init__(
-        self, model: Recogniser, *, decoder: Decoder = greedy_decode, positions: bool = False, known: bool = False
+        self,
+        model: Recogniser,
+        *,
+        decoder: Decoder = greedy_decode,
+        positions: bool = False,
+        known: bool = False,
+        views: Sequence[View] = AS_IT_IS,
     ) -> None:
         self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
+        self.views = AS_IT_IS if known else views
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
@@ -109,11 +124,14 @@ class LineReader:
         prepared = list(threads.map(self._prepare, lines))
         readings = [p if isinstance(p, Reading) else None for p in prepared]
         usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
-        inside = [p for p in prepared if isinstance(p, _Prepared)]
-        for rows, scores, lengths in self._network(inside, threads):
-            of_batch = self._readings([inside[row] for row in rows], scores, lengths)
-            for row, reading in zip(rows, of_batch, strict=True):
-                readings[usable[row]] = reading
+        for view in self.views:
+            seen = [p.seen(view) for p in prepared if isinstance(p, _Prepared)]
+            for rows, scores, lengths in self._network(seen, threads):
+                of_batch = self._readings([seen[row] for row in rows], scores, lengths)
+                for row, reading in zip(rows, of_batch, strict=True):
+                    before = readings[usable[row]]
+                    if before is None or reading.confidence > before.confidence:
+                        readings[usable[row]] = reading
         return [reading for reading in readings if reading is not None]
 
     def _prepare(self, line: Line) -> _Prepared | Reading:

@@ -20,6 +20,12 @@ class Trace:
     def __init__(self) -> None:
         self.matrix: Affine = np.eye(3)
 
+    def copy(self) -> "Trace":
+        """Return one that goes its own way from here."""
+        copied = Trace()
+        copied.matrix = self.matrix
+        return copied
+
     def scaled(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """Note a change of size between two shapes ``(H, W)``."""
         self.matrix = self.matrix @ np.diag([before[1] / after[1], before[0] / after[0], 1.0])

@@ -12,6 +12,7 @@ import pytest
 from page.drawn import blank, small_page
 from PIL import Image
 
+from htr_lightning.data.views import CAREFUL, View
 from htr_lightning.page.formats import read_page
 from htr_lightning.predict_pages import are_pages
 
@@ -159,3 +160,10 @@ def test_pages_are_told_from_lines(tmp_path: Path, size: tuple[int, int], format
     Image.new("L", size).save(tmp_path / "a.png")
     assert are_pages([tmp_path / "a.png"], formats) is expected
     assert are_pages([tmp_path], formats) is expected
+
+
+def test_pages_are_read_carefully(scans: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = set()
+    monkeypatch.setattr(View, "__call__", lambda view, line, trace: looked.add(view.width) or line)
+    read_scans(scans / "p0.png", "--format", "txt", "--careful")
+    assert looked == {view.width for view in CAREFUL}
