@@ -1,0 +1,68 @@
+"""What it gives to look at each line three times, and what it costs; see README.md.
+
+    python experiments/careful/measure.py [--split val]
+
+Needs HTR_DATA (copiste, peraire). Writes SPLIT.json and SPLIT.md.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from htr_lightning.data.line import Line
+from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.data.views import AS_IT_IS, CAREFUL, View
+from htr_lightning.evaluation.collection import Collection
+from htr_lightning.evaluation.result import evaluate_lines
+from htr_lightning.reader import LineReader
+from htr_lightning.recogniser import load_recogniser
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("HTR_DATA", "data"))
+LOOKS: dict[str, Sequence[View]] = {
+    "as it is": AS_IT_IS,
+    "narrower": CAREFUL[1:2],
+    "wider": CAREFUL[2:3],
+    "careful": CAREFUL,
+}
+
+
+def read(name: str, lines: Sequence[Line], views: Sequence[View]) -> dict[str, Any]:
+    """Read all lines; return the CER with its interval, and lines per second."""
+    model = load_recogniser(name, "cpu")
+    collection = Collection(model.charset)
+    began = time.perf_counter()
+    readings = list(LineReader(model, views=views).read(lines))
+    seconds = time.perf_counter() - began
+    for line, reading in zip(lines, readings, strict=True):
+        collection.add(line, reading)
+    scores = evaluate_lines(collection, name, "").summary()
+    return {**{key: scores[key] for key in ("cer", "cer_low", "cer_high")}, "lines_per_second": len(lines) / seconds}
+
+
+def main() -> None:
+    """Read each data set with each model in each way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--split", choices=["val", "test"], default="val")
+    options = parser.parse_args()
+    results: dict[str, dict[str, Any]] = {}
+    rows = [f"| CER of {options.split}, % | {' | '.join(LOOKS)} | lines/s, as it is and careful |", "|---" * 6 + "|"]
+    for data in ("copiste", "peraire"):
+        lines = read_manifest(DATA / data / f"{options.split}.tsv")
+        for name in ("zoo:latin", "zoo:latin-64"):
+            found = {look: read(name, lines, views) for look, views in LOOKS.items()}
+            results[f"{data}, {name}"] = found
+            cells = [f"{100 * each['cer']:.1f}" for each in found.values()]
+            speeds = [f"{found[look]['lines_per_second']:.0f}" for look in ("as it is", "careful")]
+            rows.append(f"| {data}, {name} | {' | '.join(cells)} | {', '.join(speeds)} |")
+            print(rows[-1], flush=True)
+    (HERE / f"{options.split}.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / f"{options.split}.md").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
