@@ -34,7 +34,7 @@ def main() -> None:
             raise SystemExit(130) from None
     elif arguments and arguments[0] in ("-h", "--help", "help"):
         print(help_text())
-    elif arguments == ["--version"]:
+    elif arguments and arguments[0] == "--version":
         print(f"htr_lightning {htr_lightning.__version__}")
     elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
         print(f"There is no command {arguments[0]!r}.\n\n{help_text()}", file=sys.stderr)
@@ -58,6 +58,7 @@ python -m htr_lightning [+experiment=NAME] [GROUP=OPTION ...] [KEY=VALUE ...]
     trains, measures and writes a model; without arguments, on synthetic handwriting
 python -m htr_lightning COMMAND ...
     works with a model or with data; COMMAND --help says more
+python -m htr_lightning --version
 
 Commands
 {commands}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import safetensors
@@ -61,7 +62,9 @@ class Model:
         torch.set_num_threads(1)  # of this thread; where other work is on the machine, several would stall
         try:
             ink = to_ink(torch.from_numpy(images)[:, None].to(self.device))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            with torch.autocast(
+                self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
+            ):
                 scores = self.network(ink).scores
             return np.asarray(scores.float().cpu().numpy(), np.float32)
         finally:
@@ -144,8 +147,10 @@ def in_precision(model: Model, precision: Precision) -> Model:
     """Return a model that computes so; its weights stay in fp32.
 
     Raises:
-        DeviceError: the device has no fast bf16.
+        DeviceError: there is no such precision, or it is not fast on the device.
     """
+    if precision not in get_args(Precision):
+        raise DeviceError(f"precision {precision!r}: there is {' and '.join(get_args(Precision))}")
     if precision == "bf16" and not is_bf16_fast(model.device.type):
         raise DeviceError(f"--precision bf16: {model.device} has no instructions for it, and would be slower; use fp32")
     return replace(model, precision=precision)

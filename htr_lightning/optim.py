@@ -69,9 +69,13 @@ class AdamW:
             {"params": group, "lr": self.lr * rate, "weight_decay": self.weight_decay if is_matrix else 0.0}
             for (rate, is_matrix), group in sorted(sorted_out.items(), key=lambda item: (-item[0][0], not item[0][1]))
         ]
-        # One loop over all weights; elsewhere, torch's choice, with which Lightning can clip in every precision.
-        fused = True if all(p.device.type == "cpu" for p in module.parameters()) else None
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), fused=fused)
+        # On a CPU, one loop over all weights; elsewhere, torch's choice.
+        on_cpu = all(parameter.device.type == "cpu" for parameter in module.parameters())
+        betas = (self.betas[0], self.betas[1])
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=betas, fused=True if on_cpu else None)
+        if on_cpu:
+            # Lightning takes this for a promise to undo the scaling of fp16 gradients, and clips none in bf16 either.
+            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))
 
     def factor(self, progress: float) -> float:

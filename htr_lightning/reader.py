@@ -38,7 +38,8 @@ class Reading:
         id: of the line.
         text: empty also where the line could not be used.
         confidence: 0..1, the recogniser's probability of the whole text, summed over all CTC paths that spell it, at
-            the model's temperature. A language model has no part in it.
+            the model's temperature. A language model has no part in it. Of a line that was looked at several times, the
+            highest, which is a little too high.
         pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
         problem: why it could not be used; None where it could.
         characters: those of the text with their places, and the words; where they were asked for.

@@ -73,8 +73,8 @@ def load_recogniser(where: str | Path, device: str | None = None, precision: Pre
         where: an ONNX file (``.onnx``) that `export` wrote, a model file, a Lightning checkpoint (``.ckpt``) of this
             package, a run folder, or ``zoo:NAME``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
-        precision: ``bf16`` multiplies in 16 bits, which is faster where the device has instructions for it, and reads a
-            line in a hundred otherwise (experiments/benchmark_precision).
+        precision: ``bf16`` multiplies in 16 bits, which is faster where the device has instructions for it, and reads
+            some lines otherwise (experiments/benchmark_onnx).
 
     Raises:
         ModelFileError: there is no model, or it cannot be used.

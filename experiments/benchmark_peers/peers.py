@@ -1,5 +1,6 @@
 """The systems that are compared, as their users run them: htr_lightning, kraken and PyLaia; see README.md."""
 
+import contextlib
 import csv
 import importlib.metadata
 import os
@@ -31,7 +32,7 @@ class Line:
 
 
 def lines_of(split: str, number: int | None = None) -> list[Line]:
-    """Take so many lines from all over a split, or all that have an image."""
+    """Take so many lines of a split, every second, third ... one of those that have an image, or all of them."""
     with (DATA / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     lines = [Line(DATA / row["image"], row["text"]) for row in rows if (DATA / row["image"]).is_file()]
@@ -58,12 +59,14 @@ class System(ABC):
 
     Attributes:
         name: of it.
-        epochs: fewer and more, for the speed of training; the difference takes half a minute or more.
+        num_lines: that the speed of training is measured with.
+        epochs: fewer and more, for the same; the difference takes half a minute or more.
         reads: fewer and more lines, for the speed of reading.
         folder: where the last training was prepared.
     """
 
     name: str
+    num_lines: int
     epochs: tuple[int, int]
     reads: tuple[int, int]
     folder: Path
@@ -90,14 +93,17 @@ class System(ABC):
 
     def newest(self) -> Path | None:
         """Return the state of the training that was written last, None where there is none."""
-        states = sorted(self.folder.rglob("*.ckpt"), key=lambda path: path.stat().st_mtime)
-        return states[-1] if states else None
+        states: dict[float, Path] = {}
+        for path in self.folder.rglob("[!.]*.ckpt"):  # not one that is being written
+            with contextlib.suppress(FileNotFoundError):
+                states[path.stat().st_mtime] = path
+        return states[max(states)] if states else None
 
 
 class Ours(System):
     """htr_lightning: the experiment copiste; reading as from an installation without PyTorch."""
 
-    name, epochs, reads = "htr_lightning", (4, 44), (100, 500)
+    name, num_lines, epochs, reads = "htr_lightning", 640, (1, 4), (100, 500)
 
     def __init__(self, train: Sequence[Line], val: Sequence[Line], read: Sequence[Line]) -> None:
         self.python: Command = [sys.executable, "-m", "htr_lightning"]
@@ -126,18 +132,18 @@ class Ours(System):
         exported = RUNS / "latin.onnx"
         if not exported.is_file():
             run([*self.python, "export", "zoo:latin", "--to", "onnx", "--out", exported])
-        return [*self.python, "predict", exported, *self.images[:number]]
+        return [*self.python, "predict", exported, "--lines", *self.images[:number]]
 
     def cer(self, state: Path, val: Sequence[Line]) -> float:
         """Of what it reads."""
-        texts = run([*self.python, "predict", state, *(line.image for line in val)]).splitlines()
+        texts = run([*self.python, "predict", state, "--lines", *(line.image for line in val)]).splitlines()
         return cer([line.text for line in val], texts)
 
 
 class Kraken(System):
     """kraken with its default network, batches of 16 and all cores."""
 
-    name, epochs, reads = "kraken", (1, 2), (40, 140)
+    name, num_lines, epochs, reads = "kraken", 64, (1, 2), (40, 140)
 
     def __init__(self, home: Path, train: Sequence[Line], val: Sequence[Line], read: Sequence[Line]) -> None:
         self.home = home / "bin"
@@ -191,7 +197,7 @@ class Kraken(System):
 class PyLaia(System):
     """PyLaia with its default network, lines of 64 px, batches of 16 and all cores."""
 
-    name, epochs, reads = "PyLaia", (1, 4), (40, 340)
+    name, num_lines, epochs, reads = "PyLaia", 128, (1, 3), (40, 340)
 
     def __init__(self, home: Path, train: Sequence[Line], val: Sequence[Line], read: Sequence[Line]) -> None:
         self.home, self.data = home / "bin", RUNS / "pylaia"

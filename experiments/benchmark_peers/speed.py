@@ -18,7 +18,7 @@ from pathlib import Path
 from peers import RUNS, THREADS, Command, Kraken, Ours, PyLaia, System, lines_of, run
 
 HERE = Path(__file__).parent
-TRAIN_LINES, VAL_LINES = 64, 8
+VAL_LINES, READ_LINES = 8, 500
 
 
 def timed(command: Command) -> float:
@@ -44,15 +44,18 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     RUNS.mkdir(parents=True, exist_ok=True)
-    lines = lines_of("train", TRAIN_LINES), lines_of("val", VAL_LINES), lines_of("val", 500)
-    kraken, pylaia = options.kraken.absolute(), options.pylaia.absolute()
-    systems: list[System] = [Ours(*lines), Kraken(kraken, *lines), PyLaia(pylaia, *lines)]
+    others = lines_of("val", VAL_LINES), lines_of("val", READ_LINES)
+    systems: list[System] = [
+        Ours(lines_of("train", Ours.num_lines), *others),
+        Kraken(options.kraken.absolute(), lines_of("train", Kraken.num_lines), *others),
+        PyLaia(options.pylaia.absolute(), lines_of("train", PyLaia.num_lines), *others),
+    ]
     rates: dict[str, dict[str, list[float]]] = {system.name: {"training": [], "reading": []} for system in systems}
     for _ in range(options.repetitions):
         for system in systems:
             few, many = system.epochs
             seconds = -training(system, few) + training(system, many)
-            rates[system.name]["training"].append((many - few) * TRAIN_LINES / seconds)
+            rates[system.name]["training"].append((many - few) * system.num_lines / seconds)
             few, many = system.reads
             seconds = -timed(system.reading(few)) + timed(system.reading(many))
             rates[system.name]["reading"].append((many - few) / seconds)

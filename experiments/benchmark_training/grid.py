@@ -41,11 +41,8 @@ def main() -> None:
     parser.add_argument("--precision", nargs="+", default=["bf16-mixed", "32-true"])
     parser.add_argument("--warm-up", type=int, default=60, help="steps before the clock starts")
     options = parser.parse_args()
-    rows = [
-        f"| {options.model} on {options.device}: pixels a batch | precision | compiled | lines/s "
-        "| seconds for 6,500 lines | share of the roofline | GPU memory, GB |",
-        "|---" * 7 + "|",
-    ]
+    columns = "precision | compiled | lines/s | seconds for 6,500 lines | share of the roofline | GPU memory, GB"
+    rows = ["|---" * 7 + "|"]
     results = []
     out = HERE / f"grid-{options.model}-{options.device}.json"
     for precision, pixels, compiled in itertools.product(options.precision, options.pixels_per_batch, (False, True)):
@@ -59,7 +56,8 @@ def main() -> None:
         rows.append(row(results[-1]))
         print(rows[-1], flush=True)
         out.write_text(json.dumps(results, indent=2) + "\n")
-        out.with_suffix(".md").write_text("\n".join(rows) + "\n")
+        head = f"| {options.model} on {results[-1]['device']}: pixels a batch | {columns} |"
+        out.with_suffix(".md").write_text("\n".join([head, *rows]) + "\n")
 
 
 if __name__ == "__main__":

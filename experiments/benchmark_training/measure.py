@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from htr_lightning.compilation import MAX_SHAPES, compile_backbone
+from htr_lightning.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.config import compose_config
 from htr_lightning.data.batch import Batch, to_ink
 from htr_lightning.data.module import LineDataModule
@@ -184,6 +184,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     if options.pixels_per_batch:
         data.pixels_per_batch = options.pixels_per_batch
     if options.compile:
+        if not compiler_works(accelerator):
+            raise SystemExit("--compile: there is no compiler that works here")
         data.max_shapes = MAX_SHAPES  # as a run with compile=true does
     data.setup()
     assert data.charset is not None
@@ -203,6 +205,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         lines, seconds = steps.run(batches, STEPS)
         rates.append(lines / seconds)
         print(f"{rates[-1]:.1f} lines/s", flush=True)
+    memory_gb = torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else None
     steps.detailed = True
     steps.run(batches, 2 * STEPS)
     total = sum(map(sum, steps.seconds.values()))
@@ -227,7 +230,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "ms_per_line": 1000 / statistics.median(rates),
         "times_the_floor": 1000 / statistics.median(rates) / floor_ms,
         "seconds_for_6500_lines": 6500 / statistics.median(rates),
-        "gpu_memory_gb": torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else None,
+        "gpu_memory_gb": memory_gb,
     }
 
 
@@ -260,7 +263,8 @@ def main() -> None:
     if options.json:
         print(json.dumps(found))
         return
-    name = f"result-{options.model}-{options.device}{'-compiled' if options.compile else ''}"
+    parts = ("result", options.model, options.device, options.precision, "compiled" if options.compile else None)
+    name = "-".join(part for part in parts if part)
     (HERE / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     (HERE / f"{name}.md").write_text(table(found))
     print(table(found))

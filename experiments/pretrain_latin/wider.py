@@ -19,6 +19,8 @@ from htr_lightning.model.recognizer import CRNN
 name, size, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 model = load_model(name)
 old_size = model.info.arguments["rnn_size"]
+if size < old_size:
+    raise SystemExit(f"{size}: the LSTM has {old_size} features in each direction already; give more")
 torch.manual_seed(1)
 arguments = {**model.info.arguments, "rnn_size": size}
 network = CRNN(model.charset.num_classes, **arguments).eval()

@@ -21,10 +21,10 @@ class View:
 
     def __call__(self, line: NDArray[np.uint8], trace: Trace) -> NDArray[np.uint8]:
         """Return the line so seen, ``(H, W)`` -> ``(H, W')``; a trace follows it."""
+        if self.width == 1:
+            return line
         height, width = line.shape
         seen = max(2, round(self.width * width))
-        if seen == width:
-            return line
         trace.scaled((height, width), (height, seen))
         smaller = seen < width
         resized = cv2.resize(line, (seen, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
@@ -33,7 +33,7 @@ class View:
 
 AS_IT_IS = (View(),)
 CAREFUL = (View(), View(0.75), View(1.3))
-"""Of a dozen ways (narrower, wider, lower, higher, leaning), the three that together read val best."""
+"""Chosen in experiments/careful."""
 
 
 def views_of(careful: bool) -> tuple[View, ...]:

@@ -118,11 +118,11 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     for i, char in enumerate(text):
         # Few sizes, so that glyphs come from the cache.
         word_size = round(size * (1 + _SIZE_STEP * round(growths[word] / _SIZE_STEP)))
-        following = text[i + 1 : i + 2]
-        if small and (capital := _capital(char, face)):
-            char, following, letter_size = capital, "", round(small * word_size)
-        else:
-            letter_size = word_size
+        following, letter_size = text[i + 1 : i + 2], word_size
+        if small:
+            following = following and (_capital(following, face) or following)
+            if capital := _capital(char, face):
+                char, letter_size = capital, round(small * word_size)
         glyphs.append((_glyph(face, letter_size, char), round(pen), round(heights[word])))
         advance = _advance(face, letter_size, char, following)
         if char == " ":

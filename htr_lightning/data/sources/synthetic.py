@@ -58,7 +58,8 @@ class SyntheticImage:
 
 @lru_cache(maxsize=64)
 def _words(style: Style) -> str:
-    return repr(style)
+    """Return what a style says; a hand without block capitals as before there were any, as its pixels are the same."""
+    return repr(style).replace(", block_capitals=0.0", "")
 
 
 class Synthetic:
@@ -93,8 +94,8 @@ class Synthetic:
         paper_texture: strength of gradient, stains, grain and blur, 0 for plain white.
         ruling: share of the lines on ruled or squared paper, 0..1.
         margin_px: largest empty border on any side.
-        block_capitals: share of the lines whose small letters are written as capitals, high or less high, 0..1. Their
-            text keeps its small letters, as most editions transcribe such hands.
+        block_capitals: share of the lines whose small letters are written as capitals, high or less high, 0..1. The
+            text keeps its small letters.
         seed: of texts, hands and pixels.
 
     Raises:
