@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htr_lightning.processor import add_device_option
+
 if TYPE_CHECKING:
     from htr_lightning.decode.confidence import Judged
 
@@ -68,7 +70,7 @@ def parser_of_calibrate() -> argparse.ArgumentParser:
                         f"its first {MAX_LINES} lines are read")  # fmt: skip
     parser.add_argument("--text-column", default="text", help="(default: text)")
     parser.add_argument("--out", type=Path, help="write the model with the new temperature to this file")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_device_option(parser)
     return parser
 
 

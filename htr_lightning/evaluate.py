@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.charset import printable
 from htr_lightning.decode.options import add_decoder_options, add_reading_options, decoder_of
-from htr_lightning.processor import add_device_options
+from htr_lightning.processor import add_device_option, add_precision_option
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
@@ -77,7 +77,8 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html (scores, confusions, worst "
                         "lines, confidence), result.json, lines.tsv and confusions.png")  # fmt: skip
-    add_device_options(parser)
+    add_device_option(parser)
+    add_precision_option(parser)
     add_reading_options(parser)
     add_decoder_options(parser)
     return parser

@@ -75,7 +75,7 @@ class AdamW:
         optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=betas, fused=True if on_cpu else None)
         if on_cpu:
             # Lightning takes this for a promise to undo the scaling of fp16 gradients, and clips none in bf16 either.
-            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+            optimizer._step_supports_amp_scaling = False
         return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))
 
     def factor(self, progress: float) -> float:

@@ -11,7 +11,7 @@ from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.options import add_decoder_options, add_reading_options, decoder_of
 from htr_lightning.predict_pages import are_pages, read_pages, segmenter_of
-from htr_lightning.processor import add_device_options
+from htr_lightning.processor import add_device_option, add_precision_option
 
 if TYPE_CHECKING:
     from htr_lightning.reader import Reading
@@ -133,7 +133,8 @@ def parser_of_predict() -> argparse.ArgumentParser:
                         "of them")  # fmt: skip
     parser.add_argument("--texts", type=Path, metavar="MANIFEST", help="the lines of a manifest (.tsv, .csv, .jsonl) "
                         "whose texts are known: find where their characters stand, instead of reading")  # fmt: skip
-    add_device_options(parser)
+    add_device_option(parser)
+    add_precision_option(parser)
     add_reading_options(parser)
     add_decoder_options(parser)
     return parser

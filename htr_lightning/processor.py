@@ -7,9 +7,13 @@ from typing import Literal, get_args
 Precision = Literal["fp32", "bf16"]
 
 
-def add_device_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--device`` and ``--precision`` to a command that reads with a model."""
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device`` to a command that computes with a model."""
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+
+
+def add_precision_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--precision`` to a command that reads with a model."""
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="bf16: multiply in 16 bits, "
                         "which is faster on processors and GPUs that can, and reads a few lines otherwise "
                         "(default: fp32)")  # fmt: skip

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htr_lightning.processor import add_device_option
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -94,7 +96,7 @@ def parser_of_tune() -> argparse.ArgumentParser:
     parser.add_argument("--text-column", default="text", help="(default: text)")
     parser.add_argument("--beam", type=int, default=16, metavar="WIDTH", help="texts kept in view (default: 16)")
     parser.add_argument("--out", type=Path, help="write all that was tried to this JSON file")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_device_option(parser)
     return parser
 
 

@@ -11,7 +11,7 @@ from htr_lightning import checkpoint, evaluate, predict
 from htr_lightning.checkpoint import in_precision, load_model
 from htr_lightning.metrics import cer
 from htr_lightning.model_info import ModelFileError
-from htr_lightning.recogniser import load_recogniser
+from htr_lightning.recogniser import DeviceError, load_recogniser
 
 
 @pytest.fixture
@@ -67,6 +67,11 @@ def test_bf16_is_refused_where_it_is_slow(
         predict.main(["zoo:latin", str(lines / "0.png"), "--device", "cpu", "--precision", "bf16"])
     assert ended.value.code == 2
     assert "--precision bf16: cpu has no instructions for it, and would be slower; use fp32" in capsys.readouterr().err
+
+
+def test_there_are_two_precisions() -> None:
+    with pytest.raises(DeviceError, match="precision 'fp16': there is fp32 and bf16"):
+        htr_lightning.load("zoo:latin", "cpu", precision="fp16")  # type: ignore[arg-type]
 
 
 def test_an_onnx_file_has_its_own_precision(tmp_path: Path) -> None:

@@ -67,6 +67,14 @@ def test_eight_lines_overfit_to_cer_0(write_lines: Write, tmp_path: Path) -> Non
     assert scores["val/cer"] == 0.0 and scores["val/accuracy"] == 1.0
 
 
+def test_gradients_are_clipped_in_bf16(small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+    clip = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *given: norms.append(given[1]) or clip(*given))
+    train(small_set, tmp_path / "run", "trainer.precision=bf16-mixed", "+trainer.max_steps=2", "+optim.clip_norm=0.5")
+    assert norms == [0.5, 0.5]
+
+
 def test_story_train_evaluate_predict(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     scores = train(small_set, folder, "trainer.max_epochs=3", "+optim.ema_decay=0.5", "early_stopping=2")

@@ -28,9 +28,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert not (site / "hydra_plugins" / "__init__.py").exists(), "it would hide the plugins of other packages"
 
     def run(*arguments: str) -> str:
-        # Where the repository is installed to be edited, the wheel's folder must come before it.
+        # Where the repository is installed to be edited, its folders make place for that of the wheel.
         code = (
-            f"import sys; sys.path.insert(0, {str(site)!r}); import htr_lightning.__main__ as m; "
+            f"import sys; here = {str(REPOSITORY)!r}; "
+            "sys.path = [p for p in sys.path if not p.startswith(here) or 'site-packages' in p]; "
+            f"sys.path.insert(0, {str(site)!r}); import htr_lightning.__main__ as m; "
             f"assert m.__file__.startswith({str(site)!r}), m.__file__; m.main()"
         )
         done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=work, capture_output=True, text=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from htr_lightning.data.line import DataError, ImageFile, Line
 from htr_lightning.decode.options import add_decoder_options, decoder_of
 from htr_lightning.predict import image_files
+from htr_lightning.processor import add_device_option
 
 if TYPE_CHECKING:
     from htr_lightning.explain.attribution import Attributions, Method
@@ -81,7 +82,7 @@ def parser_of_explain() -> argparse.ArgumentParser:
                         "characters from A to B, counted from 1")  # fmt: skip
     parser.add_argument("--text", help="look for this text in the line, instead of reading it: why not what is "
                         "written?")  # fmt: skip
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add_device_option(parser)
     add_decoder_options(parser)
     return parser
 

@@ -15,6 +15,7 @@ from test_synthetic import SMALL, written
 
 from htr_lightning.data.line import DataError
 from htr_lightning.data.sources import fonts as fonts_module
+from htr_lightning.data.sources import synthetic as synthetic_module
 from htr_lightning.data.sources.fonts import Face, find_fonts
 from htr_lightning.data.sources.rendering import Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
@@ -108,6 +109,14 @@ class TestRendering:
 
 
 class TestFingerprint:
+    def test_lines_packed_before_there_were_block_capitals_are_still_known(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(synthetic_module, "font_fingerprint", lambda path: "font")
+        image = SyntheticImage("mot", Face(Path("any.ttf")), 1, Style())
+        assert image.fingerprint == "a0445b3350992638868128ce"
+        assert replace(image, style=Style(block_capitals=0.1)).fingerprint != image.fingerprint
+
     def test_changes_with_every_part(self) -> None:
         faces = find_fonts(["caveat"])["caveat"].faces
         image = SyntheticImage("mot", faces[0], 1, Style())
