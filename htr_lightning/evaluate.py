@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{options.data}: there is no line to measure on")
     collection = read_all(lines, model, options)
     refuse_unusable(collection, options)
-    found = evaluate_lines(collection, str(options.model), str(options.data))
+    found = evaluate_lines(collection, str(options.model), str(options.data), reading_of(options, parser))
     warn_of_unknown(found.unknown, options.data)
     print(json.dumps(found.summary(), indent=2))
     if options.out is not None:
@@ -82,6 +82,15 @@ def parser_of_evaluate() -> argparse.ArgumentParser:
     add_reading_options(parser)
     add_decoder_options(parser)
     return parser
+
+
+def reading_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
+    """Return the options of reading that differ from their defaults."""
+    others = {"model", "data", "image_column", "text_column", "group_column", "max_skipped", "out", "device"}
+    chosen = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in chosen.items() if name not in others
+    }
 
 
 def claim(folder: Path) -> None:

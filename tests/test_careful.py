@@ -1,5 +1,6 @@
 """Lines looked at several times."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ def test_the_commands_and_the_program(
     assert looked == [1]
     predict.main(["zoo:latin", image, "--lines", "--careful"])
     (tmp_path / "lines.tsv").write_text(f"image\ttext\n0.png\t{lines[0].text}\n")
-    evaluate.main(["zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--careful"])
+    evaluate.main(["zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--careful", "--out", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["reading"] == {"careful": True}
+    assert "with careful" in (tmp_path / "out" / "report.html").read_text()
     htr_lightning.load("zoo:latin", "cpu", careful=True).read_line(image)
     assert looked == [1] + 3 * [view.width for view in CAREFUL]
     with pytest.raises(SystemExit):

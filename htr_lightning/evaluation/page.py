@@ -75,10 +75,12 @@ def render_page(
 
 
 def _head(found: Evaluation) -> str:
+    options = ", ".join(name if value is True else f"{name} {value}" for name, value in found.reading.items())
+    how = f", with {shown(options)}" if options else ""
     drawn = f"{found.groups:,} lines" if found.are_lines else f"{found.groups:,} groups (writers or pages)"
     return (
         "<h1>Evaluation</h1>\n"
-        f'<p class="of"><code>{shown(found.model)}</code> on <code>{shown(found.data)}</code></p>\n'
+        f'<p class="of"><code>{shown(found.model)}</code> on <code>{shown(found.data)}</code>{how}</p>\n'
         f'<p class="faint">{found.lines:,} lines, {found.characters:,} characters. Brackets hold 95 % intervals: '
         f"bootstrap over {drawn}.</p>"
     )

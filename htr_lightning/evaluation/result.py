@@ -36,6 +36,7 @@ class Evaluation:
         confusions: of characters.
         reliabilities: of confidences: ``character``, if there are any, and ``line``.
         unknown: characters of the references that the model cannot write.
+        reading: options that were not left at their defaults, such as the language model.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Evaluation:
     confusions: Confusions
     reliabilities: Mapping[str, Reliability]
     unknown: Counter[str]
+    reading: Mapping[str, Any]
 
     def flat(self) -> dict[str, float | int]:
         """Return all that is a single number."""
@@ -73,6 +75,7 @@ class Evaluation:
             **self.flat(),
             "model": self.model,
             "data": self.data,
+            "reading": dict(self.reading),
             "bootstrap": {"level": 0.95, "samples": NUM_SAMPLES, "drawn": "lines" if self.are_lines else "groups"},
             "by_group": [asdict(row) for row in self.by_group],
             "by_length": [asdict(row) for row in self.by_length],
@@ -92,7 +95,9 @@ class Evaluation:
         }
 
 
-def evaluate_lines(collection: Collection, model: str, data: str) -> Evaluation:
+def evaluate_lines(
+    collection: Collection, model: str, data: str, reading: Mapping[str, Any] | None = None
+) -> Evaluation:
     """Draw the sum of what was collected; at least one line is needed."""
     lines, charset = collection.lines, collection.charset
     counts = count_groups(lines, charset.characters)
@@ -111,4 +116,5 @@ def evaluate_lines(collection: Collection, model: str, data: str) -> Evaluation:
         confusions=collection.confusions,
         reliabilities=collection.reliabilities(),
         unknown=charset.count_unknown(line.reference for line in lines),
+        reading=reading or {},
     )
