@@ -19,7 +19,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 HERE, RUNS = Path(__file__).parent, Path("runs/benchmark_scaling")
-STEPS, WARM_UP, EVERY = 320, 160, 5  # speed is logged of the steps since it was last
+STEPS, WARM_UP, EVERY = 240, 120, 5  # speed is logged of the steps since it was last
 
 
 def command(number: int, folder: Path, *settings: str) -> list[str]:
