@@ -4,6 +4,7 @@ import importlib.util
 import json
 import tempfile
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import to_ink
 from htr_lightning.files import replacing, write_json
 from htr_lightning.model_info import KEY
+from htr_lightning.onnx_int8 import quantise, synthetic_lines
 from htr_lightning.onnx_model import INPUT, OUTPUT, OnnxDescription, OnnxModel, described, read_onnx
 
 OPSET = 17
@@ -26,7 +28,6 @@ MISSING = (
 )
 MOST_DIFFERENCE = 1e-3
 _CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in steps of `width_step_px`
-_QUANTISED = ("LSTM", "MatMul", "Gemm", "Conv")
 
 
 class ExportError(ValueError):
@@ -38,7 +39,8 @@ class Written:
     """What was written.
 
     Attributes:
-        difference: largest absolute difference between scores of the file and of the model, at three widths.
+        difference: largest absolute difference between scores of the file and of the model: in dots of three widths;
+            with ``int8`` in eight synthetic lines.
         json: the file beside it, with what the ONNX file says of itself.
     """
 
@@ -67,7 +69,7 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
     Args:
         path: where to; the JSON file has its name, but ends in ``.json``.
         model: on the CPU.
-        int8: write weights in 8 bits, and compute in them (dynamic quantisation). Its differences are not limited.
+        int8: write weights in 8 bits, and compute convolutions in them (see `quantise`). Differences are not limited.
 
     Raises:
         ExportError: a package is missing, the JSON file would be written over another one, or the file's scores differ
@@ -84,9 +86,10 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
         _trace(model, raw)
         if int8:
-            _quantise(raw, ready)
+            quantise(raw, ready, model)
         _describe(ready if int8 else raw, ready, description)
-        difference = _largest_difference(model, read_onnx(ready, "cpu"))
+        checked = synthetic_lines(model, "val") if int8 else _scribbles(model)
+        difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)
         if not int8 and not difference <= MOST_DIFFERENCE:
             raise ExportError(
                 f"{path}: its scores would differ by {difference:.2g} from those of the model, more than "
@@ -129,16 +132,6 @@ def _trace(model: Model, path: Path) -> None:
         )
 
 
-def _quantise(source: Path, target: Path) -> None:
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    network = onnx.load(source)
-    # Else a warning would ask for another program to run first, which finds nothing to do in this network.
-    onnx.helper.set_model_props(network, {"onnx.quant.pre_process": "onnxruntime.quant"})
-    quantize_dynamic(network, target, op_types_to_quantize=list(_QUANTISED), weight_type=QuantType.QUInt8)
-
-
 def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
     """Write what a file says of itself into its metadata."""
     import onnx
@@ -150,17 +143,13 @@ def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
     onnx.save(network, target)
 
 
-def _largest_difference(model: Model, written: OnnxModel) -> float:
-    """Compare scores at three widths and three sizes of batches."""
+def _largest_difference(model: Model, written: OnnxModel, batches: Iterable[NDArray[np.uint8]]) -> float:
+    return float(max(np.abs(model.scores(images) - written.scores(images)).max() for images in batches))
+
+
+def _scribbles(model: Model) -> Iterator[NDArray[np.uint8]]:
+    """Yield ``(N, H, W)`` paper with dark dots on a tenth of it, of three widths and numbers."""
     generator = np.random.default_rng(0)
-    found = []
     for number, steps in enumerate(_CHECKED_STEPS, 1):
-        images = _scribbles(generator, number, model.preprocess.height_px, steps * model.info.width_step_px)
-        found.append(np.abs(model.scores(images) - written.scores(images)).max())
-    return float(max(found))
-
-
-def _scribbles(generator: np.random.Generator, number: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Return ``(N, H, W)`` paper with dark dots on a tenth of it."""
-    ink = generator.random((number, height, width)) < 0.1
-    return np.where(ink, generator.integers(0, 200, ink.shape), 255).astype(np.uint8)
+        shape = (number, model.preprocess.height_px, steps * model.info.width_step_px)
+        yield np.where(generator.random(shape) < 0.1, generator.integers(0, 200, shape), 255).astype(np.uint8)

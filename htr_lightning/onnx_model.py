@@ -67,8 +67,6 @@ class OnnxModel:
         self.preprocess = Preprocess.from_dict(info.preprocess)
         self.frame_px = onnx.frame_px
         self.pixels_per_batch = 250_000 if on_cpu else 1_000_000  # few, so that all cores have some
-        if onnx.weights == "int8":  # computed in steps that depend on all that is in a batch: so a line is alone in it
-            self.pixels_per_batch = 1
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Read lines ``(N, H, W)``, paper 255: unnormalised scores ``(N, T, K)``."""

@@ -135,6 +135,30 @@ def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(latin: Mo
     assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
 
 
+def test_convolutions_are_computed_in_eight_bits_and_other_weights_stored_in_them(int8: Path) -> None:
+    graph = onnx.load(int8).graph
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 12
+    assert all(made[name] == "DequantizeLinear" for node in convolutions for name in node.input)
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    large = [t.name for t in graph.initializer if np.prod(t.dims) > 5_000]
+    assert large and all(types[name] == onnx.TensorProto.INT8 for name in large)
+    recurrent = [node for node in graph.node if node.op_type == "LSTM"]
+    assert len(recurrent) == 2 and all(made[node.input[place]] == "Mul" for node in recurrent for place in (1, 2))
+
+
+def test_eight_bits_read_nearly_as_well(latin: Model, int8: Path) -> None:
+    from htr_lightning.data.sources.synthetic import Synthetic
+    from htr_lightning.metrics import cer
+
+    lines = Synthetic(num_train=1, num_val=24, num_test=1, seed=7).lines("val")
+    rates = []
+    for model in (latin, load_recogniser(int8)):
+        rates.append(cer([line.text for line in lines], [r.text for r in LineReader(model).read(lines)]))
+    assert 0 < rates[0] < 0.1 and rates[1] < rates[0] + 0.02
+
+
 @pytest.mark.parametrize("kind", ["file", "int8"])
 def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
     from htr_lightning.data.line import ImageFile, Line

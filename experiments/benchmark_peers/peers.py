@@ -63,6 +63,7 @@ class System(ABC):
         epochs: fewer and more, for the same; the difference takes half a minute or more.
         reads: fewer and more lines, for the speed of reading.
         folder: where the last training was prepared.
+        trains: whether its training is measured; it is not where only the reading differs from that of another one.
     """
 
     name: str
@@ -70,6 +71,7 @@ class System(ABC):
     epochs: tuple[int, int]
     reads: tuple[int, int]
     folder: Path
+    trains: bool = True
 
     @abstractmethod
     def version(self) -> str:
@@ -104,6 +106,7 @@ class Ours(System):
     """htr_lightning: the experiment copiste; reading as from an installation without PyTorch."""
 
     name, num_lines, epochs, reads = "htr_lightning", 640, (1, 4), (100, 500)
+    export_options: tuple[str, ...] = ()
 
     def __init__(self, train: Sequence[Line], val: Sequence[Line], read: Sequence[Line]) -> None:
         self.python: Command = [sys.executable, "-m", "htr_lightning"]
@@ -129,15 +132,21 @@ class Ours(System):
 
     def reading(self, number: int) -> Command:
         """With the small model that ships, as an ONNX file."""
-        exported = RUNS / "latin.onnx"
+        exported = RUNS / f"latin{''.join(self.export_options)}.onnx"
         if not exported.is_file():
-            run([*self.python, "export", "zoo:latin", "--to", "onnx", "--out", exported])
+            run([*self.python, "export", "zoo:latin", "--to", "onnx", "--out", exported, *self.export_options])
         return [*self.python, "predict", exported, "--lines", *self.images[:number]]
 
     def cer(self, state: Path, val: Sequence[Line]) -> float:
         """Of what it reads."""
         texts = run([*self.python, "predict", state, "--lines", *(line.image for line in val)]).splitlines()
         return cer([line.text for line in val], texts)
+
+
+class OursInEightBits(Ours):
+    """htr_lightning, reading with convolutions in 8 bits."""
+
+    name, trains, export_options = "htr_lightning --int8", False, ("--int8",)
 
 
 class Kraken(System):

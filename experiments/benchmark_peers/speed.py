@@ -15,7 +15,7 @@ import statistics
 import time
 from pathlib import Path
 
-from peers import RUNS, THREADS, Command, Kraken, Ours, PyLaia, System, lines_of, run
+from peers import RUNS, THREADS, Command, Kraken, Ours, OursInEightBits, PyLaia, System, lines_of, run
 
 HERE = Path(__file__).parent
 VAL_LINES, READ_LINES = 8, 500
@@ -47,29 +47,41 @@ def main() -> None:
     others = lines_of("val", VAL_LINES), lines_of("val", READ_LINES)
     systems: list[System] = [
         Ours(lines_of("train", Ours.num_lines), *others),
+        OursInEightBits(lines_of("train", Ours.num_lines), *others),
         Kraken(options.kraken.absolute(), lines_of("train", Kraken.num_lines), *others),
         PyLaia(options.pylaia.absolute(), lines_of("train", PyLaia.num_lines), *others),
     ]
     rates: dict[str, dict[str, list[float]]] = {system.name: {"training": [], "reading": []} for system in systems}
     for _ in range(options.repetitions):
         for system in systems:
-            few, many = system.epochs
-            seconds = -training(system, few) + training(system, many)
-            rates[system.name]["training"].append((many - few) * system.num_lines / seconds)
+            if system.trains:
+                few, many = system.epochs
+                seconds = -training(system, few) + training(system, many)
+                rates[system.name]["training"].append((many - few) * system.num_lines / seconds)
             few, many = system.reads
             seconds = -timed(system.reading(few)) + timed(system.reading(many))
             rates[system.name]["reading"].append((many - few) / seconds)
-            print(system.name, {work: round(found[-1], 1) for work, found in rates[system.name].items()}, flush=True)
+            print(
+                system.name,
+                {work: round(found[-1], 1) for work, found in rates[system.name].items() if found},
+                flush=True,
+            )
         write(rates, {system.name: system.version() for system in systems})
 
 
 def write(rates: dict[str, dict[str, list[float]]], versions: dict[str, str]) -> None:
-    """Write the medians, and how many times as fast as the others the first system is."""
-    medians = {name: {work: statistics.median(found) for work, found in by.items()} for name, by in rates.items()}
-    ours, *others = medians
+    """Write the medians, and how many times as fast as the others each of ours is."""
+    medians = {
+        name: {work: statistics.median(found) for work, found in by.items() if found} for name, by in rates.items()
+    }
+    ours = [name for name in medians if name.startswith(Ours.name)]
+    others = [name for name in medians if name not in ours]
     ratios = {
-        work: {other: medians[ours][work] / medians[other][work] for other in others}
-        for work in ("training", "reading")
+        name: {
+            work: {other: rate / medians[other][work] for other in others if work in medians[other]}
+            for work, rate in medians[name].items()
+        }
+        for name in ours
     }
     summary = {
         "versions": versions,
@@ -81,9 +93,13 @@ def write(rates: dict[str, dict[str, list[float]]], versions: dict[str, str]) ->
     (HERE / "speed.json").write_text(json.dumps(summary, indent=2) + "\n")
     rows = ["| | training, lines/s | reading, lines/s |", "|---|---|---|"]
     for name, by in medians.items():
-        cells = [f"{by[work]:.1f}" for work in ("training", "reading")]
-        if name in others:
-            cells = [f"{cell} (1/{ratios[work][name]:.0f})" for cell, work in zip(cells, ratios, strict=True)]
+        cells = []
+        for work in ("training", "reading"):
+            cell = f"{by[work]:.1f}" if work in by else ""
+            if name in ours and cell:
+                times = ", ".join(f"{other} x {ratio:.1f}" for other, ratio in ratios[name][work].items())
+                cell = f"{cell} ({times})"
+            cells.append(cell)
         rows.append(f"| {name} {versions[name]} | {' | '.join(cells)} |")
     (HERE / "speed.md").write_text("\n".join(rows) + "\n")
 
