@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from htr_lightning.checkpoint import Model
 from htr_lightning.data.batch import to_ink
+from htr_lightning.data.line import DataError
 from htr_lightning.files import replacing, write_json
 from htr_lightning.model_info import KEY
 from htr_lightning.onnx_int8 import quantise, synthetic_lines
@@ -72,8 +73,8 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
         int8: write weights in 8 bits, and compute convolutions in them (see `quantise`). Differences are not limited.
 
     Raises:
-        ExportError: a package is missing, the JSON file would be written over another one, or the file's scores differ
-            by more than `MOST_DIFFERENCE`.
+        ExportError: a package is missing, one that synthetic lines take for ``int8`` included; the JSON file would be
+            written over another one; or the file's scores differ by more than `MOST_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
@@ -86,7 +87,10 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
         _trace(model, raw)
         if int8:
-            quantise(raw, ready, model)
+            try:
+                quantise(raw, ready, model)
+            except DataError as error:
+                raise ExportError(f"{path}: 8 bits take their ranges from synthetic lines, but {error}") from None
         _describe(ready if int8 else raw, ready, description)
         checked = synthetic_lines(model, "val") if int8 else _scribbles(model)
         difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)

@@ -172,6 +172,13 @@ def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request:
         assert alone.text == reading.text and alone.confidence == pytest.approx(reading.confidence, abs=1e-5)
 
 
+def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latin: Model) -> None:
+    monkeypatch.setattr("fontpkg.families", dict)
+    with pytest.raises(ExportError, match=r"8 bits take their ranges from synthetic lines, but .* not installed; run"):
+        write_onnx(tmp_path / "latin.onnx", latin, int8=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "model.onnx"
     with warnings.catch_warnings():
