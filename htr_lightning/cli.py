@@ -111,7 +111,8 @@ def run_from(cfg: DictConfig) -> float | str | None:
         if cfg.resume not in (None, AUTO):
             cfg = resumed(cfg, HydraConfig.get().overrides.task)
         validate(cfg)
-        refuse_sweep_over_devices(cfg)
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            refuse_several_devices(cfg)
         if cfg.resume == AUTO and (done := done_before(cfg, folder)):
             return done.get("val/cer")
     except (ConfigError, OmegaConfBaseException) as error:
@@ -162,15 +163,14 @@ def done_before(cfg: DictConfig, folder: Path) -> dict[str, float] | None:
     return scores
 
 
-def refuse_sweep_over_devices(cfg: DictConfig) -> None:
-    """Lightning starts its other processes with the whole command line, and so the whole sweep, again.
+def refuse_several_devices(cfg: DictConfig) -> None:
+    """Refuse a run of a sweep: Lightning starts its other processes with the whole command line, so the whole sweep.
 
     Raises:
-        ConfigError: a sweep in this process, over runs on several devices.
+        ConfigError: the run is on several devices.
     """
-    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     several = [key for key in ("devices", "num_nodes") if cfg.trainer.get(key, 1) != 1]
-    if sweep and several:
+    if several:
         raise ConfigError(
             f"trainer.{several[0]}: {cfg.trainer[several[0]]} in a sweep; use 1, and let trials run side by side "
             "(hydra/launcher=joblib, submitit_slurm, ray), or run the configurations one by one"

@@ -1,6 +1,8 @@
 """The part of a network that a compiler can make faster."""
 
 import logging
+from collections.abc import Callable
+from typing import cast
 
 import torch
 
@@ -33,10 +35,22 @@ def compiler_works(accelerator: str) -> bool:
 def compile_backbone(model: CRNN) -> None:
     """Let the convolutions be compiled when they are first used; the LSTM gains nothing from it.
 
-    What the compiler cannot compile runs as it is, and torch warns of it.
+    Where the compiler fails then, a warning says so, and they run as they are from there on.
     """
-    torch._dynamo.config.suppress_errors = True
-    model.backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
+    backbone = model.backbone
+    backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
+    compiled = cast(Callable[..., torch.Tensor], backbone._compiled_call_impl)
+
+    def run(*images: torch.Tensor) -> torch.Tensor:
+        try:
+            return compiled(*images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            backbone._compiled_call_impl = None
+            reason = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
+            log.warning("compile: fell back to the network as it is (%s)", reason)
+            return cast(torch.Tensor, backbone(*images))
+
+    backbone._compiled_call_impl = run
 
 
 def _probe(x: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config import ConfigError
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class PreemptedError(Exception):
-    """The run was asked to stop (SIGTERM, Ctrl-C), and its state is kept; the message says where.
+    """The run was asked to stop (SIGTERM, SIGUSR1, Ctrl-C), and its state is kept; the message says where.
 
     Attributes:
         status: of the process, as shells report signals.
@@ -87,7 +88,8 @@ class Continuation(Checkpoint):
     """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
 
     It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
-    process gets SIGTERM or Ctrl-C, which end the run after the step it is in, or the validation that belongs to it.
+    process gets SIGTERM, SIGUSR1 or Ctrl-C, which end the run after the step it is in, or the validation that belongs
+    to it; while a trained model is measured, after the batch, or with several processes after the split.
     A run that goes on from it takes the same steps as one that never stopped: the loader goes on with the same batch
     (`htr_lightning.data.module.LineLoader`). With several processes, all of them stop after the same step, whichever
     got the signal.
@@ -99,7 +101,7 @@ class Continuation(Checkpoint):
         begun_from: the checkpoint that the run goes on from, if any.
 
     Raises:
-        PreemptedError: from within ``Trainer.fit``, after SIGTERM or Ctrl-C.
+        PreemptedError: from within the trainer, after a signal.
         CheckpointWriteError: from within ``Trainer.fit``.
     """
 
@@ -112,11 +114,13 @@ class Continuation(Checkpoint):
         self._signal: signal.Signals | None = None
         self._kept_at = time.monotonic()
 
+    def on_sanity_check_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Listen to signals, as early as Lightning lets."""
+        self._listen()
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to signals in place of Lightning, which would stop without keeping anything."""
-        if threading.current_thread() is threading.main_thread():
-            for asked in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
+        """Listen to signals, and start the clock."""
+        self._listen()
         self._kept_at = time.monotonic()
         watching = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
         if any(callback.wait_count >= callback.patience for callback in watching):
@@ -149,6 +153,31 @@ class Continuation(Checkpoint):
         if any(self._anywhere(trainer, self._signal is not None)):
             self._end(trainer)
 
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Listen to signals while a trained model is measured."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._listen()
+
+    def on_validation_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Stop measuring, unless others wait for this process to go on."""
+        if trainer.state.fn != TrainerFn.FITTING and trainer.world_size == 1 and self._signal is not None:
+            self._end(trainer)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop after measuring, all processes together."""
+        if trainer.state.fn != TrainerFn.FITTING and any(self._anywhere(trainer, self._signal is not None)):
+            self._end(trainer)
+
+    def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Do as in validation, here and below."""
+        self.on_validation_start(trainer, pl_module)
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:  # noqa: D102
+        self.on_validation_batch_end(trainer)
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: D102
+        self.on_validation_end(trainer, pl_module)
+
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -161,6 +190,14 @@ class Continuation(Checkpoint):
         batches = loops["epoch_loop.batch_progress"]
         batches["current"] = dict.fromkeys(batches["current"], 0)
         batches["is_last_batch"] = False
+
+    def _listen(self) -> None:
+        """Take signals in place of Lightning, which would keep nothing, or wait for other processes."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for name in ("SIGTERM", "SIGUSR1", "SIGINT"):
+            if asked := getattr(signal, name, None):  # Windows has no SIGUSR1
+                signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(signum)
@@ -190,7 +227,10 @@ class Continuation(Checkpoint):
     def _end(self, trainer: lightning.Trainer) -> None:
         asked = self._signal or signal.SIGTERM  # of another process
         raise PreemptedError(
-            f"asked to stop ({asked.name}) after step {trainer.global_step}; {self.folder / LAST} is kept", 128 + asked
+            f"asked to stop ({asked.name}) "
+            + (f"after step {trainer.global_step}" if trainer.state.fn == TrainerFn.FITTING else "while it measured")
+            + f"; {self.folder / LAST} is kept",
+            128 + asked,
         )
 
     @staticmethod

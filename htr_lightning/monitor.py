@@ -19,6 +19,7 @@ from htr_lightning.evaluation.ink import WrongLines
 from htr_lightning.evaluation.lines import score_line
 from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.panel import draw_panel, paper_from_ink
+from htr_lightning.throughput import Throughput
 
 if TYPE_CHECKING:
     from htr_lightning.task import RecognitionTask
@@ -30,6 +31,7 @@ SHOWN = {
     "speed/lines_per_second": "lines/s",
     "speed/share_waiting": "waiting",
     "speed/gpu_utilisation": "GPU",
+    "speed/gpu_memory_gb": "GB",
 }
 """What stands beside the progress bar, and under which name."""
 
@@ -52,19 +54,20 @@ class ValidationLog(Callback):
     """Writes one line for each validation to the log: what remains readable where there is no progress bar."""
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the scores; the loss is that of the last training batch."""
+        """Log the scores and the speed of the epoch so far; the loss is that of the last training batch."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING or not trainer.is_global_zero:
             return
         scores = trainer.callback_metrics
         by_steps = trainer.max_epochs in (None, -1)
         log.info(
-            "%s %d of %s: loss %.3f, val CER %.2f %%, WER %.2f %%",
+            "%s %d of %s: loss %.3f, val CER %.2f %%, WER %.2f %%%s",
             "step" if by_steps else "epoch",
             trainer.global_step if by_steps else trainer.current_epoch + 1,
             trainer.max_steps if by_steps else trainer.max_epochs,
             scores.get("train/loss_step", math.nan),
             100 * scores["val/cer"],
             100 * scores["val/wer"],
+            "".join(c.summary() for c in trainer.callbacks if isinstance(c, Throughput)),  # type: ignore[attr-defined]
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 import torch
 from hydra.utils import instantiate
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -99,6 +100,9 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         use_distributed_sampler=False,
     )
     trainer.strategy.checkpoint_io = writer
+    environment = trainer._accelerator_connector.cluster_environment
+    if isinstance(environment, SLURMEnvironment):  # or it would go on from checkpoints of its own, also to measure
+        environment.auto_requeue = False
     task = RecognitionTask(
         model,
         data.charset,

@@ -17,7 +17,7 @@ from htr_lightning.recognition_metrics import RecognitionMetrics
 
 
 class NonFiniteLossError(ValueError):
-    """The loss is NaN or infinite; the message names the step and the lines of the batch."""
+    """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
 
 
 class Recognizer(Protocol):
@@ -85,14 +85,36 @@ class RecognitionTask(lightning.LightningModule):
         total = loss
         if frames.auxiliary is not None:
             total = loss + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
+        self._ids = batch.ids
         if not self._everywhere(torch.isfinite(total)):
-            raise NonFiniteLossError(
-                f"the loss is {total.item()} at step {self.global_step}, epoch {self.current_epoch}; lines of the "
-                f"batch: {', '.join(batch.ids)}. Lower optim.lr, or use trainer.precision=32-true"
-            )
+            raise self._not_finite(f"the loss is {total.item()}")
         self._count_infeasible(batch)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Refuse gradients that are no numbers before they reach the weights, and limit their norm.
+
+        Raises:
+            NonFiniteLossError: a gradient is NaN or infinite, in any process: they share gradients.
+        """
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # which skips such steps itself
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not (scaled or bool(torch.isfinite(norm))):
+            raise self._not_finite(f"the loss is a number, but its gradient is not (norm {norm.item()})")
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def _not_finite(self, what: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"{what} at step {self.global_step}, epoch {self.current_epoch}; lines of the batch: "
+            f"{', '.join(self._ids)}. Lower optim.lr, or use trainer.precision=32-true"
+        )
 
     def _everywhere(self, here: Tensor) -> bool:
         """Whether it is so in all processes, which go on or stop together."""

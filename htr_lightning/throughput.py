@@ -102,6 +102,11 @@ class Throughput(Callback):
         for name, value in self._epoch.figures().items():
             pl_module.log(f"train/{name}", value, sync_dist=True)
 
+    def summary(self) -> str:
+        """Return the figures of the epoch so far, as they follow others in a line of the log."""
+        figures = self._epoch.figures()
+        return f"; {figures['lines_per_second']:.0f} lines/s, waiting {100 * figures['share_waiting']:.0f} %"
+
 
 def _gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:
     device = trainer.strategy.root_device

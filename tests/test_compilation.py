@@ -8,6 +8,8 @@ import torch
 from test_run import train
 
 from htr_lightning import evaluate
+from htr_lightning.compilation import compile_backbone
+from htr_lightning.model.recognizer import CRNN
 
 
 def test_without_a_compiler_training_goes_on(
@@ -19,6 +21,24 @@ def test_without_a_compiler_training_goes_on(
     monkeypatch.setattr(torch, "compile", broken)
     train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=1")
     assert "compile: the compiler does not work here (No working C++ compiler found)" in caplog.text
+
+
+def test_a_network_that_cannot_be_compiled_runs_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(graph: object, inputs: object) -> None:
+        raise RuntimeError("no kernel for this")
+
+    usual = torch.nn.Module.compile
+    caplog.set_level("WARNING", "htr_lightning")
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: usual(self, backend=refuse, **how))
+    model = CRNN(7, height_px=48).eval()
+    images = torch.rand(2, 1, 48, 64)
+    expected = model(images).scores
+    compile_backbone(model)
+    for _ in range(2):
+        assert torch.equal(model(images).scores, expected)
+    assert caplog.text.count("compile: fell back to the network as it is") == 1 and "no kernel for this" in caplog.text
 
 
 @pytest.mark.slow

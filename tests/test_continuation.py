@@ -21,6 +21,7 @@ from htr_lightning.config import ConfigError
 from htr_lightning.continuation import PreemptedError, kept, last_checkpoint, unreadable
 from htr_lightning.data.line import DataError
 from htr_lightning.folder import finished
+from htr_lightning.task import RecognitionTask
 
 
 class Stopped(BaseException):
@@ -61,7 +62,7 @@ STEPS = [
     "trainer.max_epochs=-1", "+trainer.max_steps=17", "+trainer.val_check_interval=4",
     "+trainer.check_val_every_n_epoch=null",
 ]  # fmt: skip
-GATHERED = ["trainer.max_epochs=3", "+trainer.accumulate_grad_batches=2"]
+GATHERED = ["trainer.max_epochs=3", "trainer.accumulate_grad_batches=2"]
 WORKERS = ["trainer.max_epochs=3", "+loader.num_workers=2"]
 AVERAGED = ["trainer.max_epochs=3", "+optim.ema_decay=0.9"]
 ONE_BATCH = ["trainer.max_epochs=4", "++loader.max_lines_per_batch=14"]
@@ -114,7 +115,29 @@ def last_weights_equal(a: Path, b: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize(("asked", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_being_asked_to_stop_while_it_measures(
+    split: str, small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    name = f"{split}_step"
+    step = getattr(RecognitionTask, name)
+
+    def stopped(task: RecognitionTask, batch: Any, batch_idx: int) -> Any:
+        if task.trainer.state.fn != "fit":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(RecognitionTask, name, stopped)
+    with pytest.raises(PreemptedError, match=r"asked to stop \(SIGTERM\) while it measured; .*last.ckpt is kept"):
+        train(small_set, folder, "trainer.max_epochs=1")
+    assert not finished(folder)
+    monkeypatch.undo()
+    scores = train(small_set, folder, "trainer.max_epochs=1", f"resume={folder}")
+    assert scores == train(small_set, tmp_path / "whole", "trainer.max_epochs=1")
+
+
+@pytest.mark.parametrize(("asked", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGINT, 130)])
 def test_being_asked_to_stop_is_a_sentence_and_a_status(
     asked: signal.Signals, status: int, small_set: Path, tmp_path: Path
 ) -> None:

@@ -147,23 +147,51 @@ def test_torchrun(odd_set: Path, tmp_path: Path) -> None:
     assert_measured_as_alone(tmp_path / "runs" / "mine", odd_set, tmp_path)
 
 
-def test_slurm(odd_set: Path, tmp_path: Path) -> None:
-    arguments = [a.replace("trainer=ddp", "trainer=slurm") for a in parallel(odd_set) if a != "trainer.devices=2"]
+def on_slurm(root: Path, folder: Path, *more: str) -> list[subprocess.Popen[str]]:
+    """Start the two tasks of a job."""
+    arguments = [a.replace("trainer=ddp", "trainer=slurm") for a in parallel(root) if a != "trainer.devices=2"]
     job = {
         "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_NODELIST": "localhost",
         "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job", "SLURM_NODEID": "0", "SLURM_STEP_ID": "0",
         "MASTER_PORT": free_port(), "MASTER_ADDR": "127.0.0.1",
     }  # fmt: skip
-    tasks = [
+    return [
         subprocess.Popen(
-            [*arguments, "trainer.max_epochs=1", "resume=auto", "run_name=mine"],
+            [*arguments, "resume=auto", "run_name=mine", *more],
             env=os.environ | job | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)},
-            cwd=tmp_path,
+            cwd=folder,
             stderr=subprocess.PIPE,
             text=True,
         )
         for task in range(2)
     ]
+
+
+def test_slurm(odd_set: Path, tmp_path: Path) -> None:
+    folder, settings = tmp_path / "runs" / "mine", ["trainer.max_epochs=40", "checkpoint_minutes=0"]
+    tasks = on_slurm(odd_set, tmp_path, *settings)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        assert all(task.poll() is None for task in tasks) and time.monotonic() < deadline
+        time.sleep(0.01)
+    tasks[1].send_signal(signal.SIGUSR1)  # Lightning would requeue the job, and keep a checkpoint of its own
+    errors = [task.communicate(timeout=120)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [143, 138], errors
+    assert not list(folder.glob("hpc_ckpt*")) and "asked to stop" in errors[0]
+    tasks = on_slurm(odd_set, tmp_path, *settings)
     errors = [task.communicate(timeout=240)[1] for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], errors
-    assert_measured_as_alone(tmp_path / "runs" / "mine", odd_set, tmp_path)
+    assert_measured_as_alone(folder, odd_set, tmp_path)
+
+
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (143, True)])
+def test_the_script_for_slurm_tells_how_the_run_ended(status: int, requeued: bool, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    script = "#!/bin/bash\n" + readme.split("#!/bin/bash\n")[1].split("```")[0]
+    for name, line in (("srun", f"exit {status}"), ("scontrol", f'echo "$@" > {tmp_path}/requeued')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    assert subprocess.run(["bash", "-c", script], env=environment, check=False).returncode == status
+    asked = tmp_path / "requeued"
+    assert asked.exists() == requeued and (not requeued or asked.read_text() == "requeue 7\n")

@@ -51,6 +51,22 @@ def test_a_loss_that_is_no_number_leaves_evidence(
         assert picture.size[1] > 2 * kept["batch"]["images"].shape[2]
 
 
+def test_a_gradient_that_is_no_number_does_not_reach_the_weights(
+    many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(task: RecognitionTask) -> None:
+        if task.global_step == 4:
+            weight = task.get_parameter("model.head.weight")
+            assert weight.grad is not None
+            weight.grad[0, 0] = math.inf
+
+    monkeypatch.setattr(RecognitionTask, "on_after_backward", spoil)
+    with pytest.raises(NonFiniteLossError, match=r"its gradient is not \(norm inf\) at step 4.*Lower optim.lr"):
+        train(many_steps, tmp_path / "run", *EPOCHS, *SMALL_BATCHES)
+    kept = torch.load(tmp_path / "run" / "non_finite" / "step.pt", weights_only=True)
+    assert kept["step"] == 4 and all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
 @pytest.mark.parametrize("name", ["best.ckpt", ".written.ckpt"])
 def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
     name: str, many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hydra.core.override_parser.types import Override
+from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.config import ConfigError
 
@@ -66,8 +67,11 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
     def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
         return [*fixed, *space.as_overrides(params), "resume=auto", f"trial='{watched(number)}'"]
 
-    for params in space.every_choice(drawn):
-        sweeper.check(overrides_of(0, params))
+    try:
+        for params in space.every_choice(drawn):
+            sweeper.check(overrides_of(0, params))
+    except (ConfigError, OmegaConfBaseException) as error:
+        raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
     try:
         study.sweep(
             opened,

@@ -13,6 +13,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from htr_lightning.config import ConfigError
 
 STUDY, PRUNED = "htr_lightning", "pruned"
+MOST_BEGINNINGS = 3
+"""How often a trial is begun or gone on with; the sweep may stop because of it, for lack of memory for example."""
+_BEGUN = "begun"
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=False),
     "random": lambda seed: RandomSampler(seed=seed),
@@ -89,17 +92,19 @@ def sweep(
         space: what is drawn.
         overrides_of: from a trial's number and what was drawn for it.
         launch: runs some at a time.
-        num_trials: of the study, those of before, the pruned and the failed included.
+        num_trials: of the study, those of before and the pruned included; of the failed, those of now.
         num_parallel: launched together.
 
     Raises:
         ConfigError: the study was begun with other choices.
     """
-    for together in _neighbours(study.get_trials(states=(TrialState.RUNNING,)), num_parallel):
+    stopped_in = _begun(study)
+    failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))  # perhaps mended since
+    for together in _neighbours(stopped_in, num_parallel):
         log.info("%s stopped; going on with it", ", ".join(f"Trial {frozen.number}" for frozen in together))
         stopped = [overrides_of(frozen.number, frozen.params) for frozen in together]
         _tell(study, together, launch(stopped, together[0].number))
-    while (left := num_trials - len(study.trials)) > 0:
+    while (left := num_trials + failed_before - len(study.trials)) > 0:
         try:
             asked = [study.ask(dict(space)) for _ in range(min(left, num_parallel))]
         except ValueError as error:
@@ -108,6 +113,20 @@ def sweep(
             ) from None
         batch = [overrides_of(trial.number, trial.params) for trial in asked]
         _tell(study, asked, launch(batch, asked[0].number))
+
+
+def _begun(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that were running when the study was stopped, but for those that it always stopped in."""
+    begun = []
+    for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        times = int(frozen.user_attrs.get(_BEGUN, 1))
+        if times >= MOST_BEGINNINGS:
+            log.warning("Trial %d did not come to its end in %d attempts; it counts as failed", frozen.number, times)
+            study.tell(frozen.number, state=TrialState.FAIL)
+            continue
+        Trial(study, frozen._trial_id).set_user_attr(_BEGUN, times + 1)
+        begun.append(frozen)
+    return begun
 
 
 def _neighbours(trials: Sequence[FrozenTrial], most: int) -> list[list[FrozenTrial]]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from htr_lightning.config import ConfigError
+from htr_lightning.files import write_json
 from htr_lightning.folder import finished
+from htr_lightning.provenance import now
 
+log = logging.getLogger(__name__)
 State = Literal["done", "pruned", "failed", "unfinished"]
 IGNORED = ("resume", "trial")
 """Overrides that say nothing of what was tried."""
@@ -57,11 +61,15 @@ def read_trials(folder: Path) -> list[TrialRecord]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder; give the one that hydra.sweep.dir names")
-    numbered = [(path.name.split("-")[0], path) for path in folder.iterdir() if path.is_dir()]
-    trials = [_read(int(number), path) for number, path in numbered if number.isdecimal()]
+    trials = _trials(folder)
     if not trials:
         raise ConfigError(f"{folder}: holds no trials; a sweep (--multirun) writes folders like 0-dev into it")
     return sorted(trials, key=lambda trial: trial.number)
+
+
+def _trials(folder: Path) -> list[TrialRecord]:
+    numbered = [(path.name.split("-")[0], path) for path in folder.iterdir() if path.is_dir()]
+    return [_read(int(number), path) for number, path in numbered if number.isdecimal()]
 
 
 def _read(number: int, folder: Path) -> TrialRecord:
@@ -80,6 +88,36 @@ def _read(number: int, folder: Path) -> TrialRecord:
         curve=_curve(folder),
         message=str(ended.get("message", "")) if state in ("failed", "pruned") else "",
     )
+
+
+def ended_otherwise(
+    folder: Path, batch: Sequence[Sequence[str]], first: int, error: Exception
+) -> list[float | str | None]:
+    """Return what trials came to whose launcher failed: the CER of those that are done, ``pruned``, or None.
+
+    What the launcher said is written into the folders of the others.
+
+    Args:
+        folder: of the sweep.
+        batch: the overrides of each trial.
+        first: number of the first.
+        error: of the launcher.
+    """
+    message = f"its process ended, or its launcher ({type(error).__name__}: {str(error).strip()[:500]})"
+    log.error("A trial of %d to %d failed: %s", first, first + len(batch) - 1, message)
+    records = {trial.number: trial for trial in _trials(folder)}
+    found: list[float | str | None] = []
+    for number, overrides in enumerate(batch, first):
+        trial = records.get(number)
+        if trial is not None and trial.state in ("done", "pruned"):
+            found.append(trial.cer if trial.state == "done" else "pruned")
+            continue
+        found.append(None)
+        if trial is None or trial.state == "unfinished":
+            where = trial.folder if trial is not None else folder / str(number)
+            where.mkdir(parents=True, exist_ok=True)
+            write_json(where / "failed.json", {"message": message, "time": now(), "overrides": list(overrides)})
+    return found
 
 
 def split(overrides: Sequence[str]) -> dict[str, str]:

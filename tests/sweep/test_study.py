@@ -64,6 +64,34 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path: Path, sampler: str) -> None:
     assert len(seen) == 7
 
 
+def test_failed_trials_are_made_up_for_when_the_sweep_is_started_again(tmp_path: Path) -> None:
+    def failing(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        return [None] * len(batch)
+
+    def sound(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        return [float(x) for _, x in batch]
+
+    run(open_study(tmp_path), failing, 3)
+    run(study := open_study(tmp_path), sound, 3)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 3 + ["COMPLETE"] * 3
+
+
+def test_a_trial_that_always_ends_the_sweep_is_given_up(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
+        if first == 0:
+            raise Killed
+        return [float(x) for _, x in batch]
+
+    for _ in range(3):
+        with pytest.raises(Killed):
+            run(open_study(tmp_path), launch, 2)
+    run(study := open_study(tmp_path), launch, 2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+
+
 def test_other_choices_need_another_folder(tmp_path: Path) -> None:
     def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
         return [0.5] * len(batch)

@@ -1,6 +1,7 @@
 """Sweeps as they are typed."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -42,6 +43,46 @@ def test_a_failing_trial_is_recorded_and_the_study_goes_on(small_set: Path, tmp_
 def test_a_misspelt_choice_stops_the_study_before_it_begins(small_set: Path, tmp_path: Path) -> None:
     done = sweep(small_set, tmp_path / "s", "model=crnn_small,crnnn")
     assert done.returncode == 1 and "model/crnnn" in done.stderr and not states(tmp_path / "s")
+
+
+@pytest.mark.parametrize(("setting", "message"), [
+    ("+optim.warmupp=0.1", "optim.warmupp"), ("trainer.devices=2", "trainer.devices: 2 in a sweep"),
+])  # fmt: skip
+def test_a_mistake_does_not_use_up_the_study(setting: str, message: str, small_set: Path, tmp_path: Path) -> None:
+    done = sweep(small_set, tmp_path / "s", "seed=1,2", setting)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+    assert not states(tmp_path / "s")
+
+
+KILLED = """
+import os, sys
+import htr_lightning.run
+usual = htr_lightning.run.run
+def run(cfg, path):
+    if cfg.seed == 2:
+        os.kill(os.getpid(), 9)
+    return usual(cfg, path)
+htr_lightning.run.run = run
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_killed_is_recorded_and_the_study_goes_on(
+    small_set: Path, tmp_path: Path, needs: Callable[[str], None]
+) -> None:
+    needs("hydra_plugins.hydra_joblib_launcher")
+    (tmp_path / "sitecustomize.py").write_text(KILLED)
+    arguments = command(
+        small_set, *FAST, f"hydra.sweep.dir={tmp_path / 's'}", "seed=range(1,4)", "hydra.sweeper.num_trials=3",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.sampler=random", "--multirun",
+    )  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    drawn = [trial.overrides["seed"] for trial in read_trials(tmp_path / "s")]
+    assert "2" in drawn and done.returncode == int(set(drawn) == {"2"}), done.stderr
+    for trial in read_trials(tmp_path / "s"):
+        assert trial.state == ("failed" if trial.overrides["seed"] == "2" else "done")
+        assert trial.state == "done" or "its process ended" in trial.message
 
 
 def test_a_failing_run_does_not_end_a_grid(small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ class StudySweeper(Sweeper):
     """Minimises what a run returns (``val/cer``), in a study that survives its process.
 
     Args:
-        num_trials: of the study, those included that it has when the sweep is started again.
+        num_trials: of the study, those included that it has when the sweep is started again, but for the failed.
         num_parallel: trials at a time; for more than one choose a launcher that runs them side by side.
         sampler: tpe or random.
         pruner: median, hyperband or none.
@@ -58,10 +58,21 @@ class StudySweeper(Sweeper):
         return run_study(self, overrides, folder)
 
     def check(self, overrides: Sequence[str]) -> None:
-        """Compose the configuration of a trial, so that what is misspelt ends the sweep before it begins."""
-        self.context.config_loader.load_sweep_config(self.composed, list(overrides))
+        """Compose and check the configuration of a trial, so that what is wrong ends the sweep before it begins."""
+        from htr_lightning.cli import refuse_several_devices
+        from htr_lightning.config import validate
+
+        cfg = self.context.config_loader.load_sweep_config(self.composed, list(overrides))
+        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        validate(own)
+        refuse_several_devices(own)
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
-        """Run trials; return what each returned, None for one that failed."""
-        jobs = self.launcher.launch([list(overrides) for overrides in batch], initial_job_idx=first)
+        """Run trials; return what each returned, None for one that failed, also where its process was killed."""
+        from htr_lightning.sweep.trials import ended_otherwise
+
+        try:
+            jobs = self.launcher.launch([list(overrides) for overrides in batch], initial_job_idx=first)
+        except Exception as error:  # whatever a launcher raises when a process or a job of its own is gone
+            return ended_otherwise(Path(str(self.composed.hydra.sweep.dir)), batch, first, error)
         return [job.return_value if job.status == JobStatus.COMPLETED else None for job in jobs]
