@@ -19,6 +19,11 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
                         "(default: fp32)")  # fmt: skip
 
 
+def num_cores() -> int:
+    """Return how many cores this process may use: those of its job, where they are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_bf16_fast(device_type: str) -> bool:
     """Whether it multiplies bf16 faster than fp32, judged without running anything.
 

@@ -1,7 +1,6 @@
 """Lines read with a model: what `evaluate` and `predict` share."""
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, Word, place_characters, words_of
+from htr_lightning.processor import num_cores
 from htr_lightning.recogniser import Recogniser
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
@@ -212,7 +212,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(num_cores()) as threads:
             yield threads
     finally:
         cv2.setNumThreads(before)

@@ -184,7 +184,7 @@ def test_slurm(odd_set: Path, tmp_path: Path) -> None:
     assert_measured_as_alone(folder, odd_set, tmp_path)
 
 
-@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (143, True)])
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (138, True), (143, True)])
 def test_the_script_for_slurm_tells_how_the_run_ended(status: int, requeued: bool, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     script = "#!/bin/bash\n" + readme.split("#!/bin/bash\n")[1].split("```")[0]

@@ -1,7 +1,6 @@
 """The data of a run: splits, loaders, and augmentation where the batch is."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Line, Source
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.widths import WidthBatches
+from htr_lightning.processor import num_cores
 
 log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names
@@ -146,7 +146,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
-        self.num_pack_workers = num_pack_workers or os.cpu_count() or 1
+        self.num_pack_workers = num_pack_workers or num_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
         self.charset: Charset | None = None

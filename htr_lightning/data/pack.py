@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import DataError, Line, Unusable
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.data.preprocess import Preprocess, pixels_of
-from htr_lightning.files import PARTIAL, replacing
+from htr_lightning.files import PARTIAL, locked, replacing
 
 FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
 STALE_SECONDS = 24 * 3600
@@ -142,7 +142,8 @@ def pack(
 ) -> PackedLines:
     """Preprocess ``lines`` into one file in ``folder``, or open the file that an earlier call made of them.
 
-    The file appears whole or not at all: it is written under another name and renamed at the end.
+    The file appears whole or not at all: it is written under another name and renamed at the end. Of several processes
+    that want the same one, the first makes it, and the others wait.
 
     Args:
         lines: what to pack; their order is kept.
@@ -159,29 +160,40 @@ def pack(
     _refuse_duplicates(lines)
     key = fingerprint(lines, preprocess)
     path = folder / f"{name}-{key[:16]}.lines"
-    if path.is_file():
-        try:
-            packed = PackedLines(path)
-        except DataError:
-            log.warning("%s is damaged and is made again", path)
-        else:
-            if not _mended(packed, lines, preprocess):
-                return packed
-            packed.close()  # or Windows would not let it be replaced
+    if packed := _made_before(path, lines, preprocess):
+        return packed
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
-        with replacing(path) as file:
-            prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
-            if progress is not None:
-                prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
-            _write(file, prepared, preprocess.height_px, key)
+        with locked(path.with_name(f".{path.name}.lock")):
+            if packed := _made_before(path, lines, preprocess):  # by another process, while this one waited
+                return packed
+            with replacing(path) as file:
+                prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
+                if progress is not None:
+                    prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
+                _write(file, prepared, preprocess.height_px, key)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot keep packed lines here ({error.strerror or error}); free space, or set "
             "loader.cache_dir to a folder that can be written"
         ) from None
     return PackedLines(path)
+
+
+def _made_before(path: Path, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:
+    """Open a packed file; None where there is none, it is damaged, or it lacks a line that can be had now."""
+    if not path.is_file():
+        return None
+    try:
+        packed = PackedLines(path)
+    except DataError:
+        log.warning("%s is damaged and is made again", path)
+        return None
+    if not _mended(packed, lines, preprocess):
+        return packed
+    packed.close()  # or Windows would not let it be replaced
+    return None
 
 
 def fingerprint(lines: Iterable[Line], preprocess: Preprocess) -> str:

@@ -143,9 +143,10 @@ def examine_all(
     """Read all lines, in parallel and with a bar, and diagnose them."""
     from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.facts import facts_of
+    from htr_lightning.processor import num_cores
     from htr_lightning.progress import progress_bar
 
-    workers = cfg.loader.get("num_pack_workers") or os.cpu_count() or 1
+    workers = cfg.loader.get("num_pack_workers") or num_cores()
     facts = {
         split: facts_of(split, rows, preprocess, num_workers=workers, progress=progress_bar)
         for split, rows in lines.items()

@@ -1,11 +1,14 @@
 import os
 import pickle
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from htr_lightning.data.line import DataError, ImageFile, Line
 from htr_lightning.data.pack import PackedLines, fingerprint, pack
@@ -76,6 +79,39 @@ def test_a_changed_image_file_changes_the_fingerprint(tmp_path: Path) -> None:
     before = ImageFile(path).fingerprint
     path.write_bytes(b"22")
     assert ImageFile(path).fingerprint != before
+
+
+WAITING = """
+import os, sys, time
+from pathlib import Path
+from PIL import Image
+from htr_lightning.data import pack
+from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.data.preprocess import Preprocess
+
+folder, usual = Path(sys.argv[1]), pack._write
+
+def slow(*arguments):
+    (folder / f"made-{os.getpid()}").touch()
+    time.sleep(1)
+    usual(*arguments)
+
+pack._write = slow
+(folder / f"ready-{os.getpid()}").touch()
+while len(list(folder.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+print(len(pack.pack([Line("a", ImageFile(folder / "a.png"), "a")], Preprocess(), folder / "packed")))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_of_several_processes_one_packs_and_the_others_wait(tmp_path: Path) -> None:
+    Image.new("L", (60, 48), "white").save(tmp_path / "a.png")
+    arguments = [sys.executable, "-c", WAITING, str(tmp_path)]
+    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["1\n", "1\n"]
+    assert len(list(tmp_path.glob("made-*"))) == 1
+    assert [path.suffix for path in (tmp_path / "packed").iterdir()] == [".lines"]
 
 
 def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
