@@ -79,7 +79,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
     if compiles and data.max_shapes is None:
         data.max_shapes = MAX_SHAPES
-        log.info("compile: batches have at most %d widths (loader.max_shapes)", MAX_SHAPES)
+        log.info("compile: batches have at most %d widths (loader.max_shapes) before augmentation", MAX_SHAPES)
     data.setup()
     model, movement = begin(cfg, stage, base, data)
     look_at(cfg, data)
