@@ -160,13 +160,13 @@ def pack(
     _refuse_duplicates(lines)
     key = fingerprint(lines, preprocess)
     path = folder / f"{name}-{key[:16]}.lines"
-    if packed := _made_before(path, lines, preprocess):
+    if (packed := _made_before(path, lines, preprocess)) is not None:
         return packed
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         with locked(path.with_name(f".{path.name}.lock")):
-            if packed := _made_before(path, lines, preprocess):  # by another process, while this one waited
+            if (packed := _made_before(path, lines, preprocess)) is not None:  # while this process waited
                 return packed
             with replacing(path) as file:
                 prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)

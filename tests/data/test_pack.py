@@ -176,6 +176,8 @@ def test_empty_split_and_empty_text(tmp_path: Path) -> None:
 def test_only_bad_lines(tmp_path: Path) -> None:
     packed = pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path)
     assert len(packed) == 0 and len(packed.skipped) == 1
+    inode = packed.path.stat().st_ino
+    assert pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path).path.stat().st_ino == inode  # not made again
 
 
 def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
