@@ -113,6 +113,8 @@ class Ours(System):
         self.images = [line.image for line in read]
         self.root = RUNS / "ours"
         self.root.mkdir(parents=True, exist_ok=True)
+        self.exported = RUNS / f"latin{''.join(self.export_options)}.onnx"
+        self.exported.unlink(missing_ok=True)  # of an earlier revision, perhaps
         for split, lines in (("train", train), ("val", val)):
             rows = "".join(f"{line.image}\t{line.text}\n" for line in lines)
             (self.root / f"{split}.tsv").write_text("image\ttext\n" + rows, encoding="utf-8")
@@ -132,10 +134,9 @@ class Ours(System):
 
     def reading(self, number: int) -> Command:
         """With the small model that ships, as an ONNX file."""
-        exported = RUNS / f"latin{''.join(self.export_options)}.onnx"
-        if not exported.is_file():
-            run([*self.python, "export", "zoo:latin", "--to", "onnx", "--out", exported, *self.export_options])
-        return [*self.python, "predict", exported, "--lines", *self.images[:number]]
+        if not self.exported.is_file():
+            run([*self.python, "export", "zoo:latin", "--to", "onnx", "--out", self.exported, *self.export_options])
+        return [*self.python, "predict", self.exported, "--lines", *self.images[:number]]
 
     def cer(self, state: Path, val: Sequence[Line]) -> float:
         """Of what it reads."""
