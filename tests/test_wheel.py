@@ -54,7 +54,7 @@ def test_configurations_are_in_it(run: Run) -> None:
 
 def test_models_are_in_it(run: Run, tmp_path: Path) -> None:
     listed = run("zoo")
-    assert {"zoo:latin", "zoo:latin-64"} <= set(listed.splitlines())
+    assert {"zoo:latin", "zoo:latin-64", "zoo:latin-large"} <= set(listed.splitlines())
     exported = tmp_path / "model.safetensors"
     run("export", "zoo:latin", "--out", str(exported))
     assert exported.is_file()

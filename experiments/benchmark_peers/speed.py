@@ -1,6 +1,6 @@
 """How fast htr_lightning, kraken and PyLaia train on and read the same lines on this machine's cores; see README.md.
 
-    python experiments/benchmark_peers/speed.py KRAKEN PYLAIA [--repetitions 3]
+    python experiments/benchmark_peers/speed.py KRAKEN PYLAIA [--repetitions 3] [--only-reading]
 
 KRAKEN and PYLAIA are the virtual environments of the two. Needs HTR_DATA (copiste). Writes speed.json and speed.md.
 
@@ -28,9 +28,14 @@ def timed(command: Command) -> float:
     return time.monotonic() - start
 
 
+def folder_of(system: System) -> Path:
+    """Return where a system trains."""
+    return RUNS / "speed" / system.name
+
+
 def training(system: System, epochs: int) -> float:
     """Train a new model; return the seconds."""
-    folder = RUNS / "speed" / system.name
+    folder = folder_of(system)
     shutil.rmtree(folder, ignore_errors=True)
     system.prepare(folder)
     return timed(system.training(epochs, validate=False))
@@ -42,6 +47,8 @@ def main() -> None:
     parser.add_argument("kraken", type=Path, help="virtual environment of kraken")
     parser.add_argument("pylaia", type=Path, help="virtual environment of PyLaia")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--only-reading", action="store_true", help="with the models trained before; what speed.json "
+                        "has of training stays")  # fmt: skip
     options = parser.parse_args()
     RUNS.mkdir(parents=True, exist_ok=True)
     others = lines_of("val", VAL_LINES), lines_of("val", READ_LINES)
@@ -52,9 +59,14 @@ def main() -> None:
         PyLaia(options.pylaia.absolute(), lines_of("train", PyLaia.num_lines), *others),
     ]
     rates: dict[str, dict[str, list[float]]] = {system.name: {"training": [], "reading": []} for system in systems}
+    if options.only_reading:
+        for name, found in json.loads((HERE / "speed.json").read_text())["all"].items():
+            rates[name]["training"] = found["training"]
     for _ in range(options.repetitions):
         for system in systems:
-            if system.trains:
+            if options.only_reading:
+                system.folder = folder_of(system)
+            elif system.trains:
                 few, many = system.epochs
                 seconds = -training(system, few) + training(system, many)
                 rates[system.name]["training"].append((many - few) * system.num_lines / seconds)
