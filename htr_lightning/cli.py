@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from htr_lightning.config import AUTO, ConfigError, conf_dir, groups, validate
+from htr_lightning.config import AUTO, ConfigError, conf_dir, groups, refusal, validate
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def run_from(cfg: DictConfig) -> float | str | None:
         if cfg.resume == AUTO and (done := done_before(cfg, folder)):
             return done.get("val/cer")
     except (ConfigError, OmegaConfBaseException) as error:
-        raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
+        raise SystemExit(refusal(error)) from None
 
     from lightning.pytorch.utilities import rank_zero_only
 

@@ -161,6 +161,11 @@ SET_BY_THE_RUN = {
 """Parameters of constructors that a configuration must not name, and what to do instead."""
 
 
+def refusal(error: object) -> str:
+    """Return what is said of a configuration that cannot be run, each mistake in a line of its own."""
+    return "The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")
+
+
 def validate(cfg: DictConfig) -> None:
     """Check the composed configuration against the code it names, without building anything.
 

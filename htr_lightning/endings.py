@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from htr_lightning.charset import CharsetError
-from htr_lightning.config import ConfigError
+from htr_lightning.config import ConfigError, refusal
 from htr_lightning.continuation import CheckpointWriteError, PreemptedError, kept
 from htr_lightning.data.line import DataError
 from htr_lightning.model_info import ModelFileError
@@ -82,7 +82,7 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
                 f"{go_on}, with fewer of them: ++loader.num_workers=0"
             )
         case MisconfigurationException():
-            return Ending(f"The configuration cannot be run:\n  trainer: {error}")
+            return Ending(refusal(f"trainer: {error}"))
         case InstantiationException() if isinstance(error.__cause__, ValueError):
-            return Ending(f"The configuration cannot be run:\n  {error.__cause__}")
+            return Ending(refusal(error.__cause__))
     return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial"
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -53,7 +55,11 @@ def locked(path: Path) -> Iterator[None]:
         return
     with path.open("w") as file:
         with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("Waiting for another process, which holds %s", path)
+                fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
         finally:

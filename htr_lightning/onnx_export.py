@@ -90,7 +90,10 @@ def write_onnx(path: Path, model: Model, *, int8: bool = False) -> Written:
             try:
                 quantise(raw, ready, model)
             except DataError as error:
-                raise ExportError(f"{path}: 8 bits take their ranges from synthetic lines, but {error}") from None
+                raise ExportError(
+                    f"{path}: 8 bits take their ranges from synthetic lines, which cannot be drawn ({error}); install "
+                    "what they need with: pip install 'htr-lightning[export-onnx]'"
+                ) from None
         _describe(ready if int8 else raw, ready, description)
         checked = synthetic_lines(model, "val") if int8 else _scribbles(model)
         difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)

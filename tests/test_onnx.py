@@ -19,7 +19,6 @@ from htr_lightning.explain import command as explain
 from htr_lightning.model_info import FORMAT, KEY, ModelFileError
 from htr_lightning.onnx_export import ExportError, write_onnx
 from htr_lightning.onnx_model import OnnxModel, read_onnx
-from htr_lightning.reader import LineReader
 from htr_lightning.recogniser import DeviceError, load_recogniser
 from htr_lightning.stage import Finetune
 
@@ -37,13 +36,6 @@ def latin() -> Model:
 def file(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "latin.onnx"
     write_onnx(path, latin)
-    return path
-
-
-@pytest.fixture(scope="module")
-def int8(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("int8") / "latin.onnx"
-    write_onnx(path, latin, int8=True)
     return path
 
 
@@ -126,57 +118,6 @@ def test_commands_that_only_read_take_it(
     monkeypatch.setattr(tune, "BONUSES", (1.0,))
     tune.main([str(file), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
     assert "--lm-weight 0.5" in capsys.readouterr().out
-
-
-def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(latin: Model, file: Path, int8: Path) -> None:
-    assert int8.stat().st_size < 0.3 * file.stat().st_size
-    images, small = pictures(2, 320), load_recogniser(int8)
-    assert 1e-3 < np.abs(small.scores(images) - latin.scores(images)).max() < 3
-    assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
-
-
-def test_convolutions_are_computed_in_eight_bits_and_other_weights_stored_in_them(int8: Path) -> None:
-    graph = onnx.load(int8).graph
-    made = {name: node.op_type for node in graph.node for name in node.output}
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    assert len(convolutions) == 12
-    assert all(made[name] == "DequantizeLinear" for node in convolutions for name in node.input)
-    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    large = [t.name for t in graph.initializer if np.prod(t.dims) > 5_000]
-    assert large and all(types[name] == onnx.TensorProto.INT8 for name in large)
-    recurrent = [node for node in graph.node if node.op_type == "LSTM"]
-    assert len(recurrent) == 2 and all(made[node.input[place]] == "Mul" for node in recurrent for place in (1, 2))
-
-
-def test_eight_bits_read_nearly_as_well(latin: Model, int8: Path) -> None:
-    from htr_lightning.data.sources.synthetic import Synthetic
-    from htr_lightning.metrics import cer
-
-    lines = Synthetic(num_train=1, num_val=24, num_test=1, seed=7).lines("val")
-    rates = []
-    for model in (latin, load_recogniser(int8)):
-        rates.append(cer([line.text for line in lines], [r.text for r in LineReader(model).read(lines)]))
-    assert 0 < rates[0] < 0.1 and rates[1] < rates[0] + 0.02
-
-
-@pytest.mark.parametrize("kind", ["file", "int8"])
-def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
-    from htr_lightning.data.line import ImageFile, Line
-
-    reader = LineReader(load_recogniser(request.getfixturevalue(kind)))
-    given = [Line(path.name, ImageFile(path), "") for path in sorted((lines / "val").iterdir())] * 30
-    together = list(reader.read(given))
-    assert [reading.id for reading in together] == [line.id for line in given]
-    for line, reading in zip(given[:5], together[:5], strict=True):
-        (alone,) = reader.read([line])
-        assert alone.text == reading.text and alone.confidence == pytest.approx(reading.confidence, abs=1e-5)
-
-
-def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latin: Model) -> None:
-    monkeypatch.setattr("fontpkg.families", dict)
-    with pytest.raises(ExportError, match=r"8 bits take their ranges from synthetic lines, but .* not installed; run"):
-        write_onnx(tmp_path / "latin.onnx", latin, int8=True)
-    assert not list(tmp_path.iterdir())
 
 
 def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

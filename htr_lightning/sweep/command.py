@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from hydra.core.override_parser.types import Override
 from omegaconf.errors import OmegaConfBaseException
 
-from htr_lightning.config import ConfigError
+from htr_lightning.config import ConfigError, refusal
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
         for params in space.every_choice(drawn):
             sweeper.check(overrides_of(0, params))
     except (ConfigError, OmegaConfBaseException) as error:
-        raise SystemExit("The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")) from None
+        raise SystemExit(refusal(error)) from None
     try:
         study.sweep(
             opened,

@@ -103,7 +103,10 @@ def ended_otherwise(
         first: number of the first.
         error: of the launcher.
     """
-    message = f"its process ended, or its launcher ({type(error).__name__}: {str(error).strip()[:500]})"
+    message = (
+        f"its process was killed, or its launcher failed ({type(error).__name__}: {str(error).strip()[:500]}); "
+        "where memory is short, use fewer trials at a time (hydra.sweeper.num_parallel)"
+    )
     log.error("A trial of %d to %d failed: %s", first, first + len(batch) - 1, message)
     records = {trial.number: trial for trial in _trials(folder)}
     found: list[float | str | None] = []
