@@ -1,6 +1,7 @@
 """The command line of experiments: compose, validate, run."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def start() -> None:
-    """Check that the run folder can be made, which Hydra would report with a traceback, and run `main`.
+    """Check what Hydra would report with a traceback, such as a run folder that cannot be made, and run `main`.
 
     Raises:
         SystemExit: with a message for the user.
@@ -37,8 +38,11 @@ def start() -> None:
             "hydra.run.dir=FOLDER, or use resume=auto (runs/RUN_NAME)"
         )
     runs = not any(a.startswith(("--cfg", "-c", "--info", "-i", "--hydra-help")) for a in sys.argv[1:])
+    sweep = any(a in ("--multirun", "-m") for a in sys.argv[1:])
+    _refuse_missing_launcher(values.get("hydra/launcher", ""))
+    if sweep and not runs:
+        raise SystemExit("--cfg and --info show one configuration, without --multirun; leave that out")
     if runs and new:
-        sweep = any(a in ("--multirun", "-m") for a in sys.argv[1:])
         key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
         _refuse_unwritable(Path(values.get(key, "runs").strip("'\"")).absolute(), key)
     main()
@@ -49,6 +53,20 @@ def _num_started_together() -> int:
     torchrun = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
     srun = os.environ.get("SLURM_NTASKS", "1") if "SLURM_STEP_ID" in os.environ else "1"
     return max(int(torchrun), int(srun))
+
+
+def _refuse_missing_launcher(name: str) -> None:
+    package = {"workstation": "joblib", "slurm": "submitit", "ray_cluster": "ray"}.get(name, name.partition("_")[0])
+    if package in ("joblib", "submitit", "ray") and not _is_installed(f"hydra_plugins.hydra_{package}_launcher"):
+        remedy = 'pip install "htr-lightning[cluster]"'
+        raise SystemExit(f"hydra/launcher={name}: hydra-{package}-launcher is not installed; run: {remedy}")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _refuse_unwritable(folder: Path, key: str) -> None:
@@ -173,7 +191,7 @@ def refuse_several_devices(cfg: DictConfig) -> None:
     if several:
         raise ConfigError(
             f"trainer.{several[0]}: {cfg.trainer[several[0]]} in a sweep; use 1, and let trials run side by side "
-            "(hydra/launcher=joblib, submitit_slurm, ray), or run the configurations one by one"
+            "(hydra/launcher=workstation, slurm, ray_cluster), or run the configurations one by one"
         )
 
 

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from test_run import command
 
+from htr_lightning import cli
 from htr_lightning.sweep import report
 from htr_lightning.sweep.trials import read_trials
 
@@ -121,15 +122,50 @@ def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local"])
-def test_trials_side_by_side(launcher: str, small_set: Path, tmp_path: Path, needs: Callable[[str], None]) -> None:
-    needs(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+@pytest.mark.parametrize(("plugin", "settings"), [
+    ("joblib", ["hydra/launcher=workstation"]),
+    ("submitit", ["hydra/launcher=submitit_local"]),
+    ("ray", [
+        "hydra/launcher=ray_cluster", "hydra.launcher.ray.remote.num_cpus=1",
+        "hydra.launcher.ray.remote.num_gpus=0",
+    ]),
+])  # fmt: skip
+def test_trials_side_by_side(
+    plugin: str, settings: list[str], small_set: Path, tmp_path: Path, needs: Callable[[str], None]
+) -> None:
+    needs(f"hydra_plugins.hydra_{plugin}_launcher")
     done = sweep(
         small_set, tmp_path / "s", "seed=range(1,9)", "hydra.sweeper.num_trials=4", "hydra.sweeper.num_parallel=2",
-        f"hydra/launcher={launcher}", *(["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []),
+        *settings,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(states(tmp_path / "s")) <= {"COMPLETE", "PRUNED"} and len(states(tmp_path / "s")) == 4
+
+
+@pytest.mark.parametrize(("launcher", "plugin", "key"), [
+    ("workstation", "joblib", "n_jobs"), ("slurm", "submitit", "partition"), ("ray_cluster", "ray", "address"),
+])  # fmt: skip
+def test_launchers_compose(launcher: str, plugin: str, key: str, needs: Callable[[str], None]) -> None:
+    needs(f"hydra_plugins.hydra_{plugin}_launcher")
+    arguments = [sys.executable, "-m", "htr_lightning", f"hydra/launcher={launcher}", "--cfg", "hydra"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and f" {key}:" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("launcher", "package"), [("slurm", "submitit"), ("ray", "ray"), ("workstation", "joblib")])
+def test_a_launcher_that_is_not_installed_is_named(
+    launcher: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["htr_lightning", f"hydra/launcher={launcher}", "seed=1,2", "--multirun"])
+    with pytest.raises(SystemExit, match=rf"hydra-{package}-launcher is not installed; .*\[cluster\]"):
+        cli.start()
+
+
+def test_a_configuration_is_shown_without_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["htr_lightning", "--cfg", "job", "seed=1,2", "--multirun"])
+    with pytest.raises(SystemExit, match="without --multirun"):
+        cli.start()
 
 
 def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
