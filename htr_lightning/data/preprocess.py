@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.deslant import MIN_CONTRAST, deskew, deslant, ink_mask
+from htr_lightning.data.deslant import MIN_CONTRAST, count_levels, deskew, deslant, ink_mask
 from htr_lightning.data.line import MAX_PIXELS, DataError, Line
 from htr_lightning.data.trace import Trace
 
@@ -32,19 +32,18 @@ def to_grey(image: NDArray[np.uint8], grey: Literal["luminance", "darkest_channe
     return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
 
 
-def percentiles(image: NDArray[np.uint8], *percents: float) -> list[int]:
-    """Grey levels below or at which so many percent of the pixels are; by histogram, which is fast."""
-    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1)  # (256, 1) before OpenCV 5
+def percentiles(counts: NDArray[np.int64], *percents: float) -> list[int]:
+    """Grey levels below or at which so many percent of the pixels are, of an image's `count_levels`."""
     cumulated = np.cumsum(counts, dtype=np.float64)
     return [int(np.searchsorted(cumulated, cumulated[-1] * p / 100)) for p in percents]
 
 
-def is_light_on_dark(image: NDArray[np.uint8]) -> bool:
-    """Whether the ink is lighter than its ground, as on a negative or a blackboard.
+def is_light_on_dark(counts: NDArray[np.int64]) -> bool:
+    """Whether the ink is lighter than its ground, as on a negative or a blackboard, by an image's `count_levels`.
 
     So it is when the ground (the median) is dark and the levels reach further above it than below.
     """
-    low, ground, high = percentiles(image, 1, 50, 99)
+    low, ground, high = percentiles(counts, 1, 50, 99)
     return ground < 128 and high - ground > ground - low
 
 
@@ -68,21 +67,29 @@ def stretch_contrast(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Paper is the median, less its own noise (twice the distance to the 90th percentile, 4 to 16 levels); ink
     is the 1st percentile, but at least `MIN_CONTRAST` darker than paper, so that a blank sheet stays blank.
     """
-    ink, paper, bright = percentiles(image, 1, 50, 90)
+    return _mapped(image, _contrast_table(count_levels(image)))
+
+
+def _contrast_table(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    ink, paper, bright = percentiles(counts, 1, 50, 90)
     high = paper - min(max(2 * (bright - paper), 4), 16)
-    return _stretch(image, min(ink, high - MIN_CONTRAST), high)
+    return _stretching(min(ink, high - MIN_CONTRAST), high)
 
 
-def level_paper(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _paper_table(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Scale the levels so that the median, which is paper, becomes 255; the ratio of ink to paper is kept."""
-    (paper,) = percentiles(image, 50)
-    return _stretch(image, 0, max(paper, 1))
+    (paper,) = percentiles(counts, 50)
+    return _stretching(0, max(paper, 1))
 
 
-def _stretch(image: NDArray[np.uint8], low: int, high: int) -> NDArray[np.uint8]:
-    """Map ``low`` to 0 and ``high`` to 255, and cut off what is beyond."""
+def _stretching(low: int, high: int) -> NDArray[np.uint8]:
+    """The new level of each, ``(256,)``: ``low`` becomes 0 and ``high`` 255; what is beyond is cut off."""
     levels = (np.arange(256) - low) * (255 / (high - low))
-    return np.asarray(cv2.LUT(image, levels.round().clip(0, 255).astype(np.uint8)), np.uint8)
+    return levels.round().clip(0, 255).astype(np.uint8)
+
+
+def _mapped(image: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.LUT(image, table), np.uint8)
 
 
 def denoise_median(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -108,8 +115,8 @@ def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uin
     that the levels fill 0 to 255, so they are stretched first; by at most 255 / 96, or a blank sheet's noise would
     become ink.
     """
-    low, high = percentiles(image, 1, 99)
-    image = _stretch(image, min(low, high - 96), high)
+    low, high = percentiles(count_levels(image), 1, 99)
+    image = _mapped(image, _stretching(min(low, high - 96), high))
     window = max(15, image.shape[0] // 3 | 1)
     grey = image.astype(np.float32)
     mean = cv2.boxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
@@ -157,7 +164,7 @@ class Preprocess:
         deskew: turn the line level (`htr_lightning.data.deslant.deskew`).
         deslant: shear the strokes upright (`htr_lightning.data.deslant.deslant`).
         contrast: stretch paper to 255 and ink to 0 (`stretch_contrast`); otherwise levels are only scaled so
-            that paper is 255 (`level_paper`).
+            that paper is 255 (the median becomes 255).
         pad_px: blank columns left and right, added after scaling.
         max_width_px: widest result allowed, padding included.
         max_pixels: most pixels an image file may have, a whole page for lines that are cut from one. More than
@@ -208,7 +215,7 @@ class Preprocess:
         line = to_grey(image, self.grey)
         if line.shape[0] > 2 * self.height_px:
             line = scale_to_height(line, 2 * self.height_px, trace)
-        line = self._straighten(self._tone(line), trace)
+        line = self._straighten(*self._tone(line), trace)
         self._check_width(line.shape, image.shape)
         line = scale_to_height(line, self.height_px, trace)
         if self.pad_px:
@@ -218,21 +225,31 @@ class Preprocess:
         # Never a view of the caller's pixels: a step that had nothing to do hands its input through.
         return line.copy() if np.may_share_memory(line, image) else np.ascontiguousarray(line)
 
-    def _tone(self, line: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if self.polarity == "light_on_dark" or (self.polarity == "auto" and is_light_on_dark(line)):
-            line = np.bitwise_not(line)
+    def _tone(self, line: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+        """Return the line with its final levels, and how many of each there are if that is known.
+
+        Levels are counted once and their counts followed, as counting takes longer than mapping.
+        """
+        counts = count_levels(line)
+        if self.polarity == "light_on_dark" or (self.polarity == "auto" and is_light_on_dark(counts)):
+            line, counts = np.bitwise_not(line), counts[::-1]
         if self.background == "flatten":
             line = flatten_background(line)
         if self.denoise != "none":
             line = denoise_median(line) if self.denoise == "median" else denoise_bilateral(line)
         if self.binarize == "sauvola":  # before the levels, which take one paper level for the whole line
-            return binarize_sauvola(line)
-        line = stretch_contrast(line) if self.contrast else level_paper(line)
-        return binarize_otsu(line) if self.binarize == "otsu" else line
+            return binarize_sauvola(line), None
+        if self.background != "none" or self.denoise != "none":
+            counts = count_levels(line)
+        table = _contrast_table(counts) if self.contrast else _paper_table(counts)
+        line, counts = _mapped(line, table), np.bincount(table, counts, minlength=256).astype(np.int64)
+        return (binarize_otsu(line), None) if self.binarize == "otsu" else (line, counts)
 
-    def _straighten(self, line: NDArray[np.uint8], trace: Trace | None) -> NDArray[np.uint8]:
+    def _straighten(
+        self, line: NDArray[np.uint8], counts: NDArray[np.int64] | None, trace: Trace | None
+    ) -> NDArray[np.uint8]:
         if self.deskew:
-            line = deskew(line, trace)
+            line = deskew(line, trace, counts)
         return deslant(line, trace) if self.deslant else line
 
     def _check(self, image: NDArray[np.uint8]) -> None:

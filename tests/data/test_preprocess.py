@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from htr_lightning.data.deslant import deskew, deslant, ink_mask, rotate, shear, skew_degrees, slant_degrees
+from htr_lightning.data.deslant import (
+    count_levels,
+    deskew,
+    deslant,
+    ink_mask,
+    rotate,
+    shear,
+    skew_degrees,
+    slant_degrees,
+)
 from htr_lightning.data.image import read_image
 from htr_lightning.data.line import DataError
 from htr_lightning.data.preprocess import (
@@ -118,10 +127,10 @@ def test_polarity() -> None:
 
 
 def test_auto_polarity_leaves_dark_paper_and_white_borders_alone() -> None:
-    assert not is_light_on_dark(writing(paper=100, ink=20))
+    assert not is_light_on_dark(count_levels(writing(paper=100, ink=20)))
     pencil = writing(paper=190, ink=140)
     pencil[:, :80] = 255
-    assert not is_light_on_dark(pencil)
+    assert not is_light_on_dark(count_levels(pencil))
 
 
 def test_grey_by_the_darkest_channel_sees_coloured_ink() -> None:
@@ -276,7 +285,7 @@ def test_dict_round_trip_through_json() -> None:
 )
 def test_percentiles_are_those_of_numpy(levels: list[int], percent: int) -> None:
     image = np.array([levels], np.uint8)
-    (got,) = percentiles(image, percent)
+    (got,) = percentiles(count_levels(image), percent)
     assert got == np.percentile(image, percent, method="inverted_cdf")
 
 

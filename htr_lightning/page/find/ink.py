@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.data.deslant import count_levels
 from htr_lightning.data.preprocess import is_light_on_dark
 
 Mask = NDArray[np.uint8]
@@ -43,7 +44,7 @@ class Rule:
 def find_ink(grey: Grey) -> Mask:
     """Return the ink of a page ``(H, W)``, whose lines should be 25 to 100 px apart; rules are taken out."""
     outside = find_surround(grey)
-    if is_light_on_dark(grey[outside == 0][None] if outside.any() else grey):
+    if is_light_on_dark(count_levels(grey[outside == 0][None] if outside.any() else grey)):
         grey = np.bitwise_not(grey)
     darkness = np.bitwise_not(flattened(grey)) * (1 - outside)
     ink = (darkness > _threshold(darkness)).astype(np.uint8)
