@@ -1,7 +1,9 @@
 """Text, font and style -> the image of a handwritten line, and where each character stands in it."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from string import ascii_lowercase
 
 import cv2
 import numpy as np
@@ -35,6 +37,7 @@ class Style:
         ruling: share of the lines on ruled or squared paper, 0..1.
         margin_px: largest empty border on any side.
         block_capitals: share of the lines whose small letters have the form of capitals, 0..1.
+        stray_capitals: share of the other lines where some of the small letters have it, 0..1.
     """
 
     height_px: int = 64
@@ -49,6 +52,7 @@ class Style:
     ruling: float = 0.0
     margin_px: int = 0
     block_capitals: float = 0.0
+    stray_capitals: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,17 +116,17 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     heights = size * style.baseline_wander * generator.standard_normal(num_words)
     # A hand that wanders also varies in size.
     growths = np.clip(generator.normal(0, style.baseline_wander, num_words), -0.2, 0.2)
-    small = _draw_small_capitals(style, generator)
+    capitals = _draw_capitals(style, generator)
     glyphs: list[tuple[_Glyph, int, int]] = []
     pen, word = 0.0, 0
     for i, char in enumerate(text):
         # Few sizes, so that glyphs come from the cache.
         word_size = round(size * (1 + _SIZE_STEP * round(growths[word] / _SIZE_STEP)))
         following, letter_size = text[i + 1 : i + 2], word_size
-        if small:
-            following = following and (_capital(following, face) or following)
-            if capital := _capital(char, face):
-                char, letter_size = capital, round(small * word_size)
+        if capitals is not None:
+            following = following and (capitals.form(following, face) or following)
+            if capital := capitals.form(char, face):
+                char, letter_size = capital, round(capitals.height * word_size)
         glyphs.append((_glyph(face, letter_size, char), round(pen), round(heights[word])))
         advance = _advance(face, letter_size, char, following)
         if char == " ":
@@ -133,11 +137,29 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     return _compose(glyphs, size)
 
 
-def _draw_small_capitals(style: Style, generator: np.random.Generator) -> float:
-    """Draw whether a hand writes in block capitals: how high they are where small letters stand, 0 if it does not."""
+@dataclass(frozen=True, slots=True)
+class _Capitals:
+    """How a hand writes capitals in place of small letters."""
+
+    height: float  # a capital there, as a share of other capitals
+    letters: frozenset[str] | None  # without accents; None for all
+
+    def form(self, char: str, face: Face) -> str | None:
+        """Return the capital that stands for a small letter, None for what is written as it is."""
+        if self.letters is not None and unicodedata.normalize("NFD", char)[0] not in self.letters:
+            return None
+        return _capital(char, face)
+
+
+def _draw_capitals(style: Style, generator: np.random.Generator) -> _Capitals | None:
+    """Draw whether a hand writes capitals in place of all small letters, or of some."""
+    letters = None
     if not style.block_capitals or generator.random() >= style.block_capitals:
-        return 0.0
-    return float(generator.choice((0.7, 0.8, 0.9, 1.0)))
+        if not style.stray_capitals or generator.random() >= style.stray_capitals:
+            return None
+        share = generator.uniform(0.1, 0.8)
+        letters = frozenset(letter for letter in ascii_lowercase if generator.random() < share)
+    return _Capitals(float(generator.choice((0.7, 0.8, 0.9, 1.0))), letters)
 
 
 @lru_cache(maxsize=4096)

@@ -58,8 +58,8 @@ class SyntheticImage:
 
 @lru_cache(maxsize=64)
 def _words(style: Style) -> str:
-    """Return what a style says; a hand without block capitals as before there were any, as its pixels are the same."""
-    return repr(style).replace(", block_capitals=0.0", "")
+    """Return what a style says; a hand without such capitals as before there were any, as its pixels are the same."""
+    return repr(style).replace(", block_capitals=0.0", "").replace(", stray_capitals=0.0", "")
 
 
 class Synthetic:
@@ -96,6 +96,7 @@ class Synthetic:
         margin_px: largest empty border on any side.
         block_capitals: share of the lines whose small letters are written as capitals, high or less high, 0..1. The
             text keeps its small letters.
+        stray_capitals: share of the other lines where that is so of some letters only, 0..1.
         seed: of texts, hands and pixels.
 
     Raises:
@@ -129,6 +130,7 @@ class Synthetic:
         ruling: float = 0.3,
         margin_px: int = 10,
         block_capitals: float = 0.0,
+        stray_capitals: float = 0.0,
         seed: int = 1,
     ) -> None:
         self._num_lines: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
@@ -145,6 +147,7 @@ class Synthetic:
             ruling=ruling,
             margin_px=margin_px,
             block_capitals=block_capitals,
+            stray_capitals=stray_capitals,
         )
         self._lengths = (min_length, max_length)
         self._languages = tuple(languages)
@@ -264,6 +267,7 @@ class Synthetic:
             "ruling": (style.ruling, 0, 1),
             "margin_px": (style.margin_px, 0, 1000),
             "block_capitals": (style.block_capitals, 0, 1),
+            "stray_capitals": (style.stray_capitals, 0, 1),
             "seed": (self._seed, 0, 2**63 - 1),
         }
         for key, (value, low, high) in ranges.items():

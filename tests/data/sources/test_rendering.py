@@ -95,6 +95,20 @@ class TestRendering:
         widths = [written("llll", style=Style(block_capitals=0.5), seed=seed).image.shape[1] for seed in range(40)]
         assert 10 < widths.count(written("llll").image.shape[1]) < 30
 
+    def test_stray_capitals_are_some_letters_throughout_the_line(self) -> None:
+        small, large = (written(text).image.shape[1] for text in ("nnnn oooo", "NNNN OOOO"))
+        mixed = {written(text).image.shape[1] for text in ("NNNN oooo", "nnnn OOOO")}
+        drawn = [written("nnnn oooo", style=Style(stray_capitals=1.0), seed=seed).image for seed in range(60)]
+        full = [image.shape[1] for image in drawn if height_of_ink(image) == height_of_ink(written("NNNN").image)]
+        assert mixed < {*full} <= {*mixed, large} and small in {image.shape[1] for image in drawn}
+        lines = Synthetic(**SMALL, stray_capitals=1.0, seed=3).lines("train")
+        assert [line.text for line in lines] == [line.text for line in Synthetic(**SMALL, seed=3).lines("train")]
+
+    def test_an_accented_letter_goes_with_its_plain_one(self) -> None:
+        shapes = {text: written(text).image.shape for text in ("eé", "EÉ", "eÉ", "Eé")}
+        drawn = {written("eé", style=Style(stray_capitals=1.0), seed=seed).image.shape for seed in range(40)}
+        assert {shapes["eé"], shapes["EÉ"]} <= drawn and not {shapes["eÉ"], shapes["Eé"]} & drawn
+
     def test_letters_without_a_capital_stay(self) -> None:
         style = Style(block_capitals=1.0)
         np.testing.assert_array_equal(written("ß 7,", style=style).image, written("ß 7,").image)
@@ -115,7 +129,8 @@ class TestFingerprint:
         monkeypatch.setattr(synthetic_module, "font_fingerprint", lambda path: "font")
         image = SyntheticImage("mot", Face(Path("any.ttf")), 1, Style())
         assert image.fingerprint == "a0445b3350992638868128ce"
-        assert replace(image, style=Style(block_capitals=0.1)).fingerprint != image.fingerprint
+        for style in (Style(block_capitals=0.1), Style(stray_capitals=0.1)):
+            assert replace(image, style=style).fingerprint != image.fingerprint
 
     def test_changes_with_every_part(self) -> None:
         faces = find_fonts(["caveat"])["caveat"].faces
