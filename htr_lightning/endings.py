@@ -1,14 +1,18 @@
 """What a run says that cannot go on, and with which status it ends."""
 
 import errno
+import os
 import signal
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
+import lightning
 import torch
 from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
@@ -81,8 +85,51 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
                 "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory. "
                 f"{go_on}, with fewer of them: ++loader.num_workers=0"
             )
+        case _ if _is_of_another_process(error):
+            return Ending(
+                "The run stopped: another of its processes ended or cannot be reached; if it said nothing, it was "
+                f"ended from outside, perhaps for lack of memory. {go_on}"
+            )
         case MisconfigurationException():
             return Ending(refusal(f"trainer: {error}"))
         case InstantiationException() if isinstance(error.__cause__, ValueError):
             return Ending(refusal(error.__cause__))
     return None
+
+
+class LostProcess(Callback):
+    """Ends a process whose run has lost another of its processes, at once.
+
+    What follows an error, such as closing the group of processes, would wait for the lost one; and Lightning kills
+    what it started, which would leave the user without a word.
+
+    Args:
+        folder: of the run.
+        cfg: of the run.
+    """
+
+    def __init__(self, folder: Path, cfg: DictConfig) -> None:
+        self.folder, self.cfg = folder, cfg
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """End, if the error is of that kind."""
+        if not _is_of_another_process(exception):
+            return
+        ending = ending_of(exception, self.folder, self.cfg)
+        assert ending is not None
+        if trainer.is_global_zero:
+            print(ending.message, file=sys.stderr, flush=True)
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        started_by_lightning = environment is not None and not environment.creates_processes_externally
+        # Lightning would kill the first process, which has not said its own error yet, if another one failed.
+        os._exit(0 if started_by_lightning and not trainer.is_global_zero else ending.status)
+
+
+def _is_of_another_process(error: BaseException) -> bool:
+    """Whether processes lost each other: NCCL has an error of its own for it, gloo a plain one."""
+    lost = "gloo" in str(error) and any(word in str(error) for word in ("Connection", "Read error", "Timed out"))
+    return isinstance(error, RuntimeError) and (
+        lost or isinstance(error, getattr(torch.distributed, "DistBackendError", ()))
+    )

@@ -33,6 +33,7 @@ from htr_lightning.decode.decoder import Decoder
 from htr_lightning.divergence import Divergence
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
+from htr_lightning.endings import LostProcess
 from htr_lightning.model.recognizer import CRNN
 from htr_lightning.model_info import ModelInfo
 from htr_lightning.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
@@ -216,7 +217,7 @@ def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
 def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
     """Return what watches the run, besides the checkpoints."""
     made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), Divergence(path)]
-    made.append(LearningRateMonitor("step"))
+    made += [LearningRateMonitor("step"), LostProcess(path, cfg)]
     if cfg.trial is not None:
         from htr_lightning.sweep.study import found  # needs the extra sweep, as the sweeper did
         from htr_lightning.sweep.trial import Report

@@ -88,6 +88,26 @@ def test_sigterm_to_one_process_stops_all_and_they_go_on(odd_set: Path, tmp_path
     assert weights_equal(tmp_path / "whole", folder)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other process in /proc")
+def test_a_process_that_is_killed_ends_all_with_one_sentence_and_they_go_on(odd_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=60", "checkpoint_minutes=0"]
+    done(parallel(odd_set, *settings, f"hydra.run.dir={tmp_path / 'whole'}"))
+    folder = tmp_path / "run"
+    arguments = parallel(odd_set, *settings, f"hydra.run.dir={folder}")
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(other), signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "another of its processes ended" in errors
+    assert "Traceback" not in errors and f"Go on with resume={folder}" in errors, errors
+    done([sys.executable, "-m", "htr_lightning", f"resume={folder}"])
+    assert weights_equal(tmp_path / "whole", folder)
+
+
 ALIKE = """
 import hashlib, sys
 from pathlib import Path
