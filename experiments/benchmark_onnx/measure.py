@@ -19,9 +19,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
+import torch
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
-from htr_lightning.checkpoint import in_precision, load_model
+from htr_lightning.checkpoint import Model, in_precision, load_model
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.trace import Trace
@@ -33,6 +36,9 @@ from htr_lightning.onnx_export import write_onnx
 from htr_lightning.processor import is_bf16_fast
 from htr_lightning.reader import LineReader, Reading
 from htr_lightning.recogniser import Recogniser, load_recogniser
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from floor import work_of
 
 RUNS = Path("runs/benchmark_onnx")
 DATA = Path(os.environ.get("HTR_DATA", "shared/data")) / "copiste" / "val.tsv"
@@ -115,6 +121,48 @@ def shares(model: Recogniser, lines: Sequence[Line]) -> dict[str, float]:
     }
 
 
+def rates(size: int = 2048, repetitions: int = 8) -> dict[str, float]:
+    """Measure how fast ONNX Runtime multiplies large matrices on all cores: GFLOP/s in 32 bits, and in 8."""
+    found = {}
+    for name, kind, of_a, of_b, of_c in (
+        ("float32", "MatMul", np.float32, np.float32, np.float32),
+        ("int8", "MatMulInteger", np.uint8, np.int8, np.int32),
+    ):
+        node = helper.make_node(kind, ["a", "b"], ["c"])
+        generator = np.random.default_rng(1)
+        b = generator.integers(-9, 9, (size, size)).astype(of_b)
+        types = [helper.np_dtype_to_tensor_dtype(np.dtype(t)) for t in (of_a, of_c)]
+        ends = [helper.make_tensor_value_info(n, t, [size, size]) for n, t in zip("ac", types, strict=True)]
+        graph = helper.make_graph([node], name, ends[:1], ends[1:], [numpy_helper.from_array(b, "b")])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        a = generator.integers(0, 9, (size, size)).astype(of_a)
+        seconds = []
+        for _ in range(repetitions):
+            start = time.perf_counter()
+            session.run(None, {"a": a})
+            seconds.append(time.perf_counter() - start)
+        found[f"{name}_gflop_per_s"] = 2 * size**3 / statistics.median(seconds[2:]) / 1e9
+    return found
+
+
+def floors(model: Model, lines: Sequence[Line]) -> dict[str, Any]:
+    """Return what the arithmetic of a line alone would take on all cores, in ms: in 32 bits, and convolutions in 8."""
+    widths = [model.preprocess(line.image.read()).shape[1] for line in lines]
+    width = round(statistics.mean(widths))
+    work = work_of(model.network, torch.rand(1, 1, model.preprocess.height_px, width))
+    machine = rates()
+    convolution, rest = work["convolution_mflop"], work["lstm_mflop"] + work["linear_mflop"]
+    float32, int8 = machine["float32_gflop_per_s"], machine["int8_gflop_per_s"]
+    return {
+        "mean_width_px": width,
+        "work_of_a_line": work,
+        "machine": machine,
+        "onnx_floor_ms": (convolution + rest) / float32,
+        "onnx int8_floor_ms": convolution / int8 + rest / float32,
+    }
+
+
 def seconds_to_start(model: str, line: Line, repetitions: int) -> float:
     """Return the seconds of a process that reads one line; the median."""
     command = [sys.executable, "-m", "htr_lightning", "predict", model, line.image.path.as_posix()]  # type: ignore[attr-defined]
@@ -153,7 +201,13 @@ def main() -> None:
             found[name]["seconds_to_read_one_line"] = seconds_to_start(files[name], lines[0], 5)
     for name in models:
         found[name] |= shares(models[name], lines)
-    result = {"lines": len(lines), "cores": os.cpu_count(), "repetitions": options.repetitions, **found}
+    result = {
+        "floor": floors(torch_model, lines),
+        "lines": len(lines),
+        "cores": os.cpu_count(),
+        "repetitions": options.repetitions,
+        **found,
+    }
     text = json.dumps(result, indent=2)
     print(text)
     (options.out / "result.json").write_text(text + "\n")
