@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from htr_lightning.data.deslant import (
+    MIN_CONTRAST,
     count_levels,
     deskew,
     deslant,
@@ -287,6 +288,25 @@ def test_percentiles_are_those_of_numpy(levels: list[int], percent: int) -> None
     image = np.array([levels], np.uint8)
     (got,) = percentiles(count_levels(image), percent)
     assert got == np.percentile(image, percent, method="inverted_cdf")
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), paper=st.integers(150, 255), ink=st.integers(0, 149), noise=st.floats(0, 30))
+def test_ink_is_what_otsu_parts(seed: int, paper: int, ink: int, noise: float) -> None:
+    generator = np.random.default_rng(seed)
+    clean = np.where(generator.random((24, 90)) < 0.2, ink, paper)
+    image = (clean + noise * generator.standard_normal(clean.shape)).clip(0, 255).astype(np.uint8)
+    _, expected = cv2.threshold(image, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    contrast = image[expected == 0].mean() - image[expected == 1].mean()
+    np.testing.assert_array_equal(ink_mask(image), expected * (contrast >= MIN_CONTRAST))
+
+
+@pytest.mark.parametrize("settings", [{}, {"contrast": False}, {"polarity": "light_on_dark"}, {"denoise": "median"}])
+def test_counts_of_levels_follow_the_pixels(settings: dict[str, Any]) -> None:
+    for image in (writing(paper=230, ink=90), 255 - writing(paper=230, ink=90)):
+        line, counts = Preprocess(**settings)._tone(image)
+        assert counts is not None
+        np.testing.assert_array_equal(counts, count_levels(line))
 
 
 def test_real_lines() -> None:
