@@ -1,14 +1,13 @@
 """Text, font and style -> the image of a handwritten line, and where each character stands in it."""
 
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from string import ascii_lowercase
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.data.sources.capitals import draw_capitals
 from htr_lightning.data.sources.fonts import Face, coverage, glyph_image, open_face
 from htr_lightning.data.sources.paper import apply_ink, draw_paper, smooth_noise
 
@@ -116,7 +115,7 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
     heights = size * style.baseline_wander * generator.standard_normal(num_words)
     # A hand that wanders also varies in size.
     growths = np.clip(generator.normal(0, style.baseline_wander, num_words), -0.2, 0.2)
-    capitals = _draw_capitals(style, generator)
+    capitals = draw_capitals(style.block_capitals, style.stray_capitals, generator)
     glyphs: list[tuple[_Glyph, int, int]] = []
     pen, word = 0.0, 0
     for i, char in enumerate(text):
@@ -135,40 +134,6 @@ def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator
             advance = max(advance * space, 0.65 * _advance(face, word_size, "n", ""))
         pen += max(advance + spacing, 1.0)
     return _compose(glyphs, size)
-
-
-@dataclass(frozen=True, slots=True)
-class _Capitals:
-    """How a hand writes capitals in place of small letters."""
-
-    height: float  # a capital there, as a share of other capitals
-    letters: frozenset[str] | None  # without accents; None for all
-
-    def form(self, char: str, face: Face) -> str | None:
-        """Return the capital that stands for a small letter, None for what is written as it is."""
-        if self.letters is not None and unicodedata.normalize("NFD", char)[0] not in self.letters:
-            return None
-        return _capital(char, face)
-
-
-def _draw_capitals(style: Style, generator: np.random.Generator) -> _Capitals | None:
-    """Draw whether a hand writes capitals in place of all small letters, or of some."""
-    letters = None
-    if not style.block_capitals or generator.random() >= style.block_capitals:
-        if not style.stray_capitals or generator.random() >= style.stray_capitals:
-            return None
-        share = generator.uniform(0.1, 0.8)
-        letters = frozenset(letter for letter in ascii_lowercase if generator.random() < share)
-    return _Capitals(float(generator.choice((0.7, 0.8, 0.9, 1.0))), letters)
-
-
-@lru_cache(maxsize=4096)
-def _capital(char: str, face: Face) -> str | None:
-    """Return the capital of a small letter that the font has, None for anything else."""
-    capital = char.upper()
-    if capital == char or len(capital) > 1 or capital not in coverage(face.path, frozenset(capital)):
-        return None
-    return capital
 
 
 def _compose(glyphs: list[tuple[_Glyph, int, int]], size_px: int) -> _Layout:
