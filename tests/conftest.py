@@ -10,6 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from htr_lightning.checkpoint import Model, load_model
+from htr_lightning.onnx_export import write_onnx
+
 WORDS = ("bel", "ami", "le", "roi", "dit", "non", "et", "rit", "mal", "bon", "dada", "ciel")
 
 pytest_plugins = ["predict_pages.scans_read"]  # fixtures of several files of tests
@@ -106,3 +109,17 @@ def many_steps(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
     for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
         root: Path = write_lines(texts(number, seed), split)
     return root
+
+
+@pytest.fixture(scope="session")
+def latin() -> Model:
+    """The small model that ships; not to be changed."""
+    return load_model("zoo:latin")
+
+
+@pytest.fixture(scope="session")
+def latin_onnx(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as an ONNX file; not to be changed."""
+    path = tmp_path_factory.mktemp("onnx") / "latin.onnx"
+    write_onnx(path, latin)
+    return path

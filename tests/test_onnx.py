@@ -27,18 +27,6 @@ onnx = pytest.importorskip("onnx")
 TEXTS = ["dans la nuit", "le roi dit non", "bel ami", "et rit mal et bon ciel", "dada"]
 
 
-@pytest.fixture(scope="module")
-def latin() -> Model:
-    return load_model("zoo:latin")
-
-
-@pytest.fixture(scope="module")
-def file(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / "latin.onnx"
-    write_onnx(path, latin)
-    return path
-
-
 @pytest.fixture
 def lines(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
     return write_lines(TEXTS, "val")
@@ -50,8 +38,8 @@ def pictures(number: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("number", "width"), [(1, 32), (3, 64), (2, 800)])
-def test_scores_are_those_of_the_model_at_any_width(latin: Model, file: Path, number: int, width: int) -> None:
-    images, written = pictures(number, width), load_recogniser(file)
+def test_scores_are_those_of_the_model_at_any_width(latin: Model, latin_onnx: Path, number: int, width: int) -> None:
+    images, written = pictures(number, width), load_recogniser(latin_onnx)
     there, here = latin.scores(images), written.scores(images)
     assert here.shape == there.shape and here.dtype == there.dtype == np.float32
     assert np.abs(here - there).max() < 1e-3
@@ -59,25 +47,25 @@ def test_scores_are_those_of_the_model_at_any_width(latin: Model, file: Path, nu
     assert (written.frame_lengths(widths) == latin.frame_lengths(widths)).all()
 
 
-def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model, file: Path) -> None:
-    written = load_recogniser(file)
+def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model, latin_onnx: Path) -> None:
+    written = load_recogniser(latin_onnx)
     assert written.info == latin.info and written.charset == latin.charset and written.preprocess == latin.preprocess
-    beside = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    stored = {p.key: p.value for p in onnx.load(file).metadata_props}
+    beside = json.loads(latin_onnx.with_suffix(".json").read_text(encoding="utf-8"))
+    stored = {p.key: p.value for p in onnx.load(latin_onnx).metadata_props}
     assert beside == json.loads(stored[KEY])
     assert beside["temperature"] == latin.info.temperature and beside["licence"] == "CC-BY-4.0"
     assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
     assert beside["charset"]["characters"] == list(latin.charset.characters)
     for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "scores: float32 (N, T, K)")):
         assert beside["onnx"][said].startswith(tensor)
-    assert [p.name for p in sorted(file.parent.iterdir())] == ["latin.json", "latin.onnx"]
+    assert [p.name for p in sorted(latin_onnx.parent.iterdir())] == ["latin.json", "latin.onnx"]
 
 
 def test_predict_and_evaluate_say_the_same_of_both(
-    file: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    latin_onnx: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = []
-    for model in ("zoo:latin", str(file)):
+    for model in ("zoo:latin", str(latin_onnx)):
         predict.main([model, str(lines / "val"), "--format", "json"])
         read = json.loads(capsys.readouterr().out)
         evaluate.main([model, "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")])
@@ -91,24 +79,24 @@ def test_predict_and_evaluate_say_the_same_of_both(
         assert np.array(boxes[0]) == pytest.approx(np.array(boxes[1]), abs=0.5)
 
 
-def test_torch_is_not_imported(file: Path, lines: Path, tmp_path: Path) -> None:
+def test_torch_is_not_imported(latin_onnx: Path, lines: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from htr_lightning.__main__ import main; main();"
         "print(*{'torch', 'torchmetrics', 'lightning', 'hydra', 'onnx'} & set(sys.modules), file=sys.stderr)"
     )
     (tmp_path / "words.txt").write_text(" ".join(TEXTS), encoding="utf-8")
     for arguments in (
-        ["predict", str(file), str(lines / "val" / "0.png")],
-        ["predict", str(file), str(lines / "val"), "--format", "json", "--lexicon", str(tmp_path / "words.txt"),
+        ["predict", str(latin_onnx), str(lines / "val" / "0.png")],
+        ["predict", str(latin_onnx), str(lines / "val"), "--format", "json", "--lexicon", str(tmp_path / "words.txt"),
          "--picture", str(tmp_path / "p.png"), "--cut", str(tmp_path / "cut")],
-        ["evaluate", str(file), "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")],
+        ["evaluate", str(latin_onnx), "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")],
     ):  # fmt: skip
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert done.stdout and done.stderr.splitlines()[-1] == ""
 
 
 def test_commands_that_only_read_take_it(
-    file: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    latin_onnx: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from htr_lightning.lm import command as lm
 
@@ -116,7 +104,7 @@ def test_commands_that_only_read_take_it(
     lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "3"])
     monkeypatch.setattr(tune, "WEIGHTS", (0.5,))
     monkeypatch.setattr(tune, "BONUSES", (1.0,))
-    tune.main([str(file), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
+    tune.main([str(latin_onnx), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
     assert "--lm-weight 0.5" in capsys.readouterr().out
 
 
@@ -161,20 +149,20 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         export.main(["zoo:latin", "--out", str(tmp_path / "none" / "model.onnx")])
 
 
-def test_without_the_packages(file: Path, latin: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_packages(latin_onnx: Path, latin: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_model.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"latin\.onnx: .* is not installed; .*pip install 'htr-lightning\[onnx\]'$"):
-        predict.main([str(file), "x.png"])
+        predict.main([str(latin_onnx), "x.png"])
     with pytest.raises(ModelFileError, match="zoo:latin: only an ONNX file is read without PyTorch"):
         load_recogniser("zoo:latin")
     with pytest.raises(ExportError, match=r"pip install 'htr-lightning\[export-onnx\]'$"):
         write_onnx(tmp_path / "model.onnx", latin)
 
 
-def test_missing_and_damaged(file: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged(latin_onnx: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"none\.onnx: there is no such model file$"):
         load_recogniser(tmp_path / "none.onnx")
-    content = file.read_bytes()
+    content = latin_onnx.read_bytes()
     for name, damaged in (("empty", b""), ("half", content[: len(content) // 2]), ("text", b"hello there")):
         (tmp_path / f"{name}.onnx").write_bytes(damaged)
         with pytest.raises(ModelFileError, match=rf"{name}\.onnx: not a complete ONNX file \(.*again$") as raised:
@@ -182,9 +170,9 @@ def test_missing_and_damaged(file: Path, tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
-def described(file: Path, path: Path, change: Callable[[dict[str, Any]], str | None]) -> Path:
+def described(latin_onnx: Path, path: Path, change: Callable[[dict[str, Any]], str | None]) -> Path:
     """Write a file with another description: what a function makes of it, or none."""
-    network = onnx.load(file)
+    network = onnx.load(latin_onnx)
     (stored,) = network.metadata_props
     text = change(json.loads(stored.value))
     del network.metadata_props[:]
@@ -203,9 +191,9 @@ def described(file: Path, path: Path, change: Callable[[dict[str, Any]], str | N
     (lambda d: json.dumps(d | {"charset": {}}), "its description is damaged"),
 ])  # fmt: skip
 def test_a_file_that_is_not_ours_or_not_of_today(
-    change: Callable[[dict[str, Any]], str | None], message: str, file: Path, tmp_path: Path
+    change: Callable[[dict[str, Any]], str | None], message: str, latin_onnx: Path, tmp_path: Path
 ) -> None:
-    path = described(file, tmp_path / "other.onnx", change)
+    path = described(latin_onnx, tmp_path / "other.onnx", change)
     with pytest.raises(ModelFileError, match=rf"other\.onnx: {message}"):
         load_recogniser(path)
 
@@ -216,30 +204,30 @@ def test_a_file_that_is_not_ours_or_not_of_today(
     ("mps", "--device mps: not available for ONNX files; use cpu"),
 ])  # fmt: skip
 def test_devices_that_are_not_there(
-    device: str, message: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    device: str, message: str, latin_onnx: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(DeviceError, match=message):
-        read_onnx(file, device)
+        read_onnx(latin_onnx, device)
     with pytest.raises(SystemExit):
-        predict.main([str(file), "x.png", "--device", device])
+        predict.main([str(latin_onnx), "x.png", "--device", device])
     assert message in capsys.readouterr().err
 
 
-def test_what_needs_the_model_itself_says_so(file: Path, lines: Path, tmp_path: Path) -> None:
+def test_what_needs_the_model_itself_says_so(latin_onnx: Path, lines: Path, tmp_path: Path) -> None:
     typeset("a").save(tmp_path / "a.png")
     message = r"latin\.onnx: an ONNX file can only be read with; give the model that it was exported from"
     for call in (
-        lambda: explain.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]),
-        lambda: calibrate.main([str(file), "--data", str(lines / "val.tsv")]),
-        lambda: export.main([str(file), "--out", str(tmp_path / "again.onnx")]),
+        lambda: explain.main([str(latin_onnx), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]),
+        lambda: calibrate.main([str(latin_onnx), "--data", str(lines / "val.tsv")]),
+        lambda: export.main([str(latin_onnx), "--out", str(tmp_path / "again.onnx")]),
     ):
         with pytest.raises(SystemExit, match=message):
             call()
     with pytest.raises(ModelFileError, match=message):
-        Finetune(start_from=str(file)).load(None)
+        Finetune(start_from=str(latin_onnx)).load(None)
 
 
 def test_other_networks_are_exported_too(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.checkpoint import Model, load_model
+from htr_lightning.checkpoint import Model
 from htr_lightning.data.line import ImageFile, Line
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.metrics import cer
@@ -16,18 +16,6 @@ from htr_lightning.reader import LineReader
 from htr_lightning.recogniser import load_recogniser
 
 onnx = pytest.importorskip("onnx")
-
-
-@pytest.fixture(scope="module")
-def latin() -> Model:
-    return load_model("zoo:latin")
-
-
-@pytest.fixture(scope="module")
-def file(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / "latin.onnx"
-    write_onnx(path, latin)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +30,10 @@ def lines(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
     return write_lines(["dans la nuit", "le roi dit non", "bel ami", "et rit mal et bon ciel", "dada"], "val")
 
 
-def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(latin: Model, file: Path, int8: Path) -> None:
-    assert int8.stat().st_size < 0.3 * file.stat().st_size
+def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(
+    latin: Model, latin_onnx: Path, int8: Path
+) -> None:
+    assert int8.stat().st_size < 0.3 * latin_onnx.stat().st_size
     generator = np.random.default_rng(320)
     images = np.where(generator.random((2, 48, 320)) < 0.1, 0, 255).astype(np.uint8)
     small = load_recogniser(int8)
@@ -82,7 +72,7 @@ def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["file", "int8"])
+@pytest.mark.parametrize("kind", ["latin_onnx", "int8"])
 def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
     reader = LineReader(load_recogniser(request.getfixturevalue(kind)))
     given = [Line(path.name, ImageFile(path), "") for path in sorted((lines / "val").iterdir())] * 30
