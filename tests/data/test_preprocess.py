@@ -12,18 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from test_deslant import writing
 
-from htr_lightning.data.deslant import (
-    MIN_CONTRAST,
-    count_levels,
-    deskew,
-    deslant,
-    ink_mask,
-    rotate,
-    shear,
-    skew_degrees,
-    slant_degrees,
-)
+from htr_lightning.data.deslant import count_levels, shear, slant_degrees
 from htr_lightning.data.image import read_image
 from htr_lightning.data.line import DataError
 from htr_lightning.data.preprocess import (
@@ -37,16 +28,6 @@ from htr_lightning.data.preprocess import (
 )
 
 Pixels = NDArray[np.uint8]
-
-
-def writing(height: int = 96, width: int = 800, paper: int = 255, ink: int = 0) -> Pixels:
-    """Letters of upright strokes with ascenders on a level line."""
-    line = np.full((height, width), paper, np.uint8)
-    for index, x in enumerate(range(40, width - 40, 24)):
-        top = height // 4 if index % 3 == 0 else height // 2
-        line[top : height * 3 // 4, x : x + 4] = ink
-        line[height * 3 // 4 - 4 : height * 3 // 4, x : x + 14] = ink
-    return line
 
 
 def test_result_has_the_height_and_keeps_the_aspect_ratio() -> None:
@@ -187,42 +168,6 @@ def test_sauvola_follows_the_shade_where_otsu_does_not() -> None:
     assert sauvola < 0.03
 
 
-@pytest.mark.parametrize("angle", [-30, -15, 15, 30])
-def test_deslant_removes_a_planted_slant(angle: int) -> None:
-    slanted = shear(writing(), angle)
-    assert slant_degrees(slanted) == pytest.approx(angle, abs=4)
-    assert abs(slant_degrees(deslant(slanted))) <= 6
-    assert not np.array_equal(Preprocess(deslant=True)(slanted), Preprocess()(slanted))
-
-
-@pytest.mark.parametrize("angle", [-6.0, -2.0, 1.5, 4.0])
-def test_deskew_removes_a_planted_angle(angle: float) -> None:
-    tilted = rotate(writing(), angle)
-    assert skew_degrees(tilted) == pytest.approx(angle, abs=0.4)
-    straight = deskew(tilted)
-    assert abs(skew_degrees(straight)) <= 0.3
-    assert Preprocess(deskew=True)(tilted).shape != Preprocess()(tilted).shape
-
-
-def test_straight_lines_and_blank_sheets_are_left_alone() -> None:
-    line, blank = writing(), np.full((96, 400), 255, np.uint8)
-    assert np.array_equal(deslant(line), line)
-    assert np.array_equal(deskew(line), line)
-    assert np.array_equal(deslant(blank), blank)
-    assert np.array_equal(deskew(blank), blank)
-
-
-@pytest.mark.parametrize("turn", [lambda x: shear(x, 30), lambda x: shear(x, -30), lambda x: rotate(x, 5)])
-def test_geometry_cuts_no_ink_off_and_keeps_the_margins(turn: Any) -> None:
-    line = writing()
-    turned = turn(line)
-    assert (255 - turned.astype(int)).sum() == pytest.approx((255 - line.astype(int)).sum(), rel=0.02)
-    rows = np.flatnonzero(ink_mask(line).any(axis=1))
-    turned_rows = np.flatnonzero(ink_mask(turned).any(axis=1))
-    assert turned_rows[0] == pytest.approx(rows[0], abs=1)
-    assert turned.shape[0] - turned_rows[-1] == pytest.approx(96 - rows[-1], abs=1)
-
-
 def test_padding_is_blank_and_comes_last() -> None:
     line, padded = Preprocess()(writing()), Preprocess(pad_px=7)(writing())
     np.testing.assert_array_equal(padded[:, 7:-7], line)
@@ -288,17 +233,6 @@ def test_percentiles_are_those_of_numpy(levels: list[int], percent: int) -> None
     image = np.array([levels], np.uint8)
     (got,) = percentiles(count_levels(image), percent)
     assert got == np.percentile(image, percent, method="inverted_cdf")
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), paper=st.integers(150, 255), ink=st.integers(0, 149), noise=st.floats(0, 30))
-def test_ink_is_what_otsu_parts(seed: int, paper: int, ink: int, noise: float) -> None:
-    generator = np.random.default_rng(seed)
-    clean = np.where(generator.random((24, 90)) < 0.2, ink, paper)
-    image = (clean + noise * generator.standard_normal(clean.shape)).clip(0, 255).astype(np.uint8)
-    _, expected = cv2.threshold(image, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    contrast = image[expected == 0].mean() - image[expected == 1].mean()
-    np.testing.assert_array_equal(ink_mask(image), expected * (contrast >= MIN_CONTRAST))
 
 
 @pytest.mark.parametrize("settings", [{}, {"contrast": False}, {"polarity": "light_on_dark"}, {"denoise": "median"}])
