@@ -45,6 +45,7 @@ class Config:
     compile: bool = False
     trial: str | None = None
     auxiliary_weight: float = 0.1
+    consistency_weight: float = 0.0
     licence: str = ""
     languages: list[str] = dataclasses.field(default_factory=list)
     attribution: str = ""
@@ -155,6 +156,7 @@ SET_BY_THE_RUN = {
     "loader.source": "use dataset",
     "loader.preprocess": "use preprocess",
     "loader.augment": "use augment",
+    "loader.num_views": "use consistency_weight",
     "loader.progress": "use trainer.enable_progress_bar",
     "model.num_classes": "the charset of the training texts decides",
 }
@@ -185,6 +187,8 @@ def validate(cfg: DictConfig) -> None:
         problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
     if not root.get("checkpoint_minutes", 1) >= 0:
         problems.append(f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 keeps every step")
+    if not root.get("consistency_weight", 0) >= 0:
+        problems.append(f"consistency_weight: {root['consistency_weight']} is negative; 0 trains without it")
     if root.get("trainer", {}).get("limit_val_batches") in (0, 0.0):
         problems.append("trainer.limit_val_batches: 0 leaves nothing to choose the best weights by; give 1 or more")
     if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:

@@ -75,6 +75,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         preprocess=preprocess_of(base, cfg.preprocess) if base else build(cfg.preprocess),
         augment=build(cfg.augment),
         seed=cfg.seed,
+        num_views=2 if cfg.consistency_weight else 1,
         progress=progress_bar,
     )
     compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
@@ -109,6 +110,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         data.charset,
         optim,
         auxiliary_weight=cfg.auxiliary_weight,
+        consistency_weight=cfg.consistency_weight,
         info=asdict(info),
         rates=movement.rates(),
         num_steps=steps_of(trainer, data.num_batches(trainer.world_size)),

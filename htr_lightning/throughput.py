@@ -63,7 +63,7 @@ class Throughput(Callback):
     ) -> None:
         """A step begins."""
         for clock in (self._epoch, self._now):
-            clock.step_begins(len(batch) * trainer.world_size)
+            clock.step_begins(len(batch) // batch.num_views * trainer.world_size)
 
     def on_train_batch_end(
         self,

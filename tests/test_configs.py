@@ -101,12 +101,17 @@ def test_a_list_without_brackets() -> None:
 
 
 def test_what_the_run_sets_cannot_be_set() -> None:
-    found = problems("+trainer.gradient_clip_val=1", "+loader.seed=3", "seed=-1", "trainer.max_epochs=-1")
+    wrong = ["+loader.seed=3", "seed=-1", "consistency_weight=-1", "trainer.max_epochs=-1"]
+    found = problems("+trainer.gradient_clip_val=1", *wrong)
     assert found[:2] == [
         "trainer.gradient_clip_val: set by the run; use optim.clip_norm",
         "loader.seed: set by the run; use seed",
     ]
-    assert found[2].startswith("seed: -1") and found[3].startswith("trainer.max_epochs: -1")
+    assert [problem.split(" ")[:2] for problem in found[2:5]] == [
+        ["seed:", "-1"],
+        ["consistency_weight:", "-1.0"],
+        ["trainer.max_epochs:", "-1"],
+    ]
 
 
 def test_missing_values_and_choices() -> None:

@@ -94,7 +94,9 @@ class Augment:
         _require(0 <= self.noise_std <= 1, "noise_std", self.noise_std, "give 0 to 1")
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, widths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, images: Tensor, widths: Tensor, generator: torch.Generator, num_views: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Vary a batch.
 
         Args:
@@ -102,13 +104,18 @@ class Augment:
             widths: int64 ``(N,)`` on the CPU, width in px of each line's content.
             generator: a CPU generator; the only source of randomness. On another device the same
                 generator gives the same result but for the noise.
+            num_views: V, how often each line is varied. Its views share their geometry, so that a column is the same
+                place of the line in all of them; the other steps are drawn anew for each.
 
         Returns:
-            Images ``(N, 1, H, W')`` and widths ``(N,)``; the very same tensors where everything is off.
+            Images ``(V N, 1, H, W')`` and widths ``(V N,)``, all lines once, then all again; the very same tensors
+            where everything is off and there is one view.
         """
         if len(images) == 0:
             return images, widths
         varied, widths = self._geometry(images, widths, generator)
+        if num_views > 1:
+            varied, widths = varied.repeat(num_views, 1, 1, 1), widths.repeat(num_views)
         varied = self._strokes(varied, generator)
         varied = self._tone(varied, generator)
         varied = self._paper(varied, widths, generator)

@@ -24,6 +24,7 @@ class Batch:
         ids: of the lines.
         texts: of the lines, whole, also where the charset lacks a character.
         seed: the source of all randomness in the step that uses this batch.
+        num_views: how often every line is there, each time varied otherwise: all lines once, then all again.
     """
 
     images: Tensor
@@ -33,9 +34,29 @@ class Batch:
     ids: list[str]
     texts: list[str]
     seed: int
+    num_views: int = 1
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def viewed(self, images: Tensor, widths: Tensor) -> "Batch":
+        """Return the batch with views of its lines, and with texts and ids as often.
+
+        Args:
+            images: ``(V N, 1, H, W)``, all N lines once, then all again.
+            widths: ``(V N,)``.
+        """
+        num_views = len(images) // len(self)
+        return replace(
+            self,
+            images=images,
+            widths=widths,
+            num_views=num_views,
+            targets=self.targets.repeat(num_views),
+            target_lengths=self.target_lengths.repeat(num_views),
+            ids=self.ids * num_views,
+            texts=self.texts * num_views,
+        )
 
     def pin_memory(self) -> "Batch":
         """Return the batch with its images in page-locked memory; the DataLoader calls this."""

@@ -106,6 +106,7 @@ class LineDataModule(lightning.LightningDataModule):
         max_shared: at most this share of val or test may be lines of train; more stop the run before it starts.
         normalization: Unicode form of all texts.
         seed: of the order of lines and of augmentation.
+        num_views: how often a line is in a training batch, each time varied otherwise; see `Augment`.
         progress: draws a bar while packing.
     """
 
@@ -127,6 +128,7 @@ class LineDataModule(lightning.LightningDataModule):
         max_shared: float = 0.5,
         normalization: Normalization = "NFC",
         seed: int = 1,
+        num_views: int = 1,
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
@@ -146,6 +148,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
+        self.num_views = num_views
         self.num_pack_workers = num_pack_workers or num_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
@@ -303,7 +306,8 @@ class LineDataModule(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn pixels into ink; augment when training."""
         images, widths = to_ink(batch.images), batch.widths
-        if self.trainer is not None and self.trainer.training and not self._overfits:
+        if self.trainer is not None and self.trainer.training:
             generator = torch.Generator().manual_seed(batch.seed)
-            images, widths = self.augment(images, widths, generator)
-        return replace(batch, images=images, widths=widths)
+            augment = Augment() if self._overfits else self.augment
+            images, widths = augment(images, widths, generator, self.num_views)
+        return batch.viewed(images, widths)

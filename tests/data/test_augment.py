@@ -78,6 +78,17 @@ def test_replayed_from_its_generator_alone(augment: Augment) -> None:
     assert first.shape != other.shape or not torch.equal(first, other)
 
 
+def test_views_share_their_geometry_and_nothing_else() -> None:
+    images, widths = batch()
+    geometry = {key: STRONG[key] for key in ("shear_degrees", "rotate_degrees", "scale_x", "scale_y", "elastic_px")}
+    both, both_widths = Augment(**geometry)(images, widths, generator(), 2)
+    alone, alone_widths = Augment(**geometry)(images, widths, generator())
+    assert torch.equal(both, alone.repeat(2, 1, 1, 1)) and torch.equal(both_widths, alone_widths.repeat(2))
+    for key in STRONG.keys() - geometry.keys() - {"shift_y"}:
+        first, second = Augment(**{key: STRONG[key]})(images, widths, generator(), 2)[0].split(len(images))
+        assert not torch.equal(first, second), key
+
+
 def test_input_is_not_changed() -> None:
     images, widths = batch()
     kept, kept_widths = images.clone(), widths.clone()

@@ -64,6 +64,21 @@ def test_only_training_is_augmented_and_by_the_seed_of_the_batch(small_set: Path
     assert batch.images.dtype == torch.uint8  # the loader's batch is not touched
 
 
+def test_two_views_of_every_line_in_training_only(small_set: Path) -> None:
+    data = module(small_set, num_views=2)
+    data.setup()
+    batch = next(iter(data.train_dataloader()))
+    assert len(data.on_after_batch_transfer(batch, 0)) == len(batch)
+    data.trainer = SimpleNamespace(training=True)  # type: ignore[assignment]
+    views = data.on_after_batch_transfer(batch, 0)
+    num = len(batch)
+    assert len(views) == len(views.images) == len(views.widths) == 2 * num and views.num_views == 2
+    assert views.texts == batch.texts * 2 and views.ids == batch.ids * 2
+    assert views.targets.tolist() == batch.targets.tolist() * 2
+    assert views.target_lengths.tolist() == batch.target_lengths.tolist() * 2
+    assert torch.equal(views.images[:num], views.images[num:]), "module()'s augmentation is geometry"
+
+
 def test_ink_is_1_and_paper_exactly_0() -> None:
     assert to_ink(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [1.0, 0.0]
 
