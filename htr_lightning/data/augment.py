@@ -40,6 +40,8 @@ class Augment:
         elastic_px: largest displacement of the elastic distortion, in input pixels (Simard et al. 2003,
             with a coarse grid of displacements in place of a blurred field).
         elastic_cell_px: distance of that grid's nodes.
+        zone_px: largest vertical displacement of that grid's rows, the same all along a line: hands differ in how high
+            their ascenders are, and how deep their descenders, as against their small letters.
         stroke_probability: of thicker or thinner strokes, by grey dilation or erosion of 3 x 3 px, in part.
         gamma: range of the exponent of ink, drawn uniformly; below 1 makes faint strokes stronger.
         contrast: range of the factor of ink; the result is cut at 1.
@@ -64,6 +66,7 @@ class Augment:
     shift_y: float = 0.0
     elastic_px: float = 0.0
     elastic_cell_px: int = 24
+    zone_px: float = 0.0
     stroke_probability: float = 0.0
     gamma: Sequence[float] = (1.0, 1.0)
     contrast: Sequence[float] = (1.0, 1.0)
@@ -91,6 +94,7 @@ class Augment:
         _require(0 <= self.rotate_degrees < 45, "rotate_degrees", self.rotate_degrees, "give 0 up to 45")
         _require(0 <= self.shift_y <= 0.5, "shift_y", self.shift_y, "give a fraction of the height, 0 to 0.5")
         _require(0 <= self.elastic_px < math.inf, "elastic_px", self.elastic_px, "give 0 or more")
+        _require(0 <= self.zone_px < math.inf, "zone_px", self.zone_px, "give 0 or more")
         _require(0 <= self.noise_std <= 1, "noise_std", self.noise_std, "give 0 to 1")
 
     @torch.no_grad()
@@ -130,7 +134,7 @@ class Augment:
     def _geometry(self, images: Tensor, widths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Resample each line through an affine map and an elastic displacement."""
         scales = (*self.scale_x, *self.scale_y)
-        amounts = (self.shear_degrees, self.rotate_degrees, self.shift_y, self.elastic_px)
+        amounts = (self.shear_degrees, self.rotate_degrees, self.shift_y, self.elastic_px, self.zone_px)
         if not any(amounts) and all(scale == 1 for scale in scales):
             return images, widths
         num, height = images.shape[0], images.shape[2]
@@ -172,6 +176,8 @@ class Augment:
         source = torch.stack((source_x, source_y), 1)
         if self.elastic_px:
             source += (torch.rand(source.shape, generator=generator) * 2 - 1) * self.elastic_px
+        if self.zone_px:
+            source[:, 1] += (torch.rand((len(source), rows, 1), generator=generator) * 2 - 1) * self.zone_px
         return source * torch.tensor((2 / width, 2 / height))[:, None, None] - 1
 
     def _strokes(self, images: Tensor, generator: torch.Generator) -> Tensor:

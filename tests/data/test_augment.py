@@ -21,6 +21,7 @@ STRONG: dict[str, Any] = {
     "scale_y": [0.85, 1.0],
     "shift_y": 0.05,
     "elastic_px": 2.0,
+    "zone_px": 2.0,
     "stroke_probability": 0.5,
     "gamma": [0.6, 1.5],
     "contrast": [0.6, 1.1],
@@ -80,7 +81,9 @@ def test_replayed_from_its_generator_alone(augment: Augment) -> None:
 
 def test_views_share_their_geometry_and_nothing_else() -> None:
     images, widths = batch()
-    geometry = {key: STRONG[key] for key in ("shear_degrees", "rotate_degrees", "scale_x", "scale_y", "elastic_px")}
+    geometry = {
+        key: STRONG[key] for key in ("shear_degrees", "rotate_degrees", "scale_x", "scale_y", "elastic_px", "zone_px")
+    }
     both, both_widths = Augment(**geometry)(images, widths, generator(), 2)
     alone, alone_widths = Augment(**geometry)(images, widths, generator())
     assert torch.equal(both, alone.repeat(2, 1, 1, 1)) and torch.equal(both_widths, alone_widths.repeat(2))
@@ -184,6 +187,16 @@ def test_scale_y_and_shift_y_move_ink_vertically() -> None:
     assert min(tops) >= 8 - 7
 
 
+def test_zones_move_as_one_all_along_a_line_and_apart_from_each_other() -> None:
+    images = torch.zeros(9, 1, 64, 96)
+    images[:, :, [20, 40]] = 1.0
+    got = Augment(zone_px=4)(images, torch.full((9,), 96), generator())[0][..., 1:95]
+    torch.testing.assert_close(got, got[..., :1].expand_as(got), atol=1e-5, rtol=0)
+    upper, lower = got[:, 0, :32, 0].argmax(1), got[:, 0, 32:, 0].argmax(1) + 32
+    assert len(set((lower - upper).tolist())) > 3
+    assert int((upper - 20).abs().max()) <= 5 and int((lower - 40).abs().max()) <= 5
+
+
 def test_positive_and_negative_shear_both_happen() -> None:
     images, widths = batch()
     got, _ = Augment(shear_degrees=30)(images.repeat(4, 1, 1, 1), widths.repeat(4), generator())
@@ -280,6 +293,7 @@ def test_an_empty_batch_and_a_single_narrow_line() -> None:
         ({"rotate_degrees": -1}, r"augment\.rotate_degrees"),
         ({"shift_y": 0.6}, r"augment\.shift_y"),
         ({"elastic_px": float("nan")}, r"augment\.elastic_px"),
+        ({"zone_px": -1}, r"augment\.zone_px"),
         ({"noise_std": 2}, r"augment\.noise_std"),
         ({"width_multiple_px": 0}, r"augment\.width_multiple_px"),
         ({"elastic_cell_px": 0}, r"augment\.elastic_cell_px"),
