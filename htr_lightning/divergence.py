@@ -21,7 +21,7 @@ class Divergence(Callback):
     """Writes what led to a loss that is no number: the lines as a picture, and all that the step can be repeated with.
 
     In ``non_finite`` in the run folder, ``lines.png`` shows the batch after augmentation, and ``step.pt`` holds
-    (``torch.load``) ``batch``: images ``(N, 1, H, W)``, widths, targets, target_lengths, ids, texts, seed;
+    (``torch.load``) ``batch``: images ``(N, 1, H, W)``, widths, targets, target_lengths, ids, texts, seed, num_views;
     ``state_dict`` of the task before the step; ``optimizer_states``; ``step`` and ``epoch``.
 
     Args:

@@ -220,7 +220,7 @@ def consistency_loss(scores: Tensor, frame_lengths: Tensor, target_lengths: Tens
     Frame by frame, the Kullback-Leibler divergence of each view's distribution from the other's, which is held fixed,
     half and half. Each view thus learns from the other, also where it is masked and the other is not, and the peaks
     of CTC become less extreme (Yao et al. 2025, *CR-CTC: Consistency regularization on CTC for improved speech
-    recognition*, arXiv 2410.05101, section 3.2, there summed over a line and weighted by 0.2 beside the CTC loss).
+    recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
 
     Args:
         scores: ``(2 N, T, K)``, unnormalised: one view of every line, then the other.
