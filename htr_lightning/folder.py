@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from htr_lightning.checkpoint import write_model
-from htr_lightning.config import AUTO, ConfigError
+from htr_lightning.config import AUTO, Config, ConfigError
 from htr_lightning.continuation import LAST, last_checkpoint
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.files import write_json, write_text
@@ -64,10 +64,13 @@ def finished(folder: Path) -> dict[str, float] | None:
 def refuse_other_config(folder: Path, cfg: DictConfig) -> None:
     """Compare the configuration of a run in a folder with the one it would go on with by itself.
 
+    Root keys that are newer than the run had their defaults then.
+
     Raises:
         ConfigError: they differ; names every key with both values.
     """
-    before = flat(OmegaConf.load(folder / "config.yaml"))
+    defaults = {key: value for key, value in flat(OmegaConf.structured(Config)).items() if value != MISSING}
+    before = defaults | flat(OmegaConf.load(folder / "config.yaml"))
     now_given = flat(cfg)
     differing = [
         f"  {key}: {before.get(key, 'nothing')} there, {now_given.get(key, 'nothing')} here"

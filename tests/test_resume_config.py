@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from htr_lightning.cli import resumed
-from htr_lightning.config import conf_dir, validate
+from htr_lightning.config import ConfigError, conf_dir, validate
+from htr_lightning.folder import refuse_other_config
 
 
 def test_a_run_older_than_a_group_goes_on_with_the_default(tmp_path: Path) -> None:
@@ -21,3 +23,15 @@ def test_a_run_older_than_a_group_goes_on_with_the_default(tmp_path: Path) -> No
     validate(cfg)
     assert cfg.optim.lr == 0.5 and cfg.trainer.max_epochs == 7
     assert cfg.decoder == now.decoder
+
+
+def test_a_run_older_than_a_root_key_goes_on_by_itself_with_the_default_only(tmp_path: Path) -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        saved, other = compose("config"), compose("config", overrides=["consistency_weight=0.2"])
+    old = OmegaConf.to_container(saved, resolve=True)
+    assert isinstance(old, dict)
+    del old["consistency_weight"]
+    OmegaConf.save(OmegaConf.create(old), tmp_path / "config.yaml")
+    refuse_other_config(tmp_path, saved)
+    with pytest.raises(ConfigError, match=r"consistency_weight: 0\.0 there, 0\.2 here"):
+        refuse_other_config(tmp_path, other)
