@@ -65,8 +65,8 @@ class RecognitionTask(lightning.LightningModule):
         super().__init__()
         self.rates, self.num_steps = rates, num_steps
         self.info = info or {}
-        self.consistency_weight = consistency_weight
-        self.model, self.charset, self.optim, self.auxiliary_weight = model, charset, optim, auxiliary_weight
+        self.model, self.charset, self.optim = model, charset, optim
+        self.auxiliary_weight, self.consistency_weight = auxiliary_weight, consistency_weight
         self.decoder: Decoder = greedy_decode
         self.val_metrics = RecognitionMetrics(charset)
         self.test_metrics = RecognitionMetrics(charset)
@@ -90,6 +90,8 @@ class RecognitionTask(lightning.LightningModule):
         if frames.auxiliary is not None:
             total = total + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
         if self.consistency_weight:
+            if batch.num_views != 2:
+                raise ValueError(f"consistency_weight: the batch has {batch.num_views} view of each line; it takes two")
             lengths = self.recognizer.frame_lengths(batch.widths)
             consistency = consistency_loss(frames.scores, lengths, batch.target_lengths)
             total = total + self.consistency_weight * consistency

@@ -70,6 +70,14 @@ def test_non_finite_loss_names_the_lines() -> None:
         task.training_step(batch, 0)
 
 
+def test_lines_are_not_taken_for_views() -> None:
+    task = RecognitionTask(tiny(), CHARSET, AdamW(), consistency_weight=0.2)
+    lengths = torch.tensor([64, 64]), torch.tensor([1, 2]), torch.tensor([1, 1])
+    batch = Batch(torch.rand(2, 1, 48, 64), *lengths, ids=["a", "b"], texts=["a", "b"], seed=1)
+    with pytest.raises(ValueError, match=r"consistency_weight: the batch has 1 view of each line"):
+        task.training_step(batch, 0)
+
+
 def test_weights_are_decayed_and_biases_are_not() -> None:
     optimizer, _ = AdamW(weight_decay=0.1).build(tiny(), 10)
     decayed, spared = optimizer.param_groups
