@@ -81,6 +81,8 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
             where = error.filename or folder
             return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
         case RuntimeError() if "DataLoader worker" in str(error):
+            if hasattr(signal, "SIGCHLD"):  # torch's handler raises again for a second one, while Python already exits
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return Ending(
                 "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory. "
                 f"{go_on}, with fewer of them: ++loader.num_workers=0"
