@@ -17,13 +17,14 @@ L  length of a text in characters
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from htr_lightning.api import Reader
-    from htr_lightning.decode.decoder import Decoder
-    from htr_lightning.page.segment import Segmenter
-    from htr_lightning.processor import Precision
+from htr_lightning.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.device import Precision
+    from htr_lightning.reading.api import Reader
+    from htr_lightning.segmentation.segmenter import Segmenter
+
 __all__ = ["__version__", "load"]
 
 
@@ -39,8 +40,8 @@ def load(
     """Load a model that reads pages and lines.
 
     >>> model = load("zoo:latin")
-    >>> page = model.read("page.jpg")  # htr_lightning.page.reading.ReadPage
-    >>> line = model.read_line("line.png")  # htr_lightning.reader.Reading
+    >>> page = model.read("page.jpg")  # htr_lightning.reading.page.ReadPage
+    >>> line = model.read_line("line.png")  # htr_lightning.reading.lines.Reading
 
     Args:
         where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
@@ -51,11 +52,11 @@ def load(
         segmenter: how lines are found on pages; None for the usual way.
 
     Raises:
-        htr_lightning.model_info.ModelFileError: there is no model, or it cannot be used.
-        htr_lightning.recogniser.DeviceError: there is no such device, or it has no such precision.
+        htr_lightning.model.info.ModelFileError: there is no model, or it cannot be used.
+        htr_lightning.device.DeviceError: there is no such device, or it has no such precision.
     """
-    from htr_lightning.api import Reader
-    from htr_lightning.recogniser import load_recogniser
+    from htr_lightning.model.load import load_recogniser
+    from htr_lightning.reading.api import Reader
 
     model = load_recogniser(where, device, precision)
     return Reader(model, str(where), careful=careful, decoder=decoder, segmenter=segmenter)

@@ -6,19 +6,19 @@ import sys
 import htr_lightning
 
 COMMANDS = {
-    "evaluate": ("htr_lightning.evaluate", "measure a model on a manifest of lines"),
-    "compare": ("htr_lightning.evaluation.compare", "compare two models that were measured on the same lines"),
-    "predict": ("htr_lightning.predict", "read line images with a model"),
-    "explain": ("htr_lightning.explain.command", "show what a model saw in lines: frames, alternatives, pixels"),
-    "lm": ("htr_lightning.lm.command", "learn a language model, a character n-gram, from texts"),
-    "tune": ("htr_lightning.tune", "find how much a language model should count"),
-    "calibrate": ("htr_lightning.calibrate", "make a model as sure as it is right"),
-    "zoo": ("htr_lightning.zoo.command", "list the models that ship with the package"),
-    "export": ("htr_lightning.export", "write a model as one file to keep or to publish"),
-    "sweep-report": ("htr_lightning.sweep.report", "show what a sweep found, and write the best as an experiment"),
-    "doctor": ("htr_lightning.doctor.command", "look at a data set before training on it"),
-    "extract": ("htr_lightning.extract", "write the lines of a data set as image files with a manifest"),
-    "gallery": ("htr_lightning.gallery", "draw what preprocessing and augmentation do to your lines"),
+    "evaluate": ("htr_lightning.cli.evaluate", "measure a model on a manifest of lines"),
+    "compare": ("htr_lightning.cli.compare", "compare two models that were measured on the same lines"),
+    "predict": ("htr_lightning.cli.predict", "read line images with a model"),
+    "explain": ("htr_lightning.cli.explain", "show what a model saw in lines: frames, alternatives, pixels"),
+    "lm": ("htr_lightning.cli.lm", "learn a language model, a character n-gram, from texts"),
+    "tune": ("htr_lightning.cli.tune", "find how much a language model should count"),
+    "calibrate": ("htr_lightning.cli.calibrate", "make a model as sure as it is right"),
+    "zoo": ("htr_lightning.cli.zoo", "list the models that ship with the package"),
+    "export": ("htr_lightning.cli.export", "write a model as one file to keep or to publish"),
+    "sweep-report": ("htr_lightning.cli.sweep_report", "show what a sweep found, and write the best as an experiment"),
+    "doctor": ("htr_lightning.cli.doctor", "look at a data set before training on it"),
+    "extract": ("htr_lightning.cli.extract", "write the lines of a data set as image files with a manifest"),
+    "gallery": ("htr_lightning.cli.gallery", "draw what preprocessing and augmentation do to your lines"),
 }
 
 
@@ -40,14 +40,14 @@ def main() -> None:
         print(f"There is no command {arguments[0]!r}.\n\n{help_text()}", file=sys.stderr)
         raise SystemExit(2)
     else:
-        from htr_lightning.cli import start
+        from htr_lightning.cli.train import start
 
         start()
 
 
 def help_text() -> str:
     """Return the commands, and what an experiment can be composed of."""
-    from htr_lightning.config import groups
+    from htr_lightning.config.compose import groups
 
     options = groups()
     experiments = options.pop("experiment")

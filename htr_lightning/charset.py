@@ -1,11 +1,10 @@
 """The bijection between the characters of a text and the classes of a recogniser."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-Normalization = Literal["NFC", "NFD", "NFKC", "NFKD", "none"]
+from htr_lightning.text import Normalization, normalize, printable
 
 BLANK = 0
 """The class of the CTC blank; no character ever has it."""
@@ -13,34 +12,6 @@ BLANK = 0
 
 class CharsetError(ValueError):
     """A text and a charset that do not fit, or a charset that cannot be; the message names the remedy."""
-
-
-def printable(text: str) -> str:
-    """Name the characters of a text for a message: ``'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE)``."""
-    return ", ".join(f"{c!r} (U+{ord(c):04X} {unicodedata.name(c, 'no name')})" for c in text)
-
-
-_DRAWN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2"  # controls of the format that are drawn all the same
-_UNSEEN = "\ufffd\u2800\u3164\u115f\u1160\u034f\ufe0e\ufe0f"
-
-
-def is_out_of_place(character: str) -> bool:
-    """Whether a character has no look: invisible, a control, a space that is no space, or one that was lost."""
-    if character == " " or character in _DRAWN:
-        return False
-    category, code = unicodedata.category(character), ord(character)
-    lost = character in _UNSEEN or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-    return lost or character.isspace() or category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
-
-
-def plain(text: str) -> str:
-    """Write what is invisible, or would disturb a terminal, as its code point."""
-    return "".join(f"<U+{ord(c):04X}>" if is_out_of_place(c) else c for c in text)
-
-
-def normalize(text: str, normalization: Normalization) -> str:
-    """Bring a text to a Unicode normalisation form; ``"none"`` leaves it as it is."""
-    return text if normalization == "none" else unicodedata.normalize(normalization, text)
 
 
 class Charset:

@@ -1,4 +1,4 @@
-"""How well hypotheses agree with references: pure functions (`htr_lightning.recognition_metrics` accumulates them).
+"""How well hypotheses agree with references: pure functions (`htr_lightning.training.metrics` accumulates them).
 
 Definitions, over a whole set of lines:
 
@@ -16,38 +16,16 @@ Definitions, over a whole set of lines:
   0/0 is 0, except that all scores are 1 where neither side has any character, as the error rate is 0 there.
 """
 
-import itertools
-import unicodedata
 from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-from htr_lightning.charset import Normalization, normalize
+from htr_lightning.text import Normalization, normalize, tokens_of
 
 
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Count the edits between two texts, or between two lists of words."""
     return Levenshtein.distance(reference, hypothesis)
-
-
-def tokens_of(text: str) -> list[str]:
-    """Split a text into words and punctuation marks.
-
-    A token is a run of letters, digits (`str.isalnum`) and combining marks (category M), as long as possible, or any
-    other single character that is no whitespace.
-    """
-    tokens = []
-    for word in text.split():
-        if word.isalnum():
-            tokens.append(word)
-        else:
-            runs = itertools.groupby(word, _is_of_word)
-            tokens += [token for inside, run in runs for token in (["".join(run)] if inside else run)]
-    return tokens
-
-
-def _is_of_word(character: str) -> bool:
-    return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
 def cer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:

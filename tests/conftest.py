@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from htr_lightning.checkpoint import Model, load_model
-from htr_lightning.onnx_export import write_onnx
+from htr_lightning.model.file import Model, load_model
+from htr_lightning.model.onnx_export import write_onnx
 
 WORDS = ("bel", "ami", "le", "roi", "dit", "non", "et", "rit", "mal", "bon", "dada", "ciel")
 

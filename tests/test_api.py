@@ -10,10 +10,10 @@ from page.drawn import blank, write
 from PIL import Image
 
 from htr_lightning import load
-from htr_lightning.api import Reader
-from htr_lightning.data.line import DataError
-from htr_lightning.page.segment import Segmenter
-from htr_lightning.page.write.outputs import OUTPUTS
+from htr_lightning.image.files import DataError
+from htr_lightning.reading.api import Reader
+from htr_lightning.reading.write.outputs import OUTPUTS
+from htr_lightning.segmentation.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning import calibrate, predict
-from htr_lightning.checkpoint import load_model, write_model
-from htr_lightning.extract import main as extract
-from htr_lightning.model_info import read_info
+from htr_lightning.cli import calibrate, predict
+from htr_lightning.cli.extract import main as extract
+from htr_lightning.model.file import load_model, write_model
+from htr_lightning.model.info import read_info
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.calibration import expected_calibration_error, reliability
+from htr_lightning.evaluation.reliability import expected_calibration_error, reliability
 
 
 def test_an_error_worked_out_by_hand() -> None:

@@ -8,12 +8,13 @@ import pytest
 from conftest import texts, typeset
 
 import htr_lightning
-from htr_lightning import evaluate, predict
-from htr_lightning.checkpoint import load_model
-from htr_lightning.data.line import ImageFile, Line
-from htr_lightning.data.trace import Trace
-from htr_lightning.data.views import CAREFUL, View
-from htr_lightning.reader import LineReader
+from htr_lightning.cli import evaluate, predict
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import ImageFile
+from htr_lightning.image.trace import Trace
+from htr_lightning.image.views import CAREFUL, View
+from htr_lightning.model.file import load_model
+from htr_lightning.reading.lines import LineReader
 
 
 @pytest.fixture

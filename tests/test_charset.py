@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.charset import Charset, CharsetError, normalize, printable
+from htr_lightning.charset import Charset, CharsetError
+from htr_lightning.text import normalize, printable
 
 FORMS = st.sampled_from(["NFC", "NFD", "NFKC", "NFKD", "none"])
 # Letters that compose, marks that compose with them, one that does not, a ligature, a letter beyond 16 bits.

@@ -7,10 +7,10 @@ import safetensors.torch
 import torch
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import read_model, write_model
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import FORMAT, KEY, ModelFileError, ModelInfo, read_info
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import read_model, write_model
+from htr_lightning.model.info import FORMAT, KEY, ModelFileError, ModelInfo, read_info
 
 ARGUMENTS = {
     "channels": [8],

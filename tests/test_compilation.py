@@ -7,9 +7,9 @@ import pytest
 import torch
 from test_run import train
 
-from htr_lightning import evaluate
-from htr_lightning.compilation import compile_backbone
-from htr_lightning.model.recognizer import CRNN
+from htr_lightning.cli import evaluate
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.training.compilation import compile_backbone
 
 
 def test_without_a_compiler_training_goes_on(

@@ -15,13 +15,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from test_run import command, train, weights_equal
 
-import htr_lightning.continuation
-import htr_lightning.run
-from htr_lightning.config import ConfigError
-from htr_lightning.continuation import PreemptedError, kept, last_checkpoint, unreadable
-from htr_lightning.data.line import DataError
-from htr_lightning.folder import finished
-from htr_lightning.task import RecognitionTask
+import htr_lightning.training.resume
+import htr_lightning.training.run
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.image.files import DataError
+from htr_lightning.training.resume import PreemptedError, kept, last_checkpoint, unreadable
+from htr_lightning.training.run_folder import finished
+from htr_lightning.training.task import RecognitionTask
 
 
 class Stopped(BaseException):
@@ -48,11 +48,11 @@ class StopAt(Callback):
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that puts a `StopAt` into the runs to come."""
 
-    usual = htr_lightning.run.callbacks
+    usual = htr_lightning.training.run.callbacks
 
     def put(step: int, how: str) -> None:
         callback = StopAt(step, how)
-        monkeypatch.setattr(htr_lightning.run, "callbacks", lambda cfg, path: [*usual(cfg, path), callback])
+        monkeypatch.setattr(htr_lightning.training.run, "callbacks", lambda cfg, path: [*usual(cfg, path), callback])
 
     return put
 
@@ -218,7 +218,7 @@ def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypa
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr(htr_lightning.run, "measure", killed)
+        patched.setattr(htr_lightning.training.run, "measure", killed)
         with pytest.raises(Stopped):
             train(many_steps, tmp_path / "run", *settings)
     train(many_steps, tmp_path / "run", *settings, f"resume={tmp_path / 'run'}")

@@ -8,10 +8,12 @@ import pytest
 from conftest import texts
 from hydra import compose, initialize_config_dir
 
-from htr_lightning import evaluate, predict, tune
-from htr_lightning.config import ConfigError, conf_dir, validate
-from htr_lightning.lm import command as lm
-from htr_lightning.run import run
+from htr_lightning.cli import evaluate, predict, tune
+from htr_lightning.cli import lm as lm
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+from htr_lightning.training.run import run
 
 Write = Callable[[Sequence[str], str], Path]
 

@@ -15,7 +15,7 @@ import torch
 from conftest import texts
 from test_run import command, weights_equal
 
-from htr_lightning import evaluate
+from htr_lightning.cli import evaluate
 
 DDP = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "+loader.max_lines_per_batch=2"]
 CPU = ["trainer.precision=32-true", "+trainer.enable_progress_bar=false"]
@@ -111,8 +111,8 @@ def test_a_process_that_is_killed_ends_all_with_one_sentence_and_they_go_on(odd_
 ALIKE = """
 import hashlib, sys
 from pathlib import Path
-import htr_lightning.run
-from htr_lightning.config import compose_config
+import htr_lightning.training.run
+from htr_lightning.config.validate import compose_config
 from lightning.pytorch.callbacks import Callback
 
 class Digest(Callback):
@@ -121,9 +121,9 @@ class Digest(Callback):
         name = f"digest-{trainer.current_epoch}-{trainer.global_rank}"
         (folder / name).write_text(hashlib.sha256(weights).hexdigest())
 
-folder, usual = Path(sys.argv[1]), htr_lightning.run.callbacks
-htr_lightning.run.callbacks = lambda cfg, path: [*usual(cfg, path), Digest()]
-htr_lightning.run.run(compose_config(sys.argv[2:]), folder / "run")
+folder, usual = Path(sys.argv[1]), htr_lightning.training.run.callbacks
+htr_lightning.training.run.callbacks = lambda cfg, path: [*usual(cfg, path), Digest()]
+htr_lightning.training.run.run(compose_config(sys.argv[2:]), folder / "run")
 """
 
 

@@ -18,12 +18,12 @@ from PIL import Image
 from test_continuation import EPOCHS, SMALL_BATCHES, last_weights_equal, wait_for
 from test_run import command, train
 
-import htr_lightning.continuation
-from htr_lightning.continuation import CheckpointWriteError, unreadable
+import htr_lightning.training.resume
 from htr_lightning.data.batch import Batch
-from htr_lightning.endings import ending_of
 from htr_lightning.files import replacing
-from htr_lightning.task import NonFiniteLossError, RecognitionTask
+from htr_lightning.training.exits import ending_of
+from htr_lightning.training.resume import CheckpointWriteError, unreadable
+from htr_lightning.training.task import NonFiniteLossError, RecognitionTask
 
 
 def test_before_the_first_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
                 raise OSError(errno.ENOSPC, "No space left on device")
             yield file
 
-    monkeypatch.setattr(htr_lightning.continuation, "replacing", full)
+    monkeypatch.setattr(htr_lightning.training.resume, "replacing", full)
     monkeypatch.setattr(ModelCheckpoint, "check_monitor_top_k", lambda *_: True)
     with pytest.raises(CheckpointWriteError, match=r"checkpoints cannot be written \(No space left on device\)"):
         train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from htr_lightning import export
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import read_model, write_model
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelInfo
+from htr_lightning.cli import export
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import read_model, write_model
+from htr_lightning.model.info import ModelInfo
 
 
 @pytest.fixture

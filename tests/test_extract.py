@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from htr_lightning import extract
+from htr_lightning.cli import extract
 from htr_lightning.data.sources.lines import Lines
 
 

@@ -11,10 +11,12 @@ from conftest import texts, typeset
 from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 
-from htr_lightning.checkpoint import load_model
-from htr_lightning.config import ConfigError, conf_dir, validate
-from htr_lightning.model_info import ModelFileError, read_info
-from htr_lightning.run import run
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+from htr_lightning.model.file import load_model
+from htr_lightning.model.info import ModelFileError, read_info
+from htr_lightning.training.run import run
 
 Write = Callable[[Sequence[str], str], Path]
 CPU = ["dataset=lines", "trainer.precision=32-true", "trainer.accelerator=cpu", "+trainer.enable_progress_bar=false"]

@@ -5,7 +5,7 @@ from conftest import typeset
 from page.fixtures import page_xml, text_line
 from PIL import Image
 
-from htr_lightning import gallery
+from htr_lightning.cli import gallery
 
 
 def test_writes_two_pictures_that_fit_a_page(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from htr_lightning.intervals import rate_interval
+from htr_lightning.evaluation.intervals import rate_interval
 
 
 def test_interval_surrounds_the_rate_and_narrows_with_more_lines() -> None:

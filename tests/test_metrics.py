@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
 from htr_lightning.metrics import cer, edit_distance, wer
-from htr_lightning.recognition_metrics import RecognitionMetrics
+from htr_lightning.training.metrics import RecognitionMetrics
 
 CHARSET = Charset("abcdé ")
 TEXTS = st.text(alphabet="abx ", max_size=8)

@@ -10,9 +10,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.batch import collate, to_ink
+from htr_lightning.data.batch import collate
 from htr_lightning.data.pack import PackedLine
-from htr_lightning.monitor import ErrorPanel, ProgressBar
+from htr_lightning.image.ink import to_ink
+from htr_lightning.training.monitor import ErrorPanel, ProgressBar
 
 
 @pytest.mark.parametrize(

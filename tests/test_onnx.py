@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from conftest import typeset
 
-from htr_lightning import calibrate, evaluate, export, onnx_model, predict, tune
-from htr_lightning.checkpoint import Model, load_model, write_model
-from htr_lightning.explain import command as explain
-from htr_lightning.model_info import FORMAT, KEY, ModelFileError
-from htr_lightning.onnx_export import ExportError, write_onnx
-from htr_lightning.onnx_model import OnnxModel, read_onnx
-from htr_lightning.recogniser import DeviceError, load_recogniser
-from htr_lightning.stage import Finetune
+from htr_lightning.cli import calibrate, evaluate, export, predict, tune
+from htr_lightning.cli import explain as explain
+from htr_lightning.device import DeviceError
+from htr_lightning.model import onnx_model
+from htr_lightning.model.file import Model, load_model, write_model
+from htr_lightning.model.info import FORMAT, KEY, ModelFileError
+from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.onnx_export import ExportError, write_onnx
+from htr_lightning.model.onnx_model import OnnxModel, read_onnx
+from htr_lightning.training.stage import Finetune
 
 onnx = pytest.importorskip("onnx")
 
@@ -98,7 +100,7 @@ def test_torch_is_not_imported(latin_onnx: Path, lines: Path, tmp_path: Path) ->
 def test_commands_that_only_read_take_it(
     latin_onnx: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from htr_lightning.lm import command as lm
+    from htr_lightning.cli import lm as lm
 
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
     lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "3"])
@@ -232,9 +234,9 @@ def test_what_needs_the_model_itself_says_so(latin_onnx: Path, lines: Path, tmp_
 
 def test_other_networks_are_exported_too(tmp_path: Path) -> None:
     from htr_lightning.charset import Charset
-    from htr_lightning.data.preprocess import Preprocess
-    from htr_lightning.model.recognizer import CRNN
-    from htr_lightning.model_info import ModelInfo
+    from htr_lightning.image.preprocess import Preprocess
+    from htr_lightning.model.crnn import CRNN
+    from htr_lightning.model.info import ModelInfo
 
     charset = Charset.from_texts(["abc"])
     network = CRNN(charset.num_classes, height_px=21, channels=[8, 8], blocks=[1, 1], strides=[[3, 3], [2, 1]],

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.checkpoint import Model
-from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.cli.export import calibration_of
+from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.image.files import ImageFile
 from htr_lightning.metrics import cer
-from htr_lightning.onnx_export import ExportError, write_onnx
-from htr_lightning.reader import LineReader
-from htr_lightning.recogniser import load_recogniser
+from htr_lightning.model.file import Model
+from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.onnx_export import ExportError, write_onnx
+from htr_lightning.reading.lines import LineReader
 
 onnx = pytest.importorskip("onnx")
 
@@ -21,7 +23,7 @@ onnx = pytest.importorskip("onnx")
 @pytest.fixture(scope="module")
 def int8(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("int8") / "latin.onnx"
-    write_onnx(path, latin, int8=True)
+    write_onnx(path, latin, int8=calibration_of(latin))
     return path
 
 
@@ -68,7 +70,7 @@ def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ExportError,
         match=r"8 bits take their ranges from synthetic lines, which cannot be drawn.*not installed.*export-onnx",
     ):
-        write_onnx(tmp_path / "latin.onnx", latin, int8=True)
+        write_onnx(tmp_path / "latin.onnx", latin, int8=calibration_of(latin))
     assert not list(tmp_path.iterdir())
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from htr_lightning.panel import INK, RIGHT, WRONG, draw_panel, paper_from_ink
+from htr_lightning.report.panel import INK, RIGHT, WRONG, draw_panel, paper_from_ink
 
 ROW = np.zeros((20, 300), np.uint8)
 

@@ -7,11 +7,13 @@ import pytest
 from conftest import texts, typeset
 
 import htr_lightning
-from htr_lightning import checkpoint, evaluate, predict
-from htr_lightning.checkpoint import in_precision, load_model
+from htr_lightning.cli import evaluate, predict
+from htr_lightning.device import DeviceError
 from htr_lightning.metrics import cer
-from htr_lightning.model_info import ModelFileError
-from htr_lightning.recogniser import DeviceError, load_recogniser
+from htr_lightning.model import file as checkpoint
+from htr_lightning.model.file import in_precision, load_model
+from htr_lightning.model.info import ModelFileError
+from htr_lightning.model.load import load_recogniser
 
 
 @pytest.fixture

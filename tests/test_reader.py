@@ -7,15 +7,16 @@ import torch
 from conftest import typeset
 from PIL import Image
 
-from htr_lightning import evaluate, predict
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import read_model, write_model
-from htr_lightning.data.line import ImageFile, Line
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelInfo
-from htr_lightning.reader import LineReader
-from htr_lightning.readings import FORMATS
+from htr_lightning.cli import evaluate, predict
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import ImageFile
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import read_model, write_model
+from htr_lightning.model.info import ModelInfo
+from htr_lightning.reading.line_formats import FORMATS
+from htr_lightning.reading.lines import LineReader
 
 CHARSET = Charset.from_texts(["abcdefghijklmnopqrstuvwxyz "])
 

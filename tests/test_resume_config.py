@@ -6,9 +6,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from htr_lightning.cli import resumed
-from htr_lightning.config import ConfigError, conf_dir, validate
-from htr_lightning.folder import refuse_other_config
+from htr_lightning.cli.train import resumed
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+from htr_lightning.training.run_folder import refuse_other_config
 
 
 def test_a_run_older_than_a_group_goes_on_with_the_default(tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from htr_lightning import evaluate, predict
-from htr_lightning.config import ConfigError, conf_dir, validate
-from htr_lightning.data.line import DataError
-from htr_lightning.model_info import read_info
-from htr_lightning.run import run
+from htr_lightning.cli import evaluate, predict
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+from htr_lightning.image.files import DataError
+from htr_lightning.model.info import read_info
+from htr_lightning.training.run import run
 
 Write = Callable[[Sequence[str], str], Path]
 

@@ -7,14 +7,14 @@ import torch
 from conftest import texts
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import Model, load_model, write_model
-from htr_lightning.config import ConfigError
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.config.schema import ConfigError
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelFileError, ModelInfo
-from htr_lightning.movement import Movement, blocks
-from htr_lightning.stage import Finetune, carry_over, charset_for, preprocess_of, settled
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import Model, load_model, write_model
+from htr_lightning.model.info import ModelFileError, ModelInfo
+from htr_lightning.training.freezing import Movement, blocks
+from htr_lightning.training.stage import Finetune, carry_over, charset_for, preprocess_of, settled
 
 SMALL: dict[str, Any] = {
     "height_px": 16,

@@ -6,9 +6,9 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.optim import AdamW
-from htr_lightning.task import NonFiniteLossError, RecognitionTask, ctc_loss
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.training.optim import AdamW
+from htr_lightning.training.task import NonFiniteLossError, RecognitionTask, ctc_loss
 
 CHARSET = Charset(list("abc"))
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from htr_lightning import throughput
 from htr_lightning.data.batch import Batch
-from htr_lightning.throughput import Clock, Throughput
+from htr_lightning.training import throughput
+from htr_lightning.training.throughput import Clock, Throughput
 
 
 def test_a_clock_tells_steps_from_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

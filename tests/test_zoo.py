@@ -8,14 +8,15 @@ import pytest
 import torch
 from conftest import texts, typeset
 
-from htr_lightning import predict
-from htr_lightning.checkpoint import load_model
-from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.cli import predict
+from htr_lightning.cli import zoo as command
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import ImageFile
 from htr_lightning.metrics import cer
-from htr_lightning.model_info import read_info, zoo
-from htr_lightning.reader import LineReader
-from htr_lightning.stage import carry_over, charset_for
-from htr_lightning.zoo import command
+from htr_lightning.model.file import load_model
+from htr_lightning.model.info import read_info, zoo
+from htr_lightning.reading.lines import LineReader
+from htr_lightning.training.stage import carry_over, charset_for
 
 MODELS = sorted(zoo())
 FRENCH_AND_ENGLISH = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôùûüœABCDEFGHIJKLMNOPQRSTUVWXYZÉÀÇ0123456789.,;:!?'()-« »"

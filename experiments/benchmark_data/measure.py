@@ -25,8 +25,8 @@ def synthetic(number: int) -> dict[str, float]:
     """Pack ``number`` synthetic lines, then take 100 batches of them."""
     from htr_lightning.data.augment import Augment
     from htr_lightning.data.module import LineDataModule
-    from htr_lightning.data.preprocess import Preprocess
     from htr_lightning.data.sources.synthetic import Synthetic
+    from htr_lightning.image.preprocess import Preprocess
 
     with tempfile.TemporaryDirectory() as folder:
         source = Synthetic(num_train=number, num_val=100, num_test=100)
@@ -100,8 +100,8 @@ def training(number: int) -> dict[str, float]:
 def pages() -> dict[str, float]:
     """Read the 15 pages, cut and preprocess all of their lines, several times."""
     from htr_lightning.data.pack import pack
-    from htr_lightning.data.preprocess import Preprocess
     from htr_lightning.data.sources.pages import Pages
+    from htr_lightning.image.preprocess import Preprocess
 
     root = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
     seconds = []
@@ -120,10 +120,10 @@ def copiste() -> dict[str, float]:
     """Pack the real lines, and pass over them without augmentation, and with it."""
     from hydra import compose, initialize_config_dir
 
-    from htr_lightning.config import conf_dir
+    from htr_lightning.config.compose import conf_dir
     from htr_lightning.data.augment import Augment
-    from htr_lightning.data.preprocess import Preprocess
-    from htr_lightning.run import build
+    from htr_lightning.image.preprocess import Preprocess
+    from htr_lightning.training.run import build
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=["+experiment=copiste"])

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.line import Line, Unusable
+from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.folder import write_folder
 from htr_lightning.evaluation.result import evaluate_lines
-from htr_lightning.reader import Reading
+from htr_lightning.image.files import Unusable
+from htr_lightning.reading.lines import Reading
 
 REPETITIONS = 5
 LETTERS = (

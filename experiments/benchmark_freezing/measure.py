@@ -9,11 +9,11 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.movement import Movement
-from htr_lightning.optim import AdamW
-from htr_lightning.processor import keep_cpu_kernels
-from htr_lightning.task import RecognitionTask
+from htr_lightning.device import keep_cpu_kernels
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.training.freezing import Movement
+from htr_lightning.training.optim import AdamW
+from htr_lightning.training.task import RecognitionTask
 
 CASES: dict[str, list[str]] = {
     "nothing frozen": [],

@@ -24,18 +24,18 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from htr_lightning.checkpoint import Model, in_precision, load_model
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.data.trace import Trace
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.device import is_bf16_fast
+from htr_lightning.image.trace import Trace
 from htr_lightning.metrics import cer
-from htr_lightning.onnx_export import write_onnx
-from htr_lightning.processor import is_bf16_fast
-from htr_lightning.reader import LineReader, Reading
-from htr_lightning.recogniser import Recogniser, load_recogniser
+from htr_lightning.model.file import Model, in_precision, load_model
+from htr_lightning.model.load import Recogniser, load_recogniser
+from htr_lightning.model.onnx_export import write_onnx
+from htr_lightning.reading.lines import LineReader, Reading
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from floor import work_of

@@ -16,11 +16,11 @@ from typing import Any
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.data.views import AS_IT_IS, CAREFUL, View
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.result import evaluate_lines
-from htr_lightning.reader import LineReader
-from htr_lightning.recogniser import load_recogniser
+from htr_lightning.image.views import AS_IT_IS, CAREFUL, View
+from htr_lightning.model.load import load_recogniser
+from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HTR_DATA", "data"))

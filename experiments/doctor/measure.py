@@ -15,13 +15,13 @@ from rapidfuzz.distance import Levenshtein
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS, Split
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.doctor.diagnosis import diagnose
 from htr_lightning.doctor.facts import Facts, Settings, SplitFacts, facts_of
 from htr_lightning.doctor.near import LIKENESS, folded, near_duplicates
 from htr_lightning.doctor.quick import quick_findings
 from htr_lightning.doctor.suspicious import odd_lines
+from htr_lightning.image.preprocess import Preprocess
 
 DATA = Path(os.environ["HTR_DATA"])
 RUNS = 3

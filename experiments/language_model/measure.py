@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from htr_lightning.checkpoint import load_model
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.decoder import Decoder, tables
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.reader import LineReader
+from htr_lightning.model.file import load_model
+from htr_lightning.reading.lines import LineReader
 
 HERE, OUT = Path(__file__).parent, Path("runs/language_model")
 DATA = Path(os.environ.get("HTR_DATA", "data")) / "copiste"

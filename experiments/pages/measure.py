@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.image.scan import Scan
+from htr_lightning.layout.formats import read_page
 from htr_lightning.metrics import cer
-from htr_lightning.page.formats import read_page
-from htr_lightning.page.reader import PageReader
-from htr_lightning.page.reading import ReadPage
-from htr_lightning.page.scan import Scan
-from htr_lightning.page.segment import Segmenter
-from htr_lightning.reader import LineReader
-from htr_lightning.recogniser import load_recogniser
+from htr_lightning.model.load import load_recogniser
+from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.page import ReadPage
+from htr_lightning.reading.pages import PageReader
+from htr_lightning.segmentation.segmenter import Segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 REPETITIONS = 3

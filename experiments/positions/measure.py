@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from htr_lightning.checkpoint import load_model
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
 from htr_lightning.decode.positions import box_of
-from htr_lightning.reader import LineReader
+from htr_lightning.model.file import load_model
+from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
 NUM_LINES = 400

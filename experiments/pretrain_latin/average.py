@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from htr_lightning.checkpoint import load_model, write_model
-from htr_lightning.movement import HEADS
+from htr_lightning.model.file import load_model, write_model
+from htr_lightning.training.freezing import HEADS
 
 first, second, out = load_model(sys.argv[1]), load_model(sys.argv[2]), Path(sys.argv[3])
 share = float(sys.argv[4]) if len(sys.argv) > 4 else 0.5

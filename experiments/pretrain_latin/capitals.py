@@ -13,8 +13,8 @@ from pathlib import Path
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.metrics import cer
-from htr_lightning.reader import LineReader
-from htr_lightning.recogniser import load_recogniser
+from htr_lightning.model.load import load_recogniser
+from htr_lightning.reading.lines import LineReader
 
 HANDS: dict[str, dict[str, float]] = {
     "plain": {},

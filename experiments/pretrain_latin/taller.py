@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from htr_lightning.checkpoint import load_model, write_model
+from htr_lightning.model.file import load_model, write_model
 
 height_px, out = int(sys.argv[1]), Path(sys.argv[2])
 model = load_model("zoo:latin")

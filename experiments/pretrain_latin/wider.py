@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from htr_lightning.checkpoint import load_model, write_model
-from htr_lightning.model.recognizer import CRNN
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import load_model, write_model
 
 name, size, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 model = load_model(name)

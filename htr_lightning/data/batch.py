@@ -77,11 +77,6 @@ def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: 
     )
 
 
-def to_ink(images: Tensor) -> Tensor:
-    """Turn uint8 pixels (paper 255) into float ink (0 paper, 1 ink)."""
-    return images.float().div_(-255.0).add_(1.0)
-
-
 def frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
     """Return how many frames CTC needs for each text: one a character, and one between equal neighbours.
 

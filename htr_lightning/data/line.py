@@ -1,45 +1,18 @@
 """The record that joins every reader to everything that follows."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.image.files import DataError, LineImage
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.image.trace import Trace
+
 Split = Literal["train", "val", "test"]
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
-"""What is taken for an image when a folder is searched."""
-MAX_PIXELS = 178_000_000
-"""An image with more is refused unless told otherwise; Pillow refuses by itself a little above."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-
-class DataError(ValueError):
-    """Data that is missing or unusable; the message names the file or line and the remedy."""
-
-
-class LineImage(Protocol):
-    """Where the pixels of a line come from: small, picklable, read in a worker process."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the pixels change; cheap, for it is computed for every line at every start."""
-        ...
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return the pixels, upright: ``(H, W)`` grey or ``(H, W, 3)`` RGB, contiguous ``uint8``.
-
-        Args:
-            max_pixels: an image file that holds more (a page, for a line cut from one) is refused before it is
-                decoded.
-
-        Raises:
-            DataError: the pixels cannot be had; names the file and the reason.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,70 +53,18 @@ class DrawnSource(Source, Protocol):
         ...
 
 
-def clean_text(text: str) -> str:
-    """Collapse runs of whitespace, also no-break and other Unicode spaces, to one space; strip the ends."""
-    return " ".join(text.split())
+def pixels_of(line: Line, preprocess: Preprocess, trace: Trace | None = None) -> NDArray[np.uint8]:
+    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a trace follows the preprocessing.
 
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """The place of pixels that can never be had: a reader yields it instead of dropping a line in silence.
-
-    Such a line counts as skipped (``loader.max_skipped``) and is listed with its reason.
-
-    Attributes:
-        reason: one sentence that names the file, the line and the remedy.
+    Raises:
+        DataError: the image cannot be used; names the line.
     """
-
-    reason: str
-
-    @property
-    def fingerprint(self) -> str:
-        """The reason."""
-        return self.reason
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Raise.
-
-        Raises:
-            DataError: always, with the reason.
-        """
-        raise DataError(self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A line that is a whole image file."""
-
-    path: Path
-
-    @property
-    def fingerprint(self) -> str:
-        """Path, size and time of change; ``absent`` for a file that is not there."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            return f"{self.path}:absent"
-        return f"{self.path}:{status.st_size}:{status.st_mtime_ns}"
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Decode the file (see `htr_lightning.data.image.read_image`)."""
-        from htr_lightning.data.image import read_image
-
-        return read_image(self.path, max_pixels=max_pixels)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InMemory:
-    """A line whose pixels are there already: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8."""
-
-    pixels: NDArray[np.uint8]
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the pixels."""
-        return hashlib.blake2b(self.pixels.tobytes(), digest_size=12).hexdigest()
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return the pixels."""
-        return self.pixels
+    try:
+        return preprocess(line.image.read(preprocess.max_pixels), trace)
+    except DataError as error:
+        raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
+    except OSError as error:  # of a reader that did not say it in a sentence
+        raise DataError(f"{line.id}: its image cannot be read ({error})") from None
+    except Exception as error:
+        error.add_note(f"while preparing line {line.id}")
+        raise

@@ -10,14 +10,17 @@ import lightning
 import torch
 from torch.utils.data import DataLoader, SequentialSampler
 
-from htr_lightning.charset import Charset, Normalization
+from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import Batch, LineDataset, frames_needed, to_ink
-from htr_lightning.data.line import SPLITS, DataError, DrawnSource, Line, Source, Split
+from htr_lightning.data.batch import Batch, LineDataset, frames_needed
+from htr_lightning.data.line import SPLITS, DrawnSource, Line, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.widths import WidthBatches
-from htr_lightning.processor import num_cores
+from htr_lightning.device import num_cores
+from htr_lightning.image.files import DataError
+from htr_lightning.image.ink import to_ink
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.text import Normalization
 
 log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names

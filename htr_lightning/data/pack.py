@@ -23,10 +23,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import DataError, Line, Unusable
+from htr_lightning.data.line import Line, pixels_of
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.data.preprocess import Preprocess, pixels_of
 from htr_lightning.files import PARTIAL, locked, replacing
+from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.preprocess import Preprocess
 
 FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
 STALE_SECONDS = 24 * 3600

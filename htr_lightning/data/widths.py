@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import DataError
+from htr_lightning.image.files import DataError
 
 
 class BatchKey(NamedTuple):

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.charset import Charset, printable
+from htr_lightning.charset import Charset
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.lexicon import read_lexicon
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
 from htr_lightning.lm.tables import ContextTables
+from htr_lightning.text import printable
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.charset import Charset, printable
+from htr_lightning.charset import Charset
 from htr_lightning.lm.texts import texts_of
+from htr_lightning.text import printable
 
 log = logging.getLogger(__name__)
 

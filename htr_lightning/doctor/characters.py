@@ -7,18 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from htr_lightning.charset import Normalization, is_out_of_place, normalize, printable
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.finding import Finding, Named
-from htr_lightning.doctor.lookalikes import (
-    ALPHABETS,
-    DASHES,
-    TWIN_OF,
-    alphabet,
-    families_in,
-    plain_form,
-)
-from htr_lightning.wording import counted
+from htr_lightning.doctor.lookalikes import ALPHABETS, DASHES, TWIN_OF, alphabet, families_in, plain_form
+from htr_lightning.text import Normalization, counted, is_out_of_place, normalize, printable
 
 RARE = 3
 """A character that train has less often cannot be learnt from it."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
 from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, nice_step, rule, svg, ticks
-from htr_lightning.report.page import shown_plain
+from htr_lightning.report.html import shown_plain
 
 Ints = NDArray[np.int64]
 

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.charset import Normalization
-from htr_lightning.data.line import DataError, Line, Split, Unusable
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.pack import PackedLines, Progress
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.text import Normalization
 
 Trouble = Literal["missing", "damaged", "unusable", "empty", "small", "wide"]
 """Why a line cannot be trained on: no file; an image that cannot be decoded; what its reader says; no text; fewer than

@@ -11,7 +11,7 @@ from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.doctor.facts import Facts, Settings
 from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.near import MIN_LENGTH, folded, near_duplicates
-from htr_lightning.wording import counted
+from htr_lightning.text import counted
 
 _NAMED_GROUPS = 5
 _FEW = 0.01  # of a split's lines: its scores cannot change by more

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from htr_lightning.charset import normalize
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.facts import Facts, Settings, Trouble
 from htr_lightning.doctor.finding import Finding, Named, Severity
-from htr_lightning.wording import counted
+from htr_lightning.text import counted, normalize
 
 FAINT_INK = 0.001
 """Share of dark pixels below which an image counts as blank or very pale; a written line has some hundredths."""

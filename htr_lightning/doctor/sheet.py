@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import DataError, Line, Split
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.line import Line, Split
 from htr_lightning.doctor.diagnosis import Diagnosis
 from htr_lightning.doctor.suspicious import reason_of
+from htr_lightning.image.files import DataError
+from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.report.picture import data_uri
 
 RANDOM, EXTREME, ODD = 12, 6, 24

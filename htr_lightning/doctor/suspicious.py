@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.facts import Facts
 from htr_lightning.doctor.finding import Finding, Named
-from htr_lightning.wording import counted
+from htr_lightning.text import counted
 
 MIN_LINES = 20
 """With fewer lines, nothing is usual."""

@@ -4,12 +4,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from htr_lightning.charset import is_out_of_place, plain
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.charts import sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
 from htr_lightning.doctor.finding import Finding, Named, Severity
-from htr_lightning.wording import counted
+from htr_lightning.text import counted, is_out_of_place, plain
 
 _NAMED = 3
 _CHARACTERS = 200

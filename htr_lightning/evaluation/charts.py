@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from htr_lightning.calibration import Reliability
+from htr_lightning.evaluation.reliability import Reliability
 from htr_lightning.evaluation.scores import GroupRate, LengthRate
 from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, rule, svg, ticks
 

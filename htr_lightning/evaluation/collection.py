@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from htr_lightning.calibration import Reliability, reliability
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import Line
 from htr_lightning.evaluation.confusion import Confusions
-from htr_lightning.evaluation.ink import NUM_SURE, Crops, WrongLines, surest_first
+from htr_lightning.evaluation.crops import NUM_SURE, Crops, WrongLines, surest_first
 from htr_lightning.evaluation.lines import KINDS, ScoredLine, score_line
+from htr_lightning.evaluation.reliability import Reliability, reliability
 from htr_lightning.evaluation.table import RATE_COLUMNS
-from htr_lightning.reader import Reading
+from htr_lightning.reading.lines import Reading
 
 
 class Collection:

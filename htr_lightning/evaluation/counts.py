@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.evaluation.intervals import Floats, number_groups
 from htr_lightning.evaluation.lines import RATES, ScoredLine
-from htr_lightning.intervals import Floats, number_groups
 
 Ints = NDArray[np.int64]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 from htr_lightning.evaluation.table import RATE_COLUMNS, Row
-from htr_lightning.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 
 Pair = tuple[Row, Row]
 """A line in A and in B."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from htr_lightning.evaluation.collection import Collection
-from htr_lightning.evaluation.page import render_page
+from htr_lightning.evaluation.html import render_page
 from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.evaluation.result import Evaluation
 from htr_lightning.evaluation.table import FILE, table_of

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from htr_lightning.charset import Normalization, normalize
-from htr_lightning.metrics import edit_distance, tokens_of
+from htr_lightning.metrics import edit_distance
+from htr_lightning.text import Normalization, normalize, tokens_of
 
 Kind = Literal["insertion", "deletion", "substitution"]
 KINDS: tuple[Kind, ...] = ("insertion", "deletion", "substitution")

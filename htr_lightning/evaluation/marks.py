@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from htr_lightning.evaluation.lines import KINDS, Kind, ScoredLine
-from htr_lightning.report.page import shown
+from htr_lightning.report.html import shown
 
 _CLASS: dict[Kind, str] = {"insertion": "ins", "deletion": "del", "substitution": "sub"}
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from htr_lightning.charset import is_out_of_place
 from htr_lightning.evaluation.confusion import Confusions, most_confused
-from htr_lightning.panel import type_of
+from htr_lightning.report.panel import type_of
+from htr_lightning.text import is_out_of_place
 
 NUM_CHARACTERS = 24
 _CELL, _LABEL = 46, 84  # px

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from htr_lightning.calibration import Reliability
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.confusion import Confusions, ranked_pairs
 from htr_lightning.evaluation.counts import count_groups
+from htr_lightning.evaluation.intervals import NUM_SAMPLES
 from htr_lightning.evaluation.lines import KINDS
+from htr_lightning.evaluation.reliability import Reliability
 from htr_lightning.evaluation.scores import GroupRate, LengthRate, by_group, by_length, scores_of
-from htr_lightning.intervals import NUM_SAMPLES
 
 HEADLINE = ("cer", "wer", "wer_tokens", "accuracy", "precision", "recall", "f1")
 _PAIRS = 200  # of confused characters, in the JSON

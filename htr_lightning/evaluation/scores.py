@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from htr_lightning.evaluation.counts import GroupCounts
+from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 from htr_lightning.evaluation.lines import ScoredLine
-from htr_lightning.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 
 SCORES = ("precision", "recall", "f1", "precision_macro", "recall_macro", "f1_macro")
 """Those of the characters; the first three are micro averages. See `htr_lightning.metrics`."""

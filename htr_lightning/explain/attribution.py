@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htr_lightning.checkpoint import Model
 from htr_lightning.explain.evidence import Evidence, ink_of
+from htr_lightning.model.file import Model
 
 Method = Literal["integrated-gradients", "grad-cam"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htr_lightning.charset import BLANK, CharsetError
-from htr_lightning.checkpoint import Model
-from htr_lightning.data.batch import to_ink
-from htr_lightning.data.line import DataError, Line
-from htr_lightning.data.preprocess import pixels_of
-from htr_lightning.data.trace import Trace
+from htr_lightning.data.line import Line, pixels_of
 from htr_lightning.decode.alignment import align
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, place_characters
+from htr_lightning.image.files import DataError
+from htr_lightning.image.ink import to_ink
+from htr_lightning.image.trace import Trace
+from htr_lightning.model.file import Model
 
 NUM_ALTERNATIVES = 5
 

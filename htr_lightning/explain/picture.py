@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from htr_lightning.charset import BLANK, plain
+from htr_lightning.charset import BLANK
 from htr_lightning.explain.attribution import Attributions
 from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.tint import Colour, Rgb, colour_of, enlarged, stacked, tinted
-from htr_lightning.panel import type_of
+from htr_lightning.report.panel import type_of
+from htr_lightning.text import plain
 
 OTHERS, BLANK_GROUND, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
 """Colours of the lane: of all characters but the one that was read, and of the blank; and of the type."""

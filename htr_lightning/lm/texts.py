@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from htr_lightning.charset import Normalization, normalize
+from htr_lightning.text import Normalization, normalize
 
 
 def texts_of(path: Path, column: str, normalization: Normalization) -> Iterator[str]:
@@ -12,8 +12,9 @@ def texts_of(path: Path, column: str, normalization: Normalization) -> Iterator[
     Raises:
         DataError: missing, malformed, or not UTF-8.
     """
-    from htr_lightning.data.line import DataError, clean_text
     from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, read_manifest
+    from htr_lightning.image.files import DataError
+    from htr_lightning.text import clean_text
 
     if path.suffix.lower() in MANIFEST_SUFFIXES:
         lines: Iterator[str] = (line.text for line in read_manifest(path, text_column=column))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from htr_lightning.report.page import shown_plain
+from htr_lightning.report.html import shown_plain
 
 WIDTH, LEFT, RIGHT = 720, 52, 14
 """Of a drawing, and of its margins, in its own unit."""

@@ -5,10 +5,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from htr_lightning.config import ConfigError, composed
+from htr_lightning.config.compose import composed
+from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import write_text
-from htr_lightning.folder import flat
 from htr_lightning.sweep.trials import IGNORED, TrialRecord
+from htr_lightning.training.run_folder import flat
 
 
 def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) -> Path:

@@ -11,7 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from htr_lightning.config import ConfigError
+from htr_lightning.config.schema import ConfigError
 
 
 def divided(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDistribution]]:

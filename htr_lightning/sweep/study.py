@@ -6,24 +6,18 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from htr_lightning.config import ConfigError
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.training.pruning import PRUNED, PRUNERS, STUDY
 
-STUDY, PRUNED = "htr_lightning", "pruned"
 MOST_BEGINNINGS = 3
 """How often a trial is begun or gone on with; the sweep may stop because of it, for lack of memory for example."""
 _BEGUN = "begun"
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=False),
     "random": lambda seed: RandomSampler(seed=seed),
-}
-PRUNERS: dict[str, Callable[[int], BasePruner]] = {
-    "median": lambda after: MedianPruner(n_startup_trials=4, n_warmup_steps=after),
-    "hyperband": lambda after: HyperbandPruner(min_resource=max(1, after)),
-    "none": lambda after: NopPruner(),
 }
 
 log = logging.getLogger(__name__)
@@ -57,23 +51,6 @@ def opened(storage: str, sampler: str, pruner: str, prune_after: int, seed: int)
 def address(storage: str, trial: int) -> str:
     """Return what a run is told of its trial (the root key ``trial``)."""
     return f"{storage}#{trial}"
-
-
-def found(trial: str) -> Trial:
-    """Return the trial of an `address`, to report to.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    storage, _, number = trial.rpartition("#")
-    try:
-        study = optuna.load_study(study_name=STUDY, storage=storage)
-        pruner, prune_after = study.user_attrs["pruner"]
-        study.pruner = PRUNERS[pruner](prune_after)
-        frozen = study.get_trials(deepcopy=False)[int(number)]
-    except Exception as error:  # whatever the database's driver raises
-        raise ConfigError(f"trial: {trial} cannot be found ({error}); the sweeper sets this key") from None
-    return Trial(study, frozen._trial_id)
 
 
 def sweep(

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from htr_lightning.config import ConfigError
+from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import write_json
-from htr_lightning.folder import finished
-from htr_lightning.provenance import now
+from htr_lightning.training.provenance import now
+from htr_lightning.training.run_folder import finished
 
 log = logging.getLogger(__name__)
 State = Literal["done", "pruned", "failed", "unfinished"]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import collate
-from htr_lightning.data.line import DataError
 from htr_lightning.data.pack import PackedLine
 from htr_lightning.data.widths import BatchKey, WidthBatches, quantise
+from htr_lightning.image.files import DataError
 
 
 def widths(number: int, seed: int = 0) -> np.ndarray:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.data import cut as cut_module
-from htr_lightning.data.cut import CutLine, cut, cut_with_places
-from htr_lightning.data.line import DataError, ImageFile
+from htr_lightning.image import cut as cut_module
+from htr_lightning.image.cut import CutLine, cut, cut_with_places
+from htr_lightning.image.files import DataError, ImageFile
 
 Pixels = NDArray[np.uint8]
 NONE = np.zeros((0, 2), np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from htr_lightning.data.deslant import (
+from htr_lightning.image.deslant import (
     MIN_CONTRAST,
     deskew,
     deslant,
@@ -19,7 +19,7 @@ from htr_lightning.data.deslant import (
     skew_degrees,
     slant_degrees,
 )
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.image.preprocess import Preprocess
 
 Pixels = NDArray[np.uint8]
 

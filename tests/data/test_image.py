@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from htr_lightning.data.image import read_image
-from htr_lightning.data.line import DataError, ImageFile
+from htr_lightning.image.files import DataError, ImageFile, read_image
 
 
 @pytest.fixture

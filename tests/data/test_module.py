@@ -7,11 +7,13 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import frames_needed, to_ink
-from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.batch import frames_needed
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.lines import Lines
+from htr_lightning.image.files import DataError
+from htr_lightning.image.ink import to_ink
+from htr_lightning.image.preprocess import Preprocess
 
 
 def module(root: Path, **options: Any) -> LineDataModule:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from htr_lightning.data.line import DataError, ImageFile, Line
+from htr_lightning.data.line import Line
 from htr_lightning.data.pack import PackedLines, fingerprint, pack
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.preprocess import Preprocess
 
 PREPROCESS = Preprocess(height_px=16, contrast=False)
 
@@ -87,7 +88,7 @@ from pathlib import Path
 from PIL import Image
 from htr_lightning.data import pack
 from htr_lightning.data.line import ImageFile, Line
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.image.preprocess import Preprocess
 
 folder, usual = Path(sys.argv[1]), pack._write
 

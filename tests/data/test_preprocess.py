@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_deslant import writing
 
-from htr_lightning.data.deslant import count_levels, shear, slant_degrees
-from htr_lightning.data.image import read_image
-from htr_lightning.data.line import DataError
-from htr_lightning.data.preprocess import (
+from htr_lightning.image.deslant import count_levels, shear, slant_degrees
+from htr_lightning.image.files import DataError, read_image
+from htr_lightning.image.preprocess import (
     Preprocess,
     binarize_otsu,
     binarize_sauvola,
@@ -185,7 +184,7 @@ def test_wide_images_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise AssertionError("worked on an image that it had to refuse")
 
-    monkeypatch.setattr("htr_lightning.data.preprocess.to_grey", fail)
+    monkeypatch.setattr("htr_lightning.image.preprocess.to_grey", fail)
     with pytest.raises(DataError, match=r"60000 x 96 px would become 30000 x 48 px.*max_width_px=8192; raise"):
         Preprocess()(np.zeros((96, 60_000), np.uint8))
 

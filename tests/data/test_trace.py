@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.data.trace import Trace
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.image.trace import Trace
 
 
 def slanted_line() -> NDArray[np.uint8]:

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.alignment import align
-from htr_lightning.decode.confidence import (
-    Calibrator,
-    Observed,
-    character_log_probabilities,
-    log_softmax,
-)
+from htr_lightning.decode.confidence import Calibrator, Observed, character_log_probabilities, log_softmax
 from htr_lightning.decode.forward import text_log_probabilities
 
 CHARSET = Charset("ab")

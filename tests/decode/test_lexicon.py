@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from htr_lightning import evaluate, predict
 from htr_lightning.charset import Charset
-from htr_lightning.config import conf_dir, validate
+from htr_lightning.cli import evaluate, predict
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.validate import validate
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.decoder import beam

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from htr_lightning.checkpoint import load_model
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
 from htr_lightning.decode.positions import box_of, place_characters, words_of
-from htr_lightning.reader import LineReader
+from htr_lightning.model.file import load_model
+from htr_lightning.reading.lines import LineReader
 
 
 def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:

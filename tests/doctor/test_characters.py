@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import facts, keys, only, sentences
 
-from htr_lightning.charset import Normalization, is_out_of_place
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import characters
 from htr_lightning.doctor.lookalikes import FAMILIES, TWIN_OF, alphabet, plain_form
+from htr_lightning.text import Normalization, is_out_of_place
 
 
 def texts_of(*texts: str) -> characters.Texts:

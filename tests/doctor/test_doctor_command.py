@@ -11,15 +11,15 @@ from made_up import HealthySet, sentences
 from PIL import Image
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import write_model
+from htr_lightning.cli import doctor as command
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.line import DataError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.lines import Lines
-from htr_lightning.doctor import command
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelInfo
+from htr_lightning.image.files import DataError
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import write_model
+from htr_lightning.model.info import ModelInfo
 
 
 def doctor(root: Path, *arguments: str) -> int:

@@ -17,14 +17,15 @@ from made_up import facts, sentences
 from PIL import Image
 from rich.console import Console
 
-from htr_lightning.data.line import ImageFile, Line
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.line import Line
 from htr_lightning.doctor.charts import bins_of, density, histogram, sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, diagnose, to_json
 from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.page import render_page
+from htr_lightning.doctor.html import render_page
 from htr_lightning.doctor.sheet import Picture, draw_sheet
 from htr_lightning.doctor.terminal import print_report
+from htr_lightning.image.files import ImageFile
+from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.report.picture import data_uri
 
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e \x07 [bold]"

@@ -6,10 +6,11 @@ import pytest
 from conftest import typeset
 from PIL import Image
 
-from htr_lightning.data.line import DataError, ImageFile, Line, Unusable
+from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.doctor.facts import LineFacts, Settings, examine, facts_of, facts_of_packed
+from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.preprocess import Preprocess
 
 look = functools.partial(examine, Preprocess(height_px=32, max_width_px=400))
 

@@ -9,13 +9,14 @@ from conftest import typeset
 from made_up import keys
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.line import SPLITS, DataError
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.pack import pack
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
+from htr_lightning.image.files import DataError
+from htr_lightning.image.preprocess import Preprocess
 
 PACKAGE = Path(__file__).parents[2] / "htr_lightning" / "doctor"
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.line import Line, Unusable
+from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.lines import ScoredLine, score_line
-from htr_lightning.reader import Reading
+from htr_lightning.image.files import Unusable
+from htr_lightning.reading.lines import Reading
 
 CHARSET = Charset("abcdé ")
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e [b]"

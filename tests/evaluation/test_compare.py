@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scored import collected
 
-from htr_lightning.evaluation import compare as command
+from htr_lightning.cli import compare as command
 from htr_lightning.evaluation.difference import PairingError, compare, paired
+from htr_lightning.evaluation.intervals import draw_weights
 from htr_lightning.evaluation.table import COLUMNS, Row, TableError, read_table, table_of
-from htr_lightning.intervals import draw_weights
 
 
 def row(id: str, edits: int, reference: str = "abcdefghij", group: str = "", words: tuple[int, int] = (0, 1)) -> Row:

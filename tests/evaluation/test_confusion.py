@@ -5,7 +5,7 @@ import pytest
 from scored import character, scored
 
 from htr_lightning.evaluation.confusion import Confusions, confusions_of, most_confused, ranked_pairs
-from htr_lightning.evaluation.ink import Crops, WrongLines, crop, surest_first
+from htr_lightning.evaluation.crops import Crops, WrongLines, crop, surest_first
 from htr_lightning.evaluation.picture import draw_confusions
 
 

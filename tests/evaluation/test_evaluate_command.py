@@ -7,12 +7,12 @@ import pytest
 import torch
 from conftest import typeset
 
-from htr_lightning import evaluate
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import write_model
-from htr_lightning.data.preprocess import Preprocess
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelInfo
+from htr_lightning.cli import evaluate
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import write_model
+from htr_lightning.model.info import ModelInfo
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from scored import CHARSET, EVIL, collected, scored
 
-from htr_lightning.calibration import reliability
 from htr_lightning.evaluation.charts import edit_bar, group_chart, length_chart, reliability_chart
 from htr_lightning.evaluation.folder import write_folder
+from htr_lightning.evaluation.html import render_page
 from htr_lightning.evaluation.marks import marked
-from htr_lightning.evaluation.page import render_page
+from htr_lightning.evaluation.reliability import reliability
 from htr_lightning.evaluation.result import evaluate_lines
 from htr_lightning.evaluation.scores import GroupRate, LengthRate
 from htr_lightning.evaluation.table import COLUMNS, read_table

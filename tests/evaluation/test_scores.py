@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from scored import CHARSET, scored
 
 from htr_lightning.evaluation.counts import count_classes, count_groups
+from htr_lightning.evaluation.intervals import draw_weights, rate_interval
 from htr_lightning.evaluation.lines import RATES, Edit, Rate, score_line, without_accents, without_case
 from htr_lightning.evaluation.scores import SCORES, by_group, by_length, length_edges, scores_of
-from htr_lightning.intervals import draw_weights, rate_interval
-from htr_lightning.metrics import cer, tokens_of, wer, wer_tokens
-from htr_lightning.recognition_metrics import RecognitionMetrics
+from htr_lightning.metrics import cer, wer, wer_tokens
+from htr_lightning.text import tokens_of
+from htr_lightning.training.metrics import RecognitionMetrics
 
 TEXTS = st.text(alphabet="abxé .", max_size=8)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from(["", "v", "w"])), min_size=1, max_size=6)
@@ -118,7 +119,7 @@ def test_the_interval_of_the_cer_is_that_of_rate_interval() -> None:
 
 def test_weights_come_in_blocks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (whole,) = draw_weights(5, num_samples=20)
-    monkeypatch.setattr("htr_lightning.intervals._WEIGHTS_AT_ONCE", 15)
+    monkeypatch.setattr("htr_lightning.evaluation.intervals._WEIGHTS_AT_ONCE", 15)
     blocks = list(draw_weights(5, num_samples=20))
     assert len(blocks) == 7 and (np.concatenate(blocks) == whole).all() and (whole.sum(1) == 5).all()
 

@@ -9,13 +9,14 @@ from conftest import typeset
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
-from htr_lightning.checkpoint import Model, load_model
-from htr_lightning.data.line import DataError, Line
-from htr_lightning.data.preprocess import Preprocess
+from htr_lightning.data.line import Line
 from htr_lightning.explain.attribution import METHODS, Method, _EachCharacter, _stops, _targets, attribute
 from htr_lightning.explain.evidence import Evidence, ink_of, observe
-from htr_lightning.model.recognizer import CRNN
-from htr_lightning.model_info import ModelInfo
+from htr_lightning.image.files import DataError
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.file import Model, load_model
+from htr_lightning.model.info import ModelInfo
 
 CPU = torch.device("cpu")
 

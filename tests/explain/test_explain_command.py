@@ -11,11 +11,11 @@ import pytest
 from conftest import typeset
 from PIL import Image
 
+from htr_lightning.cli.explain import METHODS as OFFERED
+from htr_lightning.cli.explain import main, parser_of_explain
 from htr_lightning.explain.attribution import METHODS, STEPS, Attributions
-from htr_lightning.explain.command import METHODS as OFFERED
-from htr_lightning.explain.command import main, parser_of_explain
 from htr_lightning.explain.evidence import Evidence, Seen
-from htr_lightning.explain.page import render_page
+from htr_lightning.explain.html import render_page
 from htr_lightning.explain.picture import MOST_WIDTH_PX, draw_rows, draw_sheet, rows_of, scale_of
 from htr_lightning.explain.tint import stacked, tinted
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.lm import command
+from htr_lightning.cli import lm as command
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.kneser_ney import learn
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htr_lightning.model.recognizer import CRNN, rebuild
+from htr_lightning.model.crnn import CRNN, rebuild
 
 CRNN_LARGE = {
     "height_px": 128,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from htr_lightning.panel import type_of
+from htr_lightning.report.panel import type_of
 
 WORDS = [
     "le",

@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from htr_lightning.page.layout import PageLine, Points, Span
+from htr_lightning.image.straighten import Points
+from htr_lightning.layout.page import PageLine, Span
 
 # fmt: off
 TEXT_TYPES = (

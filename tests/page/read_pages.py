@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from page.fixtures import points
 
 from htr_lightning.decode.positions import Character, Outline, Word
-from htr_lightning.page.reading import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12)
 

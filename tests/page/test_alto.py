@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from page.fixtures import alto_xml, facts, points, text_line
 
-from htr_lightning.page.alto import matches, page_of, read_alto
-from htr_lightning.page.layout import Page, PageLine, Span
-from htr_lightning.page.xml import read_xml
+from htr_lightning.layout.alto import matches, page_of, read_alto
+from htr_lightning.layout.page import Page, PageLine, Span
+from htr_lightning.layout.xml import read_xml
 
 LINES = [
     text_line("l1", 'Un  <b> & "l\'été"', 10, type="default", region_type="MainZone"),

@@ -10,8 +10,8 @@ import pytest
 from lxml import etree
 from page.fixtures import alto_xml, page_xml, points, text_line
 
-from htr_lightning.page.layout import PageLine, Span
-from htr_lightning.page.xml import local_name
+from htr_lightning.layout.page import PageLine, Span
+from htr_lightning.layout.xml import local_name
 
 Rules = dict[str, str | tuple[str, str, str]]
 """Of each element: its children in order, as a regular expression over names with a space after each; the attributes

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.data.line import DataError
-from htr_lightning.page.geometry import corners, page_size, shape_of
-from htr_lightning.page.xml import parse_points
+from htr_lightning.image.files import DataError
+from htr_lightning.layout.geometry import corners, page_size, shape_of
+from htr_lightning.layout.xml import parse_points
 
 OUTLINE, BASELINE = "0,0 9,0 9,9", "0,8 9,8"
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.page.names import image_name, in_reading_order, unique_ids
+from htr_lightning.layout.names import image_name, in_reading_order, unique_ids
 
 
 def test_ids_that_repeat_or_are_missing() -> None:

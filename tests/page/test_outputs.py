@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from page.read_pages import read_line, read_page, region, usual
 
-from htr_lightning.page.write.outputs import OUTPUTS, write_txt
+from htr_lightning.reading.write.outputs import OUTPUTS, write_txt
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 BEGINNINGS = {

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from page.fixtures import STYLES, facts, page_xml, points, text_line
 
-from htr_lightning.page.layout import Page, PageLine, Span
-from htr_lightning.page.page_xml import matches, page_of, read_page_xml
-from htr_lightning.page.xml import read_xml
+from htr_lightning.layout.page import Page, PageLine, Span
+from htr_lightning.layout.page_xml import matches, page_of, read_page_xml
+from htr_lightning.layout.xml import read_xml
 
 LINES = [
     text_line(

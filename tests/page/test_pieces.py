@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from page.read_pages import place, read_line
 
-from htr_lightning.page.write.pieces import legal, pieces, words
+from htr_lightning.reading.write.pieces import legal, pieces, words
 
 
 @pytest.mark.parametrize(

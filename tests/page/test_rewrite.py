@@ -11,11 +11,11 @@ from lxml import etree
 from page.fixtures import alto_xml, page_xml, points, text_line
 from page.read_pages import read_line
 
-from htr_lightning.data.line import DataError
-from htr_lightning.page.formats import read_page
-from htr_lightning.page.reading import ReadLine
-from htr_lightning.page.write.pieces import legal
-from htr_lightning.page.write.rewrite import rewrite
+from htr_lightning.image.files import DataError
+from htr_lightning.layout.formats import read_page
+from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.rewrite import rewrite
 
 Rewrite = Callable[..., str]
 LINES = [

@@ -6,8 +6,8 @@ from lxml import etree
 from page.read_pages import place, read_line
 
 from htr_lightning.decode.positions import Word
-from htr_lightning.page.reading import ReadLine
-from htr_lightning.page.write.rewrite import rewrite
+from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.write.rewrite import rewrite
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 

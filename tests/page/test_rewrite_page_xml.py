@@ -5,8 +5,8 @@ import pytest
 from lxml import etree
 from page.read_pages import read_line
 
-from htr_lightning.page.reading import ReadLine
-from htr_lightning.page.write.rewrite import rewrite
+from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.write.rewrite import rewrite
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
 COORDS = '<Coords points="1,2 30,2 30,9"/>'

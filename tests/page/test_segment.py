@@ -11,12 +11,12 @@ import pytest
 from drawn import PITCH, Drawn, bend, blank, matched, rule, shade, turn, write
 from PIL import Image, ImageDraw
 
-from htr_lightning.data.image import read_image
-from htr_lightning.page.find.ink import find_ink, find_rules, find_surround, flattened
-from htr_lightning.page.find.regions import FoundLine, arrange
-from htr_lightning.page.formats import read_page
-from htr_lightning.page.segment import Segmenter
-from htr_lightning.panel import type_of
+from htr_lightning.image.files import read_image
+from htr_lightning.layout.formats import read_page
+from htr_lightning.report.panel import type_of
+from htr_lightning.segmentation.ink import find_ink, find_rules, find_surround, flattened
+from htr_lightning.segmentation.regions import FoundLine, arrange
+from htr_lightning.segmentation.segmenter import Segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 

@@ -9,11 +9,11 @@ from page.fixtures import points
 from page.read_pages import any_page, read_line, read_page, region, usual
 from page.written_rules import check_alto
 
-from htr_lightning import __version__
-from htr_lightning.page.alto import page_of, read_alto
-from htr_lightning.page.reading import ReadLine, ReadPage
-from htr_lightning.page.write.alto import write_alto
-from htr_lightning.page.write.pieces import legal
+from htr_lightning.layout.alto import page_of, read_alto
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write.alto import write_alto
+from htr_lightning.reading.write.pieces import legal
+from htr_lightning.version import __version__
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

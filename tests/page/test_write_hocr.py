@@ -9,10 +9,10 @@ from lxml import etree
 from page.fixtures import points
 from page.read_pages import any_page, read_line, read_page, region, usual
 
-from htr_lightning import __version__
-from htr_lightning.page.reading import ReadLine, ReadPage
-from htr_lightning.page.write.hocr import straight_baseline, write_hocr
-from htr_lightning.page.write.pieces import legal
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write.hocr import straight_baseline, write_hocr
+from htr_lightning.reading.write.pieces import legal
+from htr_lightning.version import __version__
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 PARENTS = {

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from page.fixtures import points
 from page.read_pages import any_page, read_line, read_page, region, usual
 
-from htr_lightning.page.reading import ReadLine, ReadPage
-from htr_lightning.page.write import json as module
-from htr_lightning.page.write.json import write_json
-from htr_lightning.page.write.pieces import legal
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write import page_json as module
+from htr_lightning.reading.write.page_json import write_json
+from htr_lightning.reading.write.pieces import legal
 
 SCHEMA = json.loads((Path(module.__file__).parent / "page.schema.json").read_text())
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}

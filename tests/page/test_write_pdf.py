@@ -13,10 +13,10 @@ from page.fixtures import points
 from page.read_pages import place, read_line, read_page, region, usual
 
 from htr_lightning.decode.positions import Outline, Word
-from htr_lightning.page.reading import ReadLine, ReadPage
-from htr_lightning.page.write.outputs import join_pdfs
-from htr_lightning.page.write.pdf import write_pdf
-from htr_lightning.page.write.pdf_objects import date_string
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write.outputs import join_pdfs
+from htr_lightning.reading.write.pdf import write_pdf
+from htr_lightning.reading.write.pdf_objects import date_string
 
 GREY = np.full((800, 1000), 90, np.uint8)
 GREY[100:200, 300:500] = 220

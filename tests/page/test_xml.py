@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from page.fixtures import alto_xml, page_xml, text_line
 
-from htr_lightning.data.line import DataError
-from htr_lightning.page import xml
-from htr_lightning.page.alto import read_alto
-from htr_lightning.page.layout import Page
-from htr_lightning.page.page_xml import read_page_xml
+from htr_lightning.image.files import DataError
+from htr_lightning.layout import xml
+from htr_lightning.layout.alto import read_alto
+from htr_lightning.layout.page import Page
+from htr_lightning.layout.page_xml import read_page_xml
 
 Read = Callable[[Path], Page]
 READERS = [(read_alto, alto_xml([text_line("l1", "TEXT")])), (read_page_xml, page_xml([text_line("l1", "TEXT")]))]

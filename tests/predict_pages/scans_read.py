@@ -8,7 +8,7 @@ import pytest
 from page.drawn import small_page
 from PIL import Image
 
-from htr_lightning import predict
+from htr_lightning.cli import predict
 
 Run = Callable[..., tuple[int, str, str]]
 

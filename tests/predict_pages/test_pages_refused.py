@@ -9,9 +9,9 @@ import pytest
 from page.drawn import blank, small_page
 from PIL import Image
 
-from htr_lightning.data.line import DataError
-from htr_lightning.page.formats import read_page
-from htr_lightning.page.scan import Scan
+from htr_lightning.image.files import DataError
+from htr_lightning.image.scan import Scan
+from htr_lightning.layout.formats import read_page
 
 ALL = "alto,page,hocr,json,txt,pdf"
 

@@ -12,9 +12,9 @@ import pytest
 from page.drawn import blank, small_page
 from PIL import Image
 
-from htr_lightning.data.views import CAREFUL, View
-from htr_lightning.page.formats import read_page
-from htr_lightning.predict_pages import are_pages
+from htr_lightning.cli.predict_pages import are_pages
+from htr_lightning.image.views import CAREFUL, View
+from htr_lightning.layout.formats import read_page
 
 ALL = "alto,page,hocr,json,txt,pdf"
 SUFFIXES = (".xml", ".page.xml", ".hocr", ".json", ".txt", ".pdf")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from htr_lightning.report.chart import Scale, bar, label, nice_step, rule, svg, ticks
-from htr_lightning.report.page import document, figure, glyph, shown
+from htr_lightning.report.html import document, figure, glyph, shown
 from htr_lightning.report.picture import data_uri, png_uri
 
 

@@ -2,7 +2,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from htr_lightning.config import ConfigError
+from htr_lightning.config.schema import ConfigError
 from htr_lightning.sweep.space import as_overrides, divided, every_choice
 
 

@@ -8,9 +8,9 @@ import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from htr_lightning.config import ConfigError
-from htr_lightning.sweep.study import _neighbours, address, found, opened, sweep
-from htr_lightning.sweep.trial import Report
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.sweep.study import _neighbours, address, opened, sweep
+from htr_lightning.training.pruning import Report, found
 
 SPACE = {"x": FloatDistribution(0, 1)}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from htr_lightning.config import composed
-from htr_lightning.sweep import report
+from htr_lightning.cli import sweep_report as report
+from htr_lightning.config.compose import composed
 from htr_lightning.sweep.importance import importance, numbers_of
 from htr_lightning.sweep.trials import read_trials, varied
 

@@ -12,8 +12,8 @@ import optuna
 import pytest
 from test_run import command
 
-from htr_lightning import cli
-from htr_lightning.sweep import report
+from htr_lightning.cli import sweep_report as report
+from htr_lightning.cli import train as cli
 from htr_lightning.sweep.trials import read_trials
 
 FAST = ["trainer.max_epochs=2", "hydra/sweeper=study"]
@@ -57,13 +57,13 @@ def test_a_mistake_does_not_use_up_the_study(setting: str, message: str, small_s
 
 KILLED = """
 import os, sys
-import htr_lightning.run
-usual = htr_lightning.run.run
+import htr_lightning.training.run
+usual = htr_lightning.training.run.run
 def run(cfg, path):
     if cfg.seed == 2:
         os.kill(os.getpid(), 9)
     return usual(cfg, path)
-htr_lightning.run.run = run
+htr_lightning.training.run.run = run
 """
 
 

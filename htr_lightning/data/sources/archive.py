@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from htr_lightning.data.line import DataError, ImageFile, Line, Unusable
+from htr_lightning.data.line import Line
 from htr_lightning.data.sources.markup import Markup
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.data.sources.page_images import check_root
+from htr_lightning.image.files import DataError, ImageFile, Unusable
 
 
 def need(root: Path, part: str, archive: str, otherwise: str = "") -> Path:

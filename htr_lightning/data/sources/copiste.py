@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.pages import Pages
+from htr_lightning.image.files import DataError
 
 log = logging.getLogger(__name__)
 REPOSITORY = "https://github.com/banq-dcn/Copiste-d-un-jour"

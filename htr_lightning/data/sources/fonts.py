@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from htr_lightning.data.line import DataError
+from htr_lightning.image.files import DataError
 
 # The PyPI packages fontpkg-<name>: open licences, ASCII and French accents in every one.
 SHIPPED: tuple[str, ...] = (

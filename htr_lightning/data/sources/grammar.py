@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from htr_lightning.data.line import DataError
 from htr_lightning.data.sources.fonts import INSTALL
 from htr_lightning.data.sources.locales import LOCALES, Locale
+from htr_lightning.image.files import DataError
 
 _T = TypeVar("_T")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import SPLITS, DataError, Line, Split
+from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.hub_files import (
     CARD,
     Subset,
@@ -18,8 +18,9 @@ from htr_lightning.data.sources.hub_files import (
     split_of_name,
 )
 from htr_lightning.data.sources.lines import check_ratios, divide
+from htr_lightning.data.sources.page_images import check_root
 from htr_lightning.data.sources.parquet import ParquetColumns, read_rows
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.image.files import DataError
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from htr_lightning.data.line import SPLITS, DataError, Split
+from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.data.sources.lines import split_named
 from htr_lightning.data.sources.page_images import files_under
+from htr_lightning.image.files import DataError
 
 log = logging.getLogger(__name__)
 CARD = "README.md"

@@ -8,11 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from htr_lightning.data.cut import CutLine, check_padding
-from htr_lightning.data.line import SPLITS, DataError, ImageFile, Line, LineImage, Split, Unusable, clean_text
+from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, Row, read_form, read_list
 from htr_lightning.data.sources.iam_text import detokenised, tokenised, unescaped
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.data.sources.page_images import check_root
+from htr_lightning.image.cut import CutLine, check_padding
+from htr_lightning.image.files import DataError, ImageFile, LineImage, Unusable
+from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)
 _NUM_LINES: dict[str, dict[Split, int]] = {

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from htr_lightning.data.line import DataError
-from htr_lightning.page.xml import read_xml
+from htr_lightning.image.files import DataError
+from htr_lightning.layout.xml import read_xml
 
 SITE = "the IAM Handwriting Database site of its makers (University of Bern, FKI), after registration"
 LWT = "largeWriterIndependentTextLineRecognitionTask"
@@ -204,7 +204,7 @@ def _parse(written: str, place: str) -> Row | None:
 def read_form(path: Path) -> Any:
     """Parse the XML of a form and return its root element (lxml).
 
-    The makers' format names a DTD by its address (``form-metadata.dtd``), which `htr_lightning.page.xml.read_xml`
+    The makers' format names a DTD by its address (``form-metadata.dtd``), which `htr_lightning.layout.xml.read_xml`
     refuses elsewhere; here it is passed over. It defines nothing that is needed.
 
     Raises:

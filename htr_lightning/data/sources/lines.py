@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import IMAGE_SUFFIXES, SPLITS, DataError, ImageFile, Line, Split, clean_text
+from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, Columns, read_entries
-from htr_lightning.data.sources.page_images import check_name
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.data.sources.page_images import check_name, check_root
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
+from htr_lightning.text import clean_text
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from htr_lightning.data.line import DataError, ImageFile, Line, clean_text
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.text import clean_text
 
 GROUP_COLUMNS = ("group", "writer", "page", "font")
 """Columns that are taken for the group if none is named, the first that there is."""

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from htr_lightning.data.line import DataError, clean_text
-from htr_lightning.page.layout import Span
+from htr_lightning.image.files import DataError
+from htr_lightning.layout.page import Span
+from htr_lightning.text import clean_text
 
 Treatment = Literal["keep", "delete", "drop_line"]
 

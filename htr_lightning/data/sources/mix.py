@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.line import Line, Split
+from htr_lightning.image.files import DataError
 
 
 class Mix:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import MAX_PIXELS, SPLITS, DataError, ImageFile, Line, Split
+from htr_lightning.data.line import SPLITS, Line, Split
+from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile
 
 SIDE_PX = 28
 _MARGIN_PX = 4  # the white border of a digit in the original images

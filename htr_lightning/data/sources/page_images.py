@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from htr_lightning.data.line import IMAGE_SUFFIXES, DataError
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 
 
 class PageImages:
@@ -132,3 +132,18 @@ def is_file(path: Path) -> bool:
 def _folded(name: str) -> str:
     """What two names of one file have in common: macOS writes them decomposed, Windows in either case."""
     return unicodedata.normalize("NFC", name).lower()
+
+
+def check_root(root: Path, what: str) -> None:
+    """Check that the root is a folder.
+
+    Args:
+        root: of the data set.
+        what: whose folder it should be, for the message: ``of your lines``.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "there is no such folder"
+        raise DataError(f"{root}: {problem}; set dataset.root to the folder {what}")

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from htr_lightning.data.line import DataError, Line, Split, Unusable
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import divide, split_named
-from htr_lightning.data.sources.page_images import files_under
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.data.sources.page_images import check_root, files_under
+from htr_lightning.image.files import DataError, Unusable
 
 Entry = Path | Line
 """A layout file, or an unusable line for a page that a list names in vain."""

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from htr_lightning.data.cut import CutLine, check_padding
-from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import check_ratios
 from htr_lightning.data.sources.markup import Markup, compiled
 from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.data.sources.page_splits import PageSplits
-from htr_lightning.page.formats import FORMATS, TITLES
-from htr_lightning.page.layout import Page, PageLine
-from htr_lightning.page.xml import local_name, read_xml
+from htr_lightning.image.cut import CutLine, check_padding
+from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.layout.formats import FORMATS, TITLES
+from htr_lightning.layout.page import Page, PageLine
+from htr_lightning.layout.xml import local_name, read_xml
 
 log = logging.getLogger(__name__)
 Format = Literal["alto", "page_xml"]

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from htr_lightning.data.image import decode_image
-from htr_lightning.data.line import MAX_PIXELS, DataError, ImageFile, Line, LineImage, Unusable, clean_text
+from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import GROUP_COLUMNS
 from htr_lightning.data.sources.page_images import is_file
+from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, LineImage, Unusable, decode_image
+from htr_lightning.text import clean_text
 
 _LFS_POINTER = b"version https://git-lfs"
 _BUFFER_BYTES = 1 << 20  # read from disk at a time: a column of images may be larger than memory
@@ -66,7 +67,7 @@ class ParquetImage:
         return f"{ImageFile(self.path).fingerprint}:{self.column}:{self.row}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Decode the image (see `htr_lightning.data.image.decode_image`); quickest in the order of the rows.
+        """Decode the image (see `htr_lightning.image.files.decode_image`); quickest in the order of the rows.
 
         Raises:
             DataError: the file is gone or damaged, the row has no image, or it cannot be decoded.

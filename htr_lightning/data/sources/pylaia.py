@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, ImageFile, Line, LineImage, Split, Unusable, clean_text
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import SPLIT_NAMES
-from htr_lightning.data.sources.root import check_root
+from htr_lightning.data.sources.page_images import check_root
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile, LineImage, Unusable
+from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)
 _RAW_ENDINGS = ("_text", "_eval")

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import IMAGE_SUFFIXES, DataError, Line, Split
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.archive import need
 from htr_lightning.data.sources.page_images import files_under
 from htr_lightning.data.sources.pages import Pages
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 
 _PARTS: dict[Split, str] = {
     "train": "PublicData/Training",

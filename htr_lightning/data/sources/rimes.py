@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from htr_lightning.data.cut import CutLine, check_padding
-from htr_lightning.data.line import DataError, ImageFile, Line, Split, Unusable
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.archive import listed, need
 from htr_lightning.data.sources.markup import Markup
 from htr_lightning.data.sources.page_images import PageImages
-from htr_lightning.page.layout import Points
-from htr_lightning.page.xml import local_name, read_xml
+from htr_lightning.image.cut import CutLine, check_padding
+from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.straighten import Points
+from htr_lightning.layout.xml import local_name, read_xml
 
 _LINES = "RIMES-2011-Lines"
 _LISTS: dict[Split, str] = {"train": "TrainLines.txt", "val": "ValidationLines.txt", "test": "TestLines.txt"}

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import MAX_PIXELS, SPLITS, DataError, Line, Split, clean_text
+from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.fonts import Face, Font, coverage, find_fonts, font_fingerprint
 from htr_lightning.data.sources.grammar import Grammar, characters_of, cut
 from htr_lightning.data.sources.rendering import Rendered, Style, render_line
+from htr_lightning.image.files import MAX_PIXELS, DataError
+from htr_lightning.text import clean_text
 
 _RENDERING = 1  # raise it when the same arguments give other pixels, so that packed lines are made anew
 _PATIENCE = 20  # texts looked at for each one wanted, before the search is given up

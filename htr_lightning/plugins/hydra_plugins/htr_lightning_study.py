@@ -49,7 +49,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study to its end."""
-        from htr_lightning.sweep.command import run_study
+        from htr_lightning.sweep.run import run_study
 
         overrides = OverridesParser.create(config_loader=self.context.config_loader).parse_overrides(arguments)
         folder = Path(str(self.composed.hydra.sweep.dir)).absolute()
@@ -59,8 +59,8 @@ class StudySweeper(Sweeper):
 
     def check(self, overrides: Sequence[str]) -> None:
         """Compose and check the configuration of a trial, so that what is wrong ends the sweep before it begins."""
-        from htr_lightning.cli import refuse_several_devices
-        from htr_lightning.config import validate
+        from htr_lightning.cli.train import refuse_several_devices
+        from htr_lightning.config.validate import validate
 
         cfg = self.context.config_loader.load_sweep_config(self.composed, list(overrides))
         own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

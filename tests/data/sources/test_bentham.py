@@ -10,9 +10,10 @@ import pytest
 from conftest import typeset
 from PIL import Image, ImageDraw
 
-from htr_lightning.data.cut import CutLine
-from htr_lightning.data.line import SPLITS, DataError, ImageFile, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.bentham import Bentham
+from htr_lightning.image.cut import CutLine
+from htr_lightning.image.files import DataError, ImageFile, Unusable
 
 TEXTS = {
     "002_080_001": ["6 . The evidence of the engagement ,", "consigned <gap/> to  a portable"],

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from conftest import typeset
 
-from htr_lightning.data.line import SPLITS, DataError
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.copiste import TEST_TEXTS, VAL_TEXTS, Copiste
 from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.image.files import DataError
 
 
 def write_page(root: Path, name: str, *texts: str) -> None:

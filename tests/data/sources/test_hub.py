@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import texts, typeset
 
-from htr_lightning.data.line import SPLITS, DataError, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.hub import Hub
+from htr_lightning.image.files import DataError, Unusable
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

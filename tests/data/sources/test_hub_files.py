@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.data.line import DataError
 from htr_lightning.data.sources.hub_files import Subset, by_split, files_of, find_subset, matching
+from htr_lightning.image.files import DataError
 
 
 def repository(root: Path, *names: str, card: str | None = None) -> Path:

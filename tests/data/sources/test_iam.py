@@ -11,8 +11,9 @@ import pytest
 from conftest import typeset
 from iam_archive import FORMS, LISTS, LWT, ids, write_iam, written
 
-from htr_lightning.data.line import SPLITS, DataError, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.iam import Iam
+from htr_lightning.image.files import DataError, Unusable
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from iam_archive import write_iam
 
-from htr_lightning.checkpoint import load_model
-from htr_lightning.model_info import read_info
+from htr_lightning.model.file import load_model
+from htr_lightning.model.info import read_info
 
 
 def test_finetuning_needs_nothing_but_the_archive(tmp_path: Path) -> None:

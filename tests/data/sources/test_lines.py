@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from htr_lightning.data.line import SPLITS, DataError
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.lines import Lines, divide
 from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.image.files import DataError
 
 TABLE = "image\ttext\twriter\na/1.png\tun  chat\tw1\na/2.png\tdeux\tw2\n"
 

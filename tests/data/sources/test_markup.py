@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.data.line import DataError, clean_text
 from htr_lightning.data.sources.markup import Markup
-from htr_lightning.page.layout import Span
+from htr_lightning.image.files import DataError
+from htr_lightning.layout.page import Span
+from htr_lightning.text import clean_text
 
 
 @pytest.mark.parametrize(

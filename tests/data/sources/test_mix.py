@@ -4,9 +4,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from htr_lightning.data.line import DataError, DrawnSource, Line, Split, Unusable
+from htr_lightning.data.line import DrawnSource, Line, Split
 from htr_lightning.data.sources.mix import Mix
 from htr_lightning.data.widths import WidthBatches
+from htr_lightning.image.files import DataError, Unusable
 
 
 class Fixed:

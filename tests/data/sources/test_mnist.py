@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.data.line import SPLITS, DataError
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.mnist import Mnist, MnistImage
+from htr_lightning.image.files import DataError
 
 NUM_TRAIN, NUM_TEST = 40, 12
 FILES = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.data.line import DataError
 from htr_lightning.data.sources.page_images import PageImages, files_under
+from htr_lightning.image.files import DataError
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from conftest import typeset
 from page.fixtures import page_xml, text_line
 from PIL import Image
 
-from htr_lightning.data.cut import CutLine
-from htr_lightning.data.line import DataError, Line, Unusable
+from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
-from htr_lightning.data.preprocess import Preprocess
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
-from htr_lightning.page.layout import Span
+from htr_lightning.image.cut import CutLine
+from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.layout.page import Span
 
 Write = Callable[..., Path]
 

@@ -13,9 +13,8 @@ from conftest import texts, typeset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htr_lightning.data.image import decode_image, read_image
-from htr_lightning.data.line import DataError, ImageFile, Unusable
 from htr_lightning.data.sources.parquet import ParquetColumns, ParquetImage, read_rows
+from htr_lightning.image.files import DataError, ImageFile, Unusable, decode_image, read_image
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

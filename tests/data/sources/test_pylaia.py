@@ -10,8 +10,9 @@ from conftest import typeset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.data.line import SPLITS, DataError, ImageFile, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.pylaia import Pylaia
+from htr_lightning.image.files import DataError, ImageFile, Unusable
 
 TEXTS = {
     "train": {"train/im01": "for det tilfælde det", "train/im02": "expl: af <", "train/sub/im03": "«Fru»"},

@@ -10,9 +10,10 @@ import pytest
 from conftest import typeset
 from PIL import Image
 
-from htr_lightning.data.cut import CutLine
-from htr_lightning.data.line import SPLITS, DataError, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.read2016 import Read2016
+from htr_lightning.image.cut import CutLine
+from htr_lightning.image.files import DataError, Unusable
 
 TEXTS = {
     "PublicData/Training": ["Bestett¬ ", "Rāth den 5.ten", ""],

@@ -13,12 +13,12 @@ pytest.importorskip("wordfreq")
 
 from test_synthetic import SMALL, written
 
-from htr_lightning.data.line import DataError
 from htr_lightning.data.sources import fonts as fonts_module
 from htr_lightning.data.sources import synthetic as synthetic_module
 from htr_lightning.data.sources.fonts import Face, find_fonts
 from htr_lightning.data.sources.rendering import Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+from htr_lightning.image.files import DataError
 
 
 def height_of_ink(image: NDArray[np.uint8]) -> int:

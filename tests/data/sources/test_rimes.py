@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from lxml import etree
 from PIL import Image
 
-from htr_lightning.data.cut import CutLine
-from htr_lightning.data.line import SPLITS, DataError, ImageFile, Unusable
+from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.rimes import DOUBTFUL, Rimes, _texts
+from htr_lightning.image.cut import CutLine
+from htr_lightning.image.files import DataError, ImageFile, Unusable
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 

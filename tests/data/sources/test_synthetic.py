@@ -14,12 +14,13 @@ import pytest
 pytest.importorskip("fontpkg")
 pytest.importorskip("wordfreq")
 
-from htr_lightning.data.line import DataError, Line, Split
+from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources import fonts as fonts_module
 from htr_lightning.data.sources.fonts import coverage, find_fonts, open_face
 from htr_lightning.data.sources.grammar import cut
 from htr_lightning.data.sources.rendering import Rendered, Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.image.files import DataError
 
 SMALL = {"num_train": 60, "num_val": 20, "num_test": 20}
 ACCENTS = "àâçéèêëîïôùûœŒÉÀÇ€"

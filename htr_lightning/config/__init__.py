@@ -1,0 +1,1 @@
+"""Configurations: their root keys, where they are found, what they may contain."""

@@ -1,0 +1,71 @@
+"""Where configurations are found, and how they are composed outside of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+
+
+def conf_dir() -> Path:
+    """Directory of the shipped configs: beside the package in a checkout, inside it when installed.
+
+    Raises:
+        ConfigError: neither place has a ``config.yaml``; the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parent.parent
+    places = (package / "conf", package.parent / "conf")
+    for place in places:
+        if (place / "config.yaml").is_file():
+            return place
+    raise ConfigError("no config.yaml in " + " or ".join(map(str, places)))
+
+
+def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose and check a configuration outside of a run: for the commands that look at data.
+
+    Args:
+        overrides: as for training: ``dataset=lines``, ``dataset.root=...``.
+        config_dir: a folder with more files of the groups, as ``--config-dir`` names it.
+
+    Raises:
+        ConfigError: an override, a choice or a value is wrong, or there is no such folder.
+    """
+    cfg = composed(overrides, config_dir)
+    try:
+        validate(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from None
+    return cfg
+
+
+def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose a configuration as `compose_config` does, without checking it.
+
+    Raises:
+        ConfigError: an override or a choice is wrong, or there is no such folder.
+    """
+    searched = list(overrides)
+    if config_dir is not None:
+        if not config_dir.is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+        place = str(config_dir.absolute()).replace("\\", "\\\\").replace("'", "\\'")
+        searched.append(f"hydra.searchpath=['file://{place}']")
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return compose("config", overrides=searched)
+    except HydraException as error:
+        raise ConfigError(str(error.__cause__ or error)) from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from None
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the config groups and their options, as the files in `conf_dir` have them."""
+    folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}

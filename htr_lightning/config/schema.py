@@ -1,0 +1,79 @@
+"""The root keys of a configuration, and the resolvers that its values may name."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from htr_lightning.device import is_bf16_fast
+
+
+class ConfigError(ValueError):
+    """The configuration names something that does not exist, or omits something needed."""
+
+
+AUTO = "auto"
+"""``resume=auto``: go on with what is in the run folder, or begin."""
+
+
+@dataclass
+class Config:
+    """Every root key of a run; those without a default are groups, chosen in ``config.yaml``."""
+
+    run_name: str = "dev"
+    seed: int = 1
+    resume: str | None = None
+    early_stopping: int | None = None
+    checkpoint_minutes: float = 10.0
+    compile: bool = False
+    trial: str | None = None
+    auxiliary_weight: float = 0.1
+    consistency_weight: float = 0.0
+    licence: str = ""
+    languages: list[str] = dataclasses.field(default_factory=list)
+    attribution: str = ""
+    dataset: Any = MISSING
+    preprocess: Any = MISSING
+    loader: Any = MISSING
+    augment: Any = MISSING
+    model: Any = MISSING
+    optim: Any = MISSING
+    decoder: Any = MISSING
+    trainer: Any = MISSING
+    stage: Any = MISSING
+
+
+def _run_folder(resume: str | None, run_name: str, new: str) -> str:
+    """The folder of a run: that of the run to go on with; with ``auto`` always the same; else a new one."""
+    return new if resume is None else f"runs/{run_name}" if resume == AUTO else resume
+
+
+def _fastest_precision(accelerator: str) -> str:
+    """bf16 where it is multiplied faster than fp32."""
+    import torch
+
+    gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    device_type = "cuda" if gpu else "cpu" if accelerator in ("auto", "cpu") else accelerator
+    return "bf16-mixed" if is_bf16_fast(device_type) else "32-true"
+
+
+def _batch_pixels(accelerator: str) -> int:
+    """A GPU is kept busy by large batches; on a CPU small ones learn most from an epoch, and need less memory."""
+    import torch
+
+    return 4_000_000 if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else 300_000
+
+
+def _ddp_strategy(freeze: Sequence[str], auxiliary_weight: float) -> str:
+    """DDP waits for the gradient of every parameter, unless told that some may have none."""
+    return "ddp_find_unused_parameters_true" if freeze or not auxiliary_weight else "ddp"
+
+
+OmegaConf.register_new_resolver("ddp_strategy", _ddp_strategy, replace=True)
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+OmegaConf.register_new_resolver("fastest_precision", _fastest_precision, replace=True)
+OmegaConf.register_new_resolver("batch_pixels", _batch_pixels, replace=True)
+ConfigStore.instance().store(name="schema", node=Config, provider="htr_lightning")

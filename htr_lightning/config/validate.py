@@ -1,0 +1,150 @@
+"""What configurations may contain.
+
+The signature of a constructor is the schema of its config: a node with a
+``_target_`` may name exactly the parameters of that target. The root keys are
+the fields of `Config`. Nothing else describes the configuration twice.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from htr_lightning.config.schema import Config, ConfigError
+
+SET_BY_THE_RUN = {
+    "trainer.gradient_clip_val": "use optim.clip_norm",
+    "trainer.callbacks": "use early_stopping, optim.ema_decay",
+    "trainer.logger": "TensorBoard and CSV are always written",
+    "trainer.default_root_dir": "use hydra.run.dir",
+    "trainer.use_distributed_sampler": "the loader divides the lines itself",
+    "loader.seed": "use seed",
+    "loader.source": "use dataset",
+    "loader.preprocess": "use preprocess",
+    "loader.augment": "use augment",
+    "loader.num_views": "use consistency_weight",
+    "loader.progress": "use trainer.enable_progress_bar",
+    "model.num_classes": "the charset of the training texts decides",
+}
+"""Parameters of constructors that a configuration must not name, and what to do instead."""
+
+
+def refusal(error: object) -> str:
+    """Return what is said of a configuration that cannot be run, each mistake in a line of its own."""
+    return "The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")
+
+
+def validate(cfg: DictConfig) -> None:
+    """Check the composed configuration against the code it names, without building anything.
+
+    Raises:
+        ConfigError: listing every problem found, one a line, each by its full key.
+    """
+    problems = [f"{key}: required; set {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
+    root = typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+    fields = [f.name for f in dataclasses.fields(Config)]
+    problems += [f"{key}: not a root key; {_suggest(key, fields)}" for key in root if key not in fields]
+    problems += [
+        f"{key}: set by the run; {remedy}"
+        for key, remedy in SET_BY_THE_RUN.items()
+        if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
+    ]
+    if not 0 <= int(root.get("seed") or 0) < 2**32:
+        problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
+    if not root.get("checkpoint_minutes", 1) >= 0:
+        problems.append(f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 keeps every step")
+    if not root.get("consistency_weight", 0) >= 0:
+        problems.append(f"consistency_weight: {root['consistency_weight']} is negative; 0 trains without it")
+    if root.get("trainer", {}).get("limit_val_batches") in (0, 0.0):
+        problems.append("trainer.limit_val_batches: 0 leaves nothing to choose the best weights by; give 1 or more")
+    if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
+        problems.append("trainer.max_epochs: -1 (endless) gives the schedule no length; set trainer.max_steps too")
+    problems += _problems(root, "")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _problems(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield from _target_problems(node, path)
+        for key, child in node.items():
+            yield from _problems(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, child in enumerate(node):
+            yield from _problems(child, f"{path}[{index}]")
+
+
+def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
+    name = node["_target_"]
+    try:
+        target = get_object(name)
+    except Exception as error:
+        yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}"
+        return
+    parameters = inspect.signature(target).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return  # e.g. torch.nn.LSTM(*args, **kwargs): only its own constructor can tell
+    hints = _hints(target)
+    given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")}
+    for key, value in given.items():
+        if key not in parameters:
+            yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
+        elif not _fits(value, hints.get(key, Any)):
+            yield f"{path}.{key}: {value!r} is not {_words(hints[key])}"
+    if not node.get("_partial_"):
+        for key, p in parameters.items():
+            if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in given:
+                yield f"{path}.{key}: required by {name}"
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # annotations that exist only for the type checker
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain config value could be an argument annotated ``hint``; True when in doubt."""
+    if isinstance(value, Mapping) or value == "???" or hint is Any:
+        return True
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is typing.Literal:
+        return value in args
+    if hint in (None, type(None)):
+        return value is None
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, bool):
+        return isinstance(value, hint)
+    if hint is Path:
+        return isinstance(value, str)
+    if origin in (list, tuple, Sequence) or (inspect.isclass(origin) and issubclass(origin, Sequence)):
+        items = [arg for arg in args if arg is not Ellipsis]
+        return isinstance(value, list) and (len(items) != 1 or all(_fits(v, items[0]) for v in value))
+    return True
+
+
+def _suggest(key: Any, names: list[str]) -> str:
+    close = difflib.get_close_matches(str(key), names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
+
+
+def _words(hint: Any) -> str:
+    for part in (hint, *typing.get_args(hint)):
+        origin = typing.get_origin(part)
+        if inspect.isclass(origin) and issubclass(origin, Sequence):
+            return "a list; write it in brackets: [...]"
+    return str(getattr(hint, "__name__", hint)) if not typing.get_args(hint) else str(hint).replace("typing.", "")

@@ -1,0 +1,217 @@
+"""Lines read with a model: what `evaluate` and `predict` share."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.data.line import Line, pixels_of
+from htr_lightning.data.widths import WidthBatches, pad_lines
+from htr_lightning.decode.alignment import align, frames_needed
+from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
+from htr_lightning.decode.decoder import Decoder
+from htr_lightning.decode.forward import text_log_probabilities
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.decode.positions import Character, Word, place_characters, words_of
+from htr_lightning.device import num_cores
+from htr_lightning.image.files import DataError
+from htr_lightning.image.trace import Trace
+from htr_lightning.image.views import AS_IT_IS, View
+from htr_lightning.model.load import Recogniser
+from htr_lightning.report.notebook import line_html
+from htr_lightning.text import printable
+
+LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
+
+Scores = NDArray[np.float32]
+Lengths = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model says of a line.
+
+    Attributes:
+        id: of the line.
+        text: empty also where the line could not be used.
+        confidence: 0..1, the recogniser's probability of the whole text, summed over all CTC paths that spell it, at
+            the model's temperature. A language model has no part in it. Of a line that was looked at several times, the
+            highest, which is a little too high.
+        pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
+        problem: why it could not be used; None where it could.
+        characters: those of the text with their places, and the words; where they were asked for.
+        words: see ``characters``.
+    """
+
+    id: str
+    text: str
+    confidence: float
+    pixels: NDArray[np.uint8] | None = field(repr=False)
+    problem: str | None = None
+    characters: tuple[Character, ...] = field(default=(), repr=False)
+    words: tuple[Word, ...] = field(default=(), repr=False)
+
+    def _repr_html_(self) -> str:
+        return line_html(self.pixels, self.text, self.confidence, self.characters, self.problem or "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A line as the network sees it, and the way back to its image."""
+
+    line: Line
+    pixels: NDArray[np.uint8]
+    trace: Trace
+
+    def seen(self, view: View) -> "_Prepared":
+        """Return the line as another view shows it."""
+        trace = self.trace.copy()
+        return _Prepared(self.line, view(self.pixels, trace), trace)
+
+
+class LineReader:
+    """Reads lines with one model.
+
+    Images are decoded and preprocessed in as many threads as there are cores.
+
+    Args:
+        model: see `htr_lightning.model.load.load_recogniser`.
+        decoder: from frames to texts.
+        positions: find out where characters and words stand, and how sure each of them is.
+        known: the texts of the lines are what they say; only places and confidences are wanted.
+        views: how each line is looked at; of several readings, the most confident counts. Known texts are placed in
+            the line as it is.
+    """
+
+    def __init__(
+        self,
+        model: Recogniser,
+        *,
+        decoder: Decoder = greedy_decode,
+        positions: bool = False,
+        known: bool = False,
+        views: Sequence[View] = AS_IT_IS,
+    ) -> None:
+        self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
+        self.views = AS_IT_IS if known else views
+
+    def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
+        """Read lines, in order; one that cannot be used yields a reading that says why."""
+        waiting: list[Line] = []
+        with _threads() as threads:
+            for line in lines:
+                waiting.append(line)
+                if len(waiting) == LINES_AT_ONCE:
+                    yield from self._read_some(waiting, threads)
+                    waiting = []
+            yield from self._read_some(waiting, threads)
+
+    def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Scores, Lengths]]:
+        """Yield batches of lines with what the network says: scores ``(N, T, K)`` and frame lengths ``(N,)``.
+
+        Lines come by width; those that cannot be used are left out.
+        """
+        with _threads() as threads:
+            prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _Prepared)]
+            for rows, scores, lengths in self._network(prepared, threads):
+                yield [prepared[row].line for row in rows], scores, lengths
+
+    def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Reading]:
+        prepared = list(threads.map(self._prepare, lines))
+        readings = [p if isinstance(p, Reading) else None for p in prepared]
+        usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
+        for view in self.views:
+            seen = [p.seen(view) for p in prepared if isinstance(p, _Prepared)]
+            for rows, scores, lengths in self._network(seen, threads):
+                of_batch = self._readings([seen[row] for row in rows], scores, lengths)
+                for row, reading in zip(rows, of_batch, strict=True):
+                    before = readings[usable[row]]
+                    if before is None or reading.confidence > before.confidence:
+                        readings[usable[row]] = reading
+        return [reading for reading in readings if reading is not None]
+
+    def _prepare(self, line: Line) -> _Prepared | Reading:
+        trace = Trace()
+        try:
+            pixels = pixels_of(line, self.model.preprocess, trace)
+        except DataError as error:
+            return Reading(line.id, "", 0.0, None, str(error))
+        if self.known and (problem := self._unfit(line, pixels.shape[1])):
+            return Reading(line.id, "", 0.0, None, problem)
+        return _Prepared(line, pixels, trace)
+
+    def _unfit(self, line: Line, width_px: int) -> str | None:
+        """Return why a known text cannot be aligned with its line."""
+        if unknown := self.model.charset.unknown(line.text):
+            return f"{line.id}: the model cannot write {printable(unknown)}; take it out of the text"
+        needed = frames_needed(self.model.charset.encode(line.text))
+        there = int(self.model.frame_lengths(np.array([width_px]))[0])
+        if needed <= there:
+            return None
+        return f"{line.id}: its text needs {needed} frames, but the line has {there}; is it the text of this line?"
+
+    def _network(
+        self, lines: Sequence[_Prepared], threads: ThreadPoolExecutor
+    ) -> Iterator[tuple[list[int], Scores, Lengths]]:
+        """Yield rows, scores and frame lengths, a batch at a time; meanwhile other threads work on the next."""
+        model = self.model
+        widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
+        batches = WidthBatches(
+            widths,
+            height_px=model.preprocess.height_px,
+            pixels_per_batch=model.pixels_per_batch,
+            max_lines=64,
+            width_step_px=model.info.width_step_px,
+            merge=False,
+        )
+
+        def read(rows: list[int], width_px: int) -> Scores:
+            return model.scores(pad_lines([lines[row].pixels for row in rows], width_px))
+
+        keys = [(key.rows, key.width_px) for key in batches]
+        of_batches = (threads.map if model.is_parallel else map)(lambda key: read(*key), keys)
+        for (rows, _), scores in zip(keys, of_batches, strict=True):
+            yield rows, scores, model.frame_lengths(widths[rows])
+
+    def _readings(self, lines: Sequence[_Prepared], scores: Scores, lengths: Lengths) -> Iterator[Reading]:
+        """Yield what a batch says."""
+        if self.known:
+            texts = [self.model.charset.encode(line.line.text) for line in lines]
+        else:
+            texts = self.decoder(scores, lengths)
+        log_probs = log_softmax(scores, self.model.info.temperature)
+        confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
+        if self.positions:
+            spans = align(log_probs, lengths, texts)
+            of_characters = character_log_probabilities(log_probs, spans, texts)
+        for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
+            text, pixels, back = self.model.charset.decode(ids), line.pixels, line.trace.back
+            characters: list[Character] = []
+            if self.positions:
+                kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
+                sure = np.exp(of_characters[number][kept])
+                characters = place_characters(text[kept], sure, spans[number][kept], pixels, self.model.frame_px, back)
+            yield Reading(
+                line.line.id,
+                self.model.charset.normalize(text.strip()),
+                float(confidence),
+                pixels,
+                characters=tuple(characters),
+                words=tuple(words_of(characters, pixels, back)),
+            )
+
+
+@contextlib.contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Start as many threads as there are cores, without OpenCV's own, which would be in their way."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ThreadPoolExecutor(num_cores()) as threads:
+            yield threads
+    finally:
+        cv2.setNumThreads(before)

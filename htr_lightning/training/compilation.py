@@ -1,0 +1,57 @@
+"""The part of a network that a compiler can make faster."""
+
+import logging
+from collections.abc import Callable
+from typing import cast
+
+import torch
+
+from htr_lightning.model.crnn import CRNN
+
+MAX_SHAPES = 8
+"""Widths of batches for a compiled network, where the configuration does not say: kernels are chosen for each."""
+
+log = logging.getLogger(__name__)
+
+
+def compiler_works(accelerator: str) -> bool:
+    """Whether TorchInductor can compile here: on a CPU it needs a C++ compiler, on a GPU Triton.
+
+    A warning says why not.
+
+    Args:
+        accelerator: as the trainer's configuration names it.
+    """
+    gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    try:
+        torch.compile(_probe)(torch.ones(8, device="cuda" if gpu else "cpu"))
+    except Exception as error:  # whatever the compiler and its tools raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        log.warning("compile: the compiler does not work here (%s); training goes on without", reason)
+        return False
+    return True
+
+
+def compile_backbone(model: CRNN) -> None:
+    """Let the convolutions be compiled when they are first used; the LSTM gains nothing from it.
+
+    Where the compiler fails then, a warning says so, and they run as they are from there on.
+    """
+    backbone = model.backbone
+    backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
+    compiled = cast(Callable[..., torch.Tensor], backbone._compiled_call_impl)
+
+    def run(*images: torch.Tensor) -> torch.Tensor:
+        try:
+            return compiled(*images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            backbone._compiled_call_impl = None
+            reason = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
+            log.warning("compile: fell back to the network as it is (%s)", reason)
+            return cast(torch.Tensor, backbone(*images))
+
+    backbone._compiled_call_impl = run
+
+
+def _probe(x: torch.Tensor) -> torch.Tensor:
+    return torch.relu(x) + 1

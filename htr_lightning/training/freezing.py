@@ -1,0 +1,174 @@
+"""Which weights of a network move when, and how fast."""
+
+import fnmatch
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from torch import nn
+
+from htr_lightning.config.schema import ConfigError
+
+log = logging.getLogger(__name__)
+HEADS = ("head", "auxiliary_head")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a network as the table before training shows it.
+
+    Attributes:
+        name: path of the module.
+        num_parameters: in it.
+        frozen: what of it does not move, and until when: empty, ``always``, ``epoch 3``, ``step 500``, ``partly``.
+        rate: its learning rate as a share of ``optim.lr``.
+    """
+
+    name: str
+    num_parameters: int
+    frozen: str
+    rate: float
+
+
+class Movement:
+    """Which parameters of a network move when, and how fast.
+
+    Args:
+        network: its parameters are named by their paths.
+        freeze: see `htr_lightning.training.stage.Finetune`, as the others.
+        thaw_epoch: frozen parts and the epoch in which they start to move.
+        thaw_step: the same by steps.
+        layer_decay: of the learning rate from each block to the one below.
+
+    Raises:
+        ConfigError: a path matches nothing or everything, or is to be thawed without being frozen.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        freeze: Sequence[str] = (),
+        thaw_epoch: Mapping[str, int] | None = None,
+        thaw_step: Mapping[str, int] | None = None,
+        layer_decay: float = 1.0,
+    ) -> None:
+        self.network, self.layer_decay = network, layer_decay
+        names = [name for name, _ in network.named_parameters()]
+        self._thawed_at: dict[str, tuple[str, int] | None] = {}
+        for path in freeze:
+            matched = list(_matching(names, path))
+            if not matched:
+                raise ConfigError(
+                    f"stage.freeze: {path!r} matches nothing; the blocks are {', '.join(blocks(network))}"
+                )
+            self._thawed_at |= dict.fromkeys(matched)
+        if len(self._thawed_at) == len(names):
+            raise ConfigError(f"stage.freeze: {list(freeze)} freeze everything, and nothing would be learnt")
+        for unit, thaw in (("epoch", thaw_epoch or {}), ("step", thaw_step or {})):
+            for path, when in thaw.items():
+                matched = [name for name in _matching(names, path) if name in self._thawed_at]
+                if not matched:
+                    raise ConfigError(
+                        f"stage.thaw_{unit}.{path}: is not frozen; add it to stage.freeze, or take it out here"
+                    )
+                self._thawed_at |= dict.fromkeys(matched, (unit, when))
+
+    def frozen(self, epoch: int, step: int) -> set[str]:
+        """Return the names of the parameters that do not move in a step."""
+        now = {"epoch": epoch, "step": step}
+        return {name for name, at in self._thawed_at.items() if at is None or now[at[0]] < at[1]}
+
+    def apply(self, epoch: int, step: int) -> None:
+        """Freeze and thaw for a step: gradients, and the statistics of batch normalisation."""
+        if not self._thawed_at:
+            return
+        frozen = self.frozen(epoch, step)
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(name not in frozen)
+            if name in frozen:
+                parameter.grad = None
+        for path, module in self.network.named_modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and self.network.training:
+                module.train(f"{path}.weight" not in frozen)
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rate of each parameter as a share of ``optim.lr``."""
+        order = blocks(self.network)
+        below = [name for name in order if name not in HEADS]
+        shares = {name: self.layer_decay ** (len(below) - place) for place, name in enumerate(below)}
+        shares |= {name: 1.0 for name in order if name in HEADS}
+        return {
+            name: next(shares[block] for block in order if name.startswith(f"{block}."))
+            for name, _ in self.network.named_parameters()
+        }
+
+    def table(self) -> list[Block]:
+        """Return every block, from the input to the output."""
+        rates, rows = self.rates(), []
+        for block in blocks(self.network):
+            inside = [(n, p) for n, p in self.network.named_parameters() if n.startswith(f"{block}.")]
+            states = {self._words(name) for name, _ in inside}
+            rows.append(
+                Block(
+                    block,
+                    sum(p.numel() for _, p in inside),
+                    states.pop() if len(states) == 1 else "partly",
+                    rates[inside[0][0]],
+                )
+            )
+        return rows
+
+    def log_table(self, lr: float) -> None:
+        """Log the table: of each block its parameters, its highest learning rate, and until when it is frozen."""
+        lines = [
+            f"  {row.name:<20} {row.num_parameters:>10,}  {row.rate * lr:<9.2g} {row.frozen or '-'}"
+            for row in self.table()
+        ]
+        log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'rate':<9} frozen until", *lines]))
+
+    def _words(self, name: str) -> str:
+        if name not in self._thawed_at:
+            return ""
+        at = self._thawed_at[name]
+        return "always" if at is None else f"{at[0]} {at[1]}"
+
+
+def blocks(network: nn.Module) -> list[str]:
+    """Return the paths of a network's parts, from the input to the output; the heads come last."""
+    names: list[str] = []
+    for name, module in network.named_children():
+        if not any(True for _ in module.parameters()):
+            continue
+        parts = [f"{name}.{part}" for part in _children(module)] if name == "backbone" else [name]
+        names += parts
+    return names
+
+
+def _children(module: nn.Module) -> Iterator[str]:
+    for name, child in module.named_children():
+        yield from (f"{name}.{index}" for index in range(len(child))) if isinstance(child, nn.ModuleList) else (name,)
+
+
+def _matching(names: Iterable[str], path: str) -> Iterator[str]:
+    """Yield the parameters that a path names: one, or all in a module."""
+    return (name for name in names if fnmatch.fnmatchcase(name, path) or fnmatch.fnmatchcase(name, f"{path}.*"))
+
+
+class Thaw(Callback):
+    """Freezes and thaws as training goes on; what is frozen follows from epoch and step alone, also after a resume."""
+
+    def __init__(self, movement: Movement) -> None:
+        self.movement = movement
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Freeze what is frozen at the first step of the run, or of its continuation."""
+        self.movement.apply(trainer.current_epoch, trainer.global_step)
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Follow epoch and step; validation puts every module back into training mode, too."""
+        self.movement.apply(trainer.current_epoch, trainer.global_step)

@@ -1,0 +1,76 @@
+"""A run as a trial of a study: it reports each validation, and ends when it is worse than others were by then."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import optuna
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.trial import Trial
+
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.training.exits import PrunedError
+
+STUDY, PRUNED = "htr_lightning", "pruned"
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "median": lambda after: MedianPruner(n_startup_trials=4, n_warmup_steps=after),
+    "hyperband": lambda after: HyperbandPruner(min_resource=max(1, after)),
+    "none": lambda after: NopPruner(),
+}
+
+
+class Report(Callback):
+    """Reports ``val/cer`` to the study after each validation.
+
+    Args:
+        trial: of the study.
+
+    Raises:
+        PrunedError: from within ``Trainer.fit``, in every process.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial, self._reported = trial, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many validations were reported; Lightning puts it into checkpoints."""
+        return {"reported": self._reported}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self._reported = state_dict["reported"]
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Report, and ask whether to go on."""
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        hopeless, number = False, self._reported
+        self._reported += 1
+        if trainer.is_global_zero:
+            known = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
+            if number not in known:  # a run that goes on may validate a second time
+                self.trial.report(float(trainer.callback_metrics["val/cer"]), number)
+            with contextlib.suppress(ValueError):
+                hopeless = self.trial.should_prune()
+        if trainer.strategy.broadcast(hopeless):
+            raise PrunedError(f"ended after step {trainer.global_step}, worse than others were by then")
+
+
+def found(trial: str) -> Trial:
+    """Return the trial of an `address`, to report to.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    storage, _, number = trial.rpartition("#")
+    try:
+        study = optuna.load_study(study_name=STUDY, storage=storage)
+        pruner, prune_after = study.user_attrs["pruner"]
+        study.pruner = PRUNERS[pruner](prune_after)
+        frozen = study.get_trials(deepcopy=False)[int(number)]
+    except Exception as error:  # whatever the database's driver raises
+        raise ConfigError(f"trial: {trial} cannot be found ({error}); the sweeper sets this key") from None
+    return Trial(study, frozen._trial_id)

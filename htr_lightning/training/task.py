@@ -1,0 +1,244 @@
+"""What training means: the loss, the steps, the optimiser. No layers, no files."""
+
+from typing import Any, Protocol, cast
+
+import lightning
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from htr_lightning.charset import Charset
+from htr_lightning.data.batch import Batch, frames_needed
+from htr_lightning.decode.decoder import Decoder
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.model.crnn import Frames
+from htr_lightning.training.metrics import RecognitionMetrics
+from htr_lightning.training.optim import AdamW
+
+
+class NonFiniteLossError(ValueError):
+    """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
+
+
+class Recognizer(Protocol):
+    """What a task asks of a network."""
+
+    def __call__(self, images: Tensor) -> Frames:
+        """``(N, 1, H, W)`` ink -> frames ``(N, T, K)``."""
+        ...
+
+    def frame_lengths(self, widths: Tensor) -> Tensor:
+        """Pixels ``(N,)`` -> frames ``(N,)``."""
+        ...
+
+
+class RecognitionTask(lightning.LightningModule):
+    """Learn to read lines with CTC (Graves et al. 2006), and measure it.
+
+    Attributes:
+        decoder: from frames to texts; greedy, until a run that measures a trained model sets another.
+
+    Args:
+        model: a recogniser whose classes are those of the charset.
+        charset: between texts and classes.
+        optim: optimiser and schedule.
+        auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
+        consistency_weight: of `consistency_loss` between two views of each line, which a training batch then holds: all
+            lines once, and all again; 0 for one view and no such loss.
+        info: what every checkpoint says of the model besides its weights; plain JSON types.
+        rates: learning rate of each of the model's parameters as a share of the optimiser's; None for 1.
+        num_steps: of the whole run, for the schedule; None to ask the trainer, which loads the first batches for it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        charset: Charset,
+        optim: AdamW,
+        *,
+        auxiliary_weight: float = 0.1,
+        consistency_weight: float = 0.0,
+        info: dict[str, Any] | None = None,
+        rates: dict[str, float] | None = None,
+        num_steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.rates, self.num_steps = rates, num_steps
+        self.info = info or {}
+        self.model, self.charset, self.optim = model, charset, optim
+        self.auxiliary_weight, self.consistency_weight = auxiliary_weight, consistency_weight
+        self.decoder: Decoder = greedy_decode
+        self.val_metrics = RecognitionMetrics(charset)
+        self.test_metrics = RecognitionMetrics(charset)
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """The network, as what this task uses of it."""
+        return cast(Recognizer, self.model)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite.
+        """
+        # Dropout draws from the batch's own seed, so that a resumed run goes on as if it had not stopped.
+        torch.manual_seed(batch.seed)
+        frames = self.recognizer(batch.images)
+        loss = self._loss(frames.scores, batch)
+        total = loss
+        if frames.auxiliary is not None:
+            total = total + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
+        if self.consistency_weight:
+            if batch.num_views != 2:
+                raise ValueError(f"consistency_weight: the batch has {batch.num_views} view of each line; it takes two")
+            lengths = self.recognizer.frame_lengths(batch.widths)
+            consistency = consistency_loss(frames.scores, lengths, batch.target_lengths)
+            total = total + self.consistency_weight * consistency
+            self.log("train/consistency", consistency, batch_size=len(batch), on_epoch=True, sync_dist=True)
+        self._ids = batch.ids
+        if not self._everywhere(torch.isfinite(total)):
+            raise self._not_finite(f"the loss is {total.item()}")
+        self._count_infeasible(batch)
+        self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
+        return total
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Refuse gradients that are no numbers before they reach the weights, and limit their norm.
+
+        Raises:
+            NonFiniteLossError: a gradient is NaN or infinite, in any process: they share gradients.
+        """
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # which skips such steps itself
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not (scaled or bool(torch.isfinite(norm))):
+            raise self._not_finite(f"the loss is a number, but its gradient is not (norm {norm.item()})")
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def _not_finite(self, what: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"{what} at step {self.global_step}, epoch {self.current_epoch}; lines of the batch: "
+            f"{', '.join(self._ids)}. Lower optim.lr, or use trainer.precision=32-true"
+        )
+
+    def _everywhere(self, here: Tensor) -> bool:
+        """Whether it is so in all processes, which go on or stop together."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            everywhere = here.float()
+            torch.distributed.all_reduce(everywhere, torch.distributed.ReduceOp.MIN)
+            return bool(everywhere > 0)
+        return bool(here)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
+        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        return self._evaluate(batch, "val", self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
+        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        return self._evaluate(batch, "test", self.test_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/cer`` and the other scores of all lines."""
+        self._log_scores("val", self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test/cer`` and the other scores of all lines."""
+        self._log_scores("test", self.test_metrics)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put charset, architecture and preprocessing beside the weights: a checkpoint is enough by itself."""
+        checkpoint["htr_lightning"] = self.info
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW and its schedule over all steps that the trainer means to take."""
+        num_steps = self.num_steps or int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.optim.build(self.model, num_steps, self.rates)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
+        scores = self.recognizer(batch.images).scores
+        hypotheses = self.read(scores, batch.widths)
+        metrics.update(batch.texts, hypotheses)
+        loss = self._loss(scores, batch)
+        self.log(f"{name}/loss", loss, batch_size=len(batch), on_epoch=True, sync_dist=True)
+        return {"hypotheses": hypotheses}
+
+    def read(self, scores: Tensor, widths: Tensor) -> list[str]:
+        """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
+        lengths = self.recognizer.frame_lengths(widths)
+        ids = self.decoder(scores.detach().float().cpu().numpy(), lengths.cpu().numpy())
+        return [self.charset.decode(line).strip() for line in ids]
+
+    def _count_infeasible(self, batch: Batch) -> None:
+        """Log the share of lines that random rescaling left too narrow for their text, and `ctc_loss` ignores."""
+        needed = frames_needed(batch.targets, batch.target_lengths)
+        share = (self.recognizer.frame_lengths(batch.widths) < needed).float().mean()
+        self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True, sync_dist=True)
+
+    def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
+        scores = metrics.compute()
+        for key, value in scores.items():  # already of all processes; sync_dist only keeps Lightning quiet
+            self.log(f"{name}/{key}", value, prog_bar=key == "cer", sync_dist=True)
+        metrics.reset()
+
+    def _loss(self, scores: Tensor, batch: Batch) -> Tensor:
+        return ctc_loss(scores, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths)
+
+
+def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return the mean over lines of -log P(text) per character, in fp32 whatever the precision around it.
+
+    A line that has too few frames for its text counts nothing (training refuses such lines beforehand; random
+    rescaling can still make one): its loss would be infinite.
+
+    Args:
+        scores: ``(N, T, K)``, unnormalised.
+        targets: class ids, one text after the other, on the CPU.
+        frame_lengths: ``(N,)`` int64 on the CPU.
+        target_lengths: ``(N,)`` int64 on the CPU.
+    """
+    feasible = frame_lengths >= frames_needed(targets, target_lengths)
+    if not bool(feasible.all()):
+        targets = targets[torch.repeat_interleave(feasible, target_lengths)]
+        target_lengths = target_lengths * feasible
+    scores = scores.cpu() if scores.device.type == "mps" else scores  # where torch has no CTC
+    with torch.autocast(scores.device.type, enabled=False):
+        log_probs = scores.float().log_softmax(dim=2).transpose(0, 1)
+        # int64 targets beside the scores choose torch's own CTC: cuDNN's has given NaN.
+        losses = F.ctc_loss(log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none")
+        weights = feasible.float() / target_lengths.clamp(min=1)
+        return (losses * weights.to(scores.device)).sum() / max(1, int(feasible.sum()))
+
+
+def consistency_loss(scores: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return how far two views of a line are read apart, per character, as the mean over lines and in fp32.
+
+    Frame by frame, the Kullback-Leibler divergence of each view's distribution from the other's, which is held fixed,
+    half and half. Each view thus learns from the other, also where it is masked and the other is not, and the peaks
+    of CTC become less extreme (Yao et al. 2025, *CR-CTC: Consistency regularization on CTC for improved speech
+    recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
+
+    Args:
+        scores: ``(2 N, T, K)``, unnormalised: one view of every line, then the other.
+        frame_lengths: ``(2 N,)`` int64 on the CPU.
+        target_lengths: ``(2 N,)`` int64 on the CPU.
+    """
+    num = len(scores) // 2
+    with torch.autocast(scores.device.type, enabled=False):
+        log_probs = scores.float().log_softmax(dim=2)
+        one, other = log_probs[:num], log_probs[num:]
+        apart = _divergence(one.detach(), other) + _divergence(other.detach(), one)  # (N, T)
+        inside = torch.arange(apart.shape[1]) < frame_lengths[:num, None]
+        weights = inside / (2 * target_lengths[:num, None].clamp(min=1))
+        return (apart * weights.to(apart.device)).sum() / max(1, num)
+
+
+def _divergence(fixed: Tensor, moving: Tensor) -> Tensor:
+    """KL(fixed || moving) of each frame, from logarithms ``(N, T, K)``."""
+    return F.kl_div(moving, fixed, reduction="none", log_target=True).sum(2)
