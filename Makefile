@@ -33,10 +33,11 @@ demo: install ## the shipped model learns a hand and nine letters from 100 lines
 test: install ## run all tests that need neither a GPU nor the network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-lint: install ## check style and types
+lint: install ## check style, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: install ## bring the code into shape
 	$(BIN)/ruff check --fix .

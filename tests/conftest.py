@@ -5,30 +5,13 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from helpers.typesetting import texts, typeset
 
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.onnx_export import write_onnx
 
-WORDS = ("bel", "ami", "le", "roi", "dit", "non", "et", "rit", "mal", "bon", "dada", "ciel")
-
-pytest_plugins = ["predict_pages.scans_read"]  # fixtures of several files of tests
-
-
-def typeset(text: str, height_px: int = 32) -> Image.Image:
-    """Draw a text black on white."""
-    font = ImageFont.load_default(height_px * 0.7)
-    image = Image.new("L", (int(font.getlength(text)) + 16, height_px), 255)
-    ImageDraw.Draw(image).text((8, 2), text, 0, font)
-    return image
-
-
-def scores_drawn(seed: int, *shape: int) -> NDArray[np.float32]:
-    """Draw what a network might say, from a normal distribution."""
-    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+pytest_plugins = ["helpers.scans_read"]  # fixtures of several files of tests
 
 
 class _Elements(html.parser.HTMLParser):
@@ -59,12 +42,6 @@ def elements_of() -> Callable[[str], set[str]]:
         return elements.seen
 
     return check
-
-
-def texts(number: int, seed: int = 0) -> list[str]:
-    """Draw texts of two words."""
-    generator = np.random.default_rng(seed)
-    return [" ".join(generator.choice(WORDS, 2)) for _ in range(number)]
 
 
 @pytest.fixture

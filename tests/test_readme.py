@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import texts, typeset
+from helpers.typesetting import texts, typeset
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import scores_drawn
+from helpers.frames import scores_drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import scores_drawn
+from helpers.frames import scores_drawn
 
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode

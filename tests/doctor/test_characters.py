@@ -1,9 +1,9 @@
 from collections import Counter
 
 import pytest
+from helpers.made_up import facts, keys, only, sentences
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import facts, keys, only, sentences
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import characters

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import typeset
+from helpers.typesetting import typeset
 from PIL import Image
 
 from htr_lightning.data.line import Line

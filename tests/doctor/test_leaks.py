@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from made_up import VOWELS, facts, keys, only, sentences, split_facts
+from helpers.made_up import VOWELS, facts, keys, only, sentences, split_facts
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import leaks

@@ -2,9 +2,9 @@ import time
 
 import numpy as np
 import pytest
+from helpers.made_up import sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import sentences
 
 from htr_lightning.doctor.near import LIKENESS, MIN_LENGTH, folded, near_duplicates
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import typeset
-from made_up import keys
+from helpers.made_up import keys
+from helpers.typesetting import typeset
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
-from made_up import Facts, facts, keys, sentences, split_facts
+from helpers.made_up import Facts, facts, keys, sentences, split_facts
 
 from htr_lightning.doctor.suspicious import MIN_LINES, odd_lines, suspicious
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scored import character, scored
+from helpers.scored import character, scored
 
 from htr_lightning.evaluation.confusion import Confusions, confusions_of, most_confused, ranked_pairs
 from htr_lightning.evaluation.crops import Crops, WrongLines, crop, surest_first

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from helpers.scored import CHARSET, scored
 from hypothesis import given
 from hypothesis import strategies as st
-from scored import CHARSET, scored
 
 from htr_lightning.evaluation.counts import count_classes, count_groups
 from htr_lightning.evaluation.intervals import draw_weights, rate_interval

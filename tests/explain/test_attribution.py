@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import typeset
+from helpers.typesetting import typeset
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from test_run import command
+from helpers.runs import command
 
 from htr_lightning.cli import sweep_report as report
 from htr_lightning.cli import train as cli

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import typeset
+from helpers.typesetting import typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.copiste import TEST_TEXTS, VAL_TEXTS, Copiste

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import texts, typeset
+from helpers.typesetting import texts, typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.hub import Hub

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import typeset
-from iam_archive import FORMS, LISTS, LWT, ids, write_iam, written
+from helpers.iam_archive import FORMS, LISTS, LWT, ids, write_iam, written
+from helpers.typesetting import typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.iam import Iam

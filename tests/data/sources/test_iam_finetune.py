@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from iam_archive import write_iam
+from helpers.iam_archive import write_iam
 
 from htr_lightning.model.file import load_model
 from htr_lightning.model.info import read_info

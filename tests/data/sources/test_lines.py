@@ -10,36 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.line_files import TABLE, text_files, write
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.lines import Lines, divide
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.image.files import DataError
-
-TABLE = "image\ttext\twriter\na/1.png\tun  chat\tw1\na/2.png\tdeux\tw2\n"
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
 
 
 def rows(lines):
     return [(line.id, line.text, line.group) for line in lines]
-
-
-def refusal(call) -> str:
-    with pytest.raises(DataError) as error:
-        call()
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def text_files(root: Path, *names: str) -> None:
-    for name in names:
-        write(root / f"{name}.gt.txt", f"text of {name}\n")
-        write(root / f"{name}.png", b"")
 
 
 # Manifests

@@ -1,7 +1,7 @@
 """Folders and manifests that cannot be read, each refused in a sentence."""
 
 import pytest
-from test_lines import TABLE, refusal, text_files, write
+from helpers.line_files import TABLE, refusal, text_files, write
 
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.manifest import read_manifest

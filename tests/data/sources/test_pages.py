@@ -6,8 +6,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
-from conftest import typeset
-from page.fixtures import page_xml, text_line
+from helpers.layouts import page_xml, text_line
+from helpers.typesetting import typeset
 from PIL import Image
 
 from htr_lightning.data.line import Line

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import texts, typeset
+from helpers.typesetting import texts, typeset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

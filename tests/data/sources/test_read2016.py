@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
-from conftest import typeset
+from helpers.typesetting import typeset
 from PIL import Image
 
 from htr_lightning.data.line import SPLITS

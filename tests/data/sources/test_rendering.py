@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 pytest.importorskip("fontpkg")
 pytest.importorskip("wordfreq")
 
-from test_synthetic import SMALL, written
+from helpers.synthetic import SMALL, written
 
 from htr_lightning.data.sources import fonts as fonts_module
 from htr_lightning.data.sources import synthetic as synthetic_module

@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
-from conftest import typeset
+from helpers.typesetting import typeset
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree

@@ -1,6 +1,5 @@
 """The synthetic data set: the same anywhere, apart between splits, and what it says is what it shows."""
 
-import hashlib
 import os
 import pickle
 import subprocess
@@ -14,30 +13,16 @@ import pytest
 pytest.importorskip("fontpkg")
 pytest.importorskip("wordfreq")
 
-from htr_lightning.data.line import Line, Split
+from helpers.synthetic import SMALL, digest
+
+from htr_lightning.data.line import Split
 from htr_lightning.data.sources import fonts as fonts_module
 from htr_lightning.data.sources.fonts import coverage, find_fonts, open_face
 from htr_lightning.data.sources.grammar import cut
-from htr_lightning.data.sources.rendering import Rendered, Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.image.files import DataError
 
-SMALL = {"num_train": 60, "num_val": 20, "num_test": 20}
 ACCENTS = "àâçéèêëîïôùûœŒÉÀÇ€"
-
-
-def digest(lines: list[Line]) -> str:
-    """One number for texts, fonts and pixels."""
-    state = hashlib.sha256()
-    for line in lines:
-        state.update(f"{line.id}|{line.text}|{line.group}|{line.image.fingerprint}".encode())
-        state.update(line.image.read().tobytes())
-    return state.hexdigest()
-
-
-def written(text: str, font: str = "delius", style: Style | None = None, seed: int = 0) -> Rendered:
-    face = find_fonts([font])[font].faces[0]
-    return render_line(text, face, style or Style(), np.random.default_rng(seed))
 
 
 class TestReproduction:
@@ -51,12 +36,13 @@ class TestReproduction:
     def test_other_process(self) -> None:
         code = (
             "import sys; sys.path[:0] = sys.argv[1:]\n"
-            "from test_synthetic import SMALL, Synthetic, digest\n"
+            "from helpers.synthetic import SMALL, digest\n"
+            "from htr_lightning.data.sources.synthetic import Synthetic\n"
             "print(digest(list(Synthetic(**SMALL).lines('val'))))"
         )
         root = Path(__file__).resolve().parents[3]
         ran = subprocess.run(
-            [sys.executable, "-c", code, str(root), str(Path(__file__).parent)],
+            [sys.executable, "-c", code, str(root), str(root / "tests")],
             env={**os.environ, "PYTHONHASHSEED": "7"},
             capture_output=True,
             text=True,

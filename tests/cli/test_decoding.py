@@ -1,0 +1,90 @@
+"""A language model from texts to better readings: lm, tune, evaluate, predict, and a run that measures with it."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from helpers.typesetting import texts
+from hydra import compose, initialize_config_dir
+
+from htr_lightning.cli import evaluate, predict, tune
+from htr_lightning.cli import lm as lm
+from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.validate import validate
+from htr_lightning.training.run import run
+
+Write = Callable[[Sequence[str], str], Path]
+
+
+@pytest.fixture
+def lines(write_lines: Write) -> Path:
+    return write_lines(["le chat dort sur la table", "la table est dans la nuit", "il est tard dans la nuit"], "val")
+
+
+@pytest.fixture
+def arpa(tmp_path: Path) -> Path:
+    (tmp_path / "texts.txt").write_text("le chien dort dans la nuit\nil est sur la table\nla nuit est tard\n" * 3)
+    lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "4"])
+    return tmp_path / "m.arpa"
+
+
+def test_what_tune_finds_is_what_evaluate_measures(
+    lines: Path, arpa: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "WEIGHTS", (0.3, 1.0))
+    monkeypatch.setattr(tune, "BONUSES", (0.0, 1.0))
+    data = ["zoo:latin", "--data", str(lines / "val.tsv")]
+    tune.main([*data, "--lm", str(arpa), "--out", str(tmp_path / "tuned.json")])
+    shown = capsys.readouterr().out
+    found = json.loads((tmp_path / "tuned.json").read_text())
+    best = found["best"]
+    assert len(found["tried"]) == 4 and best["cer"] == min(row["cer"] for row in found["tried"]) <= found["greedy"]
+    assert f"--lm-weight {best['lm_weight']:g} --insertion-bonus {best['insertion_bonus']:g}" in shown
+
+    weights = ["--lm-weight", str(best["lm_weight"]), "--insertion-bonus", str(best["insertion_bonus"])]
+    evaluate.main([*data, "--lm", str(arpa), *weights])
+    assert json.loads(capsys.readouterr().out)["cer"] == pytest.approx(best["cer"])
+    evaluate.main(data)
+    assert json.loads(capsys.readouterr().out)["cer"] == pytest.approx(found["greedy"])
+    predict.main(["zoo:latin", str(lines / "val"), "--lm", str(arpa), *weights])
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_language_models_that_cannot_be_used(lines: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.arpa").write_text("nonsense")
+    data = ["zoo:latin", "--data", str(lines / "val.tsv")]
+    for path, words in ((tmp_path / "none.arpa", "cannot be read"), (tmp_path / "bad.arpa", "is no ARPA file")):
+        for call in (evaluate.main, tune.main):
+            with pytest.raises(SystemExit, match=words):
+                call([*data, "--lm", str(path)])
+    with pytest.raises(SystemExit, match=r"decoder\.width: 0 is too small"):
+        evaluate.main([*data, "--beam", "0"])
+
+
+def test_a_run_measures_with_its_decoder(
+    small_set: Path, arpa: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "words.txt").write_text("\n".join(texts(40, 9)))
+    lm.main([str(tmp_path / "words.txt"), "-o", str(tmp_path / "words.arpa")])
+
+    def train(name: str, *decoder: str) -> dict[str, float]:
+        overrides = [
+            "dataset=lines", f"dataset.root={small_set}", f"loader.cache_dir={tmp_path / 'packed'}",
+            "trainer.accelerator=cpu", "trainer.precision=32-true", "+trainer.enable_progress_bar=false",
+            "trainer.max_epochs=3", "model.height_px=32", "+model.channels=[16]", "+model.blocks=[1]",
+            "+model.strides=[[2,2]]", "+model.rnn_size=32", "+model.rnn_layers=1",
+        ]  # fmt: skip
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            cfg = compose("config", overrides=[*overrides, *decoder])
+        validate(cfg)
+        return run(cfg, tmp_path / name)
+
+    with pytest.raises(ConfigError, match=r"decoder: .*none\.arpa: cannot be read"):
+        train("bad", "decoder=beam", "decoder.lm=none.arpa")
+    assert not (tmp_path / "bad" / "checkpoints").exists()
+    scores = train("good", "decoder=beam", f"decoder.lm={tmp_path / 'words.arpa'}")
+    capsys.readouterr()
+    evaluate.main([str(tmp_path / "good"), "--data", str(small_set / "test.tsv"), "--lm", str(tmp_path / "words.arpa")])
+    assert scores["test/cer"] == pytest.approx(json.loads(capsys.readouterr().out)["cer"], abs=0.02)

@@ -1,0 +1,242 @@
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from helpers.typesetting import typeset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from htr_lightning.image import cut as cut_module
+from htr_lightning.image.cut import CutLine, cut, cut_with_places
+from htr_lightning.image.files import DataError, ImageFile
+
+Pixels = NDArray[np.uint8]
+NONE = np.zeros((0, 2), np.float32)
+
+
+def points(*pairs: tuple[float, float]) -> NDArray[np.float32]:
+    return np.array(pairs, np.float32)
+
+
+def box(left: float, top: float, right: float, bottom: float) -> NDArray[np.float32]:
+    return points((left, top), (right, top), (right, bottom), (left, bottom))
+
+
+@pytest.fixture
+def noise() -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (120, 300), np.uint8)
+
+
+@pytest.fixture
+def page_file(tmp_path: Path, noise: Pixels) -> ImageFile:
+    Image.fromarray(noise).save(tmp_path / "page.png")
+    return ImageFile(tmp_path / "page.png")
+
+
+def test_a_box_is_cut_out_pixel_for_pixel(noise: Pixels) -> None:
+    np.testing.assert_array_equal(cut(noise, box(10, 20, 99, 49), NONE), noise[20:50, 10:100])
+
+
+def test_outside_of_the_outline_is_paper(noise: Pixels) -> None:
+    page = np.full((100, 200, 3), (250, 240, 230), np.uint8)
+    page[40:60, 50:60] = (10, 20, 200)  # ink of this line
+    page[30:34] = 0  # the line above
+    line = cut(page, points((20, 50), (100, 28), (180, 50), (100, 70)), NONE)
+    assert line.shape == (43, 161, 3)
+    assert tuple(line[0, 0]) == (250, 240, 230), "paper in the corner"
+    assert tuple(line[5, 80]) == (0, 0, 0), "the line above reaches into the outline"
+    assert tuple(line[5, 20]) == (250, 240, 230), "and is painted over outside of it"
+    assert (cut(page, points((20, 50), (100, 28), (180, 50), (100, 70)), NONE, mask=False)[5] == 0).all()
+
+
+def test_padding_grows_the_outline_and_stays_on_the_page(noise: Pixels) -> None:
+    assert cut(noise, box(10, 20, 99, 49), NONE, padding_px=5).shape == (40, 100)
+    assert cut(noise, box(0, 0, 99, 49), NONE, padding_px=5, mask=False).shape == (55, 105)
+
+
+def bent(text: str, curve: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> tuple[Pixels, Pixels, Pixels]:
+    """Return a typeset line, a page with the line written along a curve, and points of the curve, its baseline."""
+    line = np.asarray(typeset(text, 40))
+    across = np.linspace(50, 50 + line.shape[1], 4000)
+    along = np.r_[0, np.cumsum(np.hypot(np.diff(across), np.diff(curve(across))))]
+    across = np.interp(np.arange(line.shape[1]), along, across)  # a point of the curve for each column of the line
+    base = np.stack([across, curve(across)], axis=1)
+    normals = np.gradient(base, axis=0)[:, ::-1] * (-1, 1)
+    y, x = np.mgrid[0:300, 0 : line.shape[1] + 100]
+    column = np.abs(x[..., None] - base[:, 0]).argmin(axis=2)  # a first guess, then the foot of the perpendicular
+    for _ in range(4):
+        offset = np.stack([x, y], axis=-1) - base[column]
+        tangent = np.stack([normals[column, 1], -normals[column, 0]], axis=-1)
+        column = np.clip(column + np.rint((offset * tangent).sum(axis=-1)).astype(int), 0, len(base) - 1)
+    depth = ((np.stack([x, y], axis=-1) - base[column]) * normals[column]).sum(axis=-1)
+    places = column.astype(np.float32), (depth + 30).astype(np.float32)
+    page = cv2.remap(line, *places, cv2.INTER_LINEAR, borderValue=255)
+    return line, np.asarray(page, np.uint8), base[np.linspace(0, len(base) - 1, 12).astype(int)].astype(np.float32)
+
+
+def similarity(one: Pixels, other: Pixels) -> float:
+    """Best correlation of two lines of ink over shifts."""
+    padded = cv2.copyMakeBorder(one, 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=255)
+    return float(cv2.matchTemplate(padded, other, cv2.TM_CCOEFF_NORMED).max())
+
+
+def around(baseline: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([baseline - (0, 30), (baseline + np.array([0, 9]))[::-1]]).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [lambda x: 150 + 0 * x, lambda x: 120 + 0.12 * x, lambda x: 150 + 14 * np.sin(x / 110), lambda x: 190 - 0.15 * x],
+    ids=["level", "slanting down", "wavy", "slanting up"],
+)
+def test_a_bent_line_comes_out_straight(curve: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> None:
+    line, page, baseline = bent("straight again, from end to end", curve)
+    outline = around(baseline)
+    result = cut(page, outline, baseline)
+    assert abs(result.shape[0] - 40) <= 6 and similarity(result, line) > 0.85
+    if np.ptp(baseline[:, 1]) > 5:
+        assert similarity(cut(page, outline, NONE), line) < 0.5, "without straightening it stays bent"
+
+
+def test_a_baseline_that_runs_to_the_left_is_turned_round() -> None:
+    _, page, baseline = bent("to the right", lambda x: 120 + 0.12 * x)
+    outline = around(baseline)
+    np.testing.assert_array_equal(cut(page, outline, baseline[::-1]), cut(page, outline, baseline))
+
+
+def test_a_line_written_downwards_is_laid_level() -> None:
+    line = np.asarray(typeset("down the margin", 40))
+    page = np.full((line.shape[1] + 40, 120), 255, np.uint8)
+    page[20 : 20 + line.shape[1], 40:80] = np.rot90(line, -1)
+    baseline = points((50, 20), (50, 19 + line.shape[1]))  # its base is towards the left
+    result = cut(page, box(40, 20, 79, 19 + line.shape[1]), baseline)
+    assert similarity(result, line) > 0.9
+
+
+def test_coordinates_of_another_resolution(page_file: ImageFile, noise: Pixels) -> None:
+    line = CutLine(page_file, box(5, 10, 50, 25), page_size=(150, 60), line="l1")
+    np.testing.assert_array_equal(line.read(), noise[20:51, 10:101])
+
+
+def test_a_band_around_a_baseline_without_outline(page_file: ImageFile) -> None:
+    assert CutLine(page_file, NONE, points((20, 60), (120, 60)), band_px=40).read().shape == (41, 101)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"polygon": box(400, 10, 500, 40)}, r"page\.png: line l1: its outline, from \(400, 10\) to"),
+        ({"polygon": box(280, 10, 500, 40)}, "lies outside the page of 300 x 120 px; draw it again"),
+        ({"polygon": box(10, 10, 50, 40), "page_size": (300.0, 300.0)}, "which is another shape; is it the image of"),
+        ({"polygon": box(10, 10.2, 50, 10.3)}, "thinner than 2 pixels"),
+        ({"polygon": NONE}, "neither an outline nor a baseline"),
+        ({"polygon": box(10, 10, 90, 40), "baseline": points((10, 30), (1e7, 1e6))}, "its baseline leaves its outline"),
+        ({"polygon": box(10, 10, 90, 40), "baseline": points((10, 30), (4e4, 4e3))}, "its baseline leaves its outline"),
+        ({"polygon": NONE, "baseline": points((10, 30), (1e7, 30)), "band_px": 9}, "its baseline leaves the page"),
+    ],
+)
+def test_lines_that_cannot_be_cut(page_file: ImageFile, line: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        CutLine(page_file, line="l1", **line).read()  # type: ignore[arg-type]
+
+
+def test_an_outline_a_little_over_the_edge_is_cut_off(page_file: ImageFile, noise: Pixels) -> None:
+    np.testing.assert_array_equal(
+        CutLine(page_file, box(-3, -4, 99, 49)).read(), noise[:50, :100], "slips of the mouse are common"
+    )
+
+
+def test_the_limit_of_pixels_is_that_of_the_page(page_file: ImageFile) -> None:
+    with pytest.raises(DataError, match=r"page\.png: 300 x 120 px is more than preprocess.max_pixels=1000"):
+        CutLine(page_file, box(0, 0, 9, 9)).read(1000)
+
+
+def test_a_page_is_decoded_once_for_its_lines(page_file: ImageFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Path] = []
+    read = cut_module.read_page_image
+
+    def counted(path: Path, size: tuple[float, float] | None, **more: int) -> Pixels:
+        decoded.append(path)
+        return read(path, size, **more)
+
+    monkeypatch.setattr(cut_module, "read_page_image", counted)
+    cut_module._page.cache_clear()
+    for top in (10, 30, 50):
+        CutLine(page_file, box(0, top, 99, top + 19)).read()[:] = 0  # a copy: the page stays as it is
+    page_file.path.write_bytes(b"damaged")
+    for top in (10, 30, 50):
+        with pytest.raises(DataError, match="not an image"):
+            CutLine(page_file, box(0, top, 99, top + 19)).read()
+    assert decoded == 2 * [page_file.path]
+
+
+def test_fingerprint_and_pickle(page_file: ImageFile) -> None:
+    line = CutLine(page_file, box(0, 0, 50, 20), points((0, 15), (50, 15)))
+    again = pickle.loads(pickle.dumps(line))
+    assert again.fingerprint == line.fingerprint
+    np.testing.assert_array_equal(again.read(), line.read())
+    others = [
+        CutLine(page_file, box(0, 0, 51, 20), line.baseline),
+        CutLine(page_file, line.polygon, points((0, 15), (50, 16))),
+        CutLine(page_file, line.polygon, line.baseline, padding_px=2),
+        CutLine(page_file, line.polygon, line.baseline, mask=False),
+        CutLine(page_file, line.polygon, line.baseline, page_size=(600, 240)),
+    ]
+    assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 6
+
+
+def test_a_layout_made_on_a_picture_as_it_is_stored_or_as_it_is_shown(tmp_path: Path, noise: Pixels) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    Image.fromarray(noise).save(tmp_path / "page.png", exif=exif)
+    page, shown = ImageFile(tmp_path / "page.png"), np.rot90(noise, -1)
+    as_shown = CutLine(page, box(10, 20, 59, 49), page_size=(120, 300)).read()
+    np.testing.assert_array_equal(as_shown, shown[20:50, 10:60])
+    as_stored = CutLine(page, box(10, 20, 59, 49), page_size=(300, 120)).read()
+    np.testing.assert_array_equal(as_stored, noise[20:50, 10:60])
+    with pytest.raises(
+        DataError, match=r"page\.png: its EXIF orientation is 6, and it cannot be told .*save it upright"
+    ):
+        CutLine(page, box(10, 20, 59, 49)).read()
+
+
+coordinates = st.tuples(st.floats(-50, 350, width=32), st.floats(-50, 170, width=32))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(coordinates, min_size=3, max_size=12),
+    st.lists(coordinates | st.tuples(st.floats(-1e7, 1e7, width=32), st.floats(-1e7, 1e7, width=32)), max_size=6),
+    st.booleans(),
+)
+def test_whatever_is_drawn_gives_a_line_or_a_sentence(
+    outline: list[tuple[float, float]], baseline: list[tuple[float, float]], mask: bool
+) -> None:
+    page = np.full((120, 300), 200, np.uint8)
+    base = np.array(baseline, np.float32).reshape(-1, 2)
+    try:
+        line = cut(page, points(*outline), cut_module._unique(base), mask=mask)
+    except DataError as error:
+        assert "draw it again" in str(error)
+    else:
+        assert line.dtype == np.uint8 and min(line.shape) >= 2 and (line == 200).mean() > 0.5
+
+
+@pytest.mark.parametrize("bend", [0, 30], ids=["level", "bent"])
+def test_places_of_a_line_are_found_again_on_its_page(bend: int) -> None:
+    page = np.full((300, 400), 255, np.uint8)
+    x = np.linspace(20, 370, 30)
+    baseline = np.stack([x, 150 + bend * np.sin(x / 120)], axis=1)
+    dots = baseline[4:-4:4] - (0, 12)
+    for dot in dots:
+        cv2.circle(page, tuple(round(16 * (v - 0.5)) for v in dot), 16 * 3, 0, -1, cv2.LINE_AA, 4)
+    outline = np.concatenate([baseline - np.array([0, 40]), (baseline + np.array([0, 20]))[::-1]])
+    line, back = cut_with_places(page, outline, baseline)
+    _, _, _, middles = cv2.connectedComponentsWithStats((line < 128).astype(np.uint8))
+    found = back(np.array(sorted(middles[1:].tolist())) + 0.5)
+    np.testing.assert_allclose(found, dots, atol=0.8)

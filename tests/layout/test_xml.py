@@ -1,0 +1,126 @@
+"""Files that are hostile, damaged or something else, through both readers."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.layouts import alto_xml, page_xml, text_line
+
+from htr_lightning.image.files import DataError
+from htr_lightning.layout import xml
+from htr_lightning.layout.alto import read_alto
+from htr_lightning.layout.page import Page
+from htr_lightning.layout.page_xml import read_page_xml
+
+Read = Callable[[Path], Page]
+READERS = [(read_alto, alto_xml([text_line("l1", "TEXT")])), (read_page_xml, page_xml([text_line("l1", "TEXT")]))]
+BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 20}">' for n in range(1, 12))
+
+both = pytest.mark.parametrize(("read", "content"), READERS, ids=["alto", "page"])
+
+
+def refusal(read: Read, path: Path, content: str | bytes) -> str:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    start = time.process_time()
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert time.process_time() - start < 2
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def with_doctype(content: str, doctype: str) -> str:
+    declaration, rest = content.split("\n", 1)
+    return f"{declaration}\n{doctype}\n{rest}"
+
+
+@both
+def test_entities_are_refused_and_nothing_is_opened(read: Read, content: str, tmp_path: Path) -> None:
+    path, secret = tmp_path / "a.xml", tmp_path / "secret.txt"
+    secret.write_text("SECRET")
+    using = content.replace("TEXT", "&e;")
+    for doctype in (
+        f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>',
+        f'<!DOCTYPE x [<!ENTITY % p SYSTEM "{secret.as_uri()}"> %p; <!ENTITY e "a">]>',
+        f'<!DOCTYPE x SYSTEM "{secret.as_uri()}">',
+        '<!DOCTYPE x SYSTEM "file:///etc/passwd">',
+        '<!DOCTYPE x [<!ENTITY e "inner">]>',
+    ):
+        told = refusal(read, path, with_doctype(using, doctype))
+        assert "SECRET" not in told and ("DOCTYPE" in told or "not well-formed" in told)
+
+
+@both
+def test_entity_bombs_are_refused_at_once(read: Read, content: str, tmp_path: Path) -> None:
+    doctype = f'<!DOCTYPE x [<!ENTITY e0 "ha">{BOMB}]>'
+    assert refusal(read, tmp_path / "a.xml", with_doctype(content.replace("TEXT", "&e11;"), doctype))
+
+
+@both
+def test_xinclude_is_not_followed(read: Read, content: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("SECRET")
+    include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="secret.txt" parse="text"/>'
+    path = tmp_path / "a.xml"
+    for place in ("<String", "<TextEquiv>", "TEXT</Unicode>"):
+        path.write_text(content.replace(place, include + place))
+        assert read(path).lines[0].text == "TEXT"
+
+
+@both
+def test_a_plain_doctype_comments_and_instructions_do_no_harm(read: Read, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    noise = "<!-- a --><?b c?>"
+    content = content.replace("><", f">{noise}<").replace("TEXT<", "TE<!-- x -->X<?b c?>T<")
+    path.write_text(with_doctype(content, "<!DOCTYPE x>"))
+    assert [line.text for line in read(path).lines] == ["TEXT"]
+
+
+@both
+def test_damaged_files(read: Read, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.xml"
+    assert "was it cut off?" in refusal(read, path, content[: len(content) // 2])
+    assert "not well-formed" in refusal(read, path, content.replace("TEXT", "&nbsp;"))
+    assert "not well-formed" in refusal(read, path, content.replace("TEXT", "é").encode("latin-1"))
+    assert "the file is empty" in refusal(read, path, " \n")
+    monkeypatch.setattr(xml, "MAX_BYTES", 10)
+    assert "larger than" in refusal(read, path, content)
+    with pytest.raises(DataError, match="there is no such file"):
+        read(tmp_path / "b.xml")
+
+
+@both
+def test_other_encodings(read: Read, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    content = content.replace("TEXT", "déjà")
+    for encoding in ("iso-8859-1", "utf-16", "utf-8-sig"):
+        declared = content.replace("UTF-8", encoding.removesuffix("-sig"), 1)
+        path.write_bytes(declared.encode(encoding))
+        assert read(path).lines[0].text == "déjà"
+
+
+@both
+def test_other_formats(read: Read, content: str, tmp_path: Path) -> None:
+    told = refusal(read, tmp_path / "a.xml", "<html><body/></html>")
+    assert "as its first element is 'html'; is it another format?" in told
+    other = next(text for reader, text in READERS if reader is not read)
+    assert "as its first element is" in refusal(read, tmp_path / "a.xml", other)
+
+
+@both
+def test_one_page_in_a_file(read: Read, content: str, tmp_path: Path) -> None:
+    start, end = content.index("<Page "), content.index("</Page>") + len("</Page>")
+    page = content[start:end]
+    told = refusal(read, tmp_path / "a.xml", content.replace(page, ""))
+    assert told.endswith("has no Page element; export it again, or remove it from the data set")
+    told = refusal(read, tmp_path / "a.xml", content.replace(page, page * 3))
+    assert "has 3 Page elements, but one file can name the image of one page only; export each page to" in told
+
+
+@both
+def test_sizes(read: Read, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    told = refusal(read, path, content.replace('="1000"', '="wide"', 1))
+    assert "the width of its page is 'wide', which is not a number" in told
+    path.write_text(content.replace('="1000"', '="0"', 1))
+    assert read(path).size is None

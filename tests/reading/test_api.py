@@ -1,0 +1,121 @@
+"""Models in a program."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.drawn_pages import blank, write
+from PIL import Image
+
+from htr_lightning import load
+from htr_lightning.image.files import DataError
+from htr_lightning.reading.api import Reader
+from htr_lightning.reading.write.outputs import OUTPUTS
+from htr_lightning.segmentation.segmenter import Segmenter
+
+
+@pytest.fixture(scope="module")
+def model() -> Reader:
+    return load("zoo:latin")
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    drawn = blank(900, 800)
+    write(drawn, 100, 800, 150, 3)
+    Image.fromarray(drawn.pixels).save(tmp_path / "page.png")
+    return tmp_path / "page.png"
+
+
+def test_a_page_from_a_file_an_array_and_a_picture(model: Reader, page: Path) -> None:
+    read = [
+        model.read(page),
+        model.read(str(page)),
+        model.read(Image.open(page)),
+        model.read(np.array(Image.open(page))),
+    ]
+    assert len({one.text for one in read}) == 1 and len(read[0].lines) == 3
+    line = read[0].lines[0]
+    assert "".join(c.text for c in line.characters) == line.text == " ".join(w.text for w in line.words)
+    assert 0 < line.confidence <= 1 and read[0].model == "zoo:latin"
+
+
+def test_characters_stand_on_their_line(model: Reader, page: Path) -> None:
+    for line in model.read(page).lines:
+        (left, top), (right, bottom) = line.polygon.min(0), line.polygon.max(0)
+        for word in line.words:
+            xs, ys = zip(*word.outline, strict=True)
+            assert left - 3 <= min(xs) <= max(xs) <= right + 3
+            assert top - 3 <= min(ys) <= max(ys) <= bottom + 3
+        places = [min(x for x, _ in word.outline) for word in line.words]
+        assert places == sorted(places)
+
+
+def test_lines_from_a_layout(model: Reader, page: Path) -> None:
+    from datetime import UTC, datetime
+
+    first = model.read(page)
+    page.with_suffix(".xml").write_bytes(OUTPUTS["page"].write(first, datetime.now(UTC)))
+    again = model.read(page, layout=page.with_suffix(".xml"))
+    assert [line.id for line in again.lines] == [line.id for line in first.lines]
+
+
+def test_single_lines(model: Reader, page: Path) -> None:
+    line = np.array(Image.open(page))[100:175, 90:820]
+    reading = model.read_line(line)
+    assert reading.text and reading.words and reading.text == model.read_lines([line, line])[1].text
+    assert model.read_lines([page.with_name("absent.png")])[0].problem
+    with pytest.raises(DataError, match=r"absent\.png: there is no such file"):
+        model.read_line(page.with_name("absent.png"))
+
+
+def test_pages_of_documents(model: Reader, page: Path) -> None:
+    image = Image.open(page).copy()
+    book = page.with_suffix(".tif")
+    image.save(book, save_all=True, append_images=[image.copy()])
+    assert model.read(book, number=2).number == 2
+    with pytest.raises(DataError, match="has 2 pages; say which"):
+        model.read(book)
+    for number in (0, 3):
+        with pytest.raises(DataError, match=f"has 2 pages, not {number}"):
+            model.read(book, number=number)
+    book.write_bytes(book.read_bytes()[: book.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"page\.tif: "):
+        model.read(book)
+
+
+def test_what_is_no_image_is_refused(model: Reader) -> None:
+    with pytest.raises(DataError, match=r"not ndarray \(3, 3\) float64; convert it"):
+        model.read(np.zeros((3, 3)))
+    with pytest.raises(DataError, match="of 0 x 5 px holds nothing"):
+        model.read(np.zeros((5, 0), np.uint8))
+    with pytest.raises(DataError, match="not NoneType"):
+        model.read(None)
+    assert "not ndarray" in (model.read_lines([np.zeros((3, 3))])[0].problem or "")
+
+
+def test_pictures_are_read_as_their_files(model: Reader, page: Path) -> None:
+    ink = 255 - np.array(Image.open(page))
+    clear = Image.fromarray(np.dstack([ink * 0, ink * 0, ink * 0, ink]))
+    clear.save(page.with_name("clear.png"))
+    assert model.read(Image.open(page.with_name("clear.png"))).text == model.read(page.with_name("clear.png")).text
+    assert model.read(clear).text == model.read(page).text
+
+
+def test_what_a_notebook_shows(model: Reader, page: Path) -> None:
+    read = model.read(page)
+    assert read._repr_html_().startswith("<p>3 lines in 1 regions</p><img") and "data:image/jpeg" in read._repr_html_()
+    reading = model.read_line(page)
+    assert "data:image/png" in reading._repr_html_()
+    assert repr(model).startswith("<zoo:latin: ")
+
+
+def test_how_lines_are_found_can_be_chosen(page: Path) -> None:
+    assert load("zoo:latin", segmenter=Segmenter(min_height_px=500)).read(page).lines == ()
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    code = "import sys, htr_lightning; sys.exit(any(name in sys.modules for name in ('torch', 'cv2', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,117 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from helpers.layouts import points
+from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.written_rules import check_alto
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from htr_lightning.layout.alto import page_of, read_alto
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write.alto import write_alto
+from htr_lightning.reading.write.pieces import legal
+from htr_lightning.version import __version__
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def attributes(element: object, *names: str) -> list[str]:
+    return [element.get(name) for name in names]  # type: ignore[attr-defined]
+
+
+BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+
+
+def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
+    page, path = usual(), tmp_path / "a.xml"
+    path.write_bytes(write_alto(page, NOW))
+    root = check_alto(path.read_bytes())
+    assert root.get("SCHEMAVERSION") == "4.4" and root.tag.startswith("{http://www.loc.gov/standards/alto/ns-v4#}")
+    read = read_alto(path)
+    assert (read.image_name, read.size) == ("scan 1.jpg", (1000, 800))
+    assert [(line.id, line.text) for line in read.lines] == [(line.id, line.text) for line in page.lines]
+    assert [line.region_type for line in read.lines] == ["paragraph"] * 2 + ["marginalia"] * 3
+    assert [line.region for line in read.lines] == ["r1"] * 2 + ["r2"] * 3
+    assert root.find(".//{*}Page").get("PHYSICAL_IMG_NR") == "3"
+
+
+def test_who_read_it_is_said() -> None:
+    root = check_alto(write_alto(usual(), NOW))
+    said = {e.tag.rpartition("}")[2]: e.text for e in root.find(".//{*}Processing").iter()}
+    assert (said["softwareName"], said["softwareVersion"]) == ("htr-lightning", __version__)
+    assert said["processingStepSettings"] == "model: peraire & co"
+    assert said["processingStepDescription"] == 'One "note" <more>.'
+    assert said["processingDateTime"] == "2026-01-02T03:04:05+00:00"
+    plain = check_alto(write_alto(read_page()))
+    assert plain.find(".//{*}processingDateTime") is None and plain.find(".//{*}Tags") is None
+    assert plain.find(".//{*}Page").get("PHYSICAL_IMG_NR") == "1"
+
+
+def test_words_and_characters_have_places_and_confidences() -> None:
+    root = check_alto(write_alto(read_page(region("r", read_line("l", "le roi", 100)))))
+    first, space, second = root.find(".//{*}TextLine")[1:]
+    assert attributes(first, "CONTENT", "WC", *BOX) == ["le", "0.7500", "50", "100", "24", "30"]
+    assert attributes(space, *BOX) == ["74", "100", "12", "30"]
+    assert attributes(second, "CONTENT", *BOX) == ["roi", "86", "100", "36", "30"]
+    assert [attributes(glyph, "CONTENT", "GC", "HPOS") for glyph in second] == [
+        ["r", "0.6000", "86"],
+        ["o", "0.5800", "98"],
+        ["i", "0.5667", "110"],
+    ]
+    assert root.find(".//{*}String/{*}Shape") is None
+
+
+def test_what_leans_has_a_shape() -> None:
+    root = check_alto(write_alto(read_page(region("r", read_line("l", "le", 100, slope=0.5)))))
+    string = root.find(".//{*}String")
+    assert attributes(string, *BOX) == ["50", "100", "24", "42"]
+    assert string[0][0].get("POINTS") == "50 100 74 112 74 142 50 130"
+    assert string[1].find("{*}Shape/{*}Polygon").get("POINTS") == "50 100 62 106 62 136 50 130"
+
+
+def test_lines_without_words_and_without_text() -> None:
+    lines = read_line("l1", "un deux", words=(), characters=()), read_line("l2", ""), ReadLine("l3", problem="x")
+    root = check_alto(write_alto(read_page(region("r", *lines))))
+    one, empty, lost = root.iter("{*}String")
+    assert attributes(one, "CONTENT", "WC", "HPOS", "WIDTH") == ["un deux", "0.6250", "46", "92"]
+    assert attributes(empty, "CONTENT", "WC") == ["", None] and attributes(lost, "CONTENT", "HPOS") == ["", None]
+    assert root.findall(".//{*}TextLine")[2].attrib.keys() == ["ID"]
+
+
+def test_numbers_are_whole_and_inside_the_page() -> None:
+    polygon = points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)
+    line = ReadLine("l", "a", polygon=polygon, baseline=points(-3, 20.5, 1200, 21.5))
+    root = check_alto(write_alto(read_page(region("r", line, polygon=points()))))
+    element = root.find(".//{*}TextLine")
+    assert element[0][0].get("POINTS") == "0 0 999 4 999 799 1 30"
+    assert attributes(element, *BOX, "BASELINE") == ["0", "0", "999", "799", "0 20 999 22"]
+    tiny = ReadLine("l", "a", polygon=points(1, 1, 1.2, 1, 1.3, 1.4), baseline=points(1, 1, 1.1, 1))
+    assert check_alto(write_alto(read_page(region("r", tiny)))).find(".//{*}Shape") is None
+
+
+def test_ids_are_names_and_never_twice() -> None:
+    lines = [read_line(id, "a b") for id in ("page", "page", "1 é:x", "page_w1")]
+    root = check_alto(write_alto(read_page(region("page", *lines), region("", read_line("", "c")))))
+    assert [line.get("ID") for line in root.iter("{*}TextLine")] == ["page_2", "page_3", "_1_é_x", "page_w1", "__2"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(any_page())
+def test_any_page_is_read_back(page: ReadPage) -> None:
+    root = etree.fromstring(write_alto(page))
+    read = page_of(root, Path("a.xml"))
+    for line, there in zip(page.lines, read.lines, strict=True):
+        assert (there.id, there.text, there.problem) == (line.id, line.text, "")
+        assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
+    kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
+    assert [(line.region, line.region_type) for line in read.lines] == kinds
+
+
+@settings(deadline=None, max_examples=50)
+@given(any_page(st.text(st.characters(), max_size=8)))
+def test_any_character_is_written(page: ReadPage) -> None:
+    read = page_of(check_alto(write_alto(page)), Path("a.xml"))
+    assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

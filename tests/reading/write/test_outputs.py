@@ -1,0 +1,34 @@
+import dataclasses
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from helpers.read_pages import read_line, read_page, region, usual
+
+from htr_lightning.reading.write.outputs import OUTPUTS, write_txt
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+BEGINNINGS = {
+    "alto": b"<?xml", "page": b"<?xml", "hocr": b"<?xml", "json": b'{"format"', "txt": b"Le b<o>n", "pdf": b"%PDF",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_format_writes_the_usual_page_and_the_empty_one(name: str) -> None:
+    pixels = np.zeros((80, 100), np.uint8)
+    page = dataclasses.replace(usual(), pixels=pixels)
+    written = OUTPUTS[name].write(page, NOW)
+    assert written.startswith(BEGINNINGS[name]) and written == OUTPUTS[name].write(page, NOW)
+    assert OUTPUTS[name].write(read_page(pixels=pixels), NOW) or name == "txt"
+
+
+def test_all_formats_can_stand_in_one_folder() -> None:
+    suffixes = [output.suffix for output in OUTPUTS.values()]
+    assert len(set(suffixes)) == len(suffixes) and all(suffix.startswith(".") for suffix in suffixes)
+    assert set(OUTPUTS) == set(BEGINNINGS)
+
+
+def test_plain_text() -> None:
+    assert write_txt(usual()).decode() == "Le b<o>n «roi» & l’œuf\ndit ŭ Ω ж\n\nsans mots\n\n\n\n\n"
+    assert write_txt(read_page()) == b""
+    assert write_txt(read_page(region("r", read_line("l", "a\x00\ud800")))) == "a\ufffd\ufffd\n".encode()

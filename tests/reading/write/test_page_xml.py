@@ -1,0 +1,105 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from helpers.layouts import points
+from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.written_rules import check_page_xml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from htr_lightning.layout.page_xml import page_of, read_page_xml
+from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.write.page_xml import write_page_xml
+from htr_lightning.reading.write.pieces import legal
+from htr_lightning.version import __version__
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
+    page, path = usual(), tmp_path / "a.xml"
+    path.write_bytes(write_page_xml(page, NOW))
+    root = check_page_xml(path.read_bytes())
+    assert root.tag == "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}PcGts"
+    read = read_page_xml(path)
+    assert (read.image_name, read.size) == ("scan 1.jpg", (1000, 800))
+    assert [(line.id, line.text) for line in read.lines] == [(line.id, line.text) for line in page.lines]
+    assert [line.region_type for line in read.lines] == ["paragraph"] * 2 + ["marginalia"] * 3
+    assert [e.get("regionRef") for e in root.iter("{*}RegionRefIndexed")] == ["r1", "r2", "r3"]
+    assert [e.get("type") for e in root.iter("{*}TextRegion")] == ["paragraph", "marginalia", None]
+    custom = root.findall(".//{*}TextRegion")[2].get("custom")
+    assert custom == r"readingOrder {index:2;} structure {type:MainZone\u003aa\u0020\u007bb\u007d\u003b;}"
+
+
+def test_who_read_it_and_what_is_to_know_is_said() -> None:
+    root = check_page_xml(write_page_xml(usual(), NOW))
+    metadata = root.find("{*}Metadata")
+    assert [element.text for element in metadata][:4] == [
+        f"htr-lightning {__version__}",
+        "2026-01-02T03:04:05+00:00",
+        "2026-01-02T03:04:05+00:00",
+        'It lies on its side.\nOne "note" <more>.',
+    ]
+    assert [item.get("value") for item in metadata.iter("{*}MetadataItem")] == ["3", f"htr-lightning {__version__}"]
+    assert metadata.find(".//{*}Label").get("value") == "peraire & co"
+    problem = root.findall(".//{*}TextLine")[4]
+    assert problem.get("comments").startswith("its outline has") and problem.find("{*}TextEquiv") is None
+    assert problem.find("{*}Coords").get("points") == "0,0 0,0"
+    empty = check_page_xml(write_page_xml(read_page(), NOW))
+    assert empty.find(".//{*}ReadingOrder") is None and empty.find(".//{*}Comments") is None
+
+
+def equivalents(element: object) -> list[tuple[str | None, str | None]]:
+    found = element.findall("{*}TextEquiv")  # type: ignore[attr-defined]
+    return [(written.get("conf"), written.findtext("{*}Unicode")) for written in found]
+
+
+def test_regions_lines_words_and_characters_have_texts() -> None:
+    page = read_page(region("r", read_line("l", "le roi", 100), read_line("m", "", 140)))
+    root = check_page_xml(write_page_xml(page, NOW))
+    assert equivalents(root.find(".//{*}TextRegion")) == [(None, "le roi\n")]
+    first, second = root.iter("{*}TextLine")
+    assert equivalents(first) == [("0.6250", "le roi")] and equivalents(second) == [("0.6250", "")]
+    le, roi = first.iter("{*}Word")
+    assert equivalents(le) == [("0.7500", "le")] and equivalents(roi) == [("0.7500", "roi")]
+    assert roi.find("{*}Coords").get("points") == "86,100 122,100 122,130 86,130"
+    glyphs = list(roi.iter("{*}Glyph"))
+    assert [equivalents(glyph) for glyph in glyphs] == [[("0.6000", "r")], [("0.5800", "o")], [("0.5667", "i")]]
+    assert [glyph.get("id") for glyph in glyphs] == ["l_w2_g1", "l_w2_g2", "l_w2_g3"]
+
+
+def test_places_are_inside_the_page_and_never_missing() -> None:
+    lines = (
+        ReadLine("l1", "a", polygon=points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)),
+        ReadLine("l2", "b", baseline=points(10, 20, 60, 30, 90, 20)),
+        read_line("l3", "c d", polygon=points(), baseline=points()),
+    )
+    root = check_page_xml(write_page_xml(read_page(region("r", *lines, polygon=points())), NOW))
+    assert [line.find("{*}Coords").get("points") for line in root.iter("{*}TextLine")] == [
+        "0,0 999,4 999,799 1,30",
+        "10,20 90,20 90,30 10,30",
+        "50,100 86,100 86,130 50,130",
+    ]
+    assert root.find(".//{*}TextRegion/{*}Coords").get("points") == "0,0 999,0 999,799 0,799"
+    nothing = check_page_xml(write_page_xml(read_page(region("r")), NOW))
+    assert nothing.find(".//{*}Coords").get("points") == "0,0 0,0"
+
+
+@settings(deadline=None, max_examples=50)
+@given(any_page())
+def test_any_page_is_read_back(page: ReadPage) -> None:
+    read = page_of(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
+    for line, there in zip(page.lines, read.lines, strict=True):
+        assert (there.id, there.text, there.problem) == (line.id, line.text, "")
+        assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
+    kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
+    assert [(line.region, line.region_type) for line in read.lines] == kinds
+
+
+@settings(deadline=None, max_examples=50)
+@given(any_page(st.text(st.characters(), max_size=8)))
+def test_any_character_is_written(page: ReadPage) -> None:
+    read = page_of(check_page_xml(write_page_xml(page, NOW)), Path("a.xml"))
+    assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

@@ -1,0 +1,268 @@
+"""Lines found on pages."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from helpers.drawn_pages import PITCH, Drawn, bend, blank, matched, rule, shade, turn, write
+from PIL import Image, ImageDraw
+
+from htr_lightning.image.files import read_image
+from htr_lightning.layout.formats import read_page
+from htr_lightning.report.panel import type_of
+from htr_lightning.segmentation.ink import find_ink, find_rules, find_surround, flattened
+from htr_lightning.segmentation.regions import FoundLine, arrange
+from htr_lightning.segmentation.segmenter import Segmenter
+
+PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
+
+
+def one_column(*, lines: int = 12) -> Drawn:
+    page = blank()
+    write(page, 150, 1250, 160, lines)
+    return page
+
+
+def found_on(page: Drawn) -> list[np.ndarray]:
+    return [line.baseline for region in Segmenter()(page.pixels) for line in region.lines]
+
+
+def in_order(number: int) -> list[int]:
+    return list(range(number))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda page: None,
+        lambda page: bend(page, 5),
+        lambda page: bend(page, -4),
+        lambda page: bend(page, 1, bow_px=45),
+        lambda page: rule(page),
+        lambda page: rule(page, PITCH // 2, upright=True),
+        shade,
+        lambda page: (rule(page), bend(page, 2), shade(page)),
+    ],
+    ids=["clean", "falling", "rising", "bowed", "ruled", "squared", "shaded", "all"],
+)
+def test_lines_are_found_in_order(spoil: Callable[[Drawn], object]) -> None:
+    page = one_column()
+    spoil(page)
+    found = found_on(page)
+    assert matched(page.baselines, found) == in_order(12) and len(found) == 12
+
+
+def test_white_ink_on_black() -> None:
+    page = one_column()
+    page.pixels = 255 - page.pixels
+    assert matched(page.baselines, found_on(page)) == in_order(12)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0], ids=["small", "large"])
+def test_any_resolution(factor: float) -> None:
+    page = blank(round(1400 * factor), round(1500 * factor))
+    pitch = round(PITCH * factor)
+    write(page, pitch, round(1250 * factor), 2 * pitch, 12, size_px=pitch // 2, pitch=pitch)
+    found = found_on(page)
+    assert matched(page.baselines, found, pitch) == in_order(12) and len(found) == 12
+
+
+def test_a_dense_page_is_looked_at_more_closely() -> None:
+    page = blank(3000, 4000)
+    write(page, 100, 2900, 100, 100, size_px=20, pitch=38)
+    found = found_on(page)
+    assert len(found) == 100 and matched(page.baselines, found, 38) == in_order(100)
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    page = blank()
+    write(page, 80, 640, 160, 12, seed=1)
+    write(page, 760, 1320, 160, 12, seed=2)
+    regions = Segmenter()(page.pixels)
+    assert matched(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(24)
+    assert [len(region.lines) for region in regions] == [12, 12]
+    whole = Segmenter(columns=False)(page.pixels)
+    assert sum(len(region.lines) for region in whole) == 12
+
+
+def test_a_heading_comes_before_the_columns_below_it() -> None:
+    page = blank()
+    write(page, 300, 1100, 120, 1)
+    write(page, 80, 640, 400, 9, seed=1)
+    write(page, 760, 1320, 400, 9, seed=2)
+    found = found_on(page)
+    assert matched(page.baselines, found) == in_order(19)
+
+
+def test_notes_in_the_margin_are_apart() -> None:
+    page = blank()
+    write(page, 420, 1320, 160, 12)
+    write(page, 60, 330, 300, 4, size_px=26, pitch=46, seed=3)
+    regions = Segmenter()(page.pixels)
+    assert [(region.kind, len(region.lines)) for region in sorted(regions, key=lambda r: -len(r.lines))] == [
+        ("paragraph", 12),
+        ("marginalia", 4),
+    ]
+
+
+def test_paragraphs_are_regions() -> None:
+    page = blank()
+    write(page, 150, 1250, 160, 5)
+    write(page, 150, 1250, 160 + 7 * PITCH, 5, seed=1)
+    assert [len(region.lines) for region in Segmenter()(page.pixels)] == [5, 5]
+
+
+def test_small_print_between_handwriting() -> None:
+    page = blank()
+    write(page, 150, 1250, 100, 2, size_px=22, pitch=30)
+    write(page, 150, 1250, 260, 12, seed=1)
+    found = found_on(page)
+    assert matched(page.baselines[:2], found, 30) == [0, 1]
+    assert matched(page.baselines[2:], found) == list(range(2, 14))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        blank(),
+        blank(20, 20),
+        blank(1, 1),
+        blank(3000, 40),
+    ],
+    ids=["blank", "tiny", "one pixel", "flat"],
+)
+def test_pages_without_writing_have_no_lines(page: Drawn) -> None:
+    assert Segmenter()(page.pixels) == []
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_ruled_paper_without_writing_has_no_lines(squared: bool) -> None:
+    page = blank()
+    rule(page, 45, upright=squared)
+    bend(page, 1)
+    assert Segmenter()(page.pixels) == []
+
+
+def test_a_photograph_of_something_else_ends() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8)
+    Segmenter()(noise)
+    Segmenter()(np.tile(np.linspace(0, 255, 700).astype(np.uint8), (900, 1)))
+
+
+def test_a_very_long_page() -> None:
+    page = blank(1400, 30_000)
+    write(page, 150, 1250, 160, 320)
+    found = found_on(page)
+    assert len(found) == 320 and matched(page.baselines[:40], found[:40]) == in_order(40)
+
+
+def test_outlines_hold_their_ink_and_stay_on_the_page() -> None:
+    page = one_column()
+    write(page, 0, 1399, 30, 1, seed=5)
+    for region in Segmenter()(page.pixels):
+        for line in region.lines:
+            assert (line.polygon >= 0).all() and (line.polygon <= (1399, 1499)).all()
+            assert line.polygon[:, 1].min() < line.baseline[:, 1].min() - 20
+            assert line.polygon[:, 1].max() > line.baseline[:, 1].max()
+
+
+@pytest.mark.parametrize("size_px", [22, 36, 44])
+def test_writing_is_not_taken_for_rules(size_px: int) -> None:
+    page = blank()
+    write(page, 150, 1250, 160, 12, size_px=size_px)
+    image = Image.fromarray(page.pixels)
+    for row in range(12):  # the same letters below each other make dark columns
+        ImageDraw.Draw(image).text((20, 160 + row * PITCH), "18 ill", 40, type_of(size_px), anchor="ls")
+    pixels = np.asarray(image)
+    darkness = np.minimum(255 - flattened(pixels), 90)
+    assert find_rules(darkness, 0.25) == [] and find_rules(np.ascontiguousarray(darkness.T), 0.4) == []
+    assert find_ink(pixels).sum() > 0.95 * (pixels < 128).sum()
+
+
+@pytest.mark.parametrize("size_px", [30, 36, 40])
+def test_columns_of_narrow_writing(size_px: int) -> None:
+    page = blank()
+    write(page, 300, 1100, 120, 1, size_px=size_px)
+    write(page, 80, 640, 400, 5, size_px=size_px, seed=1)
+    write(page, 760, 1320, 400, 5, size_px=size_px, seed=2)
+    found = found_on(page)
+    assert matched(page.baselines, found) == in_order(11) and len(found) == 11
+
+
+@pytest.mark.parametrize("degrees", [4, -4])
+def test_columns_of_slanting_pages(degrees: float) -> None:
+    page = blank()
+    write(page, 100, 640, 200, 11, seed=1)
+    write(page, 760, 1300, 200, 11, seed=2)
+    turn(page, degrees)
+    regions = Segmenter()(page.pixels)
+    assert [len(region.lines) for region in regions] == [11, 11]
+    assert matched(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(22)
+
+
+@pytest.mark.parametrize("degrees", [0, 3])
+@pytest.mark.parametrize("table", [10, 70])
+def test_a_sheet_on_a_dark_table(table: int, degrees: float) -> None:
+    page = one_column()
+    turn(page, degrees)
+    page.pixels = cv2.copyMakeBorder(page.pixels, 120, 90, 150, 60, cv2.BORDER_CONSTANT, value=table)
+    noise = np.random.default_rng(0).normal(0, 3, page.pixels.shape)
+    page.pixels = (page.pixels + noise).clip(0, 255).astype(np.uint8)
+    found = found_on(page)
+    assert matched([line + np.array([150, 120]) for line in page.baselines], found) == in_order(12) and len(found) == 12
+    plain = one_column()
+    shade(plain)
+    assert not find_surround(plain.pixels).any() and not find_surround(255 - plain.pixels).any()
+
+
+def test_specks_and_halftones_end_soon() -> None:
+    generator = np.random.default_rng(0)
+    specks = np.where(generator.random((1100, 800)) < 0.05, 20, 240).astype(np.uint8)
+    waves = np.sin(np.arange(1100) / 3)[:, None] + np.sin(np.arange(800) / 3)
+    start = time.monotonic()
+    Segmenter()(specks)
+    Segmenter()((waves * 60 + 128).astype(np.uint8))
+    assert time.monotonic() - start < 60, "it took minutes once"
+
+
+def test_the_order_of_many_regions_is_found_soon() -> None:
+    places = [np.array([(x, y), (x + 40.0, y)], np.float32) for y in range(0, 6000, 200) for x in range(0, 3000, 200)]
+    lines = [FoundLine(place, np.concatenate([place - 5, place + 5])) for place in places]
+    start = time.monotonic()
+    assert len(arrange(lines, 20)) == len(places) == 450
+    assert time.monotonic() - start < 30, "it took minutes once"
+
+
+def test_rules_leave_the_ink_and_strokes_stay() -> None:
+    page = one_column()
+    before = find_ink(page.pixels)
+    rule(page, upright=True, first=30)
+    after = find_ink(page.pixels)
+    assert after.sum() < 1.02 * before.sum()
+    assert (after & before).sum() > 0.9 * before.sum()
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"segment\.working_px: 5 is too small"):
+        Segmenter(working_px=5)
+    with pytest.raises(ValueError, match=r"segment\.min_height_px: -1 is negative"):
+        Segmenter(min_height_px=-1)
+
+
+@pytest.mark.skipif(not PAGES.is_dir(), reason=f"needs {PAGES}; set HTR_DATA")
+def test_lines_of_real_pages() -> None:
+    true_lines = matches = num_found = 0
+    for path in sorted(PAGES.glob("val/*.xml")):
+        true = [line.baseline.astype(np.float64) for line in read_page(path).lines if line.text]
+        pixels = read_image(path.with_suffix(".jpg"))
+        found = [line.baseline for region in Segmenter()(pixels) for line in region.lines]
+        if path.stem.startswith("imp_"):  # their printed paragraph, at the top, is not transcribed
+            found = [line for line in found if line[0, 1] > 0.08 * len(pixels)]
+        pitch = float(np.median(np.diff(sorted(line[:, 1].mean() for line in true))))
+        matches += sum(number >= 0 for number in matched(true, found, pitch))
+        true_lines, num_found = true_lines + len(true), num_found + len(found)
+    assert matches >= 0.95 * true_lines and matches >= 0.95 * num_found

@@ -1,0 +1,105 @@
+"""The models that ship: what the files hold, and what the commands say of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.typesetting import texts, typeset
+
+from htr_lightning.cli import predict
+from htr_lightning.cli import zoo as command
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import ImageFile
+from htr_lightning.metrics import cer
+from htr_lightning.model.file import load_model
+from htr_lightning.model.info import read_info, zoo
+from htr_lightning.reading.lines import LineReader
+from htr_lightning.training.stage import carry_over, charset_for
+
+MODELS = sorted(zoo())
+FRENCH_AND_ENGLISH = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôùûüœABCDEFGHIJKLMNOPQRSTUVWXYZÉÀÇ0123456789.,;:!?'()-« »"
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
+    folder = tmp_path_factory.mktemp("lines")
+    for number, text in enumerate(texts(12)):
+        typeset(text, height_px=48).save(folder / f"{number}.png")
+    return [Line(f"{n}", ImageFile(folder / f"{n}.png"), text) for n, text in enumerate(texts(12))]
+
+
+def test_there_is_a_model_to_start_from() -> None:
+    assert "latin" in MODELS
+    assert set(FRENCH_AND_ENGLISH) <= set(read_info(zoo()["latin"]).charset["characters"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_small_and_says_where_it_comes_from(name: str) -> None:
+    path = zoo()[name]
+    info = read_info(path)
+    assert path.stat().st_size <= 12_000_000
+    assert info.licence and info.languages and info.commit
+    assert "BAnQ" in info.attribution and "CC BY 4.0" in info.attribution
+    assert 0 < info.scores["val/cer"] < info.scores["test/cer"] < 0.5
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    for heading in ("Data", "Licence", "Scores", "Limits"):
+        assert f"## {heading}" in card
+
+
+def test_it_reads(lines: list[Line]) -> None:
+    read = [reading.text for reading in LineReader(load_model("zoo:latin")).read(lines)]
+    assert cer([line.text for line in lines], read) < 0.2, "typeset, where it learnt handwriting"
+
+
+def test_an_extended_charset_changes_nothing_in_what_is_read(lines: list[Line]) -> None:
+    model = load_model("zoo:latin")
+    charset = charset_for(model, "extend", ["ĉĝĥĵŝŭ 日本"])
+    assert len(charset) == len(model.charset) + 8
+    network, carried = carry_over(model, model.info.arguments, charset)
+    assert carried.added == "ĉĝĥĵŝŭ日本" and not carried.dropped
+    before = [reading.text for reading in LineReader(model).read(lines)]
+    other = type(model)(network.eval(), charset, model.preprocess, model.info)
+    after = [reading.text for reading in LineReader(other).read(lines)]
+    references = [line.text for line in lines]
+    assert after == before and cer(references, after) == cer(references, before)
+    assert torch.equal(network.head.weight[: model.charset.num_classes], model.network.head.weight)
+
+
+def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main([])
+    shown = capsys.readouterr().out
+    info = read_info(zoo()["latin"])
+    for name in MODELS:
+        assert f"zoo:{name}" in shown
+    for text in ("".join(info.charset["characters"]), info.licence, info.attribution, "val/cer", "test/cer", "fr, en"):
+        assert text in shown
+    command.main(["zoo:latin"])
+    assert "## Limits" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="zoo:klingon: there is no such model; there is latin"):
+        command.main(["klingon"])
+
+
+def test_a_folder_of_lines_is_enough_to_go_on(small_set: Path, tmp_path: Path) -> None:
+    settings = [
+        f"dataset.root={small_set}", f"loader.cache_dir={tmp_path / 'packed'}", f"hydra.run.dir={tmp_path / 'run'}",
+        "trainer.accelerator=cpu", "trainer.max_steps=4", "trainer.val_check_interval=2", "+loader.max_train_lines=10",
+        "stage.freeze=[backbone]",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "htr_lightning", "+experiment=finetune_lines", *settings]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = " ".join((tmp_path / "run" / "log.txt").read_text(encoding="utf-8").split())
+    for words in ("10 train + 8 val", "backbone.stem 432 0.003 always", "step 2 of 4: loss", "step 4 of 4: loss"):
+        assert words in log
+    before, after = (load_model(where).network.state_dict() for where in ("zoo:latin", tmp_path / "run"))
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("backbone."))
+    assert not torch.equal(before["rnn.weight_ih_l0"], after["rnn.weight_ih_l0"])
+
+
+def test_predict_takes_a_name(lines: list[Line], tmp_path: Path) -> None:
+    image = lines[0].image
+    assert isinstance(image, ImageFile)
+    predict.main(["zoo:latin", str(image.path), "--out", str(tmp_path / "read.txt")])
+    assert len((tmp_path / "read.txt").read_text(encoding="utf-8").splitlines()) == 1
