@@ -7,7 +7,7 @@ N  lines in a batch
 C  channels
 H  height in pixels
 W  width in pixels
-T  frames: time steps of the recogniser's head
+T  frames: time steps of the recognizer's head
 D  features per frame
 K  classes, of which class 0 is the CTC blank
 L  length of a text in characters
@@ -55,8 +55,8 @@ def load(
         htr_lightning.model.info.ModelFileError: there is no model, or it cannot be used.
         htr_lightning.device.DeviceError: there is no such device, or it has no such precision.
     """
-    from htr_lightning.model.load import load_recogniser
+    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
 
-    model = load_recogniser(where, device, precision)
+    model = load_recognizer(where, device, precision)
     return Reader(model, str(where), careful=careful, decoder=decoder, segmenter=segmenter)

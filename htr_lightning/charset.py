@@ -1,4 +1,4 @@
-"""The bijection between the characters of a text and the classes of a recogniser."""
+"""The bijection between the characters of a text and the classes of a recognizer."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,15 @@ class CharsetError(ValueError):
 
 
 class Charset:
-    """The characters that a recogniser can write, in the order of its classes. Immutable and hashable.
+    """The characters that a recognizer can write, in the order of its classes. Immutable and hashable.
 
-    A character is one Unicode code point of the normalised text. Combining marks are characters of their
-    own, so a letter that no normalisation form composes (``x̄``) is written as two characters.
+    A character is one Unicode code point of the normalized text. Combining marks are characters of their
+    own, so a letter that no normalization form composes (``x̄``) is written as two characters.
     The characters have the ids 1 to n in their order; 0 is the CTC blank.
 
     Laws, for a charset ``c`` and a text ``t``:
 
-    1. No character occurs twice, and each is left as it is by the charset's normalisation.
+    1. No character occurs twice, and each is left as it is by the charset's normalization.
     2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.unknown(t) == ""``; else ``encode`` raises.
     3. ``c.encode(t)`` holds no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
     4. ``c.extend(ts)`` gives every character of ``c`` the id it had, and knows every character of ``ts``.
@@ -34,7 +34,7 @@ class Charset:
 
     Raises:
         CharsetError: there is no character, one is not a single code point, occurs twice or could never
-            occur in a normalised text, or the normalisation is unknown.
+            occur in a normalized text, or the normalization is unknown.
     """
 
     __slots__ = ("_characters", "_ids", "_normalization")
@@ -65,7 +65,7 @@ class Charset:
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], normalization: Normalization = "NFC") -> "Charset":
-        """Make the charset of some texts: their characters, once normalised, ordered by code point.
+        """Make the charset of some texts: their characters, once normalized, ordered by code point.
 
         Raises:
             CharsetError: the texts have no character at all.
@@ -84,7 +84,7 @@ class Charset:
 
     @property
     def num_classes(self) -> int:
-        """The classes of a recogniser with this charset, K: the characters and the blank."""
+        """The classes of a recognizer with this charset, K: the characters and the blank."""
         return len(self._characters) + 1
 
     def __len__(self) -> int:
@@ -109,7 +109,7 @@ class Charset:
         return normalize(text, self._normalization)
 
     def encode(self, text: str, *, line_id: str | None = None) -> list[int]:
-        """Turn a text into the ids of its characters, after normalising it.
+        """Turn a text into the ids of its characters, after normalizing it.
 
         Args:
             text: any text; the empty one gives the empty list.
@@ -133,7 +133,7 @@ class Charset:
         return [ids[character] for character in self.normalize(text) if character in ids]
 
     def unknown(self, text: str) -> str:
-        """Return the characters of the normalised text that the charset lacks, each once, in their order."""
+        """Return the characters of the normalized text that the charset lacks, each once, in their order."""
         return "".join(c for c in dict.fromkeys(self.normalize(text)) if c not in self._ids)
 
     def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
@@ -143,8 +143,8 @@ class Charset:
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into text, one character for each id, so that positions carry over.
 
-        The ids are those of a decoded text: blanks removed. The result is normalised if the ids come from
-        `encode`; a recogniser may also put a combining mark after a letter that would compose with it.
+        The ids are those of a decoded text: blanks removed. The result is normalized if the ids come from
+        `encode`; a recognizer may also put a combining mark after a letter that would compose with it.
 
         Raises:
             CharsetError: an id is 0 (blank), negative or beyond the last character.

@@ -4,7 +4,7 @@ Definitions, over a whole set of lines:
 
 - *Edits* are insertions, deletions and substitutions (Levenshtein 1966), the fewest that turn the hypothesis
   into the reference. Characters are the Unicode code points of the texts, both first brought to the same
-  normalisation form; *words* are what whitespace separates.
+  normalization form; *words* are what whitespace separates.
 - *Tokens* are words and punctuation marks apart (`tokens_of`): ``l'eau.`` is one word, but four tokens. An error
   in a full stop makes the word before it wrong for `wer`, though not for `wer_tokens`.
 - An *error rate* is all edits divided by the length of all references, so that long lines weigh more.
@@ -59,7 +59,7 @@ def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalizati
 def pairs_of(
     references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization
 ) -> list[tuple[str, str]]:
-    """Pair the texts of both sides, normalised."""
+    """Pair the texts of both sides, normalized."""
     for name, texts in (("references", references), ("hypotheses", hypotheses)):
         if isinstance(texts, str):  # its characters would pass for lines
             raise ValueError(f"{name}: a list of texts is needed, not the single text {texts!r}")

@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 
 
 def normalize(text: str, normalization: Normalization) -> str:
-    """Bring a text to a Unicode normalisation form; ``"none"`` leaves it as it is."""
+    """Bring a text to a Unicode normalization form; ``"none"`` leaves it as it is."""
     return text if normalization == "none" else unicodedata.normalize(normalization, text)
 
 

@@ -13,7 +13,7 @@ from htr_lightning.metrics import cer
 from htr_lightning.model import file as checkpoint
 from htr_lightning.model.file import in_precision, load_model
 from htr_lightning.model.info import ModelFileError
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 
 
 @pytest.fixture
@@ -79,4 +79,4 @@ def test_there_are_two_precisions() -> None:
 def test_an_onnx_file_has_its_own_precision(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
     with pytest.raises(ModelFileError, match=r"a\.onnx: an ONNX file is read as it was written; leave out"):
-        load_recogniser(tmp_path / "a.onnx", precision="bf16")
+        load_recognizer(tmp_path / "a.onnx", precision="bf16")

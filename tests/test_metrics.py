@@ -100,7 +100,7 @@ def test_words_are_compared_whole_wherever_the_spaces_are():
     assert wer(["le chat dort"], ["lechat dort"]) == 2 / 3
 
 
-def test_both_sides_are_normalised():
+def test_both_sides_are_normalized():
     decomposed, composed = "e\u0301", "\u00e9"
     assert cer([composed], [decomposed]) == wer([decomposed], [composed]) == 0
     assert cer([composed], [decomposed], normalization="none") == 2

@@ -26,7 +26,7 @@ ROUNDS, STEPS = 9, 4
 
 
 class Case:
-    """A network, an optimiser and a batch, ready to step."""
+    """A network, an optimizer and a batch, ready to step."""
 
     def __init__(self, freeze: list[str]) -> None:
         torch.manual_seed(0)

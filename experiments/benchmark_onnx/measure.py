@@ -33,7 +33,7 @@ from htr_lightning.device import is_bf16_fast
 from htr_lightning.image.trace import Trace
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model, in_precision, load_model
-from htr_lightning.model.load import Recogniser, load_recogniser
+from htr_lightning.model.load import Recognizer, load_recognizer
 from htr_lightning.model.onnx_export import write_onnx
 from htr_lightning.reading.lines import LineReader, Reading
 
@@ -44,14 +44,14 @@ RUNS = Path("runs/benchmark_onnx")
 DATA = Path(os.environ.get("HTR_DATA", "shared/data")) / "copiste" / "val.tsv"
 
 
-def timed(model: Recogniser, lines: Sequence[Line]) -> tuple[float, float, list[Reading]]:
+def timed(model: Recognizer, lines: Sequence[Line]) -> tuple[float, float, list[Reading]]:
     """Read lines: seconds by the clock and of the processors, and the readings."""
     start, processor = time.perf_counter(), time.process_time()
     readings = list(LineReader(model).read(lines))
     return time.perf_counter() - start, time.process_time() - processor, readings
 
 
-def measured(models: dict[str, Recogniser], lines: Sequence[Line], repetitions: int) -> dict[str, dict[str, Any]]:
+def measured(models: dict[str, Recognizer], lines: Sequence[Line], repetitions: int) -> dict[str, dict[str, Any]]:
     """Read all lines with every model in turn, so that whatever else the machine does befalls all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in models}
     processor: dict[str, list[float]] = {name: [] for name in models}
@@ -79,11 +79,11 @@ def measured(models: dict[str, Recogniser], lines: Sequence[Line], repetitions: 
 
 
 class Clocked:
-    """A recogniser, one batch at a time, that counts the seconds in its network."""
+    """A recognizer, one batch at a time, that counts the seconds in its network."""
 
     is_parallel = False
 
-    def __init__(self, model: Recogniser) -> None:
+    def __init__(self, model: Recognizer) -> None:
         self.model, self.seconds = model, 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -97,7 +97,7 @@ class Clocked:
         return found
 
 
-def shares(model: Recogniser, lines: Sequence[Line]) -> dict[str, float]:
+def shares(model: Recognizer, lines: Sequence[Line]) -> dict[str, float]:
     """Say where the time goes with one thread: ms of each line."""
     cv2.setNumThreads(1)
     clock = [time.perf_counter()]
@@ -184,7 +184,7 @@ def main() -> None:
     lines = read_manifest(options.data)
     RUNS.mkdir(parents=True, exist_ok=True)
     torch_model = load_model("zoo:latin")
-    models: dict[str, Recogniser] = {"torch": torch_model}
+    models: dict[str, Recognizer] = {"torch": torch_model}
     files = {"torch": "zoo:latin"}
     facts: dict[str, dict[str, Any]] = {"torch": {}}
     if is_bf16_fast("cpu"):
@@ -193,7 +193,7 @@ def main() -> None:
         path = RUNS / ("latin-int8.onnx" if int8 else "latin.onnx")
         written = write_onnx(path, torch_model, int8=int8)
         facts[name] = {"megabytes": path.stat().st_size / 1e6, "largest_difference": written.difference}
-        models[name], files[name] = load_recogniser(path, "cpu"), str(path)
+        models[name], files[name] = load_recognizer(path, "cpu"), str(path)
     found = measured(models, lines, options.repetitions)
     for name in models:
         found[name] |= facts[name]

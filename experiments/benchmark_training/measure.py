@@ -115,7 +115,7 @@ class Steps:
             loss = self.task._loss(scores, moved) + self.task.auxiliary_weight * self.task._loss(auxiliary, moved)
         with self.clock("backward"):
             loss.backward()
-        with self.clock("optimiser"):
+        with self.clock("optimizer"):
             torch.nn.utils.clip_grad_norm_(model.parameters(), self.task.optim.clip_norm or 1e9)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)

@@ -19,7 +19,7 @@ from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.result import evaluate_lines
 from htr_lightning.image.views import AS_IT_IS, CAREFUL, View
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ LOOKS: dict[str, Sequence[View]] = {
 
 def read(name: str, lines: Sequence[Line], repetitions: int) -> dict[str, dict[str, Any]]:
     """Read all lines in each way, in turns; return CER with its interval, calibration error, and lines per second."""
-    model = load_recogniser(name, "cpu")
+    model = load_recognizer(name, "cpu")
     seconds: dict[str, list[float]] = {look: [] for look in LOOKS}
     found: dict[str, dict[str, Any]] = {}
     for repetition in range(repetitions + 1):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 STEPS = {50: 400, 100: 600, 400: 800, 1787: 1300}
-"""Training lines, and the optimiser steps that all ways are given."""
+"""Training lines, and the optimizer steps that all ways are given."""
 FROM_NOTHING = [
     "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deskew=true",
     "+preprocess.deslant=true", "optim.lr=3e-3",
@@ -98,19 +98,19 @@ def curve(result: Result) -> str:
     zero = y(result["zero-shot"]["test"]["cer"])
     parts.append(f'<path d="M60 {zero:.1f}H620" stroke="#888" stroke-dasharray="5 4"/>')
     parts.append(f'<text x="620" y="{zero - 6:.1f}" text-anchor="end" fill="#666">zoo:latin as it ships</text>')
-    for way, colour in (("zoo:latin", "#1f5fa8"), ("zoo:latin-64", "#2e7d4f"), ("nothing", "#b5482a")):
+    for way, color in (("zoo:latin", "#1f5fa8"), ("zoo:latin-64", "#2e7d4f"), ("nothing", "#b5482a")):
         rows = [(x(number), result[way][str(number)]["test"]) for number in STEPS if str(number) in result.get(way, {})]
         line = " ".join(f"{at:.1f},{y(row['cer']):.1f}" for at, row in rows)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
         for at, row in rows:
             low, high, cer = (y(row[key]) for key in ("cer_low", "cer_high", "cer"))
-            parts.append(f'<path d="M{at:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
-            parts.append(f'<circle cx="{at:.1f}" cy="{cer:.1f}" r="4" fill="{colour}"/>')
+            parts.append(f'<path d="M{at:.1f} {low:.1f}V{high:.1f}" stroke="{color}"/>')
+            parts.append(f'<circle cx="{at:.1f}" cy="{cer:.1f}" r="4" fill="{color}"/>')
         if not rows:
             continue
         at, row = rows[-1]
         parts.append(
-            f'<text x="{at - 10:.1f}" y="{y(row["cer"]) - 10:.1f}" text-anchor="end" fill="{colour}">from {way}</text>'
+            f'<text x="{at - 10:.1f}" y="{y(row["cer"]) - 10:.1f}" text-anchor="end" fill="{color}">from {way}</text>'
         )
     inside = "\n".join(parts)
     start = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 380" font-family="sans-serif" font-size="13">'

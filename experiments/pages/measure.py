@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from htr_lightning.image.scan import Scan
 from htr_lightning.layout.formats import read_page
 from htr_lightning.metrics import cer
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 from htr_lightning.reading.page import ReadPage
 from htr_lightning.reading.pages import PageReader
@@ -56,7 +56,7 @@ def written(page: ReadPage, name: str) -> list[Any]:
 
 def measure(split: str, model: str) -> dict[str, Any]:
     """Measure the pages of a split."""
-    reader = PageReader(LineReader(load_recogniser(model), positions=True), model=model)
+    reader = PageReader(LineReader(load_recognizer(model), positions=True), model=model)
     true_lines = num_found = num_matches = 0
     texts: dict[str, list[str]] = {"true": [], "found": [], "given": []}
     seconds, reading = [], []
@@ -69,7 +69,7 @@ def measure(split: str, model: str) -> dict[str, Any]:
             seconds.append(time.perf_counter() - start)
         cut = reader.cut_pixels(pixels, scan)
         start = time.perf_counter()
-        page = reader.recognise(cut)
+        page = reader.recognize(cut)
         reading.append((time.perf_counter() - start) / max(1, len(page.lines)))
         lines = written(page, path.stem)
         true = [line for line in layout.lines if line.text.strip()]

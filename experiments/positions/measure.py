@@ -39,7 +39,7 @@ def main() -> None:
             **{name: round(float(np.mean(values)), 3) for name, values in overlaps.items()},
             "all": round(float(np.mean(overlaps["characters"] + overlaps["spaces"])), 3),
         },
-        "centres within the box grown by a quarter": round(float(np.mean(hits)), 4),
+        "centers within the box grown by a quarter": round(float(np.mean(hits)), 4),
     }
     (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -13,7 +13,7 @@ from pathlib import Path
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.metrics import cer
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 
 HANDS: dict[str, dict[str, float]] = {
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as folder:
         for name, shares in HANDS.items()
     }
 for where in sys.argv[1:]:
-    reader = LineReader(load_recogniser(where, "cpu", "bf16"))
+    reader = LineReader(load_recognizer(where, "cpu", "bf16"))
     for name, lines in written.items():
         read, true = [reading.text for reading in reader.read(lines)], [line.text for line in lines]
         without_case = cer([text.lower() for text in true], [text.lower() for text in read])

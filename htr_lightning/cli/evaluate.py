@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from htr_lightning.data.line import Line
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.evaluation.result import Evaluation
-    from htr_lightning.model.load import Recogniser
+    from htr_lightning.model.load import Recognizer
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.evaluation.result import evaluate_lines
     from htr_lightning.image.files import DataError
     from htr_lightning.model.info import ModelFileError
-    from htr_lightning.model.load import load_recogniser
+    from htr_lightning.model.load import load_recognizer
 
     try:
         lines = read_manifest(
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             text_column=options.text_column,
             group_column=options.group_column,
         )
-        model = load_recogniser(options.model, options.device, options.precision)
+        model = load_recognizer(options.model, options.device, options.precision)
     except DeviceError as error:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
@@ -113,7 +113,7 @@ def claim(folder: Path) -> None:
         raise SystemExit(f"--out {folder}: cannot be written; name another folder")
 
 
-def read_all(lines: "Sequence[Line]", model: "Recogniser", options: argparse.Namespace) -> "Collection":
+def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "Collection":
     """Read and score every line; the places of characters are found only for a report."""
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.image.views import views_of

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = load_model(options.model)
     except ModelFileError as error:
         raise SystemExit(str(error)) from None
-    said = {key: getattr(options, key) for key in ("licence", "languages", "attribution") if getattr(options, key)}
+    said = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
     model = replace(model, info=replace(model.info, **said))
     try:
         note = write_as_onnx(options, model) if form == "onnx" else write_as_safetensors(options, model)
@@ -99,7 +99,7 @@ def parser_of_export() -> argparse.ArgumentParser:
                         "otherwise")  # fmt: skip
     parser.add_argument("--half", action="store_true", help="safetensors: weights in 16 bits: half the size; "
                         "networks compute in 32 bits all the same")  # fmt: skip
-    parser.add_argument("--licence", help="of the weights, such as CC-BY-4.0")
+    parser.add_argument("--license", help="of the weights, such as CC-BY-4.0")
     parser.add_argument("--languages", nargs="+", metavar="CODE", help="what it reads, such as fr en")
     parser.add_argument("--attribution", help="whom the data is owed to, and on what terms")
     return parser

@@ -22,7 +22,7 @@ from htr_lightning.image.preprocess import Preprocess
 if TYPE_CHECKING:
     from htr_lightning.data.augment import Augment
 
-_Grey = NDArray[np.uint8]
+_Gray = NDArray[np.uint8]
 
 _MAX_WIDTH_PX = 1600
 _GAP_PX = 8
@@ -32,34 +32,34 @@ _GROUND = 225  # between the lines, so that their paper stands out
 _PLAIN = Preprocess(height_px=64, polarity="dark_on_light", contrast=False)
 
 
-def _shaded(line: _Grey) -> _Grey:
+def _shaded(line: _Gray) -> _Gray:
     """As photographed beside a window."""
     light = np.linspace(1.0, 0.45, line.shape[1])[None, :] * np.linspace(1.0, 0.85, line.shape[0])[:, None]
     return (line * light).astype(np.uint8)
 
 
-def _faint(line: _Grey) -> _Grey:
+def _faint(line: _Gray) -> _Gray:
     return (150 + line * 0.25).astype(np.uint8)
 
 
-def _speckled(line: _Grey) -> _Grey:
+def _speckled(line: _Gray) -> _Gray:
     noise = np.random.default_rng(1).random(line.shape)
     return np.where(noise < 0.015, np.uint8(60), line)
 
 
-def _grainy(line: _Grey) -> _Grey:
+def _grainy(line: _Gray) -> _Gray:
     noise = np.random.default_rng(1).normal(0, 14, line.shape)
     return (line * 0.8 + noise).clip(0, 255).astype(np.uint8)
 
 
 # What is switched on, and what was done to the line to show it.
-_SWITCHES: tuple[tuple[str, dict[str, object], str, Callable[[_Grey], _Grey]], ...] = (
+_SWITCHES: tuple[tuple[str, dict[str, object], str, Callable[[_Gray], _Gray]], ...] = (
     ("contrast: true", {"contrast": True}, "faded", _faint),
     ("polarity: auto", {"polarity": "auto"}, "a negative", np.bitwise_not),
     ("background: flatten", {"background": "flatten"}, "shaded", _shaded),
     ("denoise: median", {"denoise": "median"}, "with specks", _speckled),
     ("denoise: bilateral", {"denoise": "bilateral"}, "with grain", _grainy),
-    ("binarize: otsu", {"binarize": "otsu"}, "grey", lambda line: line),
+    ("binarize: otsu", {"binarize": "otsu"}, "gray", lambda line: line),
     ("binarize: sauvola", {"binarize": "sauvola"}, "shaded", _shaded),
     ("deskew: true", {"deskew": True}, "turned by 3 degrees", lambda line: rotate(line, 3)),
     ("deslant: true", {"deslant": True}, "sheared by 25 degrees", lambda line: shear(line, 25)),
@@ -74,10 +74,10 @@ def preprocess_picture(images: Sequence[NDArray[np.uint8]]) -> Image.Image:
             first plants what its switch is there to remove, and says so.
 
     Returns:
-        A grey picture, 1600 px wide.
+        A gray picture, 1600 px wide.
     """
     half = (_MAX_WIDTH_PX - 3 * _GAP_PX) // 2
-    rows: list[tuple[str, _Grey, str, _Grey]] = []
+    rows: list[tuple[str, _Gray, str, _Gray]] = []
     for index, (label, switch, planted, plant) in enumerate(_SWITCHES):
         before = plant(_PLAIN(images[index % len(images)]))
         values = {**_PLAIN.to_dict(), **switch}
@@ -98,7 +98,7 @@ def augment_picture(
         seed: of the random draws.
 
     Returns:
-        A grey picture, 1600 px wide; lines too long for half of it are cut at the right.
+        A gray picture, 1600 px wide; lines too long for half of it are cut at the right.
     """
     import torch
 
@@ -120,19 +120,19 @@ def augment_picture(
     return _table(cells, half)
 
 
-def _fit(image: _Grey, width: int) -> _Grey:
-    """Cut at the right, or fill up with the ground's grey."""
+def _fit(image: _Gray, width: int) -> _Gray:
+    """Cut at the right, or fill up with the ground's gray."""
     image = image[:, :width]
     return np.pad(image, ((0, 0), (0, width - image.shape[1])), constant_values=_GROUND)
 
 
-def _stack(images: Sequence[_Grey]) -> _Grey:
+def _stack(images: Sequence[_Gray]) -> _Gray:
     gap = np.full((2, images[0].shape[1]), _GROUND, np.uint8)
     return np.vstack([part for image in images for part in (image, gap)])
 
 
-def _table(cells: Sequence[Sequence[tuple[str, _Grey]]], column_px: int) -> Image.Image:
-    """Labelled images in rows and columns."""
+def _table(cells: Sequence[Sequence[tuple[str, _Gray]]], column_px: int) -> Image.Image:
+    """Labeled images in rows and columns."""
     heights = [max(image.shape[0] for _, image in row) + _LABEL_PX + _GAP_PX for row in cells]
     picture = Image.new("L", (_MAX_WIDTH_PX, sum(heights) + _GAP_PX), _GROUND)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=13)
@@ -148,7 +148,7 @@ def _table(cells: Sequence[Sequence[tuple[str, _Grey]]], column_px: int) -> Imag
 
 
 def _save(picture: Image.Image, path: Path, num_levels: int) -> None:
-    """Write with few levels of grey: a picture in a README need not be large."""
+    """Write with few levels of gray: a picture in a README need not be large."""
     picture.quantize(num_levels, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path)
 

@@ -55,7 +55,7 @@ def parser_of_lm() -> argparse.ArgumentParser:
     parser.add_argument("--order", type=int, default=6, help="longest n-gram, 1 to 10 (default: 6)")
     parser.add_argument("--text-column", default="text", help="of manifests (default: text)")
     parser.add_argument("--normalization", default="NFC", choices=("NFC", "NFD", "NFKC", "NFKD", "none"),
-                        help="Unicode form, that of the recogniser (default: NFC)")  # fmt: skip
+                        help="Unicode form, that of the recognizer (default: NFC)")  # fmt: skip
     parser.add_argument("--on", type=Path, metavar="TEXT", help="also say how well it foretells this text, unseen")
     return parser
 

@@ -21,7 +21,7 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--insertion-bonus", type=float, default=1.0, metavar="X", help="for each character, with a "
                        "language model (default: 1)")  # fmt: skip
     group.add_argument("--lexicon", type=Path, metavar="FILE", help="read only words of this text file, or of this "
-                       "manifest's texts (.tsv, .csv, .jsonl), also capitalised or in capitals; what is no letter is "
+                       "manifest's texts (.tsv, .csv, .jsonl), also capitalized or in capitals; what is no letter is "
                        "free")  # fmt: skip
     group.add_argument("--unknown-word-cost", type=float, metavar="X", help="allow other words, each for so many nats "
                        "of probability; 6 suits a lexicon that lacks words (default: forbidden)")  # fmt: skip

@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.device import DeviceError
     from htr_lightning.image.views import views_of
     from htr_lightning.model.info import ModelFileError
-    from htr_lightning.model.load import load_recogniser
+    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.lines import LineReader
 
     try:
         lines = [] if pages else lines_of(options, parser)
-        model = load_recogniser(options.model, options.device, options.precision)
+        model = load_recognizer(options.model, options.device, options.precision)
     except DeviceError as error:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:

@@ -76,7 +76,7 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
             print(cut, file=sys.stderr)
             continue
         try:
-            page = reader.recognise(cut)
+            page = reader.recognize(cut)
             contents = _contents(job, page, cut.layout, again=options.again)
         except DataError as error:
             problems.append(str(error))

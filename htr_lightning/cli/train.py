@@ -86,7 +86,7 @@ class RunFailedError(CompactHydraException):
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def main(cfg: DictConfig) -> float | str | None:
-    """Run one experiment; returns ``val/cer``, which sweeps minimise, or ``"pruned"`` of a trial that was ended.
+    """Run one experiment; returns ``val/cer``, which sweeps minimize, or ``"pruned"`` of a trial that was ended.
 
     Raises:
         SystemExit: with a message for the user.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from htr_lightning.decode.beam import BeamSearch
     from htr_lightning.decode.decoder import Decoder
-    from htr_lightning.model.load import Recogniser
+    from htr_lightning.model.load import Recognizer
 
 WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.image.files import DataError
     from htr_lightning.lm.ngram import LanguageModelError
     from htr_lightning.model.info import ModelFileError
-    from htr_lightning.model.load import load_recogniser
+    from htr_lightning.model.load import load_recognizer
     from htr_lightning.progress import progress_bar
     from htr_lightning.reading.lines import LineReader
 
     try:
-        model = load_recogniser(options.model, options.device)
+        model = load_recognizer(options.model, options.device)
         lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
         search = BeamSearch(width=options.beam, lm=tables(options.lm, model.charset))
     except DeviceError as error:
@@ -101,7 +101,7 @@ def parser_of_tune() -> argparse.ArgumentParser:
     return parser
 
 
-def cer(model: "Recogniser", batches: Sequence[Scored], decoder: "Decoder") -> float:
+def cer(model: "Recognizer", batches: Sequence[Scored], decoder: "Decoder") -> float:
     """Return the CER of lines read with a decoder."""
     from htr_lightning.metrics import edit_distance
 

@@ -37,7 +37,7 @@ def parser_of_zoo() -> argparse.ArgumentParser:
         description="List the models that ship with this package. `predict`, `evaluate` and stage.start_from take "
         "them as zoo:NAME.",
     )
-    parser.add_argument("name", nargs="?", help="show the card of this one: data, licences, scores, limits")
+    parser.add_argument("name", nargs="?", help="show the card of this one: data, licenses, scores, limits")
     return parser
 
 
@@ -50,7 +50,7 @@ def described(name: str, path: Path, info: "ModelInfo") -> str:
         "charset": f"{len(characters)} characters: {characters}",
         "network": f"{info.architecture}, {info.preprocess['height_px']} px; {path.stat().st_size / 1e6:.1f} MB",
         "data": info.attribution,
-        "licence": info.licence,
+        "license": info.license,
         "scores": scores,
         "commit": info.commit[:12],
     }

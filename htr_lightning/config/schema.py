@@ -32,7 +32,7 @@ class Config:
     trial: str | None = None
     auxiliary_weight: float = 0.1
     consistency_weight: float = 0.0
-    licence: str = ""
+    license: str = ""
     languages: list[str] = dataclasses.field(default_factory=list)
     attribution: str = ""
     dataset: Any = MISSING

@@ -42,7 +42,7 @@ class Augment:
         elastic_cell_px: distance of that grid's nodes.
         zone_px: largest vertical displacement of that grid's rows, the same all along a line: hands differ in how high
             their ascenders are, and how deep their descenders, as against their small letters.
-        stroke_probability: of thicker or thinner strokes, by grey dilation or erosion of 3 x 3 px, in part.
+        stroke_probability: of thicker or thinner strokes, by gray dilation or erosion of 3 x 3 px, in part.
         gamma: range of the exponent of ink, drawn uniformly; below 1 makes faint strokes stronger.
         contrast: range of the factor of ink; the result is cut at 1.
         ruling_probability: of ruled, dotted or squared paper.
@@ -255,7 +255,7 @@ class Augment:
 
 
 def _affine(scale_x: Tensor, scale_y: Tensor, tangent: Tensor, angle: Tensor) -> Tensor:
-    """Maps of offsets from a line's centre, ``(N, 2, 2)``: scale, then shear (the top to the right), then rotate."""
+    """Maps of offsets from a line's center, ``(N, 2, 2)``: scale, then shear (the top to the right), then rotate."""
     cos, sin = angle.cos(), angle.sin()
     x = torch.stack((cos * scale_x, -(cos * tangent + sin) * scale_y), 1)
     y = torch.stack((sin * scale_x, (cos - sin * tangent) * scale_y), 1)

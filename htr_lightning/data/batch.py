@@ -78,7 +78,7 @@ def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: 
 
 
 def frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return how many frames CTC needs for each text: one a character, and one between equal neighbours.
+    """Return how many frames CTC needs for each text: one a character, and one between equal neighbors.
 
     Args:
         targets: class ids, one text after the other, int64.

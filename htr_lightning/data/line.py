@@ -22,7 +22,7 @@ class Line:
     Attributes:
         id: unique within its data set; what messages call this line.
         image: where its pixels come from.
-        text: what it says; whitespace collapsed (see `clean_text`). Unicode normalisation is the charset's.
+        text: what it says; whitespace collapsed (see `clean_text`). Unicode normalization is the charset's.
         group: writer, page or font; what must not be shared between splits. Empty when unknown.
     """
 

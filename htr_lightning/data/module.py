@@ -215,7 +215,7 @@ class LineDataModule(lightning.LightningDataModule):
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Leave out training lines whose text needs more frames than the model gives them (CTC).
 
-        A text needs a frame for each character, and one more between two equal neighbours.
+        A text needs a frame for each character, and one more between two equal neighbors.
 
         Raises:
             DataError: more than ``max_skipped`` such lines.

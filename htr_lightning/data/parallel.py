@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_workers: int) -> Iterator[list[Result]]:
     """Yield what ``function`` returns for each line, in order, a task's worth at a time.
 
-    Neighbouring lines go to the same process, so those of one page decode it once. Few results wait at any moment.
+    Neighboring lines go to the same process, so those of one page decode it once. Few results wait at any moment.
 
     Args:
         function: of one line; it and its results are pickled, and what it imports is imported in every process.

@@ -60,7 +60,7 @@ class WidthBatches:
         merge: bool = True,
         draws: NDArray[np.float64] | None = None,
     ) -> None:
-        self.shapes = quantise(widths, width_step_px, max_shapes)
+        self.shapes = quantize(widths, width_step_px, max_shapes)
         self.shapes[list(without)] = 0
         self.height_px, self.pixels_per_batch, self.max_lines = height_px, pixels_per_batch, max_lines
         self.shuffle, self.seed, self.rank, self.world_size = shuffle, seed, rank, world_size
@@ -135,7 +135,7 @@ class WidthBatches:
         return batches
 
 
-def quantise(widths: NDArray[np.int64], step_px: int, max_shapes: int | None = None) -> NDArray[np.int64]:
+def quantize(widths: NDArray[np.int64], step_px: int, max_shapes: int | None = None) -> NDArray[np.int64]:
     """Round each width up to a multiple of ``step_px``, or further, so that at most ``max_shapes`` differ.
 
     With a limit, the widths kept are the quantiles of those present: each is used by equally many lines.

@@ -12,7 +12,7 @@ _NEVER = -1e30
 
 
 def frames_needed(text: Sequence[int]) -> int:
-    """Return how many frames CTC needs for a text of class ids: one a character, and one between equal neighbours."""
+    """Return how many frames CTC needs for a text of class ids: one a character, and one between equal neighbors."""
     return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
 

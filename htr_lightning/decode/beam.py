@@ -31,7 +31,7 @@ class Hypothesis:
 
     Attributes:
         ids: of its characters.
-        score: natural logarithm of what the search goes by: the recogniser's probability of the text, summed over
+        score: natural logarithm of what the search goes by: the recognizer's probability of the text, summed over
             paths, and the shares of language model and lexicon in it.
     """
 
@@ -48,10 +48,10 @@ class BeamSearch:
 
     Args:
         width: prefixes kept after each frame.
-        lm: the language model over the recogniser's classes; None for none.
+        lm: the language model over the recognizer's classes; None for none.
         lm_weight: how much it counts.
         insertion_bonus: for each character, against the language model's liking for short texts.
-        lexicon: words over the recogniser's classes; None for none.
+        lexicon: words over the recognizer's classes; None for none.
         unknown_word_cost: of each word that is not in the lexicon; None forbids them, in a beam of a width of 4 or
             more (a narrower one can find itself inside a word where the line ends).
         max_classes: so many of a frame's most probable classes can go on a prefix.

@@ -1,4 +1,4 @@
-"""How sure a recogniser is: probabilities of characters, and the temperature that makes them true."""
+"""How sure a recognizer is: probabilities of characters, and the temperature that makes them true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LEAST, _MOST = 0.3, 5.0  # temperatures looked at
 
 
 def log_softmax(scores: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return the log-probabilities of classes, ``(..., K)`` as their unnormalised scores, at a temperature."""
+    """Return the log-probabilities of classes, ``(..., K)`` as their unnormalized scores, at a temperature."""
     values = scores - scores.max(-1, keepdims=True)
     if temperature != 1:
         values /= np.float32(temperature)
@@ -47,9 +47,9 @@ class Observed:
     """A batch of lines that a network saw, and what they say.
 
     Attributes:
-        scores: ``(N, T, K)``, unnormalised.
+        scores: ``(N, T, K)``, unnormalized.
         frame_lengths: ``(N,)``.
-        texts: what the lines say, normalised.
+        texts: what the lines say, normalized.
     """
 
     scores: NDArray[np.float32]
@@ -79,7 +79,7 @@ class Judged:
 
 
 class Calibrator:
-    """Finds the temperature at which a recogniser is as often right as it says (Guo et al. 2017, section 4.2).
+    """Finds the temperature at which a recognizer is as often right as it says (Guo et al. 2017, section 4.2).
 
     Scores are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
     greedy reading. Characters and lines share one; the best is where `Judged.surprise` is least.
@@ -130,7 +130,7 @@ class Calibrator:
             return tried[temperature]
 
         grid = np.geomspace(_LEAST, _MOST, 10)
-        for _ in range(3):  # each round looks between the neighbours of the best so far
+        for _ in range(3):  # each round looks between the neighbors of the best so far
             best = int(np.argmin([surprise(float(t)) for t in grid]))
             grid = np.geomspace(grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)], 7)
         return round(min(tried.items(), key=lambda item: item[1])[0], 2)

@@ -23,7 +23,7 @@ Decoder = Callable[[NDArray[np.float32], NDArray[np.int64]], list[list[int]]]
 """Scores ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
 
 MAX_NGRAMS = 10_000_000
-MAX_FOREIGN = 0.2  # share of what a language model writes that the recogniser cannot
+MAX_FOREIGN = 0.2  # share of what a language model writes that the recognizer cannot
 
 
 def greedy(charset: Charset) -> Decoder:
@@ -48,7 +48,7 @@ def beam(
     """Search for the most probable text (`htr_lightning.decode.beam.BeamSearch`, which explains most arguments).
 
     Args:
-        charset: of the recogniser.
+        charset: of the recognizer.
         lm: an ARPA file of characters; None for no language model, and no insertion bonus.
         lm_weight: see `BeamSearch`, as the others.
         insertion_bonus: only with a language model.
@@ -62,7 +62,7 @@ def beam(
 
     Raises:
         LanguageModelError: the file is missing, damaged, too large, or writes other characters.
-        LexiconError: the file is missing, malformed, or has no word that the recogniser can write.
+        LexiconError: the file is missing, malformed, or has no word that the recognizer can write.
         ValueError: a value is out of its range.
     """
     search = BeamSearch(
@@ -80,7 +80,7 @@ def beam(
 
 
 def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:
-    """Read a language model for a recogniser, and log what the two do not share.
+    """Read a language model for a recognizer, and log what the two do not share.
 
     Raises:
         LanguageModelError: see `beam`.
@@ -90,8 +90,8 @@ def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) 
     if sum(foreign.values()) > MAX_FOREIGN:
         worst = "".join(sorted(foreign, key=lambda character: -foreign[character])[:5])
         raise LanguageModelError(
-            f"{path}: {sum(foreign.values()):.0%} of what it writes are characters that the recogniser does not know, "
-            f"such as {printable(worst)}; learn it from texts written as the recogniser was trained"
+            f"{path}: {sum(foreign.values()):.0%} of what it writes are characters that the recognizer does not know, "
+            f"such as {printable(worst)}; learn it from texts written as the recognizer was trained"
         )
     lacking = [character for character in charset.characters if character not in set(model.symbols)]
     if lacking:
@@ -100,7 +100,7 @@ def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) 
 
 
 def _foreign(model: NGram, charset: Charset) -> dict[str, float]:
-    """Return the characters that a recogniser lacks, each with its share in what a language model writes."""
+    """Return the characters that a recognizer lacks, each with its share in what a language model writes."""
     level = model.levels[0]
     shares = {
         model.symbols[symbol]: math.exp(value)

@@ -1,4 +1,4 @@
-"""The words that a recogniser may write, as a trie over its classes."""
+"""The words that a recognizer may write, as a trie over its classes."""
 
 import logging
 import unicodedata
@@ -38,7 +38,7 @@ def words_of(text: str) -> list[str]:
 
 
 class Lexicon:
-    """Words, each also capitalised and in capitals, and between them whatever is no letter.
+    """Words, each also capitalized and in capitals, and between them whatever is no letter.
 
     A text walks through nodes, from `ROOT`: a letter leads down the trie, anything else back to `ROOT`. A word that is
     not in the lexicon is noticed once: at the letter that leaves the trie, after which its node is `UNKNOWN`; or where
@@ -72,7 +72,7 @@ class Lexicon:
         if not spellings:
             lacking = printable(charset.unknown(self.left_out[0])[:1])
             raise LexiconError(
-                f"none of its words ({len(words):,}) can be written by the recogniser, which lacks {lacking} of "
+                f"none of its words ({len(words):,}) can be written by the recognizer, which lacks {lacking} of "
                 f"{self.left_out[0]!r}; give words of the script that it was trained on"
             )
         self.num_words = len(words) - len(self.left_out)
@@ -100,7 +100,7 @@ class Lexicon:
 
 
 def read_lexicon(path: Path, charset: Charset) -> Lexicon:
-    """Read the words of a text file or of a manifest's texts, and log what a recogniser cannot write.
+    """Read the words of a text file or of a manifest's texts, and log what a recognizer cannot write.
 
     Raises:
         LexiconError: missing, malformed, not UTF-8, or without a word that can be written.
@@ -115,7 +115,7 @@ def read_lexicon(path: Path, charset: Charset) -> Lexicon:
         raise LexiconError(f"{path}: {error}") from None
     if lexicon.left_out:
         log.warning(
-            "%s: %d of %d words are left out, as the recogniser lacks characters of them, such as %s of %r",
+            "%s: %d of %d words are left out, as the recognizer lacks characters of them, such as %s of %r",
             path,
             len(lexicon.left_out),
             len(lexicon.left_out) + lexicon.num_words,

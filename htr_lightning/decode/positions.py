@@ -13,7 +13,7 @@ Outline = tuple[Point, Point, Point, Point]
 Back = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 """Takes points ``(..., 2)`` of a preprocessed line to those of the image that was read (`Trace.back`)."""
 
-_INK = 77  # grey levels darker than paper that are a stroke
+_INK = 77  # gray levels darker than paper that are a stroke
 _REACH = 1.0  # line heights that the first and the last character reach out at most
 
 
@@ -68,9 +68,9 @@ def place_characters(
 ) -> list[Character]:
     """Find the room of each character.
 
-    A CTC network names a character in a frame or two near its middle, not where it begins and ends. So neighbours are
+    A CTC network names a character in a frame or two near its middle, not where it begins and ends. So neighbors are
     parted at the column with the least ink between their middles, and what remains at both sides is cut down to the
-    ink; a space is what its neighbours leave.
+    ink; a space is what its neighbors leave.
 
     Args:
         text: L characters.
@@ -116,7 +116,7 @@ def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], back: B
 
 
 def _bounds(middles: NDArray[np.float64], pixels: NDArray[np.uint8]) -> list[float]:
-    """Return where characters begin and end, L + 1 columns, neighbours parted where there is least ink."""
+    """Return where characters begin and end, L + 1 columns, neighbors parted where there is least ink."""
     height, width = pixels.shape
     ink = (255.0 - pixels).sum(0) / 255
     bounds = [max(0.0, middles[0] - _REACH * height)]
@@ -141,7 +141,7 @@ def _trimmed(start: float, end: float, inked: NDArray[np.bool_]) -> tuple[float,
 
 
 def _between(places: Sequence[tuple[float, float]], i: int) -> tuple[float, float]:
-    """Return what a space's neighbours leave it, or its own room where they leave nothing."""
+    """Return what a space's neighbors leave it, or its own room where they leave nothing."""
     start = places[i - 1][1] if i > 0 else places[i][0]
     end = places[i + 1][0] if i + 1 < len(places) else places[i][1]
     return (start, end) if end > start else places[i]

@@ -24,16 +24,16 @@ Counts = Mapping[Split, Counter[str]]
 
 
 def count_characters(texts: Iterable[str], normalization: Normalization) -> Counter[str]:
-    """Count the characters of some texts, once normalised."""
+    """Count the characters of some texts, once normalized."""
     return Counter("".join(normalize(text, normalization) for text in texts))
 
 
 def outside_train(texts: Texts, counts: Counts, known: Iterable[str], normalization: Normalization) -> list[Finding]:
-    """Find the characters of val and test that a recogniser never learns to write.
+    """Find the characters of val and test that a recognizer never learns to write.
 
     Args:
         texts: of the usable lines.
-        counts: of their characters, normalised.
+        counts: of their characters, normalized.
         known: the characters of train, or of the charset that is carried over.
         normalization: of the run.
     """

@@ -1,4 +1,4 @@
-"""Drawings for the page, as SVG; colours come from the page's style sheet, so they follow its light or dark look."""
+"""Drawings for the page, as SVG; colors come from the page's style sheet, so they follow its light or dark look."""
 
 from collections.abc import Mapping, Sequence
 

@@ -24,7 +24,7 @@ class Diagnosis:
         title: what was looked at: the arguments of the command.
         facts: of all splits.
         settings: what the findings depend on.
-        counts: how often each character stands in the usable texts of a split, once normalised.
+        counts: how often each character stands in the usable texts of a split, once normalized.
         odd: the lines far from usual, the farthest first.
         findings: faults first.
     """
@@ -38,7 +38,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Verdict:
-        """The judgement."""
+        """The judgment."""
         return verdict_of(self.findings)
 
     @property

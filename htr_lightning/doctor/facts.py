@@ -71,7 +71,7 @@ class SplitFacts:
     Attributes:
         split: which.
         ids: of all lines.
-        texts: as the reader gives them, without Unicode normalisation.
+        texts: as the reader gives them, without Unicode normalization.
         groups: empty strings where unknown.
         digests: of the pixels, empty for images that cannot be had.
         line_px: ``(n,)`` widths after preprocessing; 0 for lines that cannot be used.

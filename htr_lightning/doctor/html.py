@@ -125,7 +125,7 @@ def _charts(diagnosis: Diagnosis) -> str:
         ("Lines of a group", "a group is a writer, a page or a font", histogram(groups, "lines") if groups else ""),
         (
             "Width and text length",
-            f"after preprocessing to {diagnosis.settings.height_px} px; the stronger the colour, the more lines; "
+            f"after preprocessing to {diagnosis.settings.height_px} px; the stronger the color, the more lines; "
             "rings are lines written or cut unlike the others; below the dashes no text fits (CTC)",
             _density(diagnosis),
         ),
@@ -185,7 +185,7 @@ def _characters(diagnosis: Diagnosis) -> str:
     )
     return (
         f"<h2>{counted(len(characters), 'character')}</h2>\n"
-        '<p class="faint">Of the usable lines, once normalised, the most frequent first; those that train lacks are '
+        '<p class="faint">Of the usable lines, once normalized, the most frequent first; those that train lacks are '
         f'marked.</p>\n<div class="chips">{"".join(chips)}</div>{rest}\n'
         f'<details><summary>with code points, names and counts</summary>\n<div class="scroll"><table>\n{head}</tr>\n'
         + "\n".join(rows)

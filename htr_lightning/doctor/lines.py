@@ -123,7 +123,7 @@ def too_short(facts: Facts, settings: Settings) -> Iterator[Named]:
         return
     for split, rows in facts.items():
         frames = settings.frames(rows.line_px)
-        # The others fit even if every character were followed by its like, whatever the normalisation does.
+        # The others fit even if every character were followed by its like, whatever the normalization does.
         for row in np.flatnonzero(rows.usable & (frames < 4 * rows.lengths)).tolist():
             text = normalize(rows.texts[row], settings.normalization)
             needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))

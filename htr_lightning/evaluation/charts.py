@@ -104,7 +104,7 @@ def reliability_chart(found: Reliability, noun: str) -> str:
     parts += [rule(x(0), y(0), x(1), y(1), "limit"), rule(x(0), y(0), x(1), y(0)), rule(x(0), floor, x(1), floor)]
     parts += [label(x(tick / 100), y(0) + 16, f"{tick} %", "middle") for tick in (0, 20, 40, 60, 80, 100)]
     parts.append(label(left - 8, floor - foot + 8, f"{most:,}", "end"))
-    parts.append(label(x(1), floor + 16, f"confidence; grey: how many {noun}", "end"))
+    parts.append(label(x(1), floor + 16, f"confidence; gray: how many {noun}", "end"))
     parts.append(label(left + 7, top + 12, "share that is right"))
     return svg(floor + 22, parts, f"Reliability of the confidence of {noun}", _SQUARE)
 

@@ -17,7 +17,7 @@ class Collection:
     """All that is known of the lines of a data set, once they are read.
 
     Args:
-        charset: of the model; its normalisation is that of the texts.
+        charset: of the model; its normalization is that of the texts.
 
     Attributes:
         lines: those that could be read and say something.

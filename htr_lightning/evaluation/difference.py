@@ -110,7 +110,7 @@ def paired(a: Sequence[Row], b: Sequence[Row], *, common: bool = False) -> list[
 
 
 def _text(row: Row) -> str:
-    """Two models may write the same text in different normalisation forms."""
+    """Two models may write the same text in different normalization forms."""
     return unicodedata.normalize("NFC", row.reference)
 
 

@@ -67,8 +67,8 @@ class ScoredLine:
     Attributes:
         id: of the line.
         group: its writer or page; empty for none.
-        reference: what it says, normalised.
-        hypothesis: what was read, normalised.
+        reference: what it says, normalized.
+        hypothesis: what was read, normalized.
         confidence: of the reading, 0..1.
         edits: the fewest that turn one into the other, from left to right.
         rates: edits and lengths, by the names in `RATES`.

@@ -102,13 +102,13 @@ class _Matrix:
         self._fill(row, column, (red, green, blue))
         self._write(row, column, f"{count}" if count < 10_000 else f"{count // 1000}k", _PALE if shade > 0.5 else _INK)
 
-    def _fill(self, row: int, column: int, colour: tuple[int, int, int]) -> None:
+    def _fill(self, row: int, column: int, color: tuple[int, int, int]) -> None:
         left, top = _LABEL + _CELL * column, _LABEL + _CELL * row
-        self.drawing.rectangle([left, top, left + _CELL, top + _CELL], colour)
+        self.drawing.rectangle([left, top, left + _CELL, top + _CELL], color)
 
-    def _write(self, row: int, column: int, text: str, colour: tuple[int, int, int]) -> None:
+    def _write(self, row: int, column: int, text: str, color: tuple[int, int, int]) -> None:
         middle = _LABEL + _CELL * (column + 0.5), _LABEL + _CELL * (row + 0.5)
-        self.drawing.text(middle, text, colour, self.small, "mm")
+        self.drawing.text(middle, text, color, self.small, "mm")
 
 
 def _shares(confusions: Confusions, characters: Sequence[str]) -> Iterator[float]:

@@ -9,7 +9,7 @@ from PIL import Image
 from htr_lightning.explain.attribution import Attributions, Method
 from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.picture import confidence_in_words, draw_rows
-from htr_lightning.explain.tint import colour_of, enlarged, heat, smoothed
+from htr_lightning.explain.tint import color_of, enlarged, heat, smoothed
 from htr_lightning.report.html import document, figure, glyph, shown, signature, style_of
 from htr_lightning.report.picture import png_uri
 from htr_lightning.text import plain
@@ -18,9 +18,9 @@ _REACH = 1.6  # what is shown on both sides of a character, as a share of the li
 _LEAST = 0.001  # probability of an alternative that is shown
 
 _LANE = (
-    "Above, the line as the network saw it, then its ink in the colour of the character that it speaks for most. "
-    "Below, what the network says of each frame: the colour is the probability of the character above it, red that of "
-    "all other characters, grey that of the blank. Where it is less sure: its probability in per cent, and what else "
+    "Above, the line as the network saw it, then its ink in the color of the character that it speaks for most. "
+    "Below, what the network says of each frame: the color is the probability of the character above it, red that of "
+    "all other characters, gray that of the blank. Where it is less sure: its probability in per cent, and what else "
     "it may be."
 )
 _METHODS: dict[Method, str] = {
@@ -90,9 +90,9 @@ def _card(evidence: Evidence, seen: Seen, place: int, attribution: NDArray[np.fl
     soft = smoothed(attribution)
     picture = heat(evidence.pixels[:, left:right], soft[:, left:right])
     inside = float(np.abs(soft[:, left:right]).sum() / max(1e-9, np.abs(soft).sum()))
-    colour = "#{:02x}{:02x}{:02x}".format(*colour_of(place))
+    color = "#{:02x}{:02x}{:02x}".format(*color_of(place))
     under = np.full((2, right - left, 3), 255, np.uint8)
-    under[:, max(0, round(seen.character.start_px) - left) : round(seen.character.end_px) - left] = colour_of(place)
+    under[:, max(0, round(seen.character.start_px) - left) : round(seen.character.end_px) - left] = color_of(place)
     factor = max(1, round(96 / len(evidence.pixels)))
     image = png_uri(Image.fromarray(enlarged(np.concatenate([picture, under]), factor)))
     own = seen.character.text
@@ -102,7 +102,7 @@ def _card(evidence: Evidence, seen: Seen, place: int, attribution: NDArray[np.fl
     frames = f"frame {seen.first + 1}" if seen.end == seen.first + 1 else f"frames {seen.first + 1}–{seen.end}"
     words = html.escape(plain(f"what {seen.character.text} depends on"))
     return (
-        f'<div class="card" style="--of: {colour}"><div class="name"><b>{glyph(seen.character.text)}</b>'
+        f'<div class="card" style="--of: {color}"><div class="name"><b>{glyph(seen.character.text)}</b>'
         f'<span class="faint">{place + 1} · {frames}</span></div>'
         f'<img src="{image}" alt="{words}"><div class="faint shown">{100 * inside:.0f} % of it shown</div>'
         f"{''.join(bars)}</div>"

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 from htr_lightning.charset import BLANK
 from htr_lightning.explain.attribution import Attributions
 from htr_lightning.explain.evidence import Evidence, Seen
-from htr_lightning.explain.tint import Colour, Rgb, colour_of, enlarged, stacked, tinted
+from htr_lightning.explain.tint import Color, Rgb, color_of, enlarged, stacked, tinted
 from htr_lightning.report.panel import type_of
 from htr_lightning.text import plain
 
 OTHERS, BLANK_GROUND, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
-"""Colours of the lane: of all characters but the one that was read, and of the blank; and of the type."""
+"""Colors of the lane: of all characters but the one that was read, and of the blank; and of the type."""
 
 MOST_WIDTH_PX = 1620
 _LINE_PX = 144  # height of a line in the picture, about
@@ -26,7 +26,7 @@ _SEARCH = 0.4  # how far from its due place a line may be broken, as a share of 
 
 
 def draw_sheet(evidence: Evidence, found: Attributions) -> Image.Image:
-    """Draw the whole picture, with the text above and what the colours mean below."""
+    """Draw the whole picture, with the text above and what the colors mean below."""
     rows = draw_rows(evidence, found)
     large, small = type_of(26), type_of(15)
     words = f"{plain(evidence.id)}  ·  {confidence_in_words(evidence)}"
@@ -41,10 +41,10 @@ def draw_sheet(evidence: Evidence, found: Attributions) -> Image.Image:
     for row in rows:
         sheet.paste(row, (_MARGIN, y))
         y += row.height + 18
-    draw.text((_MARGIN, y + 24), "ink: in the colour of the character that it speaks for most", FAINT, small)
+    draw.text((_MARGIN, y + 24), "ink: in the color of the character that it speaks for most", FAINT, small)
     x = _MARGIN
-    for colour, meaning in ((colour_of(0), "read"), (OTHERS, "other characters"), (BLANK_GROUND, "blank: none")):
-        draw.rectangle([x, y + 4, x + 12, y + 16], colour)
+    for color, meaning in ((color_of(0), "read"), (OTHERS, "other characters"), (BLANK_GROUND, "blank: none")):
+        draw.rectangle([x, y + 4, x + 12, y + 16], color)
         draw.text((x + 18, y), meaning, FAINT, small)
         x += 40 + int(small.getlength(meaning))
     return sheet
@@ -89,7 +89,7 @@ def rows_of(evidence: Evidence) -> list[tuple[int, int]]:
     return list(zip(cuts, [*cuts[1:], width], strict=True))
 
 
-def _shares(evidence: Evidence) -> Iterator[tuple[NDArray[np.float64], Colour]]:
+def _shares(evidence: Evidence) -> Iterator[tuple[NDArray[np.float64], Color]]:
     """Yield the probability of each character around its frames, and at last of all others together, ``(T,)``."""
     probabilities = evidence.probabilities.astype(np.float64)
     others = 1 - probabilities[:, BLANK]
@@ -99,7 +99,7 @@ def _shares(evidence: Evidence) -> Iterator[tuple[NDArray[np.float64], Colour]]:
         own = np.zeros(len(others))
         own[start:end] = probabilities[start:end, seen[place].class_id]
         others = others - own
-        yield own, colour_of(place)
+        yield own, color_of(place)
     yield others.clip(0), OTHERS
 
 
@@ -108,14 +108,14 @@ class _Row:
 
     Args:
         evidence: of the line.
-        ink: ``(H, W, 3)``, the line in the colours of its characters.
+        ink: ``(H, W, 3)``, the line in the colors of its characters.
         shares: see `_shares`.
         left: first column.
         right: the one behind the last.
     """
 
     def __init__(
-        self, evidence: Evidence, ink: Rgb, shares: list[tuple[NDArray[np.float64], Colour]], left: int, right: int
+        self, evidence: Evidence, ink: Rgb, shares: list[tuple[NDArray[np.float64], Color]], left: int, right: int
     ) -> None:
         self.evidence, self.ink, self.shares = evidence, ink, shares
         self.left, self.right, self.scale = left, right, scale_of(evidence)
@@ -136,9 +136,9 @@ class _Row:
         draw = ImageDraw.Draw(picture)
         for place, seen in self.inside:
             x = (self._middle_px(seen) - self.left) * self.scale
-            self._letter(draw, x, lane_top - 9, seen.character.text, colour_of(place))
-            for number, (words, colour) in enumerate(self._notes(seen)):
-                draw.text((x, lane_top + _LANE + 4 + number * _STEP), words, colour, self.small, "ma")
+            self._letter(draw, x, lane_top - 9, seen.character.text, color_of(place))
+            for number, (words, color) in enumerate(self._notes(seen)):
+                draw.text((x, lane_top + _LANE + 4 + number * _STEP), words, color, self.small, "ma")
         return picture
 
     def _middle_px(self, seen: Seen) -> float:
@@ -148,16 +148,16 @@ class _Row:
         """The probabilities of the frames, from below: the character that was read, the others, the blank."""
         columns = self.left + (np.arange((self.right - self.left) * self.scale) + 0.5) / self.scale
         middles = (np.arange(len(self.evidence.probabilities)) + 0.5) * self.evidence.frame_px
-        values = [(np.interp(columns, middles, share), colour) for share, colour in self.shares]
+        values = [(np.interp(columns, middles, share), color) for share, color in self.shares]
         return stacked([value for value in values if value[0].any()] or values[-1:], _LANE, BLANK_GROUND)
 
-    def _letter(self, draw: ImageDraw.ImageDraw, x: float, base: float, text: str, colour: Colour) -> None:
+    def _letter(self, draw: ImageDraw.ImageDraw, x: float, base: float, text: str, color: Color) -> None:
         if text == " ":  # the typeface has no sign for it
-            draw.line([(x - 7, base - 5), (x - 7, base), (x + 7, base), (x + 7, base - 5)], colour, 2)
+            draw.line([(x - 7, base - 5), (x - 7, base), (x + 7, base), (x + 7, base - 5)], color, 2)
         else:
-            draw.text((x, base), plain(text), colour, self.large, "ms")
+            draw.text((x, base), plain(text), color, self.large, "ms")
 
-    def _notes(self, seen: Seen) -> list[tuple[str, Colour]]:
+    def _notes(self, seen: Seen) -> list[tuple[str, Color]]:
         """Words below a character that the network is not sure of: its probability, then what else it may be."""
         own = seen.character.confidence
         if own >= _SURE:

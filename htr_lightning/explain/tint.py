@@ -1,4 +1,4 @@
-"""Colours for pixels: by the character that they matter most for, and by what they say to one character."""
+"""Colors for pixels: by the character that they matter most for, and by what they say to one character."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from htr_lightning.explain.attribution import Attributions
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Rgb = NDArray[np.uint8]
 _Floats = NDArray[np.float32]
 
-COLOURS: tuple[Colour, ...] = ((38, 103, 186), (217, 116, 0), (18, 140, 110), (142, 68, 190))
-"""Of characters in turn, so that neighbours differ; readable on white."""
+COLORS: tuple[Color, ...] = ((38, 103, 186), (217, 116, 0), (18, 140, 110), (142, 68, 190))
+"""Of characters in turn, so that neighbors differ; readable on white."""
 FOR, AGAINST = (206, 38, 20), (30, 80, 200)
 
 _SMOOTHED_PX = 1.5  # gradients of single pixels are noisy; a stroke is about 3 px wide
@@ -21,9 +21,9 @@ _FULL = 0.25  # share of a character's greatest attribution that is drawn at ful
 _FADED = 0.55  # how much of the ink's darkness is kept below a heat map
 
 
-def colour_of(place: int) -> Colour:
-    """Return the colour of the character at a place of the text."""
-    return COLOURS[place % len(COLOURS)]
+def color_of(place: int) -> Color:
+    """Return the color of the character at a place of the text."""
+    return COLORS[place % len(COLORS)]
 
 
 def smoothed(attribution: _Floats) -> _Floats:
@@ -32,27 +32,27 @@ def smoothed(attribution: _Floats) -> _Floats:
 
 
 def tinted(pixels: NDArray[np.uint8], found: Attributions) -> Rgb:
-    """Colour the ink of a line by the character that each pixel speaks for most.
+    """Color the ink of a line by the character that each pixel speaks for most.
 
     Args:
         pixels: ``(H, W)``, paper 255.
         found: the attributions of its characters.
 
     Returns:
-        ``(H, W, 3)``; the paler the colour, the less a pixel matters, down to grey.
+        ``(H, W, 3)``; the paler the color, the less a pixel matters, down to gray.
     """
     most = np.zeros(pixels.shape, np.float32)
-    colours = np.zeros((*pixels.shape, 3), np.float32)
+    colors = np.zeros((*pixels.shape, 3), np.float32)
     strength = np.zeros(pixels.shape, np.float32)
     for place, attribution in zip(found.places, found.maps, strict=True):
         speaks = smoothed(attribution)
         wins = speaks > most
         most[wins] = speaks[wins]
-        colours[wins] = colour_of(place)
+        colors[wins] = color_of(place)
         strength[wins] = np.minimum(1, speaks[wins] / (_FULL * speaks.max()))
     ink = (255 - pixels.astype(np.float32))[..., None] / 255
-    grey = np.float32(120)
-    drawn = grey + np.sqrt(strength)[..., None] * (colours - grey)
+    gray = np.float32(120)
+    drawn = gray + np.sqrt(strength)[..., None] * (colors - gray)
     return (255 - ink * (255 - drawn)).round().astype(np.uint8)
 
 
@@ -66,9 +66,9 @@ def heat(pixels: NDArray[np.uint8], attribution: _Floats) -> Rgb:
     greatest = float(np.abs(attribution).max())
     share = attribution / greatest if greatest else attribution
     opacity = np.abs(share)[..., None] ** 0.75
-    colours = np.where(share[..., None] > 0, np.array(FOR, np.float32), np.array(AGAINST, np.float32))
+    colors = np.where(share[..., None] > 0, np.array(FOR, np.float32), np.array(AGAINST, np.float32))
     paper = 255 - _FADED * (255 - pixels.astype(np.float32))[..., None]
-    drawn: Rgb = (paper + opacity * (colours - paper)).round().clip(0, 255).astype(np.uint8)
+    drawn: Rgb = (paper + opacity * (colors - paper)).round().clip(0, 255).astype(np.uint8)
     return drawn
 
 
@@ -78,11 +78,11 @@ def enlarged(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def stacked(values: Sequence[tuple[NDArray[np.float64], Colour]], height: int, ground: Colour) -> Rgb:
+def stacked(values: Sequence[tuple[NDArray[np.float64], Color]], height: int, ground: Color) -> Rgb:
     """Draw shares of one whole above each other, with smooth edges.
 
     Args:
-        values: ``(W,)`` 0..1 each, the lowest first, and their colours; together at most 1.
+        values: ``(W,)`` 0..1 each, the lowest first, and their colors; together at most 1.
         height: of the picture, in px.
         ground: what is left.
     """
@@ -91,9 +91,9 @@ def stacked(values: Sequence[tuple[NDArray[np.float64], Colour]], height: int, g
     picture[:] = ground
     row = np.arange(height)[::-1, None]
     below = np.zeros(width)
-    for value, colour in values:
+    for value, color in values:
         low, high = below * height, (below + value) * height
         cover = (np.clip(high - row, 0, 1) - np.clip(low - row, 0, 1))[..., None]
-        picture += cover * (np.array(colour) - picture)
+        picture += cover * (np.array(color) - picture)
         below = below + value
     return picture.round().clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Lines cut from a page: along their outline, straightened along their baseline, the paper's colour around them."""
+"""Lines cut from a page: along their outline, straightened along their baseline, the paper's color around them."""
 
 import functools
 import hashlib
@@ -40,7 +40,7 @@ class CutLine:
             the left is turned round, since nobody writes upside down on purpose.
         page_size: width and height that the points refer to; None for the pixels of the image.
         padding_px: image pixels added around the outline.
-        mask: paint what is outside the outline in the paper's colour.
+        mask: paint what is outside the outline in the paper's color.
         band_px: height of the band around a baseline without outline, in the unit of the points.
         line: id, for messages.
     """
@@ -132,7 +132,7 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
         polygon: ``(n, 2)``, at least three points, in pixels; what lies beyond the page is cut off.
         baseline: ``(n, 2)`` in pixels; with two points or more, the line is straightened along it.
         padding_px: pixels added around the outline.
-        mask: paint what is outside the outline in the paper's colour, the median of what is inside.
+        mask: paint what is outside the outline in the paper's color, the median of what is inside.
 
     Returns:
         The line, upright, ``uint8``: a copy.

@@ -1,6 +1,6 @@
 """Geometry of a line: how far it climbs (skew) and leans (slant), and how to set it straight.
 
-All functions take and return ``(H, W)`` grey ``uint8`` images, paper 255, ink dark. Rotation and shear cut
+All functions take and return ``(H, W)`` gray ``uint8`` images, paper 255, ink dark. Rotation and shear cut
 nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. A `Trace`,
 where one is given, follows them.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from htr_lightning.image.trace import Trace
 
 MIN_CONTRAST = 48
-"""Grey levels between paper and ink; a smaller difference is texture or noise of a blank sheet."""
+"""Gray levels between paper and ink; a smaller difference is texture or noise of a blank sheet."""
 
 _MAX_SKEW_DEGREES = 10.0
 _MAX_SLANT_DEGREES = 45.0
@@ -22,7 +22,7 @@ _SCORE_HEIGHT_PX = 48  # slant is scored at this height: strokes are still 1 to 
 
 
 def count_levels(image: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how many pixels have each of the 256 grey levels."""
+    """Return how many pixels have each of the 256 gray levels."""
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1)  # (256, 1) before OpenCV 5
     return counts.astype(np.int64)
 
@@ -124,7 +124,7 @@ def deskew(
 def rotate(
     image: NDArray[np.uint8], degrees: float, trace: Trace | None = None, ink: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """Turn the image clockwise about its centre, on a canvas that holds all of it, then trim it.
+    """Turn the image clockwise about its center, on a canvas that holds all of it, then trim it.
 
     Args:
         image: the line.

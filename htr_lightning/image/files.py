@@ -34,7 +34,7 @@ class LineImage(Protocol):
         ...
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return the pixels, upright: ``(H, W)`` grey or ``(H, W, 3)`` RGB, contiguous ``uint8``.
+        """Return the pixels, upright: ``(H, W)`` gray or ``(H, W, 3)`` RGB, contiguous ``uint8``.
 
         Args:
             max_pixels: an image file that holds more (a page, for a line cut from one) is refused before it is
@@ -51,7 +51,7 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Decode an image file to 8 bits, upright, without transparency.
 
-    EXIF and TIFF orientation is applied; 16- and 32-bit grey is scaled to 8 bits; transparent pixels become
+    EXIF and TIFF orientation is applied; 16- and 32-bit gray is scaled to 8 bits; transparent pixels become
     white, as paper is. Pillow's global settings are left alone.
 
     Args:
@@ -62,7 +62,7 @@ def read_image(
         frame: of an animation or a multi-page TIFF, from 0.
 
     Returns:
-        ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
+        ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
 
     Raises:
         DataError: the file is missing, a folder, empty, truncated, not an image or too large.
@@ -93,7 +93,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> 
         max_pixels: see `read_image`.
 
     Returns:
-        ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
+        ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
 
     Raises:
         DataError: the content is empty, truncated, not an image or too large.
@@ -194,17 +194,17 @@ def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith(("I", "F")):
         return _scale_to_8_bits(np.asarray(image))
     if image.has_transparency_data:
-        grey = image.mode in ("L", "LA", "La")
+        gray = image.mode in ("L", "LA", "La")
         opaque = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
-        return np.array(Image.alpha_composite(paper, opaque).convert("L" if grey else "RGB"))
+        return np.array(Image.alpha_composite(paper, opaque).convert("L" if gray else "RGB"))
     if image.mode in ("1", "L"):
         return np.array(image.convert("L"))
     return np.array(image.convert("RGB"))
 
 
 def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Map 16-bit grey by its full range; other depths, whose range no file tells, by their largest value."""
+    """Map 16-bit gray by its full range; other depths, whose range no file tells, by their largest value."""
     values = np.nan_to_num(deep.astype(np.float64))
     largest = float(values.max())
     full = 1.0 if deep.dtype.kind == "f" and largest <= 1 else 65535.0
@@ -261,7 +261,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InMemory:
-    """A line whose pixels are there already: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8."""
+    """A line whose pixels are there already: ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8."""
 
     pixels: NDArray[np.uint8]
 

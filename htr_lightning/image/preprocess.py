@@ -1,6 +1,6 @@
-"""Line image -> normalised line: grey, paper 255, ink dark, of one height. Pure functions of the pixels.
+"""Line image -> normalized line: gray, paper 255, ink dark, of one height. Pure functions of the pixels.
 
-Every function here takes and returns ``(H, W)`` grey ``uint8`` images unless it says otherwise; `Preprocess`
+Every function here takes and returns ``(H, W)`` gray ``uint8`` images unless it says otherwise; `Preprocess`
 strings them together. What is random belongs to `htr_lightning.data.augment`.
 """
 
@@ -19,21 +19,21 @@ from htr_lightning.image.files import MAX_PIXELS, DataError
 from htr_lightning.image.trace import Trace
 
 
-def to_grey(image: NDArray[np.uint8], grey: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
-    """Reduce ``(H, W, 3)`` RGB to ``(H, W)``; a grey image comes back as it is.
+def to_gray(image: NDArray[np.uint8], gray: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
+    """Reduce ``(H, W, 3)`` RGB to ``(H, W)``; a gray image comes back as it is.
 
     ``luminance`` weighs the channels as the eye does (ITU-R BT.601). ``darkest_channel`` takes their minimum:
-    coloured ink, such as pale blue or red, is dark in at least one of them.
+    colored ink, such as pale blue or red, is dark in at least one of them.
     """
     if image.ndim == 2:
         return image
-    if grey == "luminance":
+    if gray == "luminance":
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
 
 
 def percentiles(counts: NDArray[np.int64], *percents: float) -> list[int]:
-    """Grey levels below or at which so many percent of the pixels are, of an image's `count_levels`."""
+    """Gray levels below or at which so many percent of the pixels are, of an image's `count_levels`."""
     cumulated = np.cumsum(counts, dtype=np.float64)
     return [int(np.searchsorted(cumulated, cumulated[-1] * p / 100)) for p in percents]
 
@@ -50,7 +50,7 @@ def is_light_on_dark(counts: NDArray[np.int64]) -> bool:
 def flatten_background(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Divide by the paper: removes shading, folds and stains wider than about a third of the line's height.
 
-    The paper is estimated by a grey-scale closing, which fills in everything narrower than its window
+    The paper is estimated by a gray-scale closing, which fills in everything narrower than its window
     and darker than its surroundings (handwriting, ruling), smoothed by a box of the same size.
     """
     window = max(5, image.shape[0] // 3 | 1)
@@ -118,12 +118,12 @@ def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uin
     low, high = percentiles(count_levels(image), 1, 99)
     image = _mapped(image, _stretching(min(low, high - 96), high))
     window = max(15, image.shape[0] // 3 | 1)
-    grey = image.astype(np.float32)
-    mean = cv2.boxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
-    square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
+    gray = image.astype(np.float32)
+    mean = cv2.boxFilter(gray, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
+    square = cv2.sqrBoxFilter(gray, cv2.CV_32F, (window, window), borderType=cv2.BORDER_REPLICATE)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
     threshold = mean * (1 + k * (deviation / 128 - 1))
-    return np.where(grey > threshold, np.uint8(255), np.uint8(0))
+    return np.where(gray > threshold, np.uint8(255), np.uint8(0))
 
 
 def scale_to_height(image: NDArray[np.uint8], height_px: int, trace: Trace | None = None) -> NDArray[np.uint8]:
@@ -147,16 +147,16 @@ def scaled_width(width: int, height: int, height_px: int) -> int:
 class Preprocess:
     """Everything that happens once to a line before it is stored, learnt or read.
 
-    The steps, in this order: grey; shrink to twice the height (so that the rest costs the same for every
+    The steps, in this order: gray; shrink to twice the height (so that the rest costs the same for every
     scanner resolution); polarity; background; denoise; contrast; binarize; deskew; deslant; scale to the
-    height; pad. What follows binarisation makes the edges grey again. Sauvola's binarisation takes the place of
+    height; pad. What follows binarization makes the edges gray again. Sauvola's binarization takes the place of
     ``contrast``.
 
     Plain paper comes out as exactly 255, with and without ``contrast``, because batches are padded with 255.
 
     Args:
         height_px: height of the result, at least 8.
-        grey: how colours become grey; see `to_grey`.
+        gray: how colors become gray; see `to_gray`.
         polarity: whether ink is darker or lighter than its ground; ``auto`` looks (`is_light_on_dark`).
         background: ``flatten`` divides by the paper (`flatten_background`): for photographs, folds, stains.
         denoise: ``median`` against specks, ``bilateral`` against grain.
@@ -175,7 +175,7 @@ class Preprocess:
     """
 
     height_px: int = 48
-    grey: Literal["luminance", "darkest_channel"] = "luminance"
+    gray: Literal["luminance", "darkest_channel"] = "luminance"
     polarity: Literal["auto", "dark_on_light", "light_on_dark"] = "auto"
     background: Literal["none", "flatten"] = "none"
     denoise: Literal["none", "median", "bilateral"] = "none"
@@ -199,20 +199,20 @@ class Preprocess:
                 raise ValueError(f"preprocess.{key}: {getattr(self, key)} is too small; give at least {least}")
 
     def __call__(self, image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
-        """Normalise a line.
+        """Normalize a line.
 
         Args:
-            image: ``(H, W)`` grey or ``(H, W, 3)`` RGB, ``uint8``.
+            image: ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``.
             trace: follows what is done, so that places in the result can be found in the image.
 
         Returns:
-            ``(height_px, W')`` grey ``uint8``, paper 255, ink dark, C-contiguous.
+            ``(height_px, W')`` gray ``uint8``, paper 255, ink dark, C-contiguous.
 
         Raises:
             DataError: the image is smaller than 2 px, not of 8 bits, or would be wider than ``max_width_px``.
         """
         self._check(image)
-        line = to_grey(image, self.grey)
+        line = to_gray(image, self.gray)
         if line.shape[0] > 2 * self.height_px:
             line = scale_to_height(line, 2 * self.height_px, trace)
         line = self._straighten(*self._tone(line), trace)

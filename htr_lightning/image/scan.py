@@ -44,7 +44,7 @@ class Scan:
         return self.path.stem if self.number is None else f"{self.path.stem}_{self.number:04d}"
 
     def read(self, max_pixels: int = MAX_PIXELS, layout_size: tuple[float, float] | None = None) -> NDArray[np.uint8]:
-        """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB; a page of a PDF is drawn at `PDF_DPI`, or coarser if too large.
+        """Return ``(H, W)`` gray or ``(H, W, 3)`` RGB; a page of a PDF is drawn at `PDF_DPI`, or coarser if too large.
 
         Args:
             max_pixels: images that have more are refused.

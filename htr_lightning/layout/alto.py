@@ -140,7 +140,7 @@ def _box(element: Any, *names: str) -> str:
 
 
 def _round(line: Any) -> str:
-    """Return the corners of the box around an ellipse or circle, which give their centre."""
+    """Return the corners of the box around an ellipse or circle, which give their center."""
     for name, across, down, share in (("Ellipse", "HLENGTH", "VLENGTH", 0.5), ("Circle", "RADIUS", "RADIUS", 1.0)):
         figure = line.find(f"{{*}}Shape/{{*}}{name}")
         box = "" if figure is None else _box(figure, "HPOS", "VPOS", across, down)

@@ -1,4 +1,4 @@
-"""The CNN-RNN recogniser: columns of features, read left to right and right to left, classified frame by frame."""
+"""The CNN-RNN recognizer: columns of features, read left to right and right to left, classified frame by frame."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from htr_lightning.model.backbone import Downsample, ResidualBackbone
 
 
 class Frames(NamedTuple):
-    """What a recogniser says: unnormalised scores ``(N, T, K)``, class 0 the CTC blank.
+    """What a recognizer says: unnormalized scores ``(N, T, K)``, class 0 the CTC blank.
 
     ``auxiliary`` is the shortcut head's opinion, made in training only.
     """

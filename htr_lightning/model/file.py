@@ -25,7 +25,7 @@ from htr_lightning.model.info import FORMAT, KEY, ModelFileError, ModelInfo, mod
 class Model:
     """A model ready to use: the network in evaluation mode, and what surrounds it.
 
-    It is a `htr_lightning.model.load.Recogniser`, which reads where the network is.
+    It is a `htr_lightning.model.load.Recognizer`, which reads where the network is.
     """
 
     network: CRNN
@@ -56,7 +56,7 @@ class Model:
 
     @torch.inference_mode()
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: unnormalised scores ``(N, T, K)``."""
+        """Read lines ``(N, H, W)``, paper 255: unnormalized scores ``(N, T, K)``."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)  # of this thread; where other work is on the machine, several would stall
         try:
@@ -81,7 +81,7 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
         path: where to.
         weights: the network's state dict.
         info: everything else.
-        half: write matrices and kernels in 16 bits; biases and normalisation keep 32. Networks compute in fp32 all
+        half: write matrices and kernels in 16 bits; biases and normalization keep 32. Networks compute in fp32 all
             the same.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}

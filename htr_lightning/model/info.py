@@ -10,7 +10,7 @@ import safetensors
 
 from htr_lightning.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 KEY = "htr_lightning"
 
 
@@ -30,7 +30,7 @@ class ModelInfo:
         width_step_px: lines were padded to multiples of this width in training.
         scores: what was measured at the end of training, such as ``val/cer``.
         data: the training data's name and fingerprint.
-        licence: of the weights, where known.
+        license: of the weights, where known.
         languages: ISO 639-1 codes of what it learnt to read, where known.
         attribution: whom the data is owed to, and on what terms, where known.
         temperature: what scores are divided by before they are taken for probabilities, so that confidences are true.
@@ -46,7 +46,7 @@ class ModelInfo:
     width_step_px: int
     scores: dict[str, float] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
-    licence: str = ""
+    license: str = ""
     languages: list[str] = field(default_factory=list)
     attribution: str = ""
     temperature: float = 1.0
@@ -101,7 +101,16 @@ def description_of(text: str, path: Path) -> dict[str, Any]:
             f"{path}: model format {number}, but htr_lightning {__version__} reads up to {FORMAT}; "
             "upgrade with pip install -U htr-lightning"
         )
-    return values
+    return _upgrade(values) if number < FORMAT else values
+
+
+def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
+    """Rename what formats 1 and 2 spelled otherwise."""
+    upgraded = {"license" if key == "licence" else key: value for key, value in values.items()}
+    if isinstance(upgraded.get("preprocess"), dict):
+        preprocess = upgraded["preprocess"].items()
+        upgraded["preprocess"] = {"gray" if key == "grey" else key: value for key, value in preprocess}
+    return upgraded | {"format": FORMAT}
 
 
 def info_of(values: Mapping[str, Any], path: Path) -> ModelInfo:
@@ -117,7 +126,7 @@ def info_of(values: Mapping[str, Any], path: Path) -> ModelInfo:
 
 
 def model_path(where: str) -> Path:
-    """Return the file that a name stands for: see `htr_lightning.model.load.load_recogniser`.
+    """Return the file that a name stands for: see `htr_lightning.model.load.load_recognizer`.
 
     Raises:
         ModelFileError: a run folder without a model, or a name that the zoo does not have.

@@ -13,7 +13,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.info import ModelFileError, ModelInfo, model_path
 
 
-class Recogniser(Protocol):
+class Recognizer(Protocol):
     """What reading lines takes of a model."""
 
     @property
@@ -53,7 +53,7 @@ class Recogniser(Protocol):
             images: ``(N, H, W)``, paper 255, C-contiguous; H is that of the preprocessing.
 
         Returns:
-            ``(N, T, K)``, unnormalised and before the temperature.
+            ``(N, T, K)``, unnormalized and before the temperature.
         """
         ...
 
@@ -62,7 +62,7 @@ class Recogniser(Protocol):
         ...
 
 
-def load_recogniser(where: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recogniser:
+def load_recognizer(where: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recognizer:
     """Read a model from wherever it is; only what runs it is imported.
 
     Args:

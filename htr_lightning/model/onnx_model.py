@@ -41,7 +41,7 @@ class OnnxDescription:
         "padded on the right with 255 to a multiple of width_step_px"
     )
     output: str = (
-        f"{OUTPUT}: float32 (N, T, K), unnormalised; divide by the temperature before a softmax over K; class 0 is "
+        f"{OUTPUT}: float32 (N, T, K), unnormalized; divide by the temperature before a softmax over K; class 0 is "
         "the CTC blank, class i the character i - 1 of charset.characters"
     )
 
@@ -52,7 +52,7 @@ def described(info: ModelInfo, onnx: OnnxDescription) -> dict[str, Any]:
 
 
 class OnnxModel:
-    """A model ready to use: a `htr_lightning.model.load.Recogniser`.
+    """A model ready to use: a `htr_lightning.model.load.Recognizer`.
 
     Args:
         session: of ONNX Runtime.
@@ -69,7 +69,7 @@ class OnnxModel:
         self.pixels_per_batch = 250_000 if on_cpu else 1_000_000  # few, so that all cores have some
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: unnormalised scores ``(N, T, K)``."""
+        """Read lines ``(N, H, W)``, paper 255: unnormalized scores ``(N, T, K)``."""
         scores: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
         return scores
 

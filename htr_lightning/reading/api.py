@@ -14,21 +14,21 @@ from htr_lightning.image.files import DataError, ImageFile, InMemory, Unusable, 
 from htr_lightning.image.scan import Scan, scans_of
 from htr_lightning.image.views import views_of
 from htr_lightning.layout.formats import read_page
-from htr_lightning.model.load import Recogniser
+from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader, Reading
 from htr_lightning.reading.page import ReadPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.segmentation.segmenter import Segmenter
 
 Image = str | Path | NDArray[np.uint8] | Any
-"""A path; an array ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8; or a Pillow image."""
+"""A path; an array ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8; or a Pillow image."""
 
 
 class Reader:
     """Reads pages and lines with one model.
 
     Args:
-        model: see `htr_lightning.model.load.load_recogniser`.
+        model: see `htr_lightning.model.load.load_recognizer`.
         name: what the user calls it.
         careful: look at each line three times.
         decoder: from frames to texts; None for greedy decoding.
@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(
         self,
-        model: Recogniser,
+        model: Recognizer,
         name: str = "",
         *,
         careful: bool = False,
@@ -71,7 +71,7 @@ class Reader:
             cut = self._pages.cut(scans[place - 1], given)
         else:
             cut = self._pages.cut_pixels(_pixels(image), Scan(Path("image")), given)
-        return self._pages.recognise(cut)
+        return self._pages.recognize(cut)
 
     def read_line(self, image: Image) -> Reading:
         """Read an image of a single line.

@@ -27,7 +27,7 @@ def cut_glyphs(image: NDArray[np.uint8], characters: Iterable[Character]) -> Ite
         characters: what stands in it.
 
     Yields:
-        The place of a character in the text, from 0, and its pixels; around its outline is the paper's colour.
+        The place of a character in the text, from 0, and its pixels; around its outline is the paper's color.
     """
     height, width = image.shape[:2]
     paper = np.median(image.reshape(height * width, -1), axis=0).astype(np.uint8)

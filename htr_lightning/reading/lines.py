@@ -21,7 +21,7 @@ from htr_lightning.device import num_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.trace import Trace
 from htr_lightning.image.views import AS_IT_IS, View
-from htr_lightning.model.load import Recogniser
+from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import line_html
 from htr_lightning.text import printable
 
@@ -38,7 +38,7 @@ class Reading:
     Attributes:
         id: of the line.
         text: empty also where the line could not be used.
-        confidence: 0..1, the recogniser's probability of the whole text, summed over all CTC paths that spell it, at
+        confidence: 0..1, the recognizer's probability of the whole text, summed over all CTC paths that spell it, at
             the model's temperature. A language model has no part in it. Of a line that was looked at several times, the
             highest, which is a little too high.
         pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
@@ -79,7 +79,7 @@ class LineReader:
     Images are decoded and preprocessed in as many threads as there are cores.
 
     Args:
-        model: see `htr_lightning.model.load.load_recogniser`.
+        model: see `htr_lightning.model.load.load_recognizer`.
         decoder: from frames to texts.
         positions: find out where characters and words stand, and how sure each of them is.
         known: the texts of the lines are what they say; only places and confidences are wanted.
@@ -89,7 +89,7 @@ class LineReader:
 
     def __init__(
         self,
-        model: Recogniser,
+        model: Recognizer,
         *,
         decoder: Decoder = greedy_decode,
         positions: bool = False,

@@ -25,7 +25,7 @@ class ReadLine:
     Attributes:
         id: unique on its page, an XML name.
         text: empty where nothing could be read.
-        confidence: 0..1, the recogniser's probability of the whole text.
+        confidence: 0..1, the recognizer's probability of the whole text.
         polygon: its outline, ``(n, 2)`` px of the page's image.
         baseline: ``(n, 2)`` px, from its beginning to its end.
         characters: those of the text with their places on the page, spaces included; in the order of the text. Empty
@@ -113,8 +113,8 @@ def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) ->
     scale = min(width_px / page.width_px, _MOST_HIGH * width_px / page.height_px)
     size = max(1, round(page.width_px * scale)), max(1, round(page.height_px * scale))
     drawn = cv2.resize(page.pixels, size, interpolation=cv2.INTER_AREA)
-    coloured = cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn
-    sheet = np.array(coloured, np.uint8)
+    colored = cv2.cvtColor(drawn, cv2.COLOR_GRAY2RGB) if drawn.ndim == 2 else drawn
+    sheet = np.array(colored, np.uint8)
     for line in page.lines:
         for word in line.words:
             _draw(sheet, np.array(word.outline), scale, True, _WORD)
@@ -136,11 +136,11 @@ def _draw(
     points: NDArray[np.floating],
     scale: float,
     closed: bool,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     thick: int = 1,
 ) -> None:
     if len(points):
-        cv2.polylines(sheet, [np.round(points * scale).astype(np.int32)], closed, colour, thick, cv2.LINE_AA)
+        cv2.polylines(sheet, [np.round(points * scale).astype(np.int32)], closed, color, thick, cv2.LINE_AA)
 
 
 def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Image:
@@ -159,6 +159,6 @@ def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Ima
     draw = ImageDraw.Draw(both)
     for line, y in zip(page.lines, heights, strict=True):
         sure = float(np.mean([c.confidence for c in line.characters])) if line.characters else line.confidence
-        colour = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(_TEXT, _BASELINE, strict=True))
-        draw.text((picture.width + size, y), line.text or f"({line.problem})" * bool(line.problem), colour, font)
+        color = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(_TEXT, _BASELINE, strict=True))
+        draw.text((picture.width + size, y), line.text or f"({line.problem})" * bool(line.problem), color, font)
     return both

@@ -65,15 +65,15 @@ class PageReader:
     Args:
         reader: of lines.
         segmenter: finds them where no layout says where they are.
-        model: what the user calls the recogniser; stands in what is written.
+        model: what the user calls the recognizer; stands in what is written.
     """
 
     def __init__(self, reader: LineReader, segmenter: Segmenter | None = None, *, model: str = "") -> None:
         self.reader, self.segmenter, self.model = reader, segmenter or Segmenter(), model
 
     def read(self, scan: Scan, layout: Page | None = None) -> ReadPage:
-        """Read a page; see `cut` and `recognise`, which can be run side by side for different pages."""
-        return self.recognise(self.cut(scan, layout))
+        """Read a page; see `cut` and `recognize`, which can be run side by side for different pages."""
+        return self.recognize(self.cut(scan, layout))
 
     def cut(self, scan: Scan, layout: Page | None = None) -> CutPage:
         """Find the lines of a page, or take them from a layout, and cut them out.
@@ -97,7 +97,7 @@ class PageReader:
         cut = tuple((region, tuple(_cut_out(line, pixels, band) for line in region.lines)) for region in regions)
         return CutPage(scan, pixels, cut, layout)
 
-    def recognise(self, page: CutPage) -> ReadPage:
+    def recognize(self, page: CutPage) -> ReadPage:
         """Read the lines of a page. Lines that were found, and in which nothing is read, are left out."""
         lines = [line for _, inside in page.regions for line in inside]
         usable = [line for line in lines if line.pixels is not None]
@@ -126,7 +126,7 @@ class PageReader:
         return list(self.reader.read(Line(id, InMemory(pixels), "") for id, pixels in images if pixels is not None))
 
     def _notes(self, page: CutPage, readings: Sequence[Reading], lines: Sequence[CutOut]) -> list[str]:
-        """Say what is odd about a page, by how sure the recogniser is."""
+        """Say what is odd about a page, by how sure the recognizer is."""
         if page.layout is not None and not page.layout.lines:
             return [f"its layout, {page.layout.path}, has no lines; --find-lines looks for them"]
         if not any(reading.text for reading in readings):

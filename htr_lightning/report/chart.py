@@ -1,4 +1,4 @@
-"""What drawings in SVG are made of; colours come from the page's style sheet, so they follow its light or dark look."""
+"""What drawings in SVG are made of; colors come from the page's style sheet, so they follow its light or dark look."""
 
 from collections.abc import Iterator, Sequence
 

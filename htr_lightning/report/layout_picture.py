@@ -31,10 +31,10 @@ def layout_picture(page: Page, image: ImageFile, max_lines: int = 30) -> Image.I
     scale = np.array([width / page.size[0], height / page.size[1]]) if page.size else np.ones(2)
     thick = max(1, round(1.5 * width / _WIDTH_PX))
     for line in page.lines:
-        for points, closed, colour in ((line.polygon, True, _OUTLINE), (line.baseline, False, _BASELINE)):
+        for points, closed, color in ((line.polygon, True, _OUTLINE), (line.baseline, False, _BASELINE)):
             if len(points):
                 drawn = np.round(points * scale).astype(np.int32)
-                cv2.polylines(sheet, [drawn], closed, colour, thick, cv2.LINE_AA)
+                cv2.polylines(sheet, [drawn], closed, color, thick, cv2.LINE_AA)
     shown = cv2.resize(sheet, (_WIDTH_PX, round(height * _WIDTH_PX / width)), interpolation=cv2.INTER_AREA)
     rows = []
     for line in page.lines[:max_lines]:

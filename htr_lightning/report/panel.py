@@ -10,11 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 from htr_lightning.decode.positions import Character
 
 RIGHT, WRONG, INK = (0, 110, 40), (190, 20, 20), (20, 20, 20)
-_TINTS = (30, 110, 220), (240, 150, 0)  # of neighbouring characters
+_TINTS = (30, 110, 220), (240, 150, 0)  # of neighboring characters
 
 
 def paper_from_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Turn ink (0..1) back into grey pixels with white paper."""
+    """Turn ink (0..1) back into gray pixels with white paper."""
     pixels: NDArray[np.uint8] = (255 * (1 - ink.clip(0, 1))).astype(np.uint8)
     return pixels
 
@@ -58,8 +58,8 @@ def draw_panel(
         if reference:
             draw.text((gap, y), reference, INK, font)
             y += step
-        colour = INK if not reference else RIGHT if reference == hypothesis else WRONG
-        draw.text((gap, y), (f"{note(number)}  " if note else "") + hypothesis, colour, font)
+        color = INK if not reference else RIGHT if reference == hypothesis else WRONG
+        draw.text((gap, y), (f"{note(number)}  " if note else "") + hypothesis, color, font)
         y += step + gap
     return panel
 
@@ -86,7 +86,7 @@ def draw_places(
         box = (origin[0] + character.start_px, origin[1], origin[0] + character.end_px, origin[1] + height_px)
         draw.rectangle(box, fill=(*_TINTS[number % 2], 60))
         sure = character.confidence
-        colour = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(INK, WRONG, strict=True))
+        color = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(INK, WRONG, strict=True))
         middle = origin[0] + (character.start_px + character.end_px) / 2
-        draw.text((middle, box[3] + 1), character.text, (*colour, 255), font, anchor="ma")
+        draw.text((middle, box[3] + 1), character.text, (*color, 255), font, anchor="ma")
     panel.paste(Image.alpha_composite(panel.convert("RGBA"), tints).convert("RGB"))

@@ -15,7 +15,7 @@ def data_uri(image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, ma
     """Write an image into a string that a page can hold: JPEG, scaled down where it is larger than asked for.
 
     Args:
-        image: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        image: ``(H, W)`` gray or ``(H, W, 3)`` RGB.
         max_height_px: of the picture.
         max_width_px: of the picture.
     """
@@ -30,7 +30,7 @@ def data_uri(image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, ma
 
 
 def png_uri(picture: Image.Image) -> str:
-    """Write a drawing into a string that a page can hold, as PNG: letters and flat colours stay sharp."""
+    """Write a drawing into a string that a page can hold, as PNG: letters and flat colors stay sharp."""
     return "data:image/png;base64," + base64.b64encode(png_of(picture)).decode()
 
 

@@ -11,13 +11,13 @@ from htr_lightning.image.preprocess import is_light_on_dark
 
 Mask = NDArray[np.uint8]
 """``(H, W)`` uint8, 1 where there is something."""
-Grey = NDArray[np.uint8]
+Gray = NDArray[np.uint8]
 
 _STAIN_SHARE = 1 / 40  # of the page's shorter side: what is wider than that and darker than paper is no stroke
-_LEAST_DARKNESS, _MOST_DARKNESS = 20, 90  # grey levels below the paper at which ink begins
+_LEAST_DARKNESS, _MOST_DARKNESS = 20, 90  # gray levels below the paper at which ink begins
 _FAINT = 12  # levels; what is closer to paper is paper
 _TABLE_SHARE = 1 / 60  # of the page's shorter side: strokes are narrower, and what a sheet lies on is wider
-_TABLE_AREA, _TABLE_CONTRAST = 0.004, 40  # of the page; grey levels within a few px of the sheet's edge
+_TABLE_AREA, _TABLE_CONTRAST = 0.004, 40  # of the page; gray levels within a few px of the sheet's edge
 _RULE_DARKNESS = 90  # rules are looked for in an image without anything darker than that below the paper
 _RULE_CONTRAST = 10  # levels by which a rule is darker, on average, than what lies above and below
 _RULE_REACH = 4  # px; so far above and below
@@ -41,12 +41,12 @@ class Rule:
     end: int
 
 
-def find_ink(grey: Grey) -> Mask:
+def find_ink(gray: Gray) -> Mask:
     """Return the ink of a page ``(H, W)``, whose lines should be 25 to 100 px apart; rules are taken out."""
-    outside = find_surround(grey)
-    if is_light_on_dark(count_levels(grey[outside == 0][None] if outside.any() else grey)):
-        grey = np.bitwise_not(grey)
-    darkness = np.bitwise_not(flattened(grey)) * (1 - outside)
+    outside = find_surround(gray)
+    if is_light_on_dark(count_levels(gray[outside == 0][None] if outside.any() else gray)):
+        gray = np.bitwise_not(gray)
+    darkness = np.bitwise_not(flattened(gray)) * (1 - outside)
     ink = (darkness > _threshold(darkness)).astype(np.uint8)
     faint = np.minimum(darkness, _RULE_DARKNESS)
     ink = without_rules(ink, find_rules(faint, _RULE_SHARES[0]))
@@ -55,9 +55,9 @@ def find_ink(grey: Grey) -> Mask:
     return np.ascontiguousarray(upright.T)
 
 
-def find_surround(grey: Grey) -> Mask:
+def find_surround(gray: Gray) -> Mask:
     """Return where a page ``(H, W)`` shows no sheet but what it lies on: dark, at the edge, sharply parted from it."""
-    quarter = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    quarter = cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     height, width = quarter.shape
     size = max(5, int(min(quarter.shape) * _TABLE_SHARE) | 1)
     small, large = np.ones((size, size), np.uint8), np.ones((3 * size, 3 * size), np.uint8)
@@ -77,26 +77,26 @@ def find_surround(grey: Grey) -> Mask:
         if border.any() and np.median(edge[border]) >= _TABLE_CONTRAST:
             outside |= piece
     if not outside.any() or outside.all():
-        return np.zeros_like(grey)
+        return np.zeros_like(gray)
     wider = cv2.dilate(outside, np.ones((2 * size + 1, 2 * size + 1), np.uint8))
-    return np.asarray(cv2.resize(wider, grey.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(wider, gray.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def flattened(grey: Grey) -> Grey:
+def flattened(gray: Gray) -> Gray:
     """Divide a page by its paper, so that shadows, folds and stains become 255.
 
     The paper is estimated at a quarter of the resolution, by a closing that fills in everything narrower than
     `_STAIN_SHARE` of the page.
     """
-    quarter = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    quarter = cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     size = max(9, int(min(quarter.shape) * _STAIN_SHARE) | 1)
     kernel = np.ones((size, size), np.uint8)
     coarse = cv2.blur(cv2.morphologyEx(cv2.medianBlur(quarter, 3), cv2.MORPH_CLOSE, kernel), (size, size))
-    paper = cv2.resize(coarse, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.divide(grey, paper, scale=255), np.uint8)
+    paper = cv2.resize(coarse, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.divide(gray, paper, scale=255), np.uint8)
 
 
-def _threshold(darkness: Grey) -> float:
+def _threshold(darkness: Gray) -> float:
     """Return the level between paper and ink: a little below Otsu's of all that is not paper."""
     marks = darkness[darkness > _FAINT]
     if len(marks) < 100:
@@ -105,7 +105,7 @@ def _threshold(darkness: Grey) -> float:
     return float(np.clip(0.8 * level, _LEAST_DARKNESS, _MOST_DARKNESS))
 
 
-def find_rules(darkness: Grey, share: float) -> list[Rule]:
+def find_rules(darkness: Gray, share: float) -> list[Rule]:
     """Find nearly horizontal rules, also faint, dotted and written over.
 
     Over a sixteenth of the page's width, a rule is darker on average than what lies a few pixels above and below; a
@@ -128,7 +128,7 @@ def find_rules(darkness: Grey, share: float) -> list[Rule]:
     return [rule for rule in rules if _drawn_through(darkness, rule) >= _RULE_COVER]
 
 
-def _drawn_through(darkness: Grey, rule: Rule) -> float:
+def _drawn_through(darkness: Gray, rule: Rule) -> float:
     """Return in what share of its columns a rule is darker than what is above and below: writing has gaps.
 
     Columns where somebody wrote across it say nothing.

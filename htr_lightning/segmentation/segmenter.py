@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.image.preprocess import to_grey
+from htr_lightning.image.preprocess import to_gray
 from htr_lightning.segmentation.columns import cut_columns, zones_of
 from htr_lightning.segmentation.ink import Mask, find_ink
 from htr_lightning.segmentation.regions import FoundLine, FoundRegion, arrange
@@ -49,16 +49,16 @@ class Segmenter:
         """Find regions and lines, in reading order; none on a page without writing.
 
         Args:
-            image: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+            image: ``(H, W)`` gray or ``(H, W, 3)`` RGB.
         """
-        grey = to_grey(image, "luminance")
-        scale = min(1.0, float(np.sqrt(self.working_px / grey.size)))
-        lines, distance = self._lines(_scaled(grey, scale))
+        gray = to_gray(image, "luminance")
+        scale = min(1.0, float(np.sqrt(self.working_px / gray.size)))
+        lines, distance = self._lines(_scaled(gray, scale))
         if 0 < distance < _DENSE_PX and scale < 1:
             scale = min(1.0, 2 * scale)
-            lines, distance = self._lines(_scaled(grey, scale))
+            lines, distance = self._lines(_scaled(gray, scale))
         found = []
-        limit = np.array([grey.shape[1] - 1, grey.shape[0] - 1], np.float32)
+        limit = np.array([gray.shape[1] - 1, gray.shape[0] - 1], np.float32)
         for line in lines:
             baseline = baseline_of(line)
             outline = outline_of(line, baseline)
@@ -67,11 +67,11 @@ class Segmenter:
                 found.append(FoundLine(*shape))
         return arrange(found, distance / scale)
 
-    def _lines(self, grey: NDArray[np.uint8]) -> tuple[list[Strokes], float]:
-        if min(grey.shape) < 16:
+    def _lines(self, gray: NDArray[np.uint8]) -> tuple[list[Strokes], float]:
+        if min(gray.shape) < 16:
             return [], 0.0
         lines: list[Strokes] = []
-        ink = find_ink(grey)
+        ink = find_ink(gray)
         for zone in zones_of(ink) if self.columns else [ink]:
             lines += self._lines_of_zone(zone)
         return lines, float(np.median([line.distance for line in lines])) if lines else 0.0
@@ -97,8 +97,8 @@ def _rows(line: Strokes, apart: float, shape: tuple[int, ...]) -> list[Strokes]:
     return [row for row in rows if row.strip.shape[1] > _SHORT_ROW * longest]
 
 
-def _scaled(grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+def _scaled(gray: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     if scale >= 1:
-        return grey
-    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return gray
+    size = max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)

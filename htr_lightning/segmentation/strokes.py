@@ -227,10 +227,10 @@ def baseline_of(line: Strokes) -> NDArray[np.float32]:
     width, distance = line.strip.shape[1], line.distance
     reach = len(line.strip) // 2
     half = int(_WINDOW * distance / 2)
-    centres = np.linspace(0, width - 1, max(1, round(width / (_STEP * distance))) + 1)
+    centers = np.linspace(0, width - 1, max(1, round(width / (_STEP * distance))) + 1)
     below, weights = [], []
-    for centre in centres:
-        window = line.strip[:, max(0, int(centre) - half) : int(centre) + half + 1]
+    for center in centers:
+        window = line.strip[:, max(0, int(center) - half) : int(center) + half + 1]
         profile = cv2.GaussianBlur(window.sum(1, dtype=np.float32)[:, None], (1, 0), sigmaX=1, sigmaY=0.06 * distance)
         profile = profile[:, 0]
         near = slice(reach - int(0.45 * distance), reach + int(0.45 * distance) + 1)
@@ -240,7 +240,7 @@ def baseline_of(line: Strokes) -> NDArray[np.float32]:
         weights.append(float(profile.sum()))
     offsets = _smoothed(np.array(below), np.array(weights))
     xs = np.arange(0, width)
-    ys = line.ridge + np.interp(xs, centres, offsets)
+    ys = line.ridge + np.interp(xs, centers, offsets)
     ys = cv2.GaussianBlur(ys.astype(np.float32)[None], (0, 1), sigmaX=distance, sigmaY=1)[0]
     chosen = np.unique(np.r_[np.arange(0, width, max(1, int(distance))), width - 1])
     points = np.stack([chosen + line.left, ys[chosen]], axis=1).astype(np.float32)
@@ -248,7 +248,7 @@ def baseline_of(line: Strokes) -> NDArray[np.float32]:
 
 
 def _smoothed(offsets: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the weighted median of each five neighbours, and then their mean."""
+    """Take the weighted median of each five neighbors, and then their mean."""
     count = len(offsets)
     smooth = np.empty(count)
     for i in range(count):

@@ -77,7 +77,7 @@ def sweep(
     """
     stopped_in = _begun(study)
     failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))  # perhaps mended since
-    for together in _neighbours(stopped_in, num_parallel):
+    for together in _neighbors(stopped_in, num_parallel):
         log.info("%s stopped; going on with it", ", ".join(f"Trial {frozen.number}" for frozen in together))
         stopped = [overrides_of(frozen.number, frozen.params) for frozen in together]
         _tell(study, together, launch(stopped, together[0].number))
@@ -106,7 +106,7 @@ def _begun(study: optuna.Study) -> list[FrozenTrial]:
     return begun
 
 
-def _neighbours(trials: Sequence[FrozenTrial], most: int) -> list[list[FrozenTrial]]:
+def _neighbors(trials: Sequence[FrozenTrial], most: int) -> list[list[FrozenTrial]]:
     """Divide trials into groups that launchers can number: at most so many, without a gap."""
     groups: list[list[FrozenTrial]] = []
     for trial in trials:

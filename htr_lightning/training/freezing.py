@@ -82,7 +82,7 @@ class Movement:
         return {name for name, at in self._thawed_at.items() if at is None or now[at[0]] < at[1]}
 
     def apply(self, epoch: int, step: int) -> None:
-        """Freeze and thaw for a step: gradients, and the statistics of batch normalisation."""
+        """Freeze and thaw for a step: gradients, and the statistics of batch normalization."""
         if not self._thawed_at:
             return
         frozen = self.frozen(epoch, step)

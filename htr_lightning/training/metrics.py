@@ -20,7 +20,7 @@ class RecognitionMetrics(Metric):
     reference or in a hypothesis. The characters of each line are aligned only once.
 
     Args:
-        charset: its characters are the classes, and its normalisation is applied to both sides; all
+        charset: its characters are the classes, and its normalization is applied to both sides; all
             characters outside of it share one more class, though each matches only itself.
     """
 

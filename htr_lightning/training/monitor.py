@@ -30,7 +30,7 @@ SHOWN = {
     "val/cer": "CER",
     "speed/lines_per_second": "lines/s",
     "speed/share_waiting": "waiting",
-    "speed/gpu_utilisation": "GPU",
+    "speed/gpu_utilization": "GPU",
     "speed/gpu_memory_gb": "GB",
 }
 """What stands beside the progress bar, and under which name."""

@@ -1,4 +1,4 @@
-"""The optimiser and its learning-rate schedule."""
+"""The optimizer and its learning-rate schedule."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class AdamW:
         flat: share of all steps that ``cosine`` and ``one_cycle`` stay at ``lr`` before going down.
         milestones: shares of all steps.
         final: the last rate as a share of ``lr``.
-        weight_decay: of weight matrices and kernels; biases and normalisation are spared.
+        weight_decay: of weight matrices and kernels; biases and normalization are spared.
         betas: AdamW's averages of gradient and squared gradient.
         clip_norm: gradients are scaled down to this norm; None to leave them.
         ema_decay: validate, save and export an exponential moving average of the weights; None for none.
@@ -52,7 +52,7 @@ class AdamW:
     def build(
         self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None
     ) -> tuple[torch.optim.AdamW, LambdaLR]:
-        """Return the optimiser over all parameters of ``module``, and the schedule, stepped each batch.
+        """Return the optimizer over all parameters of ``module``, and the schedule, stepped each batch.
 
         A parameter that never gets a gradient neither moves nor has a state.
 

@@ -277,7 +277,7 @@ def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelI
         preprocess=data.preprocess.to_dict(),
         width_step_px=data.width_step_px,
         data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
-        licence=cfg.licence,
+        license=cfg.license,
         languages=list(cfg.languages),
         attribution=cfg.attribution,
         commit=git_state()[0],

@@ -47,9 +47,9 @@ class Finetune:
             ones beside the old; ``replace`` takes the characters of the training texts and drops all others.
             Whatever the policy, characters that stay keep their weights.
         freeze: parts that do not move: paths of modules or parameters, with ``*`` and ``?`` (``backbone``,
-            ``backbone.stages.[01]``). Frozen batch normalisation keeps its statistics.
+            ``backbone.stages.[01]``). Frozen batch normalization keeps its statistics.
         thaw_epoch: frozen parts and the epoch, counted from 0, in which they start to move.
-        thaw_step: the same by optimiser steps.
+        thaw_step: the same by optimizer steps.
         layer_decay: learning rate of each block as a share of that of the block above it; 1 for one rate. The
             blocks, from the top: the heads, the recurrent layers, the stages of the backbone from the last to the
             first, its stem.

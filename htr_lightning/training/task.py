@@ -1,4 +1,4 @@
-"""What training means: the loss, the steps, the optimiser. No layers, no files."""
+"""What training means: the loss, the steps, the optimizer. No layers, no files."""
 
 from typing import Any, Protocol, cast
 
@@ -39,14 +39,14 @@ class RecognitionTask(lightning.LightningModule):
         decoder: from frames to texts; greedy, until a run that measures a trained model sets another.
 
     Args:
-        model: a recogniser whose classes are those of the charset.
+        model: a recognizer whose classes are those of the charset.
         charset: between texts and classes.
-        optim: optimiser and schedule.
+        optim: optimizer and schedule.
         auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
         consistency_weight: of `consistency_loss` between two views of each line, which a training batch then holds: all
             lines once, and all again; 0 for one view and no such loss.
         info: what every checkpoint says of the model besides its weights; plain JSON types.
-        rates: learning rate of each of the model's parameters as a share of the optimiser's; None for 1.
+        rates: learning rate of each of the model's parameters as a share of the optimizer's; None for 1.
         num_steps: of the whole run, for the schedule; None to ask the trainer, which loads the first batches for it.
     """
 
@@ -198,7 +198,7 @@ def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
     rescaling can still make one): its loss would be infinite.
 
     Args:
-        scores: ``(N, T, K)``, unnormalised.
+        scores: ``(N, T, K)``, unnormalized.
         targets: class ids, one text after the other, on the CPU.
         frame_lengths: ``(N,)`` int64 on the CPU.
         target_lengths: ``(N,)`` int64 on the CPU.
@@ -225,7 +225,7 @@ def consistency_loss(scores: Tensor, frame_lengths: Tensor, target_lengths: Tens
     recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
 
     Args:
-        scores: ``(2 N, T, K)``, unnormalised: one view of every line, then the other.
+        scores: ``(2 N, T, K)``, unnormalized: one view of every line, then the other.
         frame_lengths: ``(2 N,)`` int64 on the CPU.
         target_lengths: ``(2 N,)`` int64 on the CPU.
     """

@@ -45,7 +45,7 @@ class Throughput(Callback):
     Waiting is the time between the end of a step and the start of the next: loading, transfer to the device,
     augmentation, and what is written there, checkpoints included. With several processes the lines are those of all,
     as far as their steps take equally long. On a GPU, ``speed/gpu_memory_gb`` is the most that torch has taken
-    (gigabytes of 1e9 bytes), and ``speed/gpu_utilisation`` the share of the last second in which it computed (where the
+    (gigabytes of 1e9 bytes), and ``speed/gpu_utilization`` the share of the last second in which it computed (where the
     package nvidia-ml-py is installed).
     """
 
@@ -76,7 +76,7 @@ class Throughput(Callback):
         """A step ends; log the figures of the last ones."""
         for clock in (self._epoch, self._now):
             clock.step_ends()
-        # Optimiser steps, counted as Lightning's loggers count them.
+        # Optimizer steps, counted as Lightning's loggers count them.
         every = getattr(trainer, "log_every_n_steps", 0)
         if not every or trainer.global_step % every or trainer.global_step == self._logged_at:
             return
@@ -114,5 +114,5 @@ def _gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:
         return {}
     figures = {"gpu_memory_gb": torch.cuda.max_memory_allocated(device) / 1e9}
     with contextlib.suppress(Exception):  # no nvidia-ml-py, or a driver that does not tell
-        figures["gpu_utilisation"] = torch.cuda.utilization(device) / 100
+        figures["gpu_utilization"] = torch.cuda.utilization(device) / 100
     return figures

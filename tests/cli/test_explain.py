@@ -161,7 +161,7 @@ def test_rows_hold_every_column_once(width: int) -> None:
     assert len(draw_rows(evidence, found)) == len(rows)
 
 
-def test_ink_takes_the_colour_of_its_character() -> None:
+def test_ink_takes_the_color_of_its_character() -> None:
     pixels = np.zeros((10, 40), np.uint8)
     maps = np.zeros((2, 10, 40), np.float32)
     maps[0, :, :20], maps[1, :, 20:] = 1, 2

@@ -26,14 +26,14 @@ def test_half_precision_halves_the_matrices_and_reads_nearly_the_same(
     model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "half.safetensors"
-    said = ["--licence", "CC-BY-4.0", "--languages", "fr", "en", "--attribution", "somebody"]
+    said = ["--license", "CC-BY-4.0", "--languages", "fr", "en", "--attribution", "somebody"]
     export.main([str(model_file.parent), "--out", str(out), "--half", *said])
     assert capsys.readouterr().out == f"{out}: {out.stat().st_size / 1e6:.2f} MB\n"
     stored = load_file(out)
     assert stored["rnn.weight_ih_l0"].dtype == torch.float16 and stored["rnn.bias_ih_l0"].dtype == torch.float32
     assert stored["backbone.stem.1.running_var"].dtype == torch.float32
     before, after = read_model(model_file), read_model(out)
-    assert (after.info.licence, after.info.languages, after.info.attribution) == ("CC-BY-4.0", ["fr", "en"], "somebody")
+    assert (after.info.license, after.info.languages, after.info.attribution) == ("CC-BY-4.0", ["fr", "en"], "somebody")
     assert after.charset == before.charset and after.preprocess == before.preprocess
     images = torch.rand(2, 1, 16, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

@@ -19,7 +19,7 @@ from htr_lightning.device import DeviceError
 from htr_lightning.model import onnx_model
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import FORMAT, KEY, ModelFileError
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.model.onnx_model import OnnxModel, read_onnx
 from htr_lightning.training.stage import Finetune
@@ -41,7 +41,7 @@ def pictures(number: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("number", "width"), [(1, 32), (3, 64), (2, 800)])
 def test_scores_are_those_of_the_model_at_any_width(latin: Model, latin_onnx: Path, number: int, width: int) -> None:
-    images, written = pictures(number, width), load_recogniser(latin_onnx)
+    images, written = pictures(number, width), load_recognizer(latin_onnx)
     there, here = latin.scores(images), written.scores(images)
     assert here.shape == there.shape and here.dtype == there.dtype == np.float32
     assert np.abs(here - there).max() < 1e-3
@@ -50,12 +50,12 @@ def test_scores_are_those_of_the_model_at_any_width(latin: Model, latin_onnx: Pa
 
 
 def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model, latin_onnx: Path) -> None:
-    written = load_recogniser(latin_onnx)
+    written = load_recognizer(latin_onnx)
     assert written.info == latin.info and written.charset == latin.charset and written.preprocess == latin.preprocess
     beside = json.loads(latin_onnx.with_suffix(".json").read_text(encoding="utf-8"))
     stored = {p.key: p.value for p in onnx.load(latin_onnx).metadata_props}
     assert beside == json.loads(stored[KEY])
-    assert beside["temperature"] == latin.info.temperature and beside["licence"] == "CC-BY-4.0"
+    assert beside["temperature"] == latin.info.temperature and beside["license"] == "CC-BY-4.0"
     assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
     assert beside["charset"]["characters"] == list(latin.charset.characters)
     for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "scores: float32 (N, T, K)")):
@@ -114,11 +114,11 @@ def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     out = tmp_path / "model.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export.main(["zoo:latin", "--to", "onnx", "--out", str(out), "--licence", "CC0-1.0"])
+        export.main(["zoo:latin", "--to", "onnx", "--out", str(out), "--license", "CC0-1.0"])
     shown = capsys.readouterr().out
     assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its scores differ by ")
     assert str(tmp_path / "model.json") in shown
-    assert load_recogniser(out).info.licence == "CC0-1.0"
+    assert load_recognizer(out).info.license == "CC0-1.0"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -156,19 +156,19 @@ def test_without_the_packages(latin_onnx: Path, latin: Model, tmp_path: Path, mo
     with pytest.raises(SystemExit, match=r"latin\.onnx: .* is not installed; .*pip install 'htr-lightning\[onnx\]'$"):
         predict.main([str(latin_onnx), "x.png"])
     with pytest.raises(ModelFileError, match="zoo:latin: only an ONNX file is read without PyTorch"):
-        load_recogniser("zoo:latin")
+        load_recognizer("zoo:latin")
     with pytest.raises(ExportError, match=r"pip install 'htr-lightning\[export-onnx\]'$"):
         write_onnx(tmp_path / "model.onnx", latin)
 
 
 def test_missing_and_damaged(latin_onnx: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"none\.onnx: there is no such model file$"):
-        load_recogniser(tmp_path / "none.onnx")
+        load_recognizer(tmp_path / "none.onnx")
     content = latin_onnx.read_bytes()
     for name, damaged in (("empty", b""), ("half", content[: len(content) // 2]), ("text", b"hello there")):
         (tmp_path / f"{name}.onnx").write_bytes(damaged)
         with pytest.raises(ModelFileError, match=rf"{name}\.onnx: not a complete ONNX file \(.*again$") as raised:
-            load_recogniser(tmp_path / f"{name}.onnx")
+            load_recognizer(tmp_path / f"{name}.onnx")
         assert "\n" not in str(raised.value)
 
 
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_ours_or_not_of_today(
 ) -> None:
     path = described(latin_onnx, tmp_path / "other.onnx", change)
     with pytest.raises(ModelFileError, match=rf"other\.onnx: {message}"):
-        load_recogniser(path)
+        load_recognizer(path)
 
 
 @pytest.mark.parametrize(("device", "message"), [

@@ -34,9 +34,9 @@ def test_draws_a_page_with_its_layout_and_the_lines_cut_from_it(tmp_path: Path) 
     gallery.main([str(tmp_path / "page.xml"), "--out", str(tmp_path / "out")])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["page.png"]
     with Image.open(tmp_path / "out" / "page.png") as picture:
-        colours = {colour for _, colour in picture.convert("RGB").getcolors(100_000) or []}
+        colors = {color for _, color in picture.convert("RGB").getcolors(100_000) or []}
         assert (
-            picture.width > 1000 and any(b > r + 100 for r, _, b in colours) and any(r > b + 100 for r, _, b in colours)
+            picture.width > 1000 and any(b > r + 100 for r, _, b in colors) and any(r > b + 100 for r, _, b in colors)
         )
 
 

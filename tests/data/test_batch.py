@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import collate
 from htr_lightning.data.pack import PackedLine
-from htr_lightning.data.widths import BatchKey, WidthBatches, quantise
+from htr_lightning.data.widths import BatchKey, WidthBatches, quantize
 from htr_lightning.image.files import DataError
 
 
@@ -90,11 +90,11 @@ def test_a_line_wider_than_the_budget_is_a_batch_of_its_own() -> None:
     assert [batch.rows for batch in sampler(np.array([100_000]))] == [[0]]
 
 
-def test_quantise_keeps_few_shapes() -> None:
+def test_quantize_keeps_few_shapes() -> None:
     values = widths(1000)
-    rounded = quantise(values, 32, 8)
+    rounded = quantize(values, 32, 8)
     assert len(np.unique(rounded)) <= 8 and (rounded >= values).all()
-    np.testing.assert_array_equal(quantise(values, 32), -(-values // 32) * 32)
+    np.testing.assert_array_equal(quantize(values, 32), -(-values // 32) * 32)
 
 
 def test_collate_pads_with_paper_and_encodes() -> None:

@@ -27,7 +27,7 @@ from htr_lightning.lm.kneser_ney import learn
 from htr_lightning.lm.tables import ContextTables
 
 SMALL = Charset("abA ")
-ALLOWED = {"ab", "Ab", "a", "A", "bab"}  # what SMALL can write of "ab", "a" and "bab", also capitalised
+ALLOWED = {"ab", "Ab", "a", "A", "bab"}  # what SMALL can write of "ab", "a" and "bab", also capitalized
 MODEL = learn(["ab ab", "bab a", "bb a", "Ab"], 3)
 EVERYTHING = {"max_classes": 4, "min_probability": 0.0, "blank_probability": 1.0}
 
@@ -52,7 +52,7 @@ def test_every_word_outside_the_lexicon_is_noticed_once(words: list[str], text: 
     spellings = {s for w in composed for s in (w, w[0].upper() + w[1:], w.upper())}
     found = re.findall("[^' 0-9-]+", text)
     assert words_of(text) == found
-    ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalised: a recogniser may write e and ̂ apart
+    ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalized: a recognizer may write e and ̂ apart
     assert walk(lexicon, ids) == sum(word not in spellings for word in found)
     for word in spellings:
         if not LARGE.unknown(word):
@@ -75,7 +75,7 @@ def test_words_end_at_anything_but_letters_and_marks() -> None:
     ("été", 0), ("Été", 0), ("ÉTÉ", 0), ("ÉtÉ", 1), ("éTé", 1), ("Été-ÉTÉ été", 0), ("ét", 1), ("étés", 1),
     ("Paris", 0), ("PARIS", 0), ("paris", 1), ("été12 paris", 1), ("", 0), (" -- 12", 0),
 ])  # fmt: skip
-def test_words_are_also_written_capitalised_and_in_capitals(text: str, unknown: int) -> None:
+def test_words_are_also_written_capitalized_and_in_capitals(text: str, unknown: int) -> None:
     charset = Charset("abcdeéiprstABEÉTPRISparis -12".translate({ord(c): None for c in "paris"}) + "paris")
     lexicon = Lexicon(["été de Paris 1900"], charset)
     assert walk(lexicon, charset.encode(text)) == unknown
@@ -150,7 +150,7 @@ def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: 
         caplog.clear()
         found.append(read_lexicon(tmp_path / name, SMALL))
         assert found[-1].num_words == 3 and found[-1].left_out == ["βγ"]
-        assert f"{name}: 1 of 4 words are left out, as the recogniser lacks characters of them, such as " in caplog.text
+        assert f"{name}: 1 of 4 words are left out, as the recognizer lacks characters of them, such as " in caplog.text
         assert caplog.text.endswith("'β' (U+03B2 GREEK SMALL LETTER BETA) of 'βγ'\n")
     assert (found[0].is_end == found[1].is_end).all()
 
@@ -168,7 +168,7 @@ def test_words_that_can_only_be_written_in_capitals_are_kept(caplog: pytest.LogC
     ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words, or a manifest with texts"),
     ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
     ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: has no column 'text'"),
-    ("greek.txt", "βγ γ".encode(), r"greek\.txt: none of its words \(2\) can be written by the recogniser, which lacks "
+    ("greek.txt", "βγ γ".encode(), r"greek\.txt: none of its words \(2\) can be written by the recognizer, which lacks "
                                    r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script"),
 ])  # fmt: skip
 def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:

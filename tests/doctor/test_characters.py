@@ -28,7 +28,7 @@ def test_characters_that_train_lacks_are_named() -> None:
     assert "'ñ' (U+00F1 LATIN SMALL LETTER N WITH TILDE) 2 times" in title
 
 
-def test_characters_are_compared_once_normalised() -> None:
+def test_characters_are_compared_once_normalized() -> None:
     assert not outside("é", "e\u0301")
     assert len(outside("é", "e\u0301", "none")) == 1
 

@@ -50,7 +50,7 @@ def test_texts_that_need_more_frames_than_there_are() -> None:
     assert val.key == "too_short_to_read" and val.severity == "warning" and val.lines[0].id == "val/0"
 
 
-def test_frames_are_of_the_normalised_text() -> None:
+def test_frames_are_of_the_normalized_text() -> None:
     made = {
         split: replace(rows, line_px=np.full(len(rows), 2))
         for split, rows in facts(["e\u0301\u0301"[:2] + "b"]).items()

@@ -28,8 +28,8 @@ def test_the_matrix_is_drawn_for_every_script() -> None:
     lines = scored(("a中\u0301 \u202e", "bع"), ("a" * 12_000, "b" * 12_000))
     picture = draw_confusions(confusions_of(lines))
     assert picture is not None and picture.width == picture.height > 300
-    colours = {colour for _, colour in picture.getcolors(1 << 20)}  # type: ignore[misc,union-attr]
-    assert (176, 24, 30) in colours and (226, 241, 230) in colours
+    colors = {color for _, color in picture.getcolors(1 << 20)}  # type: ignore[misc,union-attr]
+    assert (176, 24, 30) in colors and (226, 241, 230) in colors
     assert draw_confusions(Confusions()) is None and draw_confusions(confusions_of(scored(("a", "a")))) is None
 
 

@@ -160,5 +160,5 @@ def test_only_a_few_pixels_are_kept() -> None:
     assert all(isinstance(crop, np.ndarray) for crop in collection.crops.of(("c", "x")))
 
 
-def test_the_charset_decides_what_is_normalised() -> None:
+def test_the_charset_decides_what_is_normalized() -> None:
     assert collected(("", "e\u0301", "\u00e9"), charset=CHARSET).lines[0].is_correct

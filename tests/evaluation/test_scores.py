@@ -62,7 +62,7 @@ def test_what_is_held_for_the_same() -> None:
     assert line.rates["cer_ignoring_case_and_accents"].edits == line.rates["wer_ignoring_case_and_accents"].edits == 0
 
 
-def test_both_sides_are_normalised() -> None:
+def test_both_sides_are_normalized() -> None:
     assert score_line("1", "", "e\u0301", "\u00e9", 1.0).is_correct
     assert not score_line("1", "", "e\u0301", "\u00e9", 1.0, "none").is_correct
 

@@ -21,12 +21,12 @@ def save(image: Image.Image, path: Path, **options: object) -> Path:
     return path
 
 
-def test_grey_and_colour_come_back_as_they_are(tmp_path: Path, photo: Image.Image) -> None:
-    colour = read_image(save(photo, tmp_path / "a.png"))
-    grey = read_image(str(save(photo.convert("L"), tmp_path / "b.png")))
-    np.testing.assert_array_equal(colour, np.asarray(photo))
-    np.testing.assert_array_equal(grey, np.asarray(photo.convert("L")))
-    for image in (colour, grey):
+def test_gray_and_color_come_back_as_they_are(tmp_path: Path, photo: Image.Image) -> None:
+    color = read_image(save(photo, tmp_path / "a.png"))
+    gray = read_image(str(save(photo.convert("L"), tmp_path / "b.png")))
+    np.testing.assert_array_equal(color, np.asarray(photo))
+    np.testing.assert_array_equal(gray, np.asarray(photo.convert("L")))
+    for image in (color, gray):
         assert image.dtype == np.uint8
         assert image.flags.c_contiguous
         assert image.flags.writeable
@@ -65,8 +65,8 @@ def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     assert pixels.shape == (3, 4, 3)
     assert pixels[0, 0].tolist() == [10, 20, 30]
     assert (pixels[1:] == 255).all()
-    grey = read_image(save(Image.new("LA", (4, 3), (50, 0)), tmp_path / "b.png"))
-    np.testing.assert_array_equal(grey, np.full((3, 4), 255))
+    gray = read_image(save(Image.new("LA", (4, 3), (50, 0)), tmp_path / "b.png"))
+    np.testing.assert_array_equal(gray, np.full((3, 4), 255))
 
 
 def test_palette_with_transparency_becomes_white(tmp_path: Path) -> None:

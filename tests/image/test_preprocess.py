@@ -23,7 +23,7 @@ from htr_lightning.image.preprocess import (
     is_light_on_dark,
     percentiles,
     stretch_contrast,
-    to_grey,
+    to_gray,
 )
 
 Pixels = NDArray[np.uint8]
@@ -114,12 +114,12 @@ def test_auto_polarity_leaves_dark_paper_and_white_borders_alone() -> None:
     assert not is_light_on_dark(count_levels(pencil))
 
 
-def test_grey_by_the_darkest_channel_sees_coloured_ink() -> None:
+def test_gray_by_the_darkest_channel_sees_colored_ink() -> None:
     image = np.full((20, 40, 3), 255, np.uint8)
     image[5:15, 10:20] = (200, 220, 30)
-    assert to_grey(image, "luminance").min() > 180
-    assert to_grey(image, "darkest_channel").min() == 30
-    assert Preprocess(grey="darkest_channel", contrast=False)(image).min() < 40
+    assert to_gray(image, "luminance").min() > 180
+    assert to_gray(image, "darkest_channel").min() == 30
+    assert Preprocess(gray="darkest_channel", contrast=False)(image).min() < 40
 
 
 def test_flatten_removes_a_gradient() -> None:
@@ -184,7 +184,7 @@ def test_wide_images_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise AssertionError("worked on an image that it had to refuse")
 
-    monkeypatch.setattr("htr_lightning.image.preprocess.to_grey", fail)
+    monkeypatch.setattr("htr_lightning.image.preprocess.to_gray", fail)
     with pytest.raises(DataError, match=r"60000 x 96 px would become 30000 x 48 px.*max_width_px=8192; raise"):
         Preprocess()(np.zeros((96, 60_000), np.uint8))
 
@@ -247,7 +247,7 @@ def test_real_lines() -> None:
     if not root or not (Path(root) / "copiste" / "val").is_dir():
         pytest.skip("HTR_DATA names no folder with copiste/val")
     for path in sorted((Path(root) / "copiste" / "val").glob("*.webp"))[:100:10]:
-        image = to_grey(read_image(path), "luminance")
+        image = to_gray(read_image(path), "luminance")
         line = Preprocess()(image)
         assert np.median(line) == 255
         assert line.min() < 30

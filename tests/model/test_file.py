@@ -91,6 +91,18 @@ def test_newer_format(tmp_path: Path) -> None:
         read_model(path)
 
 
+def test_older_format(tmp_path: Path) -> None:
+    network, info = small()
+    path = tmp_path / "old.safetensors"
+    write_model(path, network.state_dict(), info)
+    described = asdict(info) | {"format": 2, "licence": "CC0-1.0"}
+    described["preprocess"]["grey"] = described["preprocess"].pop("gray")
+    del described["license"]
+    weights = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(weights, path, {KEY: json.dumps(described)})
+    assert read_model(path).info == replace(info, license="CC0-1.0")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "nonsense": 2}'])
 def test_damaged_description(tmp_path: Path, text: str) -> None:
     with pytest.raises(ModelFileError, match="its description is damaged"):

@@ -13,7 +13,7 @@ from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.image.files import ImageFile
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model
-from htr_lightning.model.load import load_recogniser
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.reading.lines import LineReader
 
@@ -38,7 +38,7 @@ def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(
     assert int8.stat().st_size < 0.3 * latin_onnx.stat().st_size
     generator = np.random.default_rng(320)
     images = np.where(generator.random((2, 48, 320)) < 0.1, 0, 255).astype(np.uint8)
-    small = load_recogniser(int8)
+    small = load_recognizer(int8)
     assert 1e-3 < np.abs(small.scores(images) - latin.scores(images)).max() < 3
     assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
 
@@ -59,7 +59,7 @@ def test_convolutions_are_computed_in_eight_bits_and_other_weights_stored_in_the
 def test_eight_bits_read_nearly_as_well(latin: Model, int8: Path) -> None:
     lines = Synthetic(num_train=1, num_val=24, num_test=1, seed=7).lines("val")
     rates = []
-    for model in (latin, load_recogniser(int8)):
+    for model in (latin, load_recognizer(int8)):
         rates.append(cer([line.text for line in lines], [r.text for r in LineReader(model).read(lines)]))
     assert 0 < rates[0] < 0.1 and rates[1] < rates[0] + 0.02
 
@@ -76,7 +76,7 @@ def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", ["latin_onnx", "int8"])
 def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
-    reader = LineReader(load_recogniser(request.getfixturevalue(kind)))
+    reader = LineReader(load_recognizer(request.getfixturevalue(kind)))
     given = [Line(path.name, ImageFile(path), "") for path in sorted((lines / "val").iterdir())] * 30
     together = list(reader.read(given))
     assert [reading.id for reading in together] == [line.id for line in given]

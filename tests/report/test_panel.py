@@ -6,16 +6,16 @@ from htr_lightning.report.panel import INK, RIGHT, WRONG, draw_panel, paper_from
 ROW = np.zeros((20, 300), np.uint8)
 
 
-def colours(picture: Image.Image) -> set[tuple[int, int, int]]:
-    return {colour for _, colour in picture.getcolors(100_000)}  # type: ignore[misc,union-attr]
+def colors(picture: Image.Image) -> set[tuple[int, int, int]]:
+    return {color for _, color in picture.getcolors(100_000)}  # type: ignore[misc,union-attr]
 
 
 def test_right_readings_are_green_and_wrong_ones_red() -> None:
     right, wrong = draw_panel([(ROW, "abc", "abc")]), draw_panel([(ROW, "abc", "abd")])
-    assert RIGHT in colours(right) and WRONG not in colours(right)
-    assert WRONG in colours(wrong) and RIGHT not in colours(wrong)
+    assert RIGHT in colors(right) and WRONG not in colors(right)
+    assert WRONG in colors(wrong) and RIGHT not in colors(wrong)
     alone = draw_panel([(ROW, "", "abc")])
-    assert INK in colours(alone) and not {RIGHT, WRONG} & colours(alone)
+    assert INK in colors(alone) and not {RIGHT, WRONG} & colors(alone)
 
 
 def test_nothing_is_cut_off() -> None:

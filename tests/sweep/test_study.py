@@ -9,7 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.sweep.study import _neighbours, address, opened, sweep
+from htr_lightning.sweep.study import _neighbors, address, opened, sweep
 from htr_lightning.training.pruning import Report, found
 
 SPACE = {"x": FloatDistribution(0, 1)}
@@ -105,9 +105,9 @@ def test_other_choices_need_another_folder(tmp_path: Path) -> None:
             sweep(study, space, overrides_of, launch, num_trials=2, num_parallel=1)
 
 
-def test_neighbours_go_on_together() -> None:
+def test_neighbors_go_on_together() -> None:
     trials = [SimpleNamespace(number=number) for number in (1, 2, 3, 5, 6)]
-    groups = _neighbours(trials, 2)  # type: ignore[arg-type]
+    groups = _neighbors(trials, 2)  # type: ignore[arg-type]
     assert [[trial.number for trial in group] for group in groups] == [[1, 2], [3], [5, 6]]
 
 

@@ -101,7 +101,7 @@ def test_schedules(schedule: str) -> None:
         assert factors[30] == pytest.approx(1) and factors[65] == pytest.approx(0.505)
 
 
-def test_optimiser_options_are_checked() -> None:
+def test_optimizer_options_are_checked() -> None:
     with pytest.raises(ValueError, match=r"optim: warmup \(0\.6\) and flat \(0\.5\)"):
         AdamW(warmup=0.6, flat=0.5)
     with pytest.raises(ValueError, match=r"optim\.ema_decay: 1\.5"):

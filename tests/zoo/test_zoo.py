@@ -40,11 +40,11 @@ def test_every_model_is_small_and_says_where_it_comes_from(name: str) -> None:
     path = zoo()[name]
     info = read_info(path)
     assert path.stat().st_size <= 12_000_000
-    assert info.licence and info.languages and info.commit
+    assert info.license and info.languages and info.commit
     assert "BAnQ" in info.attribution and "CC BY 4.0" in info.attribution
     assert 0 < info.scores["val/cer"] < info.scores["test/cer"] < 0.5
     card = path.with_suffix(".md").read_text(encoding="utf-8")
-    for heading in ("Data", "Licence", "Scores", "Limits"):
+    for heading in ("Data", "License", "Scores", "Limits"):
         assert f"## {heading}" in card
 
 
@@ -73,7 +73,7 @@ def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     info = read_info(zoo()["latin"])
     for name in MODELS:
         assert f"zoo:{name}" in shown
-    for text in ("".join(info.charset["characters"]), info.licence, info.attribution, "val/cer", "test/cer", "fr, en"):
+    for text in ("".join(info.charset["characters"]), info.license, info.attribution, "val/cer", "test/cer", "fr, en"):
         assert text in shown
     command.main(["zoo:latin"])
     assert "## Limits" in capsys.readouterr().out

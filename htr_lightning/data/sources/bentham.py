@@ -22,7 +22,7 @@ class Bentham:
     The archive ``BenthamDatasetR0-GT`` has lines that are cut out already (``Images/Lines/ID.png``, transparent
     outside the outline), their texts (``Transcriptions/ID.txt``) and the lists of the splits
     (``Partitions/TrainLines.lst`` ...); published figures are of these. With ``BenthamDatasetR0-Images`` too, the
-    lines can be cut from the pages (``PAGE/*.xml``) in colour, with paper around them.
+    lines can be cut from the pages (``PAGE/*.xml``) in color, with paper around them.
 
     The texts set spaces around punctuation (``engagement , consigned``) and are left so, as error rates are
     published for them. ``<gap/>``, which stands for what could not be read (in about 70 lines), is deleted. The

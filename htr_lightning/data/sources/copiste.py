@@ -53,7 +53,7 @@ TEST_TEXTS = frozenset(
 _CONSENT = (
     "J'ai lu les conditions de participation et j'y consens. Je comprends que mon manuscrit sera anonymisé et utilisé "
     "par la BAnQ pour des activités de recherche et développement et qu'il pourra aussi être publié et partagé sous "
-    "licence CC-BY pour être utilisé librement à des fins non commerciales."
+    "license CC-BY pour être utilisé librement à des fins non commerciales."
 )
 """What every volunteer wrote above the text: the same words everywhere would count many times over."""
 
@@ -118,7 +118,7 @@ class Copiste:
                 if 0 <= other < len(lines)
             )
 
-        # A short line, such as the end of a paragraph, may stand in the consent by chance: its neighbours decide.
+        # A short line, such as the end of a paragraph, may stand in the consent by chance: its neighbors decide.
         kept = [line for n, line in enumerate(lines) if not (surely[n] or (_is_consent(line.text) and beside(n)))]
         log.info("%s: %d lines of the consent are left out", self.root, len(lines) - len(kept))
         return kept

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.image.files import DataError
 
-# The PyPI packages fontpkg-<name>: open licences, ASCII and French accents in every one.
+# The PyPI packages fontpkg-<name>: open licenses, ASCII and French accents in every one.
 SHIPPED: tuple[str, ...] = (
     "caveat",
     "dancing-script",
@@ -160,7 +160,7 @@ def glyph_image(font: ImageFont.FreeTypeFont, char: str) -> tuple[Image.Image, i
     """Draw one character, white on black.
 
     Returns:
-        The grey image and the place of its upper left corner relative to the pen on the baseline: x and y in
+        The gray image and the place of its upper left corner relative to the pen on the baseline: x and y in
         px, y downwards. The image has a border of at least one black px.
     """
     x0, y0, x1, y1 = font.getbbox(char, anchor="ls")

@@ -10,7 +10,7 @@ import numpy as np
 
 from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, Row, read_form, read_list
-from htr_lightning.data.sources.iam_text import detokenised, tokenised, unescaped
+from htr_lightning.data.sources.iam_text import detokenized, tokenized, unescaped
 from htr_lightning.data.sources.page_images import check_root
 from htr_lightning.image.cut import CutLine, check_padding
 from htr_lightning.image.files import DataError, ImageFile, LineImage, Unusable
@@ -58,7 +58,7 @@ class Iam:
         val: the same of the validation split; None finds ``validation``, ``valid``, ``val`` or ``va``.
         test: the same of the test split; None finds ``test`` or ``te``.
         text: ``xml`` reads the line as it is written; ``ascii`` rebuilds that from the tokens of ``lines.txt``,
-            which fails here and there (see `htr_lightning.data.sources.iam_text.detokenised`); ``tokens`` leaves
+            which fails here and there (see `htr_lightning.data.sources.iam_text.detokenized`); ``tokens`` leaves
             punctuation apart (``tomorrow . Mr. Foot``), as publications that start from ``lines.txt`` do.
         image: ``lines`` takes the makers' line images, white around the words; ``forms`` cuts the lines from the
             scanned forms, paper and all.
@@ -209,7 +209,7 @@ class Iam:
                 texts.update(self._texts_in_xml(form, rows))
                 continue
             tokens = [row.tokens.split("|") for row in rows]
-            written = detokenised(tokens) if self._text == "ascii" else map(tokenised, tokens)
+            written = detokenized(tokens) if self._text == "ascii" else map(tokenized, tokens)
             texts.update(zip((row.id for row in rows), written, strict=True))
         return texts
 

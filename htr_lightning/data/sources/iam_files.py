@@ -184,7 +184,7 @@ def read_list(path: Path) -> Iterator[str]:
 
 
 def _parse(written: str, place: str) -> Row | None:
-    """Read a row of ``lines.txt``: id, ok or err, grey level, number of components, x, y, width, height, tokens."""
+    """Read a row of ``lines.txt``: id, ok or err, gray level, number of components, x, y, width, height, tokens."""
     fields = written.split(maxsplit=8)
     match = _ID.fullmatch(fields[0])
     if match is None or match[2] is None:

@@ -17,7 +17,7 @@ def unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], text)
 
 
-def tokenised(tokens: Iterable[str]) -> str:
+def tokenized(tokens: Iterable[str]) -> str:
     """Write the tokens of a line as they are, with a space between them: ``tomorrow . Mr. Foot``.
 
     Contractions are joined to their word (``it|'s``) and the spaces inside of tokens (``M Ps``) dropped, as the
@@ -32,7 +32,7 @@ def tokenised(tokens: Iterable[str]) -> str:
     return " ".join(words)
 
 
-def detokenised(lines: Sequence[Sequence[str]]) -> list[str]:
+def detokenized(lines: Sequence[Sequence[str]]) -> list[str]:
     """Write the tokens of lines as one writes: ``"|Yes|,|"|he|said|.`` becomes ``"Yes," he said.`` again.
 
     Stops, closing brackets and contractions stand at the word before them, opening brackets at the word after.

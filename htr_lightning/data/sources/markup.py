@@ -12,7 +12,7 @@ Treatment = Literal["keep", "delete", "drop_line"]
 
 
 class Markup:
-    """Turns the text of a layout file into what a recogniser shall write.
+    """Turns the text of a layout file into what a recognizer shall write.
 
     In this order: marked spans, replacements, whitespace, dropping.
 

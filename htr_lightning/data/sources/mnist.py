@@ -46,7 +46,7 @@ class MnistImage:
         return f"{ImageFile(self.path).fingerprint}:{self.indices}:{self.gaps_px}:{self.shifts_px}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return ``(28, W)`` grey, dark ink on white paper.
+        """Return ``(28, W)`` gray, dark ink on white paper.
 
         Raises:
             DataError: the idx file is missing or damaged.

@@ -49,7 +49,7 @@ class Pages:
         spans: what becomes of marked text, by tag; see `htr_lightning.data.sources.markup.Markup`.
         replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text matches one are left out.
-        mask: paint what is outside a line's outline in the paper's colour.
+        mask: paint what is outside a line's outline in the paper's color.
         straighten: along the baseline, when it is curved or slanting.
         padding_px: pixels of the image around the outline.
 

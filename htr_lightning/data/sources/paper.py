@@ -88,7 +88,7 @@ def apply_ink(
         generator: decides everything else.
 
     Returns:
-        ``(H, W)`` grey ``uint8``.
+        ``(H, W)`` gray ``uint8``.
     """
     height = paper.shape[0]
     pencil = generator.random() < _PENCILS

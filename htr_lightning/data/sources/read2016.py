@@ -42,7 +42,7 @@ class Read2016:
         with_test: False to do without the archive of the test pages; the test split is then empty.
         replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text matches one are left out.
-        mask: paint what is outside a line's outline in the paper's colour.
+        mask: paint what is outside a line's outline in the paper's color.
         straighten: along the baseline, when it is curved or slanting.
         padding_px: pixels of the image around the outline.
 

@@ -59,9 +59,9 @@ class Rendered:
     """A rendered line.
 
     Attributes:
-        image: ``(H, W)`` grey ``uint8``, dark ink on light paper.
+        image: ``(H, W)`` gray ``uint8``, dark ink on light paper.
         boxes: ``(L, 2)`` ``float32``, for each character of the text where it starts and ends, in px from the
-            left edge of the image. Boxes of neighbours may overlap; a space has the room that the pen left.
+            left edge of the image. Boxes of neighbors may overlap; a space has the room that the pen left.
     """
 
     image: NDArray[np.uint8]

@@ -42,7 +42,7 @@ DOUBTFUL = (
     "train2011-1213_000007",
     "train2011-1213_000008",
 )
-"""Lines of ``training_2011.xml`` whose text is that of two lines, or of a neighbour. Without them, 10,524 are left."""
+"""Lines of ``training_2011.xml`` whose text is that of two lines, or of a neighbor. Without them, 10,524 are left."""
 
 
 class Rimes:
@@ -132,8 +132,8 @@ class Rimes:
 
     def _find_images(self, pages: Sequence["_Page"], file: Path) -> None:
         """Give each page its image, or the reason why it has none."""
-        grey = self.root / "images_gray"
-        finder = PageImages(self.root / self._images if self._images else grey if grey.is_dir() else self.root)
+        gray = self.root / "images_gray"
+        finder = PageImages(self.root / self._images if self._images else gray if gray.is_dir() else self.root)
         for page in pages:
             try:
                 page.image = ImageFile(finder.find(file, page.file_name))

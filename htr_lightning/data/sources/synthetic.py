@@ -46,7 +46,7 @@ class SyntheticImage:
         return blake2b(parts.encode(), digest_size=12).hexdigest()
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return the pixels, grey ``(height_px, W)``.
+        """Return the pixels, gray ``(height_px, W)``.
 
         Raises:
             DataError: the font file is gone or is no font.

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class StudySweeper(Sweeper):
-    """Minimises what a run returns (``val/cer``), in a study that survives its process.
+    """Minimizes what a run returns (``val/cer``), in a study that survives its process.
 
     Args:
         num_trials: of the study, those included that it has when the sweep is started again, but for the failed.

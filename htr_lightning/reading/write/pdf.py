@@ -73,9 +73,9 @@ def _image(objects: Objects, pixels: NDArray[np.uint8], quality: int) -> int:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     height, width = pixels.shape[:2]
-    colours = "/DeviceGray" if pixels.ndim == 2 else "/DeviceRGB"
+    colors = "/DeviceGray" if pixels.ndim == 2 else "/DeviceRGB"
     entries = (
-        f"/Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {colours} /BitsPerComponent 8 "
+        f"/Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {colors} /BitsPerComponent 8 "
         "/Filter /DCTDecode"
     )
     return objects.stream(buffer.getvalue(), entries, packed=False)

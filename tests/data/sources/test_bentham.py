@@ -93,9 +93,9 @@ def test_cut_lines_are_read_back(root):
     assert (first.id, first.group, second.id) == ("002_080_001_01_01", "002_080_001", "002_080_001_01_02")
     assert first.image == ImageFile(root / "BenthamDatasetR0-GT/Images/Lines/002_080_001_01_01.png")
     pixels = first.image.read()
-    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
-    assert grey.shape == np.asarray(typeset(READ["train"][0])).shape
-    assert (grey[:2] == 255).all() and grey[2:30].min() < 100
+    gray = pixels if pixels.ndim == 2 else pixels[..., 0]
+    assert gray.shape == np.asarray(typeset(READ["train"][0])).shape
+    assert (gray[:2] == 255).all() and gray[2:30].min() < 100
 
 
 def test_lines_are_cut_from_pages(root):

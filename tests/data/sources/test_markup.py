@@ -23,7 +23,7 @@ def test_spans_overlap_and_reach_beyond_the_text() -> None:
 
 def test_markers_in_the_text_are_replaced_one_after_the_other() -> None:
     markup = Markup({}, [[">[^<]*<", ""], [r"\[(\w+)\?\]", r"\1"]], [])
-    assert markup("de la>s< fusion  [des?] centres") == "de la fusion des centres"
+    assert markup("de la>s< fusion  [des?] centers") == "de la fusion des centers"
 
 
 def test_expressions_may_have_flags_and_groups() -> None:

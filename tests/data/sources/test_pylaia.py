@@ -173,7 +173,7 @@ def test_symbols_that_the_list_lacks_are_reported_and_used(root, caplog):
     assert not caplog.records
 
 
-def test_texts_in_the_place_of_symbols_are_recognised_by_the_list(root):
+def test_texts_in_the_place_of_symbols_are_recognized_by_the_list(root):
     (root / "train_text.txt").replace(root / "words.txt")
     message = refusal(lambda: Pylaia(str(root), train="words.txt").lines("train"))
     assert f"words.txt: most of its symbols are not in {root}/syms.txt, such as 'for' (1x)" in message

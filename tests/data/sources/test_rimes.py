@@ -226,7 +226,7 @@ def test_an_image_that_is_not_there(root, name):
 
 
 def test_where_images_are_found(root):
-    """Grey ones are preferred, others can be named, and folders named as the archives are searched."""
+    """Gray ones are preferred, others can be named, and folders named as the archives are searched."""
     draw(root / "images", "eval2011-0", ["x"])
     (root / "eval_2011").mkdir()
     paths = [Rimes(str(root), images=images).lines("test")[0].image.page.path for images in (None, "images")]

@@ -18,12 +18,12 @@ from htr_lightning.reading.write.outputs import join_pdfs
 from htr_lightning.reading.write.pdf import write_pdf
 from htr_lightning.reading.write.pdf_objects import date_string
 
-GREY = np.full((800, 1000), 90, np.uint8)
-GREY[100:200, 300:500] = 220
+GRAY = np.full((800, 1000), 90, np.uint8)
+GRAY[100:200, 300:500] = 220
 LETTERS = "aZ0’œŭéßΩжя&<(\\)𝔐«"
 
 
-def with_pixels(page: ReadPage, pixels: np.ndarray[Any, Any] = GREY) -> ReadPage:
+def with_pixels(page: ReadPage, pixels: np.ndarray[Any, Any] = GRAY) -> ReadPage:
     return dataclasses.replace(page, pixels=pixels)
 
 
