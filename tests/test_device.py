@@ -35,7 +35,7 @@ def lines(tmp_path: Path) -> Path:
 def test_bf16_reads_nearly_the_same(with_bf16: None) -> None:
     exact = load_model("zoo:latin")
     images = np.stack([np.asarray(typeset(text, 48).resize((320, 48))) for text in texts(4)])
-    here, there = exact.scores(images), in_precision(exact, "bf16").scores(images)
+    here, there = exact.logits(images), in_precision(exact, "bf16").logits(images)
     assert there.dtype == np.float32
     assert 1e-4 < np.abs(here - there).max() < 2
     assert (here.argmax(2) == there.argmax(2)).mean() > 0.95
@@ -45,9 +45,9 @@ def test_the_command_line_reads_in_bf16(
     with_bf16: None, lines: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = []
-    scores = checkpoint.Model.scores
+    logits = checkpoint.Model.logits
     monkeypatch.setattr(
-        checkpoint.Model, "scores", lambda model, images: used.append(model.precision) or scores(model, images)
+        checkpoint.Model, "logits", lambda model, images: used.append(model.precision) or logits(model, images)
     )
     images = [str(lines / f"{number}.png") for number in range(8)]
     predict.main(["zoo:latin", *images, "--lines"])

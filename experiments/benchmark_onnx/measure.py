@@ -89,10 +89,10 @@ class Clocked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pass lines on."""
         start = time.perf_counter()
-        found = self.model.scores(images)
+        found = self.model.logits(images)
         self.seconds += time.perf_counter() - start
         return found
 
@@ -107,10 +107,10 @@ def shares(model: Recognizer, lines: Sequence[Line]) -> dict[str, float]:
         model.preprocess(image, Trace())
     clock.append(time.perf_counter())
     clocked = Clocked(model)
-    batches = list(LineReader(clocked).scores(lines))
+    batches = list(LineReader(clocked).logits(lines))
     clock.append(time.perf_counter())
-    for _, scores, lengths in batches:
-        text_log_probabilities(log_softmax(scores), lengths, greedy_decode(scores, lengths))
+    for _, logits, lengths in batches:
+        text_log_probabilities(log_softmax(logits), lengths, greedy_decode(logits, lengths))
     clock.append(time.perf_counter())
     files, preprocessing, _, decoding = (1000 * (b - a) / len(lines) for a, b in itertools.pairwise(clock))
     return {

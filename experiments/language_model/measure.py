@@ -43,7 +43,7 @@ def scores(split: str, *decoder: str) -> Weights:
 def lines_per_second(lm: Path, best: Weights) -> dict[str, float]:
     """Decode val's frames over and over, each way in turn; frames are made beforehand."""
     model = load_model("zoo:latin")
-    batches = [(s, n) for _, s, n in LineReader(model).scores(read_manifest(DATA / "val.tsv"))]
+    batches = [(s, n) for _, s, n in LineReader(model).logits(read_manifest(DATA / "val.tsv"))]
     search = BeamSearch(
         lm=tables(lm, model.charset), lm_weight=best["lm_weight"], insertion_bonus=best["insertion_bonus"]
     )

@@ -46,7 +46,7 @@ for key, old in model.network.state_dict().items():
 network.load_state_dict(weights)
 images = np.random.default_rng(1).integers(0, 256, (2, model.preprocess.height_px, 320), dtype=np.uint8)
 wider = replace(model, network=network, info=replace(model.info, arguments=arguments, scores={}))
-difference = float(np.abs(wider.scores(images) - model.scores(images)).max())
+difference = float(np.abs(wider.logits(images) - model.logits(images)).max())
 assert difference < 1e-3, difference
 out.parent.mkdir(parents=True, exist_ok=True)
 write_model(out, weights, wider.info)

@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
     normalize = model.charset.normalize
     observed = [
-        Observed(scores, lengths, [normalize(line.text) for line in of_batch])
-        for of_batch, scores, lengths in LineReader(model).scores(lines[:MAX_LINES])
+        Observed(logits, lengths, [normalize(line.text) for line in of_batch])
+        for of_batch, logits, lengths in LineReader(model).logits(lines[:MAX_LINES])
     ]
     if not observed:
         raise SystemExit(f"{options.data}: none of its lines can be read")

@@ -25,12 +25,12 @@ class Scored:
     """A batch of lines as the network saw them.
 
     Attributes:
-        scores: ``(N, T, K)``.
+        logits: ``(N, T, K)``.
         lengths: ``(N,)`` frames.
         texts: what they say.
     """
 
-    scores: "NDArray[np.float32]"
+    logits: "NDArray[np.float32]"
     lengths: "NDArray[np.int64]"
     texts: list[str]
 
@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ModelFileError, DataError, LanguageModelError, ValueError) as error:
         raise SystemExit(str(error)) from None
     batches = [
-        Scored(scores, lengths, [line.text for line in of_batch])
-        for of_batch, scores, lengths in LineReader(model).scores(lines)
+        Scored(logits, lengths, [line.text for line in of_batch])
+        for of_batch, logits, lengths in LineReader(model).logits(lines)
     ]
     if not batches:
         raise SystemExit(f"{options.data}: none of its lines can be read")
@@ -107,7 +107,7 @@ def cer(model: "Recognizer", batches: Sequence[Scored], decoder: "Decoder") -> f
 
     edits = characters = 0
     for batch in batches:
-        for ids, text in zip(decoder(batch.scores, batch.lengths), batch.texts, strict=True):
+        for ids, text in zip(decoder(batch.logits, batch.lengths), batch.texts, strict=True):
             reference = model.charset.normalize(text)
             edits += edit_distance(reference, model.charset.decode(ids).strip())
             characters += len(reference)

@@ -20,7 +20,7 @@ _FORBIDDEN = 1e4  # cost of an unknown word where none is wanted: more than any 
 _WHOLE = 0.25  # share of the beam that is then kept for prefixes whose last word is whole
 _MULTIPLIER, _ADDEND = 6364136223846793005, 1442695040888963407  # of the prefixes' hash (Knuth's MMIX)
 
-Scores = NDArray[np.float32]
+Logits = NDArray[np.float32]
 Floats = NDArray[np.floating[Any]]
 _Step = tuple[Ints, Ints]  # where the prefixes kept after a frame come from, and their new characters
 
@@ -84,29 +84,29 @@ class BeamSearch:
             if (getattr(self, key) or 0) < 0:
                 raise ValueError(f"decoder.{key}: {getattr(self, key)} is negative; give 0 or more")
 
-    def best(self, scores: Scores, frame_lengths: Ints) -> list[list[int]]:
+    def best(self, logits: Logits, frame_lengths: Ints) -> list[list[int]]:
         """Return the ids of the best reading of each line; see `readings`."""
-        return [hypotheses[0].ids for hypotheses in self.readings(scores, frame_lengths)]
+        return [hypotheses[0].ids for hypotheses in self.readings(logits, frame_lengths)]
 
     @property
     def is_closed(self) -> bool:
         """Whether no word may be read that is not in the lexicon."""
         return self.lexicon is not None and self.unknown_word_cost is None
 
-    def readings(self, scores: Scores, frame_lengths: Ints, *, num_best: int = 1) -> list[list[Hypothesis]]:
+    def readings(self, logits: Logits, frame_lengths: Ints, *, num_best: int = 1) -> list[list[Hypothesis]]:
         """Read lines.
 
         Args:
-            scores: ``(N, T, K)`` logits or log-probabilities.
+            logits: ``(N, T, K)`` logits or log-probabilities.
             frame_lengths: ``(N,)``: the frames of each line; later ones are padding.
             num_best: how many readings of each line, at most ``width``.
 
         Returns:
             The readings of each line, best first; fewer than ``num_best`` where the beam holds no more.
         """
-        if not len(scores):
+        if not len(logits):
             return []
-        frames = self._compact(log_softmax(scores), frame_lengths)
+        frames = self._compact(log_softmax(logits), frame_lengths)
         beams = _Beams(len(frames), self)
         values, classes = self._likely(frames)
         steps: list[_Step] = []
@@ -114,7 +114,7 @@ class BeamSearch:
             steps.append(beams.step(frames[:, t], values[:, t], classes[:, t]))
         return beams.readings(steps, min(num_best, self.width))
 
-    def _compact(self, log_probs: Scores, lengths: Ints) -> Scores:
+    def _compact(self, log_probs: Logits, lengths: Ints) -> Logits:
         """Leave out what changes nothing: of blank frames in a row all but one, and padding, which becomes blank."""
         num_lines, num_frames, num_classes = log_probs.shape
         blank = np.exp(log_probs[:, :, BLANK]) > self.blank_probability
@@ -127,7 +127,7 @@ class BeamSearch:
         compact[line, place[line, frame]] = log_probs[line, frame]
         return compact
 
-    def _likely(self, frames: Scores) -> tuple[Scores, Ints]:
+    def _likely(self, frames: Logits) -> tuple[Logits, Ints]:
         """Return the characters that may follow in each frame: log-probabilities and classes, ``(N, T, C)``."""
         characters = frames.copy()
         characters[:, :, BLANK] = _NEVER
@@ -172,7 +172,7 @@ class _Beams:
         self.node = np.full(shape, 0 if self.lm is None else self.lm.start, np.int64)  # of the language model
         self.word = np.full(shape, ROOT, np.int64)  # node of the lexicon
 
-    def step(self, frame: Scores, values: Scores, classes: Ints) -> _Step:
+    def step(self, frame: Logits, values: Logits, classes: Ints) -> _Step:
         """Take a frame in.
 
         Args:
@@ -242,9 +242,9 @@ class _Beams:
         self,
         chosen: Ints,
         classes: Ints,
-        stays_blank: Scores,
-        stays_character: Scores,
-        extended: Scores,
+        stays_blank: Logits,
+        stays_character: Logits,
+        extended: Logits,
         bonus: Floats,
         words: Ints | None,
     ) -> _Step:

@@ -17,9 +17,9 @@ Floats = NDArray[np.float64]
 _LEAST, _MOST = 0.3, 5.0  # temperatures looked at
 
 
-def log_softmax(scores: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return the log-probabilities of classes, ``(..., K)`` as their unnormalized scores, at a temperature."""
-    values = scores - scores.max(-1, keepdims=True)
+def log_softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the log-probabilities of classes, ``(..., K)`` as their logits, at a temperature."""
+    values = logits - logits.max(-1, keepdims=True)
     if temperature != 1:
         values /= np.float32(temperature)
     values -= np.log(np.exp(values).sum(-1, keepdims=True))
@@ -47,12 +47,12 @@ class Observed:
     """A batch of lines that a network saw, and what they say.
 
     Attributes:
-        scores: ``(N, T, K)``, unnormalized.
+        logits: ``(N, T, K)``.
         frame_lengths: ``(N,)``.
         texts: what the lines say, normalized.
     """
 
-    scores: NDArray[np.float32]
+    logits: NDArray[np.float32]
     frame_lengths: NDArray[np.int64]
     texts: list[str]
 
@@ -81,7 +81,7 @@ class Judged:
 class Calibrator:
     """Finds the temperature at which a recognizer is as often right as it says (Guo et al. 2017, section 4.2).
 
-    Scores are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
+    Logits are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
     greedy reading. Characters and lines share one; the best is where `Judged.surprise` is least.
 
     Args:
@@ -91,9 +91,9 @@ class Calibrator:
 
     def __init__(self, observed: Sequence[Observed], charset: Charset) -> None:
         self._observed, self._charset = observed, charset
-        self._texts = [greedy_decode(batch.scores, batch.frame_lengths) for batch in observed]
+        self._texts = [greedy_decode(batch.logits, batch.frame_lengths) for batch in observed]
         self._spans = [
-            align(log_softmax(batch.scores), batch.frame_lengths, texts)
+            align(log_softmax(batch.logits), batch.frame_lengths, texts)
             for batch, texts in zip(observed, self._texts, strict=True)
         ]
 
@@ -104,7 +104,7 @@ class Calibrator:
         right: list[NDArray[np.bool_]] = []
         right_lines: list[bool] = []
         for batch, texts, spans in zip(self._observed, self._texts, self._spans, strict=True):
-            log_probs = log_softmax(batch.scores, temperature)
+            log_probs = log_softmax(batch.logits, temperature)
             characters += character_log_probabilities(log_probs, spans, texts)
             lines.append(text_log_probabilities(log_probs, batch.frame_lengths, texts))
             for reference, ids in zip(batch.texts, texts, strict=True):

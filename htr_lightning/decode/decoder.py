@@ -20,7 +20,7 @@ from htr_lightning.text import printable
 log = logging.getLogger(__name__)
 
 Decoder = Callable[[NDArray[np.float32], NDArray[np.int64]], list[list[int]]]
-"""Scores ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
+"""Logits ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
 
 MAX_NGRAMS = 10_000_000
 MAX_FOREIGN = 0.2  # share of what a language model writes that the recognizer cannot

@@ -94,8 +94,8 @@ def _targets(model: Model, evidence: Evidence, places: range, device: torch.devi
     inside = torch.stack([(frame >= seen.first) & (frame < seen.end) for seen in chosen], 1)  # (T, C)
 
     def targets(images: Tensor) -> Tensor:
-        scores: Tensor = model.network(images).scores[:, : len(frame)] / model.info.temperature
-        return (scores.log_softmax(2)[:, :, class_ids] * inside).sum(1)
+        logits: Tensor = model.network(images).logits[:, : len(frame)] / model.info.temperature
+        return (logits.log_softmax(2)[:, :, class_ids] * inside).sum(1)
 
     return targets
 

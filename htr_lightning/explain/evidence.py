@@ -101,11 +101,11 @@ def observe(
         DataError: the image cannot be used, or the text cannot be written by the model or does not fit the line.
     """
     pixels = pixels_of(line, model.preprocess)
-    scores = model.scores(_padded(pixels, model.info.width_step_px)[None])
-    log_probs = log_softmax(scores, model.info.temperature)
+    logits = model.logits(_padded(pixels, model.info.width_step_px)[None])
+    log_probs = log_softmax(logits, model.info.temperature)
     lengths = model.frame_lengths(np.array([pixels.shape[1]]))
     try:
-        ids = decoder(scores, lengths)[0] if text is None else model.charset.encode(text)
+        ids = decoder(logits, lengths)[0] if text is None else model.charset.encode(text)
         spans = align(log_probs, lengths, [ids])[0]
     except CharsetError as error:
         raise DataError(f"{line.id}: {error}") from None

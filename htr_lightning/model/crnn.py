@@ -10,12 +10,12 @@ from htr_lightning.model.backbone import Downsample, ResidualBackbone
 
 
 class Frames(NamedTuple):
-    """What a recognizer says: unnormalized scores ``(N, T, K)``, class 0 the CTC blank.
+    """What a recognizer says: logits ``(N, T, K)``, class 0 the CTC blank.
 
     ``auxiliary`` is the shortcut head's opinion, made in training only.
     """
 
-    scores: Tensor
+    logits: Tensor
     auxiliary: Tensor | None
 
 
@@ -105,7 +105,7 @@ class CRNN(nn.Module):
             images: ``(N, 1, H, W)``, ink from 0 (paper) to 1; H must be ``height_px``.
 
         Returns:
-            Frames whose scores are ``(N, T, K)``, T as `frame_lengths` says of W.
+            Frames whose logits are ``(N, T, K)``, T as `frame_lengths` says of W.
 
         Raises:
             ValueError: lines of another height.

@@ -55,8 +55,8 @@ class Model:
         return self.device.type == "cpu"
 
     @torch.inference_mode()
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: unnormalized scores ``(N, T, K)``."""
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Read lines ``(N, H, W)``, paper 255: logits ``(N, T, K)``."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)  # of this thread; where other work is on the machine, several would stall
         try:
@@ -64,8 +64,8 @@ class Model:
             with torch.autocast(
                 self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
             ):
-                scores = self.network(ink).scores
-            return np.asarray(scores.float().cpu().numpy(), np.float32)
+                logits = self.network(ink).logits
+            return np.asarray(logits.float().cpu().numpy(), np.float32)
         finally:
             torch.set_num_threads(before)
 

@@ -33,7 +33,7 @@ class ModelInfo:
         license: of the weights, where known.
         languages: ISO 639-1 codes of what it learnt to read, where known.
         attribution: whom the data is owed to, and on what terms, where known.
-        temperature: what scores are divided by before they are taken for probabilities, so that confidences are true.
+        temperature: what logits are divided by before they are taken for probabilities, so that confidences are true.
         version: of this package.
         commit: of the working tree that trained it, where known.
         format: of the file.

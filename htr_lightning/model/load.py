@@ -23,7 +23,7 @@ class Recognizer(Protocol):
 
     @property
     def preprocess(self) -> Preprocess:
-        """From images to the lines that `scores` takes."""
+        """From images to the lines that `logits` takes."""
         ...
 
     @property
@@ -46,14 +46,14 @@ class Recognizer(Protocol):
         """Whether it is best to read several batches at once, each in a thread of its own."""
         ...
 
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Read lines.
 
         Args:
             images: ``(N, H, W)``, paper 255, C-contiguous; H is that of the preprocessing.
 
         Returns:
-            ``(N, T, K)``, unnormalized and before the temperature.
+            ``(N, T, K)`` and before the temperature.
         """
         ...
 

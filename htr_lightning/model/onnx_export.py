@@ -40,7 +40,7 @@ class Written:
     """What was written.
 
     Attributes:
-        difference: largest absolute difference between scores of the file and of the model: in dots of three widths;
+        difference: largest absolute difference between logits of the file and of the model: in dots of three widths;
             with ``int8`` in the lines for the check.
         json: the file beside it, with what the ONNX file says of itself.
     """
@@ -57,8 +57,8 @@ class _FromPixels(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.network(to_ink(images)).scores
-        return scores
+        logits: Tensor = self.network(to_ink(images)).logits
+        return logits
 
 
 def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None) -> Written:
@@ -75,7 +75,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
 
     Raises:
         ExportError: a package is missing; the JSON file would be
-            written over another one; or the file's scores differ by more than `MOST_DIFFERENCE`.
+            written over another one; or the file's logits differ by more than `MOST_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
@@ -100,7 +100,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
         difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)
         if not int8 and not difference <= MOST_DIFFERENCE:
             raise ExportError(
-                f"{path}: its scores would differ by {difference:.2g} from those of the model, more than "
+                f"{path}: its logits would differ by {difference:.2g} from those of the model, more than "
                 f"{MOST_DIFFERENCE}; nothing is written. Try other versions of torch and onnxruntime"
             )
         with replacing(path) as file:
@@ -152,7 +152,7 @@ def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
 
 
 def _largest_difference(model: Model, written: OnnxModel, batches: Iterable[NDArray[np.uint8]]) -> float:
-    return float(max(np.abs(model.scores(images) - written.scores(images)).max() for images in batches))
+    return float(max(np.abs(model.logits(images) - written.logits(images)).max() for images in batches))
 
 
 def _scribbles(model: Model) -> Iterator[NDArray[np.uint8]]:

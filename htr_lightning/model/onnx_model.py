@@ -20,7 +20,7 @@ from htr_lightning.model.info import KEY, ModelFileError, ModelInfo, description
 MISSING = (
     "an ONNX file is read with ONNX Runtime, which is not installed; install it with: pip install 'htr-lightning[onnx]'"
 )
-INPUT, OUTPUT = "images", "scores"
+INPUT, OUTPUT = "images", "logits"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OnnxDescription:
         "padded on the right with 255 to a multiple of width_step_px"
     )
     output: str = (
-        f"{OUTPUT}: float32 (N, T, K), unnormalized; divide by the temperature before a softmax over K; class 0 is "
+        f"{OUTPUT}: float32 (N, T, K); divide by the temperature before a softmax over K; class 0 is "
         "the CTC blank, class i the character i - 1 of charset.characters"
     )
 
@@ -68,10 +68,10 @@ class OnnxModel:
         self.frame_px = onnx.frame_px
         self.pixels_per_batch = 250_000 if on_cpu else 1_000_000  # few, so that all cores have some
 
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: unnormalized scores ``(N, T, K)``."""
-        scores: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
-        return scores
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Read lines ``(N, H, W)``, paper 255: logits ``(N, T, K)``."""
+        logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
+        return logits
 
     def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)``."""

@@ -27,7 +27,7 @@ from htr_lightning.text import printable
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
 
-Scores = NDArray[np.float32]
+Logits = NDArray[np.float32]
 Lengths = NDArray[np.int64]
 
 
@@ -110,15 +110,15 @@ class LineReader:
                     waiting = []
             yield from self._read_some(waiting, threads)
 
-    def scores(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Scores, Lengths]]:
-        """Yield batches of lines with what the network says: scores ``(N, T, K)`` and frame lengths ``(N,)``.
+    def logits(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Logits, Lengths]]:
+        """Yield batches of lines with what the network says: logits ``(N, T, K)`` and frame lengths ``(N,)``.
 
         Lines come by width; those that cannot be used are left out.
         """
         with _threads() as threads:
             prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _Prepared)]
-            for rows, scores, lengths in self._network(prepared, threads):
-                yield [prepared[row].line for row in rows], scores, lengths
+            for rows, logits, lengths in self._network(prepared, threads):
+                yield [prepared[row].line for row in rows], logits, lengths
 
     def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Reading]:
         prepared = list(threads.map(self._prepare, lines))
@@ -126,8 +126,8 @@ class LineReader:
         usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
         for view in self.views:
             seen = [p.seen(view) for p in prepared if isinstance(p, _Prepared)]
-            for rows, scores, lengths in self._network(seen, threads):
-                of_batch = self._readings([seen[row] for row in rows], scores, lengths)
+            for rows, logits, lengths in self._network(seen, threads):
+                of_batch = self._readings([seen[row] for row in rows], logits, lengths)
                 for row, reading in zip(rows, of_batch, strict=True):
                     before = readings[usable[row]]
                     if before is None or reading.confidence > before.confidence:
@@ -156,8 +156,8 @@ class LineReader:
 
     def _network(
         self, lines: Sequence[_Prepared], threads: ThreadPoolExecutor
-    ) -> Iterator[tuple[list[int], Scores, Lengths]]:
-        """Yield rows, scores and frame lengths, a batch at a time; meanwhile other threads work on the next."""
+    ) -> Iterator[tuple[list[int], Logits, Lengths]]:
+        """Yield rows, logits and frame lengths, a batch at a time; meanwhile other threads work on the next."""
         model = self.model
         widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
         batches = WidthBatches(
@@ -169,21 +169,21 @@ class LineReader:
             merge=False,
         )
 
-        def read(rows: list[int], width_px: int) -> Scores:
-            return model.scores(pad_lines([lines[row].pixels for row in rows], width_px))
+        def read(rows: list[int], width_px: int) -> Logits:
+            return model.logits(pad_lines([lines[row].pixels for row in rows], width_px))
 
         keys = [(key.rows, key.width_px) for key in batches]
         of_batches = (threads.map if model.is_parallel else map)(lambda key: read(*key), keys)
-        for (rows, _), scores in zip(keys, of_batches, strict=True):
-            yield rows, scores, model.frame_lengths(widths[rows])
+        for (rows, _), logits in zip(keys, of_batches, strict=True):
+            yield rows, logits, model.frame_lengths(widths[rows])
 
-    def _readings(self, lines: Sequence[_Prepared], scores: Scores, lengths: Lengths) -> Iterator[Reading]:
+    def _readings(self, lines: Sequence[_Prepared], logits: Logits, lengths: Lengths) -> Iterator[Reading]:
         """Yield what a batch says."""
         if self.known:
             texts = [self.model.charset.encode(line.line.text) for line in lines]
         else:
-            texts = self.decoder(scores, lengths)
-        log_probs = log_softmax(scores, self.model.info.temperature)
+            texts = self.decoder(logits, lengths)
+        log_probs = log_softmax(logits, self.model.info.temperature)
         confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
         if self.positions:
             spans = align(log_probs, lengths, texts)

@@ -253,8 +253,8 @@ def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
     model.eval()
     with torch.inference_mode():
         for batch in itertools.islice(loader, 0, None, every):
-            scores = model(to_ink(batch.images.to(device))).scores.float().cpu().numpy()
-            observed.append(Observed(scores, model.frame_lengths(batch.widths).numpy(), batch.texts))
+            logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
+            observed.append(Observed(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
     return Calibrator(observed, data.charset).temperature()
 
 

@@ -85,7 +85,7 @@ class RecognitionTask(lightning.LightningModule):
         # Dropout draws from the batch's own seed, so that a resumed run goes on as if it had not stopped.
         torch.manual_seed(batch.seed)
         frames = self.recognizer(batch.images)
-        loss = self._loss(frames.scores, batch)
+        loss = self._loss(frames.logits, batch)
         total = loss
         if frames.auxiliary is not None:
             total = total + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
@@ -93,7 +93,7 @@ class RecognitionTask(lightning.LightningModule):
             if batch.num_views != 2:
                 raise ValueError(f"consistency_weight: the batch has {batch.num_views} view of each line; it takes two")
             lengths = self.recognizer.frame_lengths(batch.widths)
-            consistency = consistency_loss(frames.scores, lengths, batch.target_lengths)
+            consistency = consistency_loss(frames.logits, lengths, batch.target_lengths)
             total = total + self.consistency_weight * consistency
             self.log("train/consistency", consistency, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self._ids = batch.ids
@@ -162,17 +162,17 @@ class RecognitionTask(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
-        scores = self.recognizer(batch.images).scores
-        hypotheses = self.read(scores, batch.widths)
+        logits = self.recognizer(batch.images).logits
+        hypotheses = self.read(logits, batch.widths)
         metrics.update(batch.texts, hypotheses)
-        loss = self._loss(scores, batch)
+        loss = self._loss(logits, batch)
         self.log(f"{name}/loss", loss, batch_size=len(batch), on_epoch=True, sync_dist=True)
         return {"hypotheses": hypotheses}
 
-    def read(self, scores: Tensor, widths: Tensor) -> list[str]:
+    def read(self, logits: Tensor, widths: Tensor) -> list[str]:
         """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
         lengths = self.recognizer.frame_lengths(widths)
-        ids = self.decoder(scores.detach().float().cpu().numpy(), lengths.cpu().numpy())
+        ids = self.decoder(logits.detach().float().cpu().numpy(), lengths.cpu().numpy())
         return [self.charset.decode(line).strip() for line in ids]
 
     def _count_infeasible(self, batch: Batch) -> None:
@@ -187,18 +187,18 @@ class RecognitionTask(lightning.LightningModule):
             self.log(f"{name}/{key}", value, prog_bar=key == "cer", sync_dist=True)
         metrics.reset()
 
-    def _loss(self, scores: Tensor, batch: Batch) -> Tensor:
-        return ctc_loss(scores, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths)
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        return ctc_loss(logits, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths)
 
 
-def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """Return the mean over lines of -log P(text) per character, in fp32 whatever the precision around it.
 
     A line that has too few frames for its text counts nothing (training refuses such lines beforehand; random
     rescaling can still make one): its loss would be infinite.
 
     Args:
-        scores: ``(N, T, K)``, unnormalized.
+        logits: ``(N, T, K)``.
         targets: class ids, one text after the other, on the CPU.
         frame_lengths: ``(N,)`` int64 on the CPU.
         target_lengths: ``(N,)`` int64 on the CPU.
@@ -207,16 +207,16 @@ def ctc_loss(scores: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
     if not bool(feasible.all()):
         targets = targets[torch.repeat_interleave(feasible, target_lengths)]
         target_lengths = target_lengths * feasible
-    scores = scores.cpu() if scores.device.type == "mps" else scores  # where torch has no CTC
-    with torch.autocast(scores.device.type, enabled=False):
-        log_probs = scores.float().log_softmax(dim=2).transpose(0, 1)
-        # int64 targets beside the scores choose torch's own CTC: cuDNN's has given NaN.
-        losses = F.ctc_loss(log_probs, targets.to(scores.device), frame_lengths, target_lengths, reduction="none")
+    logits = logits.cpu() if logits.device.type == "mps" else logits  # where torch has no CTC
+    with torch.autocast(logits.device.type, enabled=False):
+        log_probs = logits.float().log_softmax(dim=2).transpose(0, 1)
+        # int64 targets beside the logits choose torch's own CTC: cuDNN's has given NaN.
+        losses = F.ctc_loss(log_probs, targets.to(logits.device), frame_lengths, target_lengths, reduction="none")
         weights = feasible.float() / target_lengths.clamp(min=1)
-        return (losses * weights.to(scores.device)).sum() / max(1, int(feasible.sum()))
+        return (losses * weights.to(logits.device)).sum() / max(1, int(feasible.sum()))
 
 
-def consistency_loss(scores: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+def consistency_loss(logits: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """Return how far two views of a line are read apart, per character, as the mean over lines and in fp32.
 
     Frame by frame, the Kullback-Leibler divergence of each view's distribution from the other's, which is held fixed,
@@ -225,13 +225,13 @@ def consistency_loss(scores: Tensor, frame_lengths: Tensor, target_lengths: Tens
     recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
 
     Args:
-        scores: ``(2 N, T, K)``, unnormalized: one view of every line, then the other.
+        logits: ``(2 N, T, K)``, unnormalized: one view of every line, then the other.
         frame_lengths: ``(2 N,)`` int64 on the CPU.
         target_lengths: ``(2 N,)`` int64 on the CPU.
     """
-    num = len(scores) // 2
-    with torch.autocast(scores.device.type, enabled=False):
-        log_probs = scores.float().log_softmax(dim=2)
+    num = len(logits) // 2
+    with torch.autocast(logits.device.type, enabled=False):
+        log_probs = logits.float().log_softmax(dim=2)
         one, other = log_probs[:num], log_probs[num:]
         apart = _divergence(one.detach(), other) + _divergence(other.detach(), one)  # (N, T)
         inside = torch.arange(apart.shape[1]) < frame_lengths[:num, None]

@@ -37,7 +37,7 @@ def test_half_precision_halves_the_matrices_and_reads_nearly_the_same(
     assert after.charset == before.charset and after.preprocess == before.preprocess
     images = torch.rand(2, 1, 16, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        old, new = before.network(images).scores, after.network(images).scores
+        old, new = before.network(images).logits, after.network(images).logits
     assert new.dtype == torch.float32
     torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
 

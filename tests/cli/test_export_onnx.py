@@ -42,7 +42,7 @@ def pictures(number: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(("number", "width"), [(1, 32), (3, 64), (2, 800)])
 def test_scores_are_those_of_the_model_at_any_width(latin: Model, latin_onnx: Path, number: int, width: int) -> None:
     images, written = pictures(number, width), load_recognizer(latin_onnx)
-    there, here = latin.scores(images), written.scores(images)
+    there, here = latin.logits(images), written.logits(images)
     assert here.shape == there.shape and here.dtype == there.dtype == np.float32
     assert np.abs(here - there).max() < 1e-3
     widths = np.arange(1, 200)
@@ -58,7 +58,7 @@ def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model
     assert beside["temperature"] == latin.info.temperature and beside["license"] == "CC-BY-4.0"
     assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
     assert beside["charset"]["characters"] == list(latin.charset.characters)
-    for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "scores: float32 (N, T, K)")):
+    for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "logits: float32 (N, T, K)")):
         assert beside["onnx"][said].startswith(tensor)
     assert [p.name for p in sorted(latin_onnx.parent.iterdir())] == ["latin.json", "latin.onnx"]
 
@@ -116,7 +116,7 @@ def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         warnings.simplefilter("error")
         export.main(["zoo:latin", "--to", "onnx", "--out", str(out), "--license", "CC0-1.0"])
     shown = capsys.readouterr().out
-    assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its scores differ by ")
+    assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its logits differ by ")
     assert str(tmp_path / "model.json") in shown
     assert load_recognizer(out).info.license == "CC0-1.0"
 
@@ -139,9 +139,9 @@ def test_options_that_do_not_go_together(
 def test_a_file_that_computes_something_else_is_not_written(
     latin: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = OnnxModel.scores
-    monkeypatch.setattr(OnnxModel, "scores", lambda self, images: right(self, images) + 0.01)
-    with pytest.raises(ExportError, match=r"model\.onnx: its scores would differ by 0\.01 from those of the model"):
+    right = OnnxModel.logits
+    monkeypatch.setattr(OnnxModel, "logits", lambda self, images: right(self, images) + 0.01)
+    with pytest.raises(ExportError, match=r"model\.onnx: its logits would differ by 0\.01 from those of the model"):
         write_onnx(tmp_path / "model.onnx", latin)
     assert not list(tmp_path.iterdir())
 
@@ -247,7 +247,7 @@ def test_other_networks_are_exported_too(tmp_path: Path) -> None:
     written = read_onnx(tmp_path / "small.onnx")
     for width in (7, 14, 91):
         images = pictures(2, width)[:, :21].copy()
-        here, there = written.scores(images), model.scores(images)
+        here, there = written.logits(images), model.logits(images)
         assert np.abs(here - there).max() < 1e-4 and here.shape[1] == written.frame_lengths(np.array([width]))[0]
     write_model(tmp_path / "again.safetensors", network.state_dict(), replace(written.info, temperature=2.0))
     assert load_model(tmp_path / "again.safetensors").info.temperature == 2.0

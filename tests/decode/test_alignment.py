@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.frames import scores_drawn
+from helpers.frames import random_logits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def best_path(log_probs: NDArray[np.float32], text: list[int]) -> float:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), text=st.lists(st.integers(1, 2), max_size=3))
 def test_spans_lie_on_the_best_path(seed: int, text: list[int]) -> None:
-    log_probs = log_softmax(2 * scores_drawn(seed, 2, 6, 3))
+    log_probs = log_softmax(2 * random_logits(seed, 2, 6, 3))
     length = 5
     (first, second) = align(log_probs, np.array([length, 6]), [text, [1]])
     for spans, n, line, words in ((first, length, 0, text), (second, 6, 1, [1])):
@@ -42,7 +42,7 @@ def test_spans_lie_on_the_best_path(seed: int, text: list[int]) -> None:
 
 
 def test_greedy_texts_keep_their_frames() -> None:
-    log_probs = log_softmax(3 * scores_drawn(1, 3, 40, 12))
+    log_probs = log_softmax(3 * random_logits(1, 3, 40, 12))
     lengths = np.array([40, 31, 22])
     texts = greedy_decode(log_probs, lengths)
     for line, spans in enumerate(align(log_probs, lengths, texts)):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.frames import scores_drawn
+from helpers.frames import random_logits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -
 
 @pytest.mark.parametrize(("lm_weight", "bonus"), [(0.0, 0.0), (0.7, 0.5), (1.5, -0.3)])
 def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, bonus: float) -> None:
-    scores = scores_drawn(3, 12, 5, 4) * 2
+    scores = random_logits(3, 12, 5, 4) * 2
     search = BeamSearch(width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
     found = search.readings(scores, np.full(12, 5), num_best=4)
     for line, hypotheses in zip(log_softmax(scores), found, strict=True):
@@ -50,7 +50,7 @@ def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, b
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 12), sharpness=st.sampled_from([3.0, 30.0]))
 def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: int, sharpness: float) -> None:
-    scores = scores_drawn(seed, 5, num_frames, 6) * np.float32(sharpness)
+    scores = random_logits(seed, 5, num_frames, 6) * np.float32(sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, 5)
     greedy = greedy_decode(scores, lengths)
     found = BeamSearch(width=1).best(scores, lengths)
@@ -60,7 +60,7 @@ def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: in
 
 
 def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
-    scores = scores_drawn(1, 6, 20, 4) * 4
+    scores = random_logits(1, 6, 20, 4) * 4
     lengths = np.array([20, 3, 11, 1, 7, 20])
     search = BeamSearch(width=8, lm=TABLES)
     together = search.best(scores, lengths)
@@ -69,7 +69,7 @@ def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
 
 
 def test_frames_left_out_change_nothing() -> None:
-    scores = scores_drawn(2, 20, 30, 4) * 3
+    scores = random_logits(2, 20, 30, 4) * 3
     scores[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
     scores[:, 10:15, 0] += 20
     lengths = np.full(20, 30)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.frames import scores_drawn
+from helpers.frames import random_logits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ CHARSET = Charset("ab")
 
 
 def test_the_probabilities_of_all_texts_sum_to_one() -> None:
-    log_probs = log_softmax(scores_drawn(3, 1, 4, 3))
+    log_probs = log_softmax(random_logits(3, 1, 4, 3))
     texts = [list(t) for n in range(5) for t in itertools.product((1, 2), repeat=n)]
     values = text_log_probabilities(np.repeat(log_probs, len(texts), 0), np.full(len(texts), 4), texts)
     assert np.exp(values).sum() == pytest.approx(1, abs=1e-5)
@@ -47,14 +47,14 @@ def by_torch(log_probs: NDArray[np.float32], lengths: NDArray[np.int64], texts: 
 def test_the_probability_of_a_text_is_that_of_the_loss(
     seed: int, num_frames: int, sharpness: int, texts: list[list[int]]
 ) -> None:
-    log_probs = log_softmax(scores_drawn(seed, len(texts), num_frames, 6) * sharpness)
+    log_probs = log_softmax(random_logits(seed, len(texts), num_frames, 6) * sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, len(texts))
     expected = by_torch(log_probs, lengths, texts)
     assert text_log_probabilities(log_probs, lengths, texts) == pytest.approx(expected, rel=1e-6, abs=1e-4)
 
 
 def test_a_text_that_is_less_probable_than_any_double_has_its_logarithm() -> None:
-    log_probs = log_softmax(scores_drawn(1, 3, 300, 50) * 30)
+    log_probs = log_softmax(random_logits(1, 3, 300, 50) * 30)
     texts = [[1 + i % 49 for i in range(n)] for n in (120, 0, 299)]
     found = text_log_probabilities(log_probs, np.array([300, 300, 290]), texts)
     assert found[:2] == pytest.approx(by_torch(log_probs, np.array([300, 300, 290]), texts)[:2], rel=1e-6)
@@ -69,7 +69,7 @@ def test_no_texts_and_no_frames() -> None:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
 def test_probabilities_at_a_temperature(temperature: float) -> None:
-    scores = scores_drawn(2, 3, 4, 5) * 40
+    scores = random_logits(2, 3, 4, 5) * 40
     before = scores.copy()
     expected = (torch.from_numpy(scores) / temperature).log_softmax(2).numpy()
     assert log_softmax(scores, temperature) == pytest.approx(expected, abs=1e-4)
@@ -87,7 +87,7 @@ def test_a_character_is_as_sure_as_its_surest_frame() -> None:
 
 def sharpened(temperature: float, num_lines: int = 3000) -> Observed:
     """One-letter lines whose letter was drawn from the softmax of scores; what is handed over are these, too sharp."""
-    scores = scores_drawn(0, num_lines, 1, 3) * 1.5
+    scores = random_logits(0, num_lines, 1, 3) * 1.5
     scores[:, :, 0] = -9
     passed = np.exp(log_softmax(scores[:, 0])).cumsum(1)
     drawn = (np.random.default_rng(0).random((num_lines, 1)) > passed[:, :2]).sum(1)

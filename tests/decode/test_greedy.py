@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.frames import scores_drawn
+from helpers.frames import random_logits
 
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
@@ -46,7 +46,7 @@ def test_frames_behind_the_length_are_not_read():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
 def test_logits_and_log_probabilities_of_any_precision_read_alike(dtype):
-    logits = (4 * scores_drawn(1, 3, 20, 7)).astype(dtype)
+    logits = (4 * random_logits(1, 3, 20, 7)).astype(dtype)
     lengths = np.array([20, 5, 0])
     assert greedy_decode(logits, lengths) == greedy_decode(log_softmax(logits.astype(np.float32)), lengths)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.frames import scores_drawn
+from helpers.frames import random_logits
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from hypothesis import given, settings
@@ -98,7 +98,7 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | N
 
 @pytest.mark.parametrize(("lm_weight", "cost"), [(0.0, None), (0.0, 1.5), (0.7, None), (0.7, 0.5), (0.0, 0.0)])
 def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
-    scores = scores_drawn(5, 8, 4, 5) * 2
+    scores = random_logits(5, 8, 4, 5) * 2
     search = BeamSearch(
         width=400,
         lm=ContextTables(MODEL, SMALL),
@@ -117,7 +117,7 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
 def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
-    scores = scores_drawn(seed, 4, 12, 5) * np.float32(sharpness)
+    scores = random_logits(seed, 4, 12, 5) * np.float32(sharpness)
     search = BeamSearch(width=width, lexicon=Lexicon(["ab a bab"], SMALL))
     for ids in search.best(scores, np.array([12, 5, 1, 9])):
         assert set(SMALL.decode(ids).split()) <= ALLOWED
@@ -126,7 +126,7 @@ def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: int) -> None:
-    scores = scores_drawn(seed, 4, 4, 5) * 3
+    scores = random_logits(seed, 4, 4, 5) * 3
     lengths = np.array([4, 2, 3, 4])
     everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
     plain = BeamSearch().best(scores, lengths)

@@ -4,6 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def scores_drawn(seed: int, *shape: int) -> NDArray[np.float32]:
+def random_logits(seed: int, *shape: int) -> NDArray[np.float32]:
     """Draw what a network might say, from a normal distribution."""
     return np.random.default_rng(seed).standard_normal(shape, np.float32)

@@ -35,14 +35,14 @@ def test_frame_lengths_are_the_frames_that_come_out(width: int, kind: str) -> No
     options = TINY | ({"downsample": "max_pool", "stem_stride": [4, 2]} if kind == "pool" else {})
     model = CRNN(5, **options).eval()
     with torch.inference_mode():
-        scores = model(torch.rand(1, 1, 48, width)).scores
-    assert scores.shape == (1, int(model.frame_lengths(torch.tensor([width]))[0]), 5)
+        logits = model(torch.rand(1, 1, 48, width)).logits
+    assert logits.shape == (1, int(model.frame_lengths(torch.tensor([width]))[0]), 5)
 
 
 def test_auxiliary_head_speaks_in_training_only() -> None:
     model = CRNN(5, **TINY)
     frames = model(torch.rand(2, 1, 48, 64))
-    assert frames.auxiliary is not None and frames.auxiliary.shape == frames.scores.shape
+    assert frames.auxiliary is not None and frames.auxiliary.shape == frames.logits.shape
     assert model.eval()(torch.rand(2, 1, 48, 64)).auxiliary is None
 
 
@@ -50,7 +50,7 @@ def test_a_line_is_read_alike_in_any_batch() -> None:
     model = CRNN(5, **TINY).eval()
     images = torch.rand(3, 1, 48, 96)
     with torch.inference_mode():
-        together, alone = model(images).scores[1], model(images[1:2]).scores[0]
+        together, alone = model(images).logits[1], model(images[1:2]).logits[0]
     torch.testing.assert_close(together, alone)
 
 

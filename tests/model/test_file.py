@@ -56,7 +56,7 @@ def test_comes_back_whole(tmp_path: Path) -> None:
     assert model.info == info and model.charset == CHARSET and model.preprocess == Preprocess(deslant=True)
     assert not model.network.training
     images = torch.rand(1, 1, 48, 64)
-    assert torch.equal(model.network(images).scores, network.eval()(images).scores)
+    assert torch.equal(model.network(images).logits, network.eval()(images).logits)
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 

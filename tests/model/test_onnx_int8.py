@@ -39,7 +39,7 @@ def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(
     generator = np.random.default_rng(320)
     images = np.where(generator.random((2, 48, 320)) < 0.1, 0, 255).astype(np.uint8)
     small = load_recognizer(int8)
-    assert 1e-3 < np.abs(small.scores(images) - latin.scores(images)).max() < 3
+    assert 1e-3 < np.abs(small.logits(images) - latin.logits(images)).max() < 3
     assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
 
 

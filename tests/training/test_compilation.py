@@ -34,10 +34,10 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: usual(self, backend=refuse, **how))
     model = CRNN(7, height_px=48).eval()
     images = torch.rand(2, 1, 48, 64)
-    expected = model(images).scores
+    expected = model(images).logits
     compile_backbone(model)
     for _ in range(2):
-        assert torch.equal(model(images).scores, expected)
+        assert torch.equal(model(images).logits, expected)
     assert caplog.text.count("compile: fell back to the network as it is") == 1 and "no kernel for this" in caplog.text
 
 
@@ -46,7 +46,7 @@ def test_a_compiled_network_trains_and_its_file_is_like_any_other(
     small_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    scores = train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=2")
+    logits = train(small_set, tmp_path / "run", "compile=true", "trainer.max_epochs=2")
     assert "does not work" not in caplog.text and "at most 8 widths" in caplog.text
     evaluate.main([str(tmp_path / "run"), "--data", str(small_set / "val.tsv"), "--out", str(tmp_path)])
-    assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(scores["val/cer"], abs=1e-6)
+    assert json.loads((tmp_path / "result.json").read_text())["cer"] == pytest.approx(logits["val/cer"], abs=1e-6)

@@ -46,8 +46,8 @@ def images(number: int = 6) -> torch.Tensor:
 
 def read(network: CRNN, charset: Charset) -> list[str]:
     with torch.inference_mode():
-        scores = network.eval()(images()).scores
-    return [charset.decode(ids) for ids in greedy_decode(scores.numpy(), np.full(6, scores.shape[1]))]
+        logits = network.eval()(images()).logits
+    return [charset.decode(ids) for ids in greedy_decode(logits.numpy(), np.full(6, logits.shape[1]))]
 
 
 def test_extended_charset_reads_old_lines_as_before_to_the_last_character(model: Model) -> None:
@@ -59,7 +59,7 @@ def test_extended_charset_reads_old_lines_as_before_to_the_last_character(model:
     before = read(model.network, model.charset)
     assert read(network, charset) == before and len(set("".join(before))) > 2
     with torch.inference_mode():
-        old, new = model.network(images()).scores, network(images()).scores
+        old, new = model.network(images()).logits, network(images()).logits
     torch.testing.assert_close(new[..., : old.shape[2]], old, rtol=0, atol=1e-5)
     bias = network.auxiliary_head.bias
     assert bias is not None and torch.all(bias[-4:] == bias[-1])
