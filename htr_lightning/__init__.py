@@ -33,7 +33,7 @@ def load(
     device: str | None = None,
     *,
     precision: "Precision" = "fp32",
-    careful: bool = False,
+    tta: bool = False,
     decoder: "Decoder | None" = None,
     segmenter: "Segmenter | None" = None,
 ) -> "Reader":
@@ -47,7 +47,7 @@ def load(
         where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
         precision: ``bf16`` is faster where the device has instructions for it.
-        careful: look at each line three times; fewer errors, a third of the speed.
+        tta: look at each line three times; fewer errors, a third of the speed.
         decoder: from frames to texts, such as `htr_lightning.decode.decoder.beam` makes; None for greedy decoding.
         segmenter: how lines are found on pages; None for the usual way.
 
@@ -59,4 +59,4 @@ def load(
     from htr_lightning.reading.api import Reader
 
     model = load_recognizer(where, device, precision)
-    return Reader(model, str(where), careful=careful, decoder=decoder, segmenter=segmenter)
+    return Reader(model, str(where), tta=careful, decoder=decoder, segmenter=segmenter)

@@ -1,6 +1,6 @@
 """What it gives to look at each line three times, and what it costs; see README.md.
 
-    python experiments/careful/measure.py [--split val]
+    python experiments/tta/measure.py [--split val]
 
 Needs HTR_DATA (copiste, peraire). Writes SPLIT.json and SPLIT.md.
 """
@@ -18,17 +18,17 @@ from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.result import evaluate_lines
-from htr_lightning.image.views import AS_IT_IS, CAREFUL, View
+from htr_lightning.image.views import ONE_VIEW, TTA_VIEWS, View
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HTR_DATA", "data"))
 LOOKS: dict[str, Sequence[View]] = {
-    "as it is": AS_IT_IS,
-    "narrower": CAREFUL[1:2],
-    "wider": CAREFUL[2:3],
-    "careful": CAREFUL,
+    "as it is": ONE_VIEW,
+    "narrower": TTA_VIEWS[1:2],
+    "wider": TTA_VIEWS[2:3],
+    "tta": TTA_VIEWS,
 }
 
 
@@ -61,14 +61,14 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
-    rows = [f"| CER of {options.split}, % | {' | '.join(LOOKS)} | lines/s, as it is and careful |", "|---" * 6 + "|"]
+    rows = [f"| CER of {options.split}, % | {' | '.join(LOOKS)} | lines/s, one view and tta |", "|---" * 6 + "|"]
     for data in ("copiste", "peraire"):
         lines = read_manifest(DATA / data / f"{options.split}.tsv")
         for name in ("zoo:latin", "zoo:latin-64"):
             found = read(name, lines, options.repetitions)
             results[f"{data}, {name}"] = found
             cells = [f"{100 * each['cer']:.1f}" for each in found.values()]
-            speeds = [f"{found[look]['lines_per_second']:.0f}" for look in ("as it is", "careful")]
+            speeds = [f"{found[look]['lines_per_second']:.0f}" for look in ("as it is", "tta")]
             rows.append(f"| {data}, {name} | {' | '.join(cells)} | {', '.join(speeds)} |")
             print(rows[-1], flush=True)
     (HERE / f"{options.split}.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -121,7 +121,7 @@ def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Nam
     from htr_lightning.reading.lines import LineReader
 
     decoder = decoder_of(options, model.charset)
-    reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=views_of(options.careful))
+    reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=views_of(options.tta))
     collection = Collection(model.charset)
     readings = progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):

@@ -30,8 +30,8 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--careful`` to a command that reads lines as well as it can."""
-    parser.add_argument("--careful", action="store_true", help="read each line three times, as it is, narrower and "
+    """Add ``--tta`` to a command that reads lines as well as it can."""
+    parser.add_argument("--tta", action="store_true", help="read each line three times, as it is, narrower and "
                         "wider, and keep the reading that the model is surest of: fewer errors in hands that it does "
                         "not know, a third of the speed; confidences are then a little too high")  # fmt: skip
 

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
-    decoder, views = decoder_of(options, model.charset), views_of(options.careful)
+    decoder, views = decoder_of(options, model.charset), views_of(options.tta)
     if pages:
         from htr_lightning.reading.pages import PageReader
 
@@ -195,8 +195,8 @@ def lines_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> li
         parser.error("name images or folders to read, or a manifest with --texts, not both")
     if options.texts is None:
         return [Line(path.as_posix(), ImageFile(path), "") for path in image_files(options.images, parser)]
-    if options.careful:
-        parser.error("--careful is for reading; with --texts, the texts are known")
+    if options.tta:
+        parser.error("--tta is for reading; with --texts, the texts are known")
     lines = read_manifest(options.texts)
     return [replace(line, id=line.image.path.as_posix()) for line in lines if isinstance(line.image, ImageFile)]
 

@@ -31,11 +31,11 @@ class View:
         return np.asarray(resized, np.uint8)
 
 
-AS_IT_IS = (View(),)
-CAREFUL = (View(), View(0.75), View(1.3))
-"""Chosen in experiments/careful."""
+ONE_VIEW = (View(),)
+TTA_VIEWS = (View(), View(0.75), View(1.3))
+"""Chosen in experiments/tta."""
 
 
-def views_of(careful: bool) -> tuple[View, ...]:
+def views_of(tta: bool) -> tuple[View, ...]:
     """Return how lines are looked at by a careful reader, and by one in a hurry."""
-    return CAREFUL if careful else AS_IT_IS
+    return TTA_VIEWS if tta else ONE_VIEW

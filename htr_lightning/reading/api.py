@@ -30,7 +30,7 @@ class Reader:
     Args:
         model: see `htr_lightning.model.load.load_recognizer`.
         name: what the user calls it.
-        careful: look at each line three times.
+        tta: look at each line three times.
         decoder: from frames to texts; None for greedy decoding.
         segmenter: how lines are found; None for the usual way.
     """
@@ -40,13 +40,13 @@ class Reader:
         model: Recognizer,
         name: str = "",
         *,
-        careful: bool = False,
+        tta: bool = False,
         decoder: Decoder | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
         self.model, self.name = model, name
         decoder = decoder or greedy(model.charset)
-        self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(careful))
+        self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(tta))
         self._pages = PageReader(self._lines, segmenter, model=name)
 
     def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> ReadPage:

@@ -20,7 +20,7 @@ from htr_lightning.decode.positions import Character, Word, place_characters, wo
 from htr_lightning.device import num_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.trace import Trace
-from htr_lightning.image.views import AS_IT_IS, View
+from htr_lightning.image.views import ONE_VIEW, View
 from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import line_html
 from htr_lightning.text import printable
@@ -94,10 +94,10 @@ class LineReader:
         decoder: Decoder = greedy_decode,
         positions: bool = False,
         known: bool = False,
-        views: Sequence[View] = AS_IT_IS,
+        views: Sequence[View] = ONE_VIEW,
     ) -> None:
         self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
-        self.views = AS_IT_IS if known else views
+        self.views = ONE_VIEW if known else views
 
     def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""

@@ -13,7 +13,7 @@ from helpers.drawn_pages import blank, small_page
 from PIL import Image
 
 from htr_lightning.cli.predict_pages import are_pages
-from htr_lightning.image.views import CAREFUL, View
+from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.layout.formats import read_page
 
 ALL = "alto,page,hocr,json,txt,pdf"
@@ -162,8 +162,8 @@ def test_pages_are_told_from_lines(tmp_path: Path, size: tuple[int, int], format
     assert are_pages([tmp_path], formats) is expected
 
 
-def test_pages_are_read_carefully(scans: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_read_with_tta(scans: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = set()
     monkeypatch.setattr(View, "__call__", lambda view, line, trace: looked.add(view.width) or line)
-    read_scans(scans / "p0.png", "--format", "txt", "--careful")
-    assert looked == {view.width for view in CAREFUL}
+    read_scans(scans / "p0.png", "--format", "txt", "--tta")
+    assert looked == {view.width for view in TTA_VIEWS}

@@ -12,7 +12,7 @@ from htr_lightning.cli import evaluate, predict
 from htr_lightning.data.line import Line
 from htr_lightning.image.files import ImageFile
 from htr_lightning.image.trace import Trace
-from htr_lightning.image.views import CAREFUL, View
+from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader
 
@@ -27,13 +27,13 @@ def lines(tmp_path: Path) -> list[Line]:
     return found
 
 
-def test_the_surest_reading_counts(lines: list[Line]) -> None:
+def test_the_most_confident_prediction_counts(lines: list[Line]) -> None:
     model = load_model("zoo:latin")
-    each = [list(LineReader(model, views=[view]).read(lines)) for view in CAREFUL]
-    careful = list(LineReader(model, views=CAREFUL).read(lines))
+    each = [list(LineReader(model, views=[view]).read(lines)) for view in TTA_VIEWS]
+    combined = list(LineReader(model, views=TTA_VIEWS).read(lines))
     chosen = [int(np.argmax([readings[k].confidence for readings in each])) for k in range(len(lines))]
     assert len(set(chosen)) > 1, "otherwise this test shows little"
-    for k, reading in enumerate(careful):
+    for k, reading in enumerate(combined):
         best = each[chosen[k]][k]
         assert (reading.id, reading.text) == (lines[k].id, best.text)
         assert reading.confidence == pytest.approx(best.confidence, abs=1e-5)
@@ -68,13 +68,13 @@ def test_the_commands_and_the_program(
     image = str(tmp_path / "0.png")
     predict.main(["zoo:latin", image, "--lines"])
     assert looked == [1]
-    predict.main(["zoo:latin", image, "--lines", "--careful"])
+    predict.main(["zoo:latin", image, "--lines", "--tta"])
     (tmp_path / "lines.tsv").write_text(f"image\ttext\n0.png\t{lines[0].text}\n")
-    evaluate.main(["zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--careful", "--out", str(tmp_path / "out")])
-    assert json.loads((tmp_path / "out" / "result.json").read_text())["reading"] == {"careful": True}
-    assert "with careful" in (tmp_path / "out" / "report.html").read_text()
-    htr_lightning.load("zoo:latin", "cpu", careful=True).read_line(image)
-    assert looked == [1] + 3 * [view.width for view in CAREFUL]
+    evaluate.main(["zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--tta", "--out", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["reading"] == {"tta": True}
+    assert "with tta" in (tmp_path / "out" / "report.html").read_text()
+    htr_lightning.load("zoo:latin", "cpu", tta=True).read_line(image)
+    assert looked == [1] + 3 * [view.width for view in TTA_VIEWS]
     with pytest.raises(SystemExit):
-        predict.main(["zoo:latin", "--texts", str(tmp_path / "lines.tsv"), "--careful"])
-    assert "--careful is for reading; with --texts, the texts are known" in capsys.readouterr().err
+        predict.main(["zoo:latin", "--texts", str(tmp_path / "lines.tsv"), "--tta"])
+    assert "--tta is for reading; with --texts, the texts are known" in capsys.readouterr().err
