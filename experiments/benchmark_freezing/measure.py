@@ -11,7 +11,7 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
 from htr_lightning.device import keep_cpu_kernels
 from htr_lightning.model.crnn import CRNN
-from htr_lightning.training.freezing import Movement
+from htr_lightning.training.freezing import FreezingSchedule
 from htr_lightning.training.optim import AdamW
 from htr_lightning.training.task import RecognitionTask
 
@@ -32,7 +32,7 @@ class Case:
         torch.manual_seed(0)
         charset = Charset.from_texts(["".join(map(chr, range(33, 160)))])
         self.model = CRNN(charset.num_classes).train()
-        Movement(self.model, freeze).apply(0, 0)
+        FreezingSchedule(self.model, freeze).apply(0, 0)
         self.task = RecognitionTask(self.model, charset, AdamW(), auxiliary_weight=0.3)
         self.task.log = lambda *_, **__: None  # type: ignore[method-assign]
         self.optimizer, _ = AdamW().build(self.model, 100)

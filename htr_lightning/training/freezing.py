@@ -33,57 +33,57 @@ class Block:
     rate: float
 
 
-class Movement:
+class FreezingSchedule:
     """Which parameters of a network move when, and how fast.
 
     Args:
         network: its parameters are named by their paths.
         freeze: see `htr_lightning.training.stage.Finetune`, as the others.
-        thaw_epoch: frozen parts and the epoch in which they start to move.
-        thaw_step: the same by steps.
+        unfreeze_epoch: frozen parts and the epoch in which they start to move.
+        unfreeze_step: the same by steps.
         layer_decay: of the learning rate from each block to the one below.
 
     Raises:
-        ConfigError: a path matches nothing or everything, or is to be thawed without being frozen.
+        ConfigError: a path matches nothing or everything, or is to be unfrozen without being frozen.
     """
 
     def __init__(
         self,
         network: nn.Module,
         freeze: Sequence[str] = (),
-        thaw_epoch: Mapping[str, int] | None = None,
-        thaw_step: Mapping[str, int] | None = None,
+        unfreeze_epoch: Mapping[str, int] | None = None,
+        unfreeze_step: Mapping[str, int] | None = None,
         layer_decay: float = 1.0,
     ) -> None:
         self.network, self.layer_decay = network, layer_decay
         names = [name for name, _ in network.named_parameters()]
-        self._thawed_at: dict[str, tuple[str, int] | None] = {}
+        self._unfrozen_at: dict[str, tuple[str, int] | None] = {}
         for path in freeze:
             matched = list(_matching(names, path))
             if not matched:
                 raise ConfigError(
                     f"stage.freeze: {path!r} matches nothing; the blocks are {', '.join(blocks(network))}"
                 )
-            self._thawed_at |= dict.fromkeys(matched)
-        if len(self._thawed_at) == len(names):
+            self._unfrozen_at |= dict.fromkeys(matched)
+        if len(self._unfrozen_at) == len(names):
             raise ConfigError(f"stage.freeze: {list(freeze)} freeze everything, and nothing would be learnt")
-        for unit, thaw in (("epoch", thaw_epoch or {}), ("step", thaw_step or {})):
-            for path, when in thaw.items():
-                matched = [name for name in _matching(names, path) if name in self._thawed_at]
+        for unit, unfreeze in (("epoch", unfreeze_epoch or {}), ("step", unfreeze_step or {})):
+            for path, when in unfreeze.items():
+                matched = [name for name in _matching(names, path) if name in self._unfrozen_at]
                 if not matched:
                     raise ConfigError(
-                        f"stage.thaw_{unit}.{path}: is not frozen; add it to stage.freeze, or take it out here"
+                        f"stage.unfreeze_{unit}.{path}: is not frozen; add it to stage.freeze, or take it out here"
                     )
-                self._thawed_at |= dict.fromkeys(matched, (unit, when))
+                self._unfrozen_at |= dict.fromkeys(matched, (unit, when))
 
     def frozen(self, epoch: int, step: int) -> set[str]:
         """Return the names of the parameters that do not move in a step."""
         now = {"epoch": epoch, "step": step}
-        return {name for name, at in self._thawed_at.items() if at is None or now[at[0]] < at[1]}
+        return {name for name, at in self._unfrozen_at.items() if at is None or now[at[0]] < at[1]}
 
     def apply(self, epoch: int, step: int) -> None:
-        """Freeze and thaw for a step: gradients, and the statistics of batch normalization."""
-        if not self._thawed_at:
+        """Freeze and unfreeze for a step: gradients, and the statistics of batch normalization."""
+        if not self._unfrozen_at:
             return
         frozen = self.frozen(epoch, step)
         for name, parameter in self.network.named_parameters():
@@ -130,9 +130,9 @@ class Movement:
         log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'rate':<9} frozen until", *lines]))
 
     def _words(self, name: str) -> str:
-        if name not in self._thawed_at:
+        if name not in self._unfrozen_at:
             return ""
-        at = self._thawed_at[name]
+        at = self._unfrozen_at[name]
         return "always" if at is None else f"{at[0]} {at[1]}"
 
 
@@ -157,18 +157,18 @@ def _matching(names: Iterable[str], path: str) -> Iterator[str]:
     return (name for name in names if fnmatch.fnmatchcase(name, path) or fnmatch.fnmatchcase(name, f"{path}.*"))
 
 
-class Thaw(Callback):
-    """Freezes and thaws as training goes on; what is frozen follows from epoch and step alone, also after a resume."""
+class Unfreeze(Callback):
+    """Freezes and unfreezes as training goes on; what is frozen follows from epoch and step alone, also after a resume."""
 
-    def __init__(self, movement: Movement) -> None:
-        self.movement = movement
+    def __init__(self, freezing: FreezingSchedule) -> None:
+        self.freezing = freezing
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Freeze what is frozen at the first step of the run, or of its continuation."""
-        self.movement.apply(trainer.current_epoch, trainer.global_step)
+        self.freezing.apply(trainer.current_epoch, trainer.global_step)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Follow epoch and step; validation puts every module back into training mode, too."""
-        self.movement.apply(trainer.current_epoch, trainer.global_step)
+        self.freezing.apply(trainer.current_epoch, trainer.global_step)

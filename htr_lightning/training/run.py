@@ -36,7 +36,7 @@ from htr_lightning.progress import progress_bar
 from htr_lightning.training import run_folder as folder
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.training.exits import LostProcess
-from htr_lightning.training.freezing import Movement, Thaw
+from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.training.non_finite import Divergence
 from htr_lightning.training.provenance import git_state
@@ -83,7 +83,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         data.max_shapes = MAX_SHAPES
         log.info("compile: batches have at most %d widths (loader.max_shapes) before augmentation", MAX_SHAPES)
     data.setup()
-    model, movement = begin(cfg, stage, base, data)
+    model, freezing = begin(cfg, stage, base, data)
     look_at(cfg, data)
     data.drop_infeasible(model.frame_lengths)
     decoder = decoder_for(cfg, data)
@@ -96,7 +96,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
-        callbacks=[*callbacks(cfg, path), Thaw(movement), best, last],
+        callbacks=[*callbacks(cfg, path), Unfreeze(freezing), best, last],
         logger=[tensorboard, CSVLogger(path, "csv")],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
@@ -112,13 +112,13 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         auxiliary_weight=cfg.auxiliary_weight,
         consistency_weight=cfg.consistency_weight,
         info=asdict(info),
-        rates=movement.rates(),
+        rates=freezing.rates(),
         num_steps=steps_of(trainer, data.num_batches(trainer.world_size)),
     )
     provenance = folder.start(cfg, path, data)
     announce(cfg, data, model)
     if base:
-        movement.log_table(cfg.optim.lr)
+        freezing.log_table(cfg.optim.lr)
     if compiles:
         compile_backbone(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
@@ -144,7 +144,7 @@ def build(node: Any) -> Any:
 
 def begin(
     cfg: DictConfig, stage: Pretrain | Finetune, base: Model | None, data: LineDataModule
-) -> tuple[CRNN, Movement]:
+) -> tuple[CRNN, FreezingSchedule]:
     """Make the network, from nothing or from a trained one, and say which of its weights move when.
 
     Raises:
@@ -153,13 +153,13 @@ def begin(
     assert data.charset is not None
     if base is None:
         model: CRNN = build(cfg.model)(data.charset.num_classes)
-        return model, stage.movement(model)
+        return model, stage.freezing(model)
     assert isinstance(stage, Finetune)
     arguments = settled(base, "model", cfg.model)
     data.charset = charset_for(base, stage.charset, list(data.packed["train"].column("text")))
     model, carried = carry_over(base, arguments, data.charset)
     carried.log()
-    return model, stage.movement(model)
+    return model, stage.freezing(model)
 
 
 def steps_of(trainer: lightning.Trainer, num_batches: int) -> int:

@@ -15,7 +15,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN, rebuild
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.text import printable
-from htr_lightning.training.freezing import HEADS, Movement
+from htr_lightning.training.freezing import HEADS, FreezingSchedule
 
 log = logging.getLogger(__name__)
 _FREE = {"model": ("dropout",), "preprocess": ("max_width_px", "max_pixels")}
@@ -29,9 +29,9 @@ class Pretrain:
     def load(self, resume: Path | None) -> None:
         """Start from nothing."""
 
-    def movement(self, network: nn.Module) -> Movement:
+    def freezing(self, network: nn.Module) -> FreezingSchedule:
         """Let everything move."""
-        return Movement(network)
+        return FreezingSchedule(network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class Finetune:
             Whatever the policy, characters that stay keep their weights.
         freeze: parts that do not move: paths of modules or parameters, with ``*`` and ``?`` (``backbone``,
             ``backbone.stages.[01]``). Frozen batch normalization keeps its statistics.
-        thaw_epoch: frozen parts and the epoch, counted from 0, in which they start to move.
-        thaw_step: the same by optimizer steps.
+        unfreeze_epoch: frozen parts and the epoch, counted from 0, in which they start to move.
+        unfreeze_step: the same by optimizer steps.
         layer_decay: learning rate of each block as a share of that of the block above it; 1 for one rate. The
             blocks, from the top: the heads, the recurrent layers, the stages of the backbone from the last to the
             first, its stem.
@@ -61,20 +61,20 @@ class Finetune:
     start_from: str
     charset: Literal["keep", "extend", "replace"] = "extend"
     freeze: Sequence[str] = ()
-    thaw_epoch: Mapping[str, int] = field(default_factory=dict)
-    thaw_step: Mapping[str, int] = field(default_factory=dict)
+    unfreeze_epoch: Mapping[str, int] = field(default_factory=dict)
+    unfreeze_step: Mapping[str, int] = field(default_factory=dict)
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"stage.layer_decay: {self.layer_decay} is not above 0 and at most 1")
-        for key in ("thaw_epoch", "thaw_step"):
+        for key in ("unfreeze_epoch", "unfreeze_step"):
             for path, when in getattr(self, key).items():
                 if when < 1:
                     raise ValueError(f"stage.{key}.{path}: {when} is too early; give 1 or more, or do not freeze it")
-        both = set(self.thaw_epoch) & set(self.thaw_step)
+        both = set(self.unfreeze_epoch) & set(self.unfreeze_step)
         if both:
-            raise ValueError(f"stage.thaw_step.{min(both)}: is in stage.thaw_epoch too; keep one of them")
+            raise ValueError(f"stage.unfreeze_step.{min(both)}: is in stage.unfreeze_epoch too; keep one of them")
 
     def load(self, resume: Path | None) -> Model:
         """Read the model to start from; of a run that goes on, the checkpoint, as the model may have moved since.
@@ -84,13 +84,13 @@ class Finetune:
         """
         return load_model(resume or self.start_from)
 
-    def movement(self, network: nn.Module) -> Movement:
+    def freezing(self, network: nn.Module) -> FreezingSchedule:
         """Freeze what is to be frozen.
 
         Raises:
-            ConfigError: a path matches nothing or everything, or is to be thawed without being frozen.
+            ConfigError: a path matches nothing or everything, or is to be unfrozen without being frozen.
         """
-        return Movement(network, self.freeze, self.thaw_epoch, self.thaw_step, self.layer_decay)
+        return FreezingSchedule(network, self.freeze, self.unfreeze_epoch, self.unfreeze_step, self.layer_decay)
 
 
 def settled(model: Model, key: Literal["model", "preprocess"], given: Mapping[str, Any]) -> dict[str, Any]:

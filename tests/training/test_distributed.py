@@ -127,11 +127,11 @@ htr_lightning.training.run.run(compose_config(sys.argv[2:]), folder / "run")
 """
 
 
-def test_frozen_parts_thaw_alike_in_all_processes(odd_set: Path, tmp_path: Path) -> None:
+def test_frozen_parts_unfreeze_alike_in_all_processes(odd_set: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     done(command(odd_set, "trainer.max_epochs=1", f"hydra.run.dir={base}"))
     finetune = [
-        "stage=finetune", f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.thaw_epoch.backbone=1",
+        "stage=finetune", f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.unfreeze_epoch.backbone=1",
         "model=loaded", "preprocess=loaded", "trainer.max_epochs=3",
     ]  # fmt: skip
     (tmp_path / "alike.py").write_text(ALIKE)

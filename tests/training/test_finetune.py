@@ -78,10 +78,10 @@ def test_frozen_parts_stay_to_the_last_bit_and_new_characters_are_learnt(
     assert moved == len([n for n, _ in load_model(base).network.named_parameters() if not n.startswith("backbone.")])
 
 
-def test_thawed_parts_move_from_their_epoch_on_also_after_a_resume(base: Path, tmp_path: Path) -> None:
+def test_unfrozen_parts_move_from_their_epoch_on_also_after_a_resume(base: Path, tmp_path: Path) -> None:
     other = write_set(tmp_path / "other")
     settings = [
-        *GO_ON, f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.thaw_epoch.backbone=2",
+        *GO_ON, f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.unfreeze_epoch.backbone=2",
         "stage.layer_decay=0.5", "optim.lr=1e-2", "+optim.schedule=constant",
     ]  # fmt: skip
     train(other, tmp_path / "whole", *settings, "trainer.max_epochs=4")

@@ -13,7 +13,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
-from htr_lightning.training.freezing import Movement, blocks
+from htr_lightning.training.freezing import FreezingSchedule, blocks
 from htr_lightning.training.stage import Finetune, carry_over, charset_for, preprocess_of, settled
 
 SMALL: dict[str, Any] = {
@@ -134,7 +134,7 @@ def test_blocks_from_input_to_output(model: Model) -> None:
 
 
 def test_layer_decay(model: Model) -> None:
-    rates = {block.name: block.rate for block in Movement(model.network, layer_decay=0.5).table()}
+    rates = {block.name: block.rate for block in FreezingSchedule(model.network, layer_decay=0.5).table()}
     assert rates == {
         "backbone.stem": 0.0625, "backbone.stages.0": 0.125, "backbone.stages.1": 0.25, "rnn": 0.5,
         "head": 1.0, "auxiliary_head": 1.0,
@@ -142,16 +142,16 @@ def test_layer_decay(model: Model) -> None:
 
 
 def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
-    movement = Movement(
+    freezing = FreezingSchedule(
         model.network.train(), ["backbone", "rnn.weight_ih*"], {"backbone.stages.1": 2}, {"backbone.stages.0": 10}
     )
-    frozen = {block.name: block.frozen for block in movement.table()}
+    frozen = {block.name: block.frozen for block in freezing.table()}
     assert frozen == {
         "backbone.stem": "always", "backbone.stages.0": "step 10", "backbone.stages.1": "epoch 2", "rnn": "partly",
         "head": "", "auxiliary_head": "",
     }  # fmt: skip
     for epoch, step, moving in ((0, 0, set()), (1, 10, {"0"}), (2, 3, {"1"}), (2, 10, {"0", "1"})):
-        movement.apply(epoch, step)
+        freezing.apply(epoch, step)
         names = {
             name.split(".")[2] for name, p in model.network.named_parameters() if "stages" in name and p.requires_grad
         }
@@ -167,24 +167,27 @@ def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("freeze", "thaw", "message"),
+    ("freeze", "unfreeze", "message"),
     [
         (["backbon"], {}, "stage.freeze: 'backbon' matches nothing; the blocks are backbone.stem, "),
         (["*"], {}, r"stage.freeze: \['\*'\] freeze everything"),
-        (["backbone"], {"head": 2}, "stage.thaw_epoch.head: is not frozen; add it to stage.freeze"),
+        (["backbone"], {"head": 2}, "stage.unfreeze_epoch.head: is not frozen; add it to stage.freeze"),
     ],
 )
-def test_freezing_that_cannot_be(model: Model, freeze: list[str], thaw: dict[str, int], message: str) -> None:
+def test_freezing_that_cannot_be(model: Model, freeze: list[str], unfreeze: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Movement(model.network, freeze, thaw)
+        FreezingSchedule(model.network, freeze, unfreeze)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"layer_decay": 0.0}, "stage.layer_decay: 0.0"),
-        ({"thaw_epoch": {"head": 0}}, "stage.thaw_epoch.head: 0 is too early"),
-        ({"thaw_epoch": {"head": 1}, "thaw_step": {"head": 1}}, "stage.thaw_step.head: is in stage.thaw_epoch too"),
+        ({"unfreeze_epoch": {"head": 0}}, "stage.unfreeze_epoch.head: 0 is too early"),
+        (
+            {"unfreeze_epoch": {"head": 1}, "unfreeze_step": {"head": 1}},
+            "stage.unfreeze_step.head: is in stage.unfreeze_epoch too",
+        ),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
