@@ -140,7 +140,7 @@ def run_from(cfg: DictConfig) -> float | str | None:
 
     from lightning.pytorch.utilities import rank_zero_only
 
-    from htr_lightning.training.exits import PrunedError, ending_of
+    from htr_lightning.training.exits import PrunedError, exit_of
     from htr_lightning.training.run import run
 
     OmegaConf.set_readonly(cfg, True)
@@ -153,15 +153,15 @@ def run_from(cfg: DictConfig) -> float | str | None:
         return "pruned"
     except BaseException as error:
         sweeps = HydraConfig.get().mode == RunMode.MULTIRUN
-        ending = ending_of(error, folder, cfg, sweeps=sweeps)
-        if ending is None:
+        run_exit = exit_of(error, folder, cfg, sweeps=sweeps)
+        if run_exit is None:
             raise
         if getattr(rank_zero_only, "rank", 0):  # the first process speaks; one that Lightning started must not fail
-            raise SystemExit(0 if _num_started_together() == 1 else ending.status) from None
-        if ending.status == 1:
-            raise SystemExit(ending.message) from None
-        print(ending.message, file=sys.stderr)
-        raise SystemExit(ending.status) from None
+            raise SystemExit(0 if _num_started_together() == 1 else run_exit.status) from None
+        if run_exit.status == 1:
+            raise SystemExit(run_exit.message) from None
+        print(run_exit.message, file=sys.stderr)
+        raise SystemExit(run_exit.status) from None
     return scores.get("val/cer")
 
 

@@ -32,7 +32,7 @@ class PrunedError(Exception):
     """The trial is worse than others were at this point; the message says when it ended."""
 
 
-class Ending(NamedTuple):
+class RunExit(NamedTuple):
     """How a run ends.
 
     Attributes:
@@ -44,7 +44,7 @@ class Ending(NamedTuple):
     status: int = 1
 
 
-def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool = False) -> Ending | None:
+def exit_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool = False) -> RunExit | None:
     """Return how a run ends for an error that its user can do something about; None for one of the program's own.
 
     Args:
@@ -60,47 +60,47 @@ def ending_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bo
         error = error.__context__  # Lightning ends with status 1 and without a word
     match error:
         case PreemptedError():
-            return Ending(f"The run stopped: {error}. {go_on}", error.status)
+            return RunExit(f"The run stopped: {error}. {go_on}", error.status)
         case KeyboardInterrupt():
-            return Ending(f"The run stopped: Ctrl-C. {go_on}", 128 + signal.SIGINT)
+            return RunExit(f"The run stopped: Ctrl-C. {go_on}", 128 + signal.SIGINT)
         case SIGTERMException():
-            return Ending(f"The run stopped: asked to stop (SIGTERM) while it measured. {go_on}", 128 + signal.SIGTERM)
+            return RunExit(f"The run stopped: asked to stop (SIGTERM) while it measured. {go_on}", 128 + signal.SIGTERM)
         case NonFiniteLossError():
             evidence = folder / "non_finite"
-            return Ending(f"The run stopped: {error}" + (f". What led to it: {evidence}" if evidence.is_dir() else ""))
+            return RunExit(f"The run stopped: {error}" + (f". What led to it: {evidence}" if evidence.is_dir() else ""))
         case CheckpointWriteError():
-            return Ending(f"The run stopped: {error}. {go_on}")
+            return RunExit(f"The run stopped: {error}. {go_on}")
         case ConfigError() | DataError() | CharsetError() | ModelFileError():
-            return Ending(f"The run stopped: {error}")
+            return RunExit(f"The run stopped: {error}")
         case BrokenProcessPool():
-            return Ending(
+            return RunExit(
                 "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
                 "use fewer with ++loader.num_pack_workers=1"
             )
         case torch.OutOfMemoryError():
-            return Ending(
+            return RunExit(
                 f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); start a new run with "
                 f"half of loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
             )
         case OSError() if error.errno in _UNWRITABLE:
             where = error.filename or folder
-            return Ending(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
+            return RunExit(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
         case RuntimeError() if "DataLoader worker" in str(error):
             if hasattr(signal, "SIGCHLD"):  # torch's handler raises again for a second one, while Python already exits
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return Ending(
+            return RunExit(
                 "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory. "
                 f"{go_on}, with fewer of them: ++loader.num_workers=0"
             )
         case _ if _is_of_another_process(error):
-            return Ending(
+            return RunExit(
                 "The run stopped: another of its processes ended or cannot be reached; if it said nothing, it was "
                 f"ended from outside, perhaps for lack of memory. {go_on}"
             )
         case MisconfigurationException():
-            return Ending(refusal(f"trainer: {error}"))
+            return RunExit(refusal(f"trainer: {error}"))
         case InstantiationException() if isinstance(error.__cause__, ValueError):
-            return Ending(refusal(error.__cause__))
+            return RunExit(refusal(error.__cause__))
     return None
 
 
@@ -124,14 +124,14 @@ class LostProcess(Callback):
         """End, if the error is of that kind."""
         if not _is_of_another_process(exception):
             return
-        ending = ending_of(exception, self.folder, self.cfg)
-        assert ending is not None
+        run_exit = exit_of(exception, self.folder, self.cfg)
+        assert run_exit is not None
         if trainer.is_global_zero:
-            print(ending.message, file=sys.stderr, flush=True)
+            print(run_exit.message, file=sys.stderr, flush=True)
         environment = getattr(trainer.strategy, "cluster_environment", None)
         started_by_lightning = environment is not None and not environment.creates_processes_externally
         # Lightning would kill the first process, which has not said its own error yet, if another one failed.
-        os._exit(0 if started_by_lightning and not trainer.is_global_zero else ending.status)
+        os._exit(0 if started_by_lightning and not trainer.is_global_zero else run_exit.status)
 
 
 def _is_of_another_process(error: BaseException) -> bool:

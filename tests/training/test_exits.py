@@ -20,14 +20,14 @@ from PIL import Image
 import htr_lightning.training.resume
 from htr_lightning.data.batch import Batch
 from htr_lightning.files import replacing
-from htr_lightning.training.exits import ending_of
+from htr_lightning.training.exits import exit_of
 from htr_lightning.training.resume import CheckpointWriteError, unreadable
 from htr_lightning.training.task import NonFiniteLossError, RecognitionTask
 
 
 def test_before_the_first_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:
-    ending = ending_of(KeyboardInterrupt(), tmp_path, OmegaConf.create())
-    assert ending == ("The run stopped: Ctrl-C. Nothing is kept yet; start it anew", 130)
+    run_exit = exit_of(KeyboardInterrupt(), tmp_path, OmegaConf.create())
+    assert run_exit == ("The run stopped: Ctrl-C. Nothing is kept yet; start it anew", 130)
 
 
 def test_a_loss_that_is_no_number_leaves_evidence(
@@ -86,8 +86,8 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
         train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert all(unreadable(path) is None for path in (folder / "checkpoints").iterdir())
-    ending = ending_of(CheckpointWriteError("x cannot be written"), folder, OmegaConf.create())
-    assert ending and ending.message == f"The run stopped: x cannot be written. Go on with resume={folder}"
+    run_exit = exit_of(CheckpointWriteError("x cannot be written"), folder, OmegaConf.create())
+    assert run_exit and run_exit.message == f"The run stopped: x cannot be written. Go on with resume={folder}"
     monkeypatch.undo()
     train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
     train(many_steps, tmp_path / "whole", *EPOCHS, *SMALL_BATCHES)
