@@ -17,7 +17,7 @@ from htr_lightning.training.task import NonFiniteLossError
 log = logging.getLogger(__name__)
 
 
-class Divergence(Callback):
+class NonFiniteReport(Callback):
     """Writes what led to a loss that is no number: the lines as a picture, and all that the step can be repeated with.
 
     In ``non_finite`` in the run folder, ``lines.png`` shows the batch after augmentation, and ``step.pt`` holds

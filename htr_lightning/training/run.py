@@ -38,7 +38,7 @@ from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, com
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
-from htr_lightning.training.non_finite import Divergence
+from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.provenance import git_state
 from htr_lightning.training.resume import BestCheckpoint, Continuation, WholeCheckpoints
 from htr_lightning.training.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
@@ -218,7 +218,7 @@ def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
 
 def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
     """Return what watches the run, besides the checkpoints."""
-    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), Divergence(path)]
+    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), NonFiniteReport(path)]
     made += [LearningRateMonitor("step"), LostProcess(path, cfg)]
     if cfg.trial is not None:
         from htr_lightning.training.pruning import Report, found
