@@ -42,12 +42,12 @@ class CheckpointWriteError(OSError):
     """The state of the run cannot be written; what was kept before is still there."""
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints that appear whole or not at all; Lightning's own may be cut where the disk is full.
 
     Attributes:
         error: why one could not be written. It is not raised at once, when other processes are waiting for this one,
-            but by `Continuation`, in all of them.
+            but by `ResumeCheckpoint`, in all of them.
     """
 
     error: CheckpointWriteError | None = None
@@ -84,7 +84,7 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict(moved)
 
 
-class Continuation(Checkpoint):
+class ResumeCheckpoint(Checkpoint):
     """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
 
     It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
@@ -106,7 +106,7 @@ class Continuation(Checkpoint):
     """
 
     def __init__(
-        self, folder: Path, every_minutes: float, writer: WholeCheckpoints, begun_from: Path | None = None
+        self, folder: Path, every_minutes: float, writer: AtomicCheckpointIO, begun_from: Path | None = None
     ) -> None:
         self.folder, self.every_s, self.writer = folder, 60 * every_minutes, writer
         self._last_is_sound = begun_from == folder / LAST

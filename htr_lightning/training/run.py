@@ -40,7 +40,7 @@ from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.provenance import git_state
-from htr_lightning.training.resume import BestCheckpoint, Continuation, WholeCheckpoints
+from htr_lightning.training.resume import AtomicCheckpointIO, BestCheckpoint, ResumeCheckpoint
 from htr_lightning.training.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
 from htr_lightning.training.task import RecognitionTask
 from htr_lightning.training.throughput import Throughput
@@ -62,7 +62,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
 
     Raises:
         ConfigError, DataError: something the run needs is missing; nothing was trained.
-        PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `Continuation`.
+        PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `ResumeCheckpoint`.
     """
     keep_cpu_kernels()
     checkpoint = folder.claim(path, cfg.resume)
@@ -91,8 +91,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     if checkpoint:
         folder.refuse_other_data(path, checkpoint, info)
     checkpoints = path / "checkpoints"
-    writer, best = WholeCheckpoints(), BestCheckpoint(checkpoints)
-    last = Continuation(checkpoints, cfg.checkpoint_minutes, writer, checkpoint)
+    writer, best = AtomicCheckpointIO(), BestCheckpoint(checkpoints)
+    last = ResumeCheckpoint(checkpoints, cfg.checkpoint_minutes, writer, checkpoint)
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
