@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.image.files import DataError, LineImage
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.image.trace import Trace
+from htr_lightning.image.transform import Transform
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -53,14 +53,14 @@ class DrawnSource(Source, Protocol):
         ...
 
 
-def pixels_of(line: Line, preprocess: Preprocess, trace: Trace | None = None) -> NDArray[np.uint8]:
-    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a trace follows the preprocessing.
+def pixels_of(line: Line, preprocess: Preprocess, transform: Transform | None = None) -> NDArray[np.uint8]:
+    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a transform follows the preprocessing.
 
     Raises:
         DataError: the image cannot be used; names the line.
     """
     try:
-        return preprocess(line.image.read(preprocess.max_pixels), trace)
+        return preprocess(line.image.read(preprocess.max_pixels), transform)
     except DataError as error:
         raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
     except OSError as error:  # of a reader that did not say it in a sentence

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Point = tuple[float, float]
 Outline = tuple[Point, Point, Point, Point]
-Back = Callable[[NDArray[np.floating]], NDArray[np.float64]]
-"""Takes points ``(..., 2)`` of a preprocessed line to those of the image that was read (`Trace.back`)."""
+PointMap = Callable[[NDArray[np.floating]], NDArray[np.float64]]
+"""Takes points ``(..., 2)`` of a preprocessed line to those of the image that was read (`Transform.back`)."""
 
 _INK = 77  # gray levels darker than paper that are a stroke
 _REACH = 1.0  # line heights that the first and the last character reach out at most
@@ -64,7 +64,7 @@ def place_characters(
     spans: NDArray[np.int64],
     pixels: NDArray[np.uint8],
     frame_px: int,
-    back: Back,
+    to_page: PointMap,
 ) -> list[Character]:
     """Find the room of each character.
 
@@ -92,7 +92,7 @@ def place_characters(
     ]
 
 
-def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], back: Back) -> list[Word]:
+def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], to_page: PointMap) -> list[Word]:
     """Join the characters between spaces.
 
     Args:
@@ -147,7 +147,7 @@ def _between(places: Sequence[tuple[float, float]], i: int) -> tuple[float, floa
     return (start, end) if end > start else places[i]
 
 
-def _outline(start: float, end: float, pixels: NDArray[np.uint8], back: Back) -> Outline:
+def _outline(start: float, end: float, pixels: NDArray[np.uint8], to_page: PointMap) -> Outline:
     """Return the corners of a room in the image that was read: as high as its ink, or as the line where it has none."""
     first, last = math.floor(start), max(math.floor(start) + 1, math.ceil(end))
     rows = np.flatnonzero((pixels[:, first:last] < 255 - _INK).any(1))

@@ -9,17 +9,16 @@ import numpy as np
 
 from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, read_page_image
 from htr_lightning.image.straighten import (
-    Back,
     Curve,
     Pixels,
     Points,
-    back_from,
     curve_along,
     is_level,
     no_points,
     normals_of,
     resampled,
     rightwards,
+    to_page_coordinates,
     unroll,
     within,
 )
@@ -170,7 +169,7 @@ def cut_with_places(
     if paper is not None:
         line[inside[window] == 0] = paper
     corner = np.array([columns[0], rows[0]], np.float64)
-    return line, functools.partial(back_from, corner=corner, origin=origin, unrolled=unrolled)
+    return line, functools.partial(to_page_coordinates, corner=corner, origin=origin, unrolled=unrolled)
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """Geometry of a line: how far it climbs (skew) and leans (slant), and how to set it straight.
 
 All functions take and return ``(H, W)`` gray ``uint8`` images, paper 255, ink dark. Rotation and shear cut
-nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. A `Trace`,
+nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. A `Transform`,
 where one is given, follows them.
 """
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.image.trace import Trace
+from htr_lightning.image.transform import Transform
 
 MIN_CONTRAST = 48
 """Gray levels between paper and ink; a smaller difference is texture or noise of a blank sheet."""
@@ -105,31 +105,31 @@ class _Strokes:
 
 
 def deskew(
-    image: NDArray[np.uint8], trace: Trace | None = None, counts: NDArray[np.int64] | None = None
+    image: NDArray[np.uint8], transform: Transform | None = None, counts: NDArray[np.int64] | None = None
 ) -> NDArray[np.uint8]:
     """Turn a line so that it runs level (see `skew_degrees`).
 
     Args:
         image: the line.
-        trace: follows.
+        transform: follows.
         counts: the line's `count_levels`, where they are known.
     """
     ink = ink_mask(image, counts)
     angle = skew_degrees(image, ink)
     if abs(angle) < 0.1:
         return image
-    return rotate(image, -angle, trace, ink)
+    return rotate(image, -angle, transform, ink)
 
 
 def rotate(
-    image: NDArray[np.uint8], degrees: float, trace: Trace | None = None, ink: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8], degrees: float, transform: Transform | None = None, ink: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
     """Turn the image clockwise about its center, on a canvas that holds all of it, then trim it.
 
     Args:
         image: the line.
         degrees: how far.
-        trace: follows.
+        transform: follows.
         ink: the line's `ink_mask`, where it is known.
     """
     height, width = image.shape
@@ -140,7 +140,7 @@ def rotate(
     )
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     matrix[:, 2] = np.array(size) / 2 - 0.5 - matrix[:, :2] @ (np.array([width, height]) / 2 - 0.5)
-    return _warp(image, matrix, size, trace, ink)
+    return _warp(image, matrix, size, transform, ink)
 
 
 def slant_degrees(image: NDArray[np.uint8]) -> float:
@@ -162,37 +162,37 @@ def slant_degrees(image: NDArray[np.uint8]) -> float:
     return -strokes.most_uneven(-np.clip(coarse + np.arange(-4.0, 5.0), -_MAX_SLANT_DEGREES, _MAX_SLANT_DEGREES))
 
 
-def deslant(image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
+def deslant(image: NDArray[np.uint8], transform: Transform | None = None) -> NDArray[np.uint8]:
     """Shear a line so that its strokes stand upright (see `slant_degrees`)."""
     angle = slant_degrees(image)
     if abs(angle) < 1:
         return image
-    return shear(image, -angle, trace)
+    return shear(image, -angle, transform)
 
 
-def shear(image: NDArray[np.uint8], degrees: float, trace: Trace | None = None) -> NDArray[np.uint8]:
+def shear(image: NDArray[np.uint8], degrees: float, transform: Transform | None = None) -> NDArray[np.uint8]:
     """Lean the image to the right by an angle, on a canvas that holds all of it, then trim it."""
     height, width = image.shape
     tangent = math.tan(math.radians(degrees))
     reach = abs(tangent) * (height - 1)
     matrix = np.array([[1.0, -tangent, max(0.0, tangent) * (height - 1)], [0.0, 1.0, 0.0]])
-    return _warp(image, matrix, (width + math.ceil(reach), height), trace, None)
+    return _warp(image, matrix, (width + math.ceil(reach), height), transform, None)
 
 
 def _warp(
     image: NDArray[np.uint8],
     matrix: NDArray[np.float64],
     size: tuple[int, int],
-    trace: Trace | None,
+    transform: Transform | None,
     ink: NDArray[np.uint8] | None,
 ) -> NDArray[np.uint8]:
     warped = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=255)
-    if trace is not None:
-        trace.warped(matrix)
-    return _trim(np.asarray(warped, np.uint8), ink_mask(image) if ink is None else ink, trace)
+    if transform is not None:
+        transform.warped(matrix)
+    return _trim(np.asarray(warped, np.uint8), ink_mask(image) if ink is None else ink, transform)
 
 
-def _trim(image: NDArray[np.uint8], before: NDArray[np.uint8], trace: Trace | None) -> NDArray[np.uint8]:
+def _trim(image: NDArray[np.uint8], before: NDArray[np.uint8], transform: Transform | None) -> NDArray[np.uint8]:
     """Cut the margins back to those around the ink before, on every side, but never into the ink."""
     height, width = before.shape
     (old_x, old_y, old_width, old_height), (x, y, ink_width, ink_height) = (
@@ -203,6 +203,6 @@ def _trim(image: NDArray[np.uint8], before: NDArray[np.uint8], trace: Trace | No
     left, top = max(0, x - old_x), max(0, y - old_y)
     right = x + ink_width + width - (old_x + old_width)
     bottom = y + ink_height + height - (old_y + old_height)
-    if trace is not None:
-        trace.cropped(left, top)
+    if transform is not None:
+        transform.cropped(left, top)
     return np.ascontiguousarray(image[top:bottom, left:right])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.image.deslant import MIN_CONTRAST, count_levels, deskew, deslant, ink_mask
 from htr_lightning.image.files import MAX_PIXELS, DataError
-from htr_lightning.image.trace import Trace
+from htr_lightning.image.transform import Transform
 
 
 def to_gray(image: NDArray[np.uint8], gray: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
@@ -126,14 +126,14 @@ def binarize_sauvola(image: NDArray[np.uint8], k: float = 0.2) -> NDArray[np.uin
     return np.where(gray > threshold, np.uint8(255), np.uint8(0))
 
 
-def scale_to_height(image: NDArray[np.uint8], height_px: int, trace: Trace | None = None) -> NDArray[np.uint8]:
+def scale_to_height(image: NDArray[np.uint8], height_px: int, transform: Transform | None = None) -> NDArray[np.uint8]:
     """Scale to a height, keeping the aspect ratio: by area when it shrinks, cubic when it grows."""
     height, width = image.shape
     if height == height_px:
         return image
     size = (scaled_width(width, height, height_px), height_px)
-    if trace is not None:
-        trace.scaled(image.shape, size[::-1])
+    if transform is not None:
+        transform.scaled(image.shape, size[::-1])
     interpolation = cv2.INTER_AREA if height_px < height else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
 
@@ -198,12 +198,12 @@ class Preprocess:
             if getattr(self, key) < least:
                 raise ValueError(f"preprocess.{key}: {getattr(self, key)} is too small; give at least {least}")
 
-    def __call__(self, image: NDArray[np.uint8], trace: Trace | None = None) -> NDArray[np.uint8]:
+    def __call__(self, image: NDArray[np.uint8], transform: Transform | None = None) -> NDArray[np.uint8]:
         """Normalize a line.
 
         Args:
             image: ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``.
-            trace: follows what is done, so that places in the result can be found in the image.
+            transform: follows what is done, so that places in the result can be found in the image.
 
         Returns:
             ``(height_px, W')`` gray ``uint8``, paper 255, ink dark, C-contiguous.
@@ -214,13 +214,13 @@ class Preprocess:
         self._check(image)
         line = to_gray(image, self.gray)
         if line.shape[0] > 2 * self.height_px:
-            line = scale_to_height(line, 2 * self.height_px, trace)
-        line = self._straighten(*self._tone(line), trace)
+            line = scale_to_height(line, 2 * self.height_px, transform)
+        line = self._straighten(*self._tone(line), transform)
         self._check_width(line.shape, image.shape)
-        line = scale_to_height(line, self.height_px, trace)
+        line = scale_to_height(line, self.height_px, transform)
         if self.pad_px:
-            if trace is not None:
-                trace.cropped(-self.pad_px, 0)
+            if transform is not None:
+                transform.cropped(-self.pad_px, 0)
             line = np.pad(line, ((0, 0), (self.pad_px, self.pad_px)), constant_values=255)
         # Never a view of the caller's pixels: a step that had nothing to do hands its input through.
         return line.copy() if np.may_share_memory(line, image) else np.ascontiguousarray(line)
@@ -246,11 +246,11 @@ class Preprocess:
         return (binarize_otsu(line), None) if self.binarize == "otsu" else (line, counts)
 
     def _straighten(
-        self, line: NDArray[np.uint8], counts: NDArray[np.int64] | None, trace: Trace | None
+        self, line: NDArray[np.uint8], counts: NDArray[np.int64] | None, transform: Transform | None
     ) -> NDArray[np.uint8]:
         if self.deskew:
-            line = deskew(line, trace, counts)
-        return deslant(line, trace) if self.deslant else line
+            line = deskew(line, transform, counts)
+        return deslant(line, transform) if self.deslant else line
 
     def _check(self, image: NDArray[np.uint8]) -> None:
         if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):

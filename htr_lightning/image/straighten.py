@@ -12,7 +12,7 @@ from htr_lightning.image.files import DataError
 Pixels = NDArray[np.uint8]
 Curve = NDArray[np.floating[Any]]
 """``(n, 2)``: x and y of points in pixels."""
-Back = Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
+PointMap = Callable[[NDArray[np.floating[Any]]], NDArray[np.float64]]
 """Takes points ``(..., 2)`` of what was made to those of what it was made of."""
 
 _LONGEST_PX = 32_000  # what OpenCV can sample
@@ -95,7 +95,7 @@ def unroll(part: Pixels, inside: Pixels, curve: Curve, above: float, below: floa
     return np.asarray(straight, np.uint8), np.asarray(mask, np.uint8)
 
 
-def back_from(
+def to_page_coordinates(
     points: NDArray[np.floating[Any]], *, corner: Curve, origin: Curve, unrolled: tuple[Curve, float] | None
 ) -> NDArray[np.float64]:
     """Take points of a line that was cut out to those of its page.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 Affine = NDArray[np.float64]
 
 
-class Trace:
+class Transform:
     """What geometry was done to an image, kept as one affine map.
 
     Handed to `Preprocess` and the functions of `htr_lightning.image.deslant`, it follows them; `back` then takes points
@@ -20,9 +20,9 @@ class Trace:
     def __init__(self) -> None:
         self.matrix: Affine = np.eye(3)
 
-    def copy(self) -> "Trace":
+    def copy(self) -> "Transform":
         """Return one that goes its own way from here."""
-        copied = Trace()
+        copied = Transform()
         copied.matrix = self.matrix
         return copied
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.image.trace import Trace
+from htr_lightning.image.transform import Transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class View:
 
     width: float = 1.0
 
-    def __call__(self, line: NDArray[np.uint8], trace: Trace) -> NDArray[np.uint8]:
-        """Return the line so seen, ``(H, W)`` -> ``(H, W')``; a trace follows it."""
+    def __call__(self, line: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
+        """Return the line so seen, ``(H, W)`` -> ``(H, W')``; a transform follows it."""
         if self.width == 1:
             return line
         height, width = line.shape
         seen = max(2, round(self.width * width))
-        trace.scaled((height, width), (height, seen))
+        transform.scaled((height, width), (height, seen))
         smaller = seen < width
         resized = cv2.resize(line, (seen, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
         return np.asarray(resized, np.uint8)

@@ -19,7 +19,7 @@ from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, Word, place_characters, words_of
 from htr_lightning.device import num_cores
 from htr_lightning.image.files import DataError
-from htr_lightning.image.trace import Trace
+from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import ONE_VIEW, View
 from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import line_html
@@ -65,12 +65,12 @@ class _Prepared:
 
     line: Line
     pixels: NDArray[np.uint8]
-    trace: Trace
+    transform: Transform
 
     def seen(self, view: View) -> "_Prepared":
         """Return the line as another view shows it."""
-        trace = self.trace.copy()
-        return _Prepared(self.line, view(self.pixels, trace), trace)
+        transform = self.transform.copy()
+        return _Prepared(self.line, view(self.pixels, transform), transform)
 
 
 class LineReader:
@@ -135,14 +135,14 @@ class LineReader:
         return [reading for reading in readings if reading is not None]
 
     def _prepare(self, line: Line) -> _Prepared | Reading:
-        trace = Trace()
+        transform = Transform()
         try:
-            pixels = pixels_of(line, self.model.preprocess, trace)
+            pixels = pixels_of(line, self.model.preprocess, transform)
         except DataError as error:
             return Reading(line.id, "", 0.0, None, str(error))
         if self.known and (problem := self._unfit(line, pixels.shape[1])):
             return Reading(line.id, "", 0.0, None, problem)
-        return _Prepared(line, pixels, trace)
+        return _Prepared(line, pixels, transform)
 
     def _unfit(self, line: Line, width_px: int) -> str | None:
         """Return why a known text cannot be aligned with its line."""
@@ -189,7 +189,7 @@ class LineReader:
             spans = align(log_probs, lengths, texts)
             of_characters = character_log_probabilities(log_probs, spans, texts)
         for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
-            text, pixels, back = self.model.charset.decode(ids), line.pixels, line.trace.back
+            text, pixels, back = self.model.charset.decode(ids), line.pixels, line.transform.to_source
             characters: list[Character] = []
             if self.positions:
                 kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))

@@ -12,7 +12,7 @@ from htr_lightning.decode.positions import Outline
 from htr_lightning.image.cut import cut_from_layout, scale_to_image
 from htr_lightning.image.files import DataError, InMemory
 from htr_lightning.image.scan import Scan
-from htr_lightning.image.straighten import Back, Points, no_points
+from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.reading.lines import LineReader, Reading
 from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
@@ -39,7 +39,7 @@ class CutOut:
 
     line: ReadLine
     pixels: Pixels | None = None
-    back: Back | None = None
+    to_page: PointMap | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,6 +232,6 @@ def _placed(cut: CutOut, reading: Reading) -> ReadLine:
     )
 
 
-def _on_page(outline: Outline, back: Back) -> Outline:
+def _on_page(outline: Outline, to_page: PointMap) -> Outline:
     a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in back(np.array(outline)))
     return a, b, c, d

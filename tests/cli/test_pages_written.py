@@ -164,6 +164,6 @@ def test_pages_are_told_from_lines(tmp_path: Path, size: tuple[int, int], format
 
 def test_pages_are_read_with_tta(scans: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = set()
-    monkeypatch.setattr(View, "__call__", lambda view, line, trace: looked.add(view.width) or line)
+    monkeypatch.setattr(View, "__call__", lambda view, line, transform: looked.add(view.width) or line)
     read_scans(scans / "p0.png", "--format", "txt", "--tta")
     assert looked == {view.width for view in TTA_VIEWS}

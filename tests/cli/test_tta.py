@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.typesetting import texts, typeset
+from htr_lightning.image.transform import Transform
 
 import htr_lightning
 from htr_lightning.cli import evaluate, predict
 from htr_lightning.data.line import Line
 from htr_lightning.image.files import ImageFile
-from htr_lightning.image.trace import Trace
 from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader
@@ -53,18 +53,18 @@ def test_a_view_is_traced() -> None:
     line = np.full((20, 100), 255, np.uint8)
     line[:, 50:52] = 0
     for width in (0.75, 1.3):
-        trace = Trace()
-        seen = View(width)(line, trace)
+        transform = Transform()
+        seen = View(width)(line, transform)
         assert seen.shape == (20, round(100 * width))
         column = float(np.average(np.arange(seen.shape[1]) + 0.5, weights=255.0 - seen[0]))
-        assert trace.back(np.array([column, 10.0])) == pytest.approx([51, 10], abs=0.3)
+        assert transform.to_source(np.array([column, 10.0])) == pytest.approx([51, 10], abs=0.3)
 
 
 def test_the_commands_and_the_program(
     lines: list[Line], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
-    monkeypatch.setattr(View, "__call__", lambda view, line, trace: looked.append(view.width) or line)
+    monkeypatch.setattr(View, "__call__", lambda view, line, transform: looked.append(view.width) or line)
     image = str(tmp_path / "0.png")
     predict.main(["zoo:latin", image, "--lines"])
     assert looked == [1]

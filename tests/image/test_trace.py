@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from htr_lightning.image.transform import Transform
 from numpy.typing import NDArray
 
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.image.trace import Trace
 
 
 def slanted_line() -> NDArray[np.uint8]:
@@ -31,10 +31,10 @@ def slanted_line() -> NDArray[np.uint8]:
     ],
 )
 def test_every_pixel_comes_from_where_the_trace_says(settings: dict[str, int]) -> None:
-    image, trace = cv2.GaussianBlur(slanted_line(), (0, 0), 3).astype(np.uint8), Trace()
-    line = Preprocess(contrast=False, **settings)(image, trace)  # type: ignore[arg-type]
+    image, transform = cv2.GaussianBlur(slanted_line(), (0, 0), 3).astype(np.uint8), Transform()
+    line = Preprocess(contrast=False, **settings)(image, transform)  # type: ignore[arg-type]
     ys, xs = np.mgrid[: line.shape[0], : line.shape[1]] + 0.5
-    places = trace.back(np.stack([xs, ys], 2)) - 0.5
+    places = transform.to_source(np.stack([xs, ys], 2)) - 0.5
     found = cv2.remap(image, *np.moveaxis(places, 2, 0).astype(np.float32), cv2.INTER_LINEAR, borderValue=255)
     moved = cv2.remap(image, *np.moveaxis(places + 4, 2, 0).astype(np.float32), cv2.INTER_LINEAR, borderValue=255)
     ink = line < 230
@@ -44,8 +44,8 @@ def test_every_pixel_comes_from_where_the_trace_says(settings: dict[str, int]) -
 
 def test_tracing_changes_no_pixel() -> None:
     preprocess = Preprocess(deskew=True, deslant=True, pad_px=2)
-    assert np.array_equal(preprocess(slanted_line()), preprocess(slanted_line(), Trace()))
+    assert np.array_equal(preprocess(slanted_line()), preprocess(slanted_line(), Transform()))
 
 
 def test_identity_at_first() -> None:
-    assert np.array_equal(Trace().back(np.array([[3.0, 4.5]])), np.array([[3.0, 4.5]]))
+    assert np.array_equal(Transform().to_source(np.array([[3.0, 4.5]])), np.array([[3.0, 4.5]]))
