@@ -29,7 +29,7 @@ def log_softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArra
 def character_log_probabilities(
     log_probs: NDArray[np.float32], spans: Sequence[NDArray[np.int64]], texts: Sequence[Sequence[int]]
 ) -> list[Floats]:
-    """Return ``(L,)`` for each line: the log-probability of each character in the surest of its frames.
+    """Return ``(L,)`` for each line: the log-probability of each character in the most_confident of its frames.
 
     Args:
         log_probs: ``(N, T, K)``.
@@ -73,16 +73,16 @@ class Judged:
     lines: Floats
     right_lines: NDArray[np.bool_]
 
-    def surprise(self) -> float:
+    def nll(self) -> float:
         """Return the mean negative log-likelihood of what is right and wrong, of characters and lines together."""
-        return _surprise(self.characters, self.right) + _surprise(self.lines, self.right_lines)
+        return _nll(self.characters, self.right) + _nll(self.lines, self.right_lines)
 
 
 class Calibrator:
     """Finds the temperature at which a recognizer is as often right as it says (Guo et al. 2017, section 4.2).
 
     Logits are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
-    greedy reading. Characters and lines share one; the best is where `Judged.surprise` is least.
+    greedy reading. Characters and lines share one; the best is where `Judged.nll` is least.
 
     Args:
         observed: lines that the model was not trained on.
@@ -124,14 +124,14 @@ class Calibrator:
             return 1.0
         tried: dict[float, float] = {}
 
-        def surprise(temperature: float) -> float:
+        def nll(temperature: float) -> float:
             if temperature not in tried:
-                tried[temperature] = self.judged(temperature).surprise()
+                tried[temperature] = self.judged(temperature).nll()
             return tried[temperature]
 
         grid = np.geomspace(_LEAST, _MOST, 10)
         for _ in range(3):  # each round looks between the neighbors of the best so far
-            best = int(np.argmin([surprise(float(t)) for t in grid]))
+            best = int(np.argmin([nll(float(t)) for t in grid]))
             grid = np.geomspace(grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)], 7)
         return round(min(tried.items(), key=lambda item: item[1])[0], 2)
 
@@ -145,6 +145,6 @@ def _right(reference: str, text: str) -> NDArray[np.bool_]:
     return right
 
 
-def _surprise(confidences: Floats, right: NDArray[np.bool_]) -> float:
+def _nll(confidences: Floats, right: NDArray[np.bool_]) -> float:
     likely = np.where(right, confidences, 1 - confidences)
     return float(-np.log(likely.clip(1e-6)).mean()) if len(likely) else 0.0

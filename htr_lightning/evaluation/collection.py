@@ -6,7 +6,7 @@ from typing import Any
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import Line
 from htr_lightning.evaluation.confusion import Confusions
-from htr_lightning.evaluation.crops import NUM_SURE, Crops, WrongLines, surest_first
+from htr_lightning.evaluation.crops import NUM_SURE, Crops, WrongLines, most_confident_first
 from htr_lightning.evaluation.lines import KINDS, ScoredLine, score_line
 from htr_lightning.evaluation.reliability import Reliability, reliability
 from htr_lightning.evaluation.table import RATE_COLUMNS
@@ -24,7 +24,7 @@ class Collection:
         problems: of the others, a sentence each.
         confusions: of the characters.
         worst: the lines with the highest error rates.
-        surest: the lines with errors that the model is most sure of.
+        most_confident: the lines with errors that the model is most sure of.
         crops: of confused characters.
         sure: confidence of each character of the hypotheses that has one, and whether it is right.
     """
@@ -34,7 +34,7 @@ class Collection:
         self.lines: list[ScoredLine] = []
         self.problems: list[str] = []
         self.confusions = Confusions()
-        self.worst, self.surest, self.crops = WrongLines(), WrongLines(NUM_SURE, surest_first), Crops()
+        self.worst, self.most_confident, self.crops = WrongLines(), WrongLines(NUM_SURE, most_confident_first), Crops()
         self.sure: tuple[list[float], list[bool]] = ([], [])
 
     def add(self, line: Line, reading: Reading) -> None:
@@ -48,7 +48,7 @@ class Collection:
         self.confusions.add(scored)
         pixels = reading.pixels
         if pixels is not None:
-            for kept in (self.worst, self.surest):
+            for kept in (self.worst, self.most_confident):
                 kept.offer(scored, lambda: pixels)
             self.crops.offer(scored, pixels, reading.characters)
         if len(reading.characters) == len(scored.hypothesis):

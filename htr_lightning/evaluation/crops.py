@@ -23,7 +23,7 @@ def worst_first(line: ScoredLine) -> tuple[float, int]:
     return line.cer, len(line.edits)
 
 
-def surest_first(line: ScoredLine) -> tuple[float, int]:
+def most_confident_first(line: ScoredLine) -> tuple[float, int]:
     """Order lines by their confidence."""
     return line.confidence, len(line.edits)
 

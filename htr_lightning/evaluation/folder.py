@@ -23,7 +23,7 @@ def write_folder(folder: Path, found: Evaluation, collection: Collection) -> Non
         OSError: the folder cannot be written.
     """
     matrix = draw_confusions(found.confusions)
-    page = render_page(found, matrix, collection.crops, collection.worst.lines(), collection.surest.lines())
+    page = render_page(found, matrix, collection.crops, collection.worst.lines(), collection.most_confident.lines())
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / FILE, table_of(collection.rows()))
     write_text(folder / "report.html", page)

@@ -35,7 +35,7 @@ def render_page(
     matrix: Image.Image | None = None,
     crops: Crops | None = None,
     worst: Sequence[tuple[ScoredLine, Pixels]] = (),
-    surest: Sequence[tuple[ScoredLine, Pixels]] = (),
+    most_confident: Sequence[tuple[ScoredLine, Pixels]] = (),
 ) -> str:
     """Write the page.
 
@@ -44,7 +44,7 @@ def render_page(
         matrix: picture of the confusions.
         crops: of confused characters.
         worst: lines with their pixels, the worst first.
-        surest: lines with errors, those that the model is most sure of first.
+        most_confident: lines with errors, those that the model is most sure of first.
     """
     body = [
         _head(found),

@@ -5,7 +5,7 @@ import pytest
 from helpers.scored import character, scored
 
 from htr_lightning.evaluation.confusion import Confusions, confusions_of, most_confused, ranked_pairs
-from htr_lightning.evaluation.crops import Crops, WrongLines, crop, surest_first
+from htr_lightning.evaluation.crops import Crops, WrongLines, crop, most_confident_first
 from htr_lightning.evaluation.picture import draw_confusions
 
 
@@ -56,10 +56,10 @@ def test_the_worst_lines_are_kept_and_no_other_pixels_read() -> None:
 
 
 def test_lines_can_be_ordered_by_confidence() -> None:
-    surest = WrongLines(1, surest_first)
+    most_confident = WrongLines(1, most_confident_first)
     for line in scored(("a", "b"), ("ab", "b"), ("ab", "b")):
-        surest.offer(line, lambda: np.zeros((1, 1), np.uint8))
-    assert [line.id for line, _ in surest.lines()] == ["0"]  # of equal ones, the first
+        most_confident.offer(line, lambda: np.zeros((1, 1), np.uint8))
+    assert [line.id for line, _ in most_confident.lines()] == ["0"]  # of equal ones, the first
 
 
 def test_crops_are_of_the_substituted_characters() -> None:
