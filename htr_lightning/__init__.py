@@ -47,7 +47,7 @@ def load(
         where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
         precision: ``bf16`` is faster where the device has instructions for it.
-        tta: look at each line three times; fewer errors, a third of the speed.
+        tta: test-time augmentation: read each line at three widths; fewer errors, a third of the speed.
         decoder: from frames to texts, such as `htr_lightning.decode.decoder.beam` makes; None for greedy decoding.
         segmenter: how lines are found on pages; None for the usual way.
 
@@ -59,4 +59,4 @@ def load(
     from htr_lightning.reading.api import Reader
 
     model = load_recognizer(where, device, precision)
-    return Reader(model, str(where), tta=careful, decoder=decoder, segmenter=segmenter)
+    return Reader(model, str(where), tta=tta, decoder=decoder, segmenter=segmenter)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Point = tuple[float, float]
 Outline = tuple[Point, Point, Point, Point]
 PointMap = Callable[[NDArray[np.floating]], NDArray[np.float64]]
-"""Takes points ``(..., 2)`` of a preprocessed line to those of the image that was read (`Transform.back`)."""
+"""Takes points ``(..., 2)`` of a preprocessed line to those of the image that was read (`Transform.to_source`)."""
 
 _INK = 77  # gray levels darker than paper that are a stroke
 _REACH = 1.0  # line heights that the first and the last character reach out at most
@@ -78,7 +78,7 @@ def place_characters(
         spans: ``(L, 2)`` frames, see `htr_lightning.decode.alignment.align`.
         pixels: ``(H, W)`` uint8, paper 255, the line as the network saw it.
         frame_px: columns for each frame.
-        back: from the line to the image that was read.
+        to_page: from the line to the image that was read.
     """
     if not text:
         return []
@@ -87,7 +87,7 @@ def place_characters(
     places = [_trimmed(start, end, inked) for start, end in itertools.pairwise(bounds)]
     places = [_between(places, i) if text[i] == " " else place for i, place in enumerate(places)]
     return [
-        Character(character, float(confidence), *place, _outline(*place, pixels, back))
+        Character(character, float(confidence), *place, _outline(*place, pixels, to_page))
         for character, confidence, place in zip(text, confidences, places, strict=True)
     ]
 
@@ -98,7 +98,7 @@ def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], to_page
     Args:
         characters: of a line.
         pixels: as for `place_characters`.
-        back: as for `place_characters`.
+        to_page: as for `place_characters`.
     """
     words: list[Word] = []
     begin = 0
@@ -110,7 +110,7 @@ def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], to_page
             start, end = inside[0].start_px, max(c.end_px for c in inside)
             confidence = math.prod(c.confidence for c in inside)
             text = "".join(c.text for c in inside)
-            words.append(Word(text, confidence, start, end, _outline(start, end, pixels, back)))
+            words.append(Word(text, confidence, start, end, _outline(start, end, pixels, to_page)))
         begin = i + 1
     return words
 
@@ -152,6 +152,6 @@ def _outline(start: float, end: float, pixels: NDArray[np.uint8], to_page: Point
     first, last = math.floor(start), max(math.floor(start) + 1, math.ceil(end))
     rows = np.flatnonzero((pixels[:, first:last] < 255 - _INK).any(1))
     top, bottom = (float(rows[0]), float(rows[-1] + 1)) if len(rows) else (0.0, float(len(pixels)))
-    corners = back(np.array([(start, top), (end, top), (end, bottom), (start, bottom)]))
+    corners = to_page(np.array([(start, top), (end, top), (end, bottom), (start, bottom)]))
     a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in corners)
     return a, b, c, d

@@ -56,7 +56,9 @@ def render_page(
         _reliabilities(found),
         _lines("Worst lines", f"Those with the highest CER. Marks: {legend()}", worst),
         _lines(
-            "Sure, but wrong", "The lines with errors that the model is most sure of: is the reference right?", surest
+            "Sure, but wrong",
+            "The lines with errors that the model is most sure of: is the reference right?",
+            most_confident,
         ),
         signature(
             "<code>result.json</code> holds all figures, <code>lines.tsv</code> every line; "

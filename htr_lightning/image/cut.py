@@ -106,7 +106,7 @@ def cut_from_layout(
     band_px: float,
     padding_px: float = 0,
     mask: bool = True,
-) -> tuple[Pixels, Back]:
+) -> tuple[Pixels, PointMap]:
     """Cut a line out as a layout says; see `CutLine` for the arguments and `cut_with_places` for what comes back.
 
     Raises:
@@ -144,7 +144,7 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
 
 def cut_with_places(
     page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0, mask: bool = True
-) -> tuple[Pixels, Back]:
+) -> tuple[Pixels, PointMap]:
     """Cut a line out of a page as `cut` does, and return also what takes points ``(..., 2)`` of it to the page's."""
     left, top, width, height = _box_on_page(polygon, page, padding_px)
     part = page[top : top + height, left : left + width]

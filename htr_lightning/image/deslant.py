@@ -1,8 +1,8 @@
 """Geometry of a line: how far it climbs (skew) and leans (slant), and how to set it straight.
 
 All functions take and return ``(H, W)`` gray ``uint8`` images, paper 255, ink dark. Rotation and shear cut
-nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. A `Transform`,
-where one is given, follows them.
+nothing off: the canvas grows, and is then trimmed until the margins around the ink are those of the input. They
+are added to a `Transform`, where one is given.
 """
 
 import math

@@ -61,7 +61,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A line as the network sees it, and the way back to its image."""
+    """A line as the network sees it, and its transform to its image."""
 
     line: Line
     pixels: NDArray[np.uint8]
@@ -189,19 +189,21 @@ class LineReader:
             spans = align(log_probs, lengths, texts)
             of_characters = character_log_probabilities(log_probs, spans, texts)
         for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
-            text, pixels, back = self.model.charset.decode(ids), line.pixels, line.transform.to_source
+            text, pixels, to_page = self.model.charset.decode(ids), line.pixels, line.transform.to_source
             characters: list[Character] = []
             if self.positions:
                 kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
                 sure = np.exp(of_characters[number][kept])
-                characters = place_characters(text[kept], sure, spans[number][kept], pixels, self.model.frame_px, back)
+                characters = place_characters(
+                    text[kept], sure, spans[number][kept], pixels, self.model.frame_px, to_page
+                )
             yield Reading(
                 line.line.id,
                 self.model.charset.normalize(text.strip()),
                 float(confidence),
                 pixels,
                 characters=tuple(characters),
-                words=tuple(words_of(characters, pixels, back)),
+                words=tuple(words_of(characters, pixels, to_page)),
             )
 
 

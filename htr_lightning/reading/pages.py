@@ -34,7 +34,7 @@ class CutOut:
     Attributes:
         line: what is known of it: id, outline and baseline in px of the page.
         pixels: of the line; None where it cannot be cut out, as ``line.problem`` says.
-        back: from points of the pixels to those of the page.
+        to_page: from points of the pixels to those of the page.
     """
 
     line: ReadLine
@@ -221,17 +221,17 @@ def _placed(cut: CutOut, reading: Reading) -> ReadLine:
     """Put what was read in a line into its place on the page."""
     if reading.problem is not None:
         return replace(cut.line, problem=reading.problem)
-    assert cut.back is not None
-    back = cut.back
+    assert cut.to_page is not None
+    to_page = cut.to_page
     return replace(
         cut.line,
         text=reading.text,
         confidence=reading.confidence,
-        characters=tuple(replace(c, outline=_on_page(c.outline, back)) for c in reading.characters),
-        words=tuple(replace(w, outline=_on_page(w.outline, back)) for w in reading.words),
+        characters=tuple(replace(c, outline=_on_page(c.outline, to_page)) for c in reading.characters),
+        words=tuple(replace(w, outline=_on_page(w.outline, to_page)) for w in reading.words),
     )
 
 
 def _on_page(outline: Outline, to_page: PointMap) -> Outline:
-    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in back(np.array(outline)))
+    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in to_page(np.array(outline)))
     return a, b, c, d

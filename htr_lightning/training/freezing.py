@@ -158,7 +158,7 @@ def _matching(names: Iterable[str], path: str) -> Iterator[str]:
 
 
 class Unfreeze(Callback):
-    """Freezes and unfreezes as training goes on; what is frozen follows from epoch and step alone, also after a resume."""
+    """Applies the freezing schedule; what is frozen follows from epoch and step alone, also in a resumed run."""
 
     def __init__(self, freezing: FreezingSchedule) -> None:
         self.freezing = freezing

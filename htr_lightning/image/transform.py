@@ -1,4 +1,4 @@
-"""The way back: from a line as it was made to the image that it was made of."""
+"""Where points of a preprocessed line are in the image that it was made of."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ Affine = NDArray[np.float64]
 class Transform:
     """What geometry was done to an image, kept as one affine map.
 
-    Handed to `Preprocess` and the functions of `htr_lightning.image.deslant`, it follows them; `back` then takes points
+    Handed to `Preprocess` and the functions of `htr_lightning.image.deslant`, it follows them; `to_source` then takes points
     of the result to the original. Points are (x, y) in px from the upper left corner of an image, so that the middle
     of its first pixel is (0.5, 0.5).
 
@@ -21,7 +21,7 @@ class Transform:
         self.matrix: Affine = np.eye(3)
 
     def copy(self) -> "Transform":
-        """Return one that goes its own way from here."""
+        """Return an independent copy."""
         copied = Transform()
         copied.matrix = self.matrix
         return copied
@@ -40,6 +40,6 @@ class Transform:
         """Note that columns and rows were cut off at the left and at the top; negative ones were added."""
         self.matrix = self.matrix @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
 
-    def back(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def to_source(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return where points ``(..., 2)`` of the line are in the original."""
         return np.asarray(points @ self.matrix[:2, :2].T + self.matrix[:2, 2], np.float64)

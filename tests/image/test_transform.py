@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from htr_lightning.image.transform import Transform
 from numpy.typing import NDArray
 
 from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.image.transform import Transform
 
 
 def slanted_line() -> NDArray[np.uint8]:
