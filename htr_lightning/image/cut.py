@@ -11,6 +11,7 @@ from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, read_pag
 from htr_lightning.image.straighten import (
     Curve,
     Pixels,
+    PointMap,
     Points,
     curve_along,
     is_level,
