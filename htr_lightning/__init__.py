@@ -40,8 +40,8 @@ def load(
     """Load a model that reads pages and lines.
 
     >>> model = load("zoo:latin")
-    >>> page = model.read("page.jpg")  # htr_lightning.reading.page.ReadPage
-    >>> line = model.read_line("line.png")  # htr_lightning.reading.lines.Reading
+    >>> page = model.read("page.jpg")  # htr_lightning.reading.page.PredictedPage
+    >>> line = model.read_line("line.png")  # htr_lightning.reading.lines.Prediction
 
     Args:
         where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.

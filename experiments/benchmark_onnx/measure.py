@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
+from htr_lightning.image.trace import Trace
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
@@ -30,12 +31,11 @@ from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.device import is_bf16_fast
-from htr_lightning.image.trace import Trace
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model, in_precision, load_model
 from htr_lightning.model.load import Recognizer, load_recognizer
 from htr_lightning.model.onnx_export import write_onnx
-from htr_lightning.reading.lines import LineReader, Reading
+from htr_lightning.reading.lines import LineReader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from floor import work_of
@@ -44,7 +44,7 @@ RUNS = Path("runs/benchmark_onnx")
 DATA = Path(os.environ.get("HTR_DATA", "shared/data")) / "copiste" / "val.tsv"
 
 
-def timed(model: Recognizer, lines: Sequence[Line]) -> tuple[float, float, list[Reading]]:
+def timed(model: Recognizer, lines: Sequence[Line]) -> tuple[float, float, list[Prediction]]:
     """Read lines: seconds by the clock and of the processors, and the readings."""
     start, processor = time.perf_counter(), time.process_time()
     readings = list(LineReader(model).read(lines))

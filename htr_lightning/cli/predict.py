@@ -20,7 +20,7 @@ from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
 
 if TYPE_CHECKING:
-    from htr_lightning.reading.lines import Reading
+    from htr_lightning.reading.lines import Prediction
 
 PICTURE_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     positions = options.format == ["json"] or options.cut is not None or options.picture is not None
     reader = LineReader(model, decoder=decoder, positions=positions, known=options.texts is not None, views=views)
-    readings: list[Reading] = []
+    readings: list[Prediction] = []
     for reading in reader.read(lines):
         if reading.problem is not None:
             print(reading.problem, file=sys.stderr)
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def write(readings: "Sequence[Reading]", options: argparse.Namespace, max_pixels: int) -> None:
+def write(readings: "Sequence[Prediction]", options: argparse.Namespace, max_pixels: int) -> None:
     """Write what the options ask for.
 
     Raises:

@@ -19,7 +19,7 @@ from htr_lightning.text import counted
 
 if TYPE_CHECKING:
     from htr_lightning.layout.page import Page
-    from htr_lightning.reading.page import ReadPage
+    from htr_lightning.reading.page import PredictedPage
     from htr_lightning.reading.pages import CutPage, PageReader
     from htr_lightning.segmentation.segmenter import Segmenter
 
@@ -70,7 +70,9 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pages are there already; --again reads them anew",
               file=sys.stderr)  # fmt: skip
     num_pages = num_lines = 0
-    for ((job, cut),) in progress_bar(([step] for step in _cut_ahead(waiting, reader)), len(waiting), "Reading pages"):
+    for ((job, cut),) in progress_bar(
+        ([step] for step in _cut_ahead(waiting, reader)), len(waiting), "Prediction pages"
+    ):
         if isinstance(cut, DataError):
             problems.append(str(cut))
             print(cut, file=sys.stderr)
@@ -129,7 +131,7 @@ def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job,
             yield job, page
 
 
-def _contents(job: Job, page: "ReadPage", layout: "Page | None", *, again: bool) -> dict[Path, bytes]:
+def _contents(job: Job, page: "PredictedPage", layout: "Page | None", *, again: bool) -> dict[Path, bytes]:
     """Return what is to be written, by its file; the PDF of a document that is there already stays, unless ``again``.
 
     Raises:

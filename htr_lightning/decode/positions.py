@@ -24,7 +24,7 @@ class Character:
     Attributes:
         text: one character.
         confidence: 0..1, the probability that it is right; calibrated where the model is.
-        start_px: where it starts in the line as the network saw it (`Reading.pixels`), in px from its left edge.
+        start_px: where it starts in the line as the network saw it (`Prediction.pixels`), in px from its left edge.
         end_px: where it ends there.
         outline: its corners in the image that was read, (x, y) in px: top left, top right, bottom right, bottom left.
             A parallelogram where the line was set straight before it was read.

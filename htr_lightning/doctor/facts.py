@@ -166,7 +166,7 @@ def facts_of(
     """
     tasks: Iterable[list[LineFacts]] = map_lines(functools.partial(examine, preprocess), lines, num_workers)
     if progress is not None:
-        tasks = progress(tasks, len(lines), f"Reading {split}")
+        tasks = progress(tasks, len(lines), f"Prediction {split}")
     digests: list[bytes] = []
     problems: dict[int, Problem] = {}
     numbers = np.zeros((len(lines), 3), np.int64)

@@ -10,7 +10,7 @@ from htr_lightning.evaluation.crops import NUM_SURE, Crops, WrongLines, most_con
 from htr_lightning.evaluation.lines import KINDS, ScoredLine, score_line
 from htr_lightning.evaluation.reliability import Reliability, reliability
 from htr_lightning.evaluation.table import RATE_COLUMNS
-from htr_lightning.reading.lines import Reading
+from htr_lightning.reading.lines import Prediction
 
 
 class Collection:
@@ -37,7 +37,7 @@ class Collection:
         self.worst, self.most_confident, self.crops = WrongLines(), WrongLines(NUM_SURE, most_confident_first), Crops()
         self.sure: tuple[list[float], list[bool]] = ([], [])
 
-    def add(self, line: Line, reading: Reading) -> None:
+    def add(self, line: Line, reading: Prediction) -> None:
         """Score what was read in a line; one that cannot be used is noted."""
         if reading.problem is not None or not line.text:
             self.problems.append(reading.problem or f"{line.id}: the text is empty")

@@ -15,8 +15,8 @@ from htr_lightning.image.scan import Scan, scans_of
 from htr_lightning.image.views import views_of
 from htr_lightning.layout.formats import read_page
 from htr_lightning.model.load import Recognizer
-from htr_lightning.reading.lines import LineReader, Reading
-from htr_lightning.reading.page import ReadPage
+from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.segmentation.segmenter import Segmenter
 
@@ -49,7 +49,7 @@ class Reader:
         self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(tta))
         self._pages = PageReader(self._lines, segmenter, model=name)
 
-    def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> ReadPage:
+    def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> PredictedPage:
         """Read a page: find its lines, or take them from a layout, and read them.
 
         Args:
@@ -73,7 +73,7 @@ class Reader:
             cut = self._pages.cut_pixels(_pixels(image), Scan(Path("image")), given)
         return self._pages.recognize(cut)
 
-    def read_line(self, image: Image) -> Reading:
+    def read_line(self, image: Image) -> Prediction:
         """Read an image of a single line.
 
         Raises:
@@ -84,7 +84,7 @@ class Reader:
             raise DataError(reading.problem)
         return reading
 
-    def read_lines(self, images: Iterable[Image]) -> list[Reading]:
+    def read_lines(self, images: Iterable[Image]) -> list[Prediction]:
         """Read images of single lines, many at once; one that cannot be used says so in its ``problem``."""
         return list(self._lines.read(_line(image, number) for number, image in enumerate(images, 1)))
 

@@ -13,7 +13,7 @@ from htr_lightning.decode.positions import Character, box_of
 from htr_lightning.files import replacing, write_text
 from htr_lightning.image.cut import fill_outline
 from htr_lightning.image.files import ImageFile
-from htr_lightning.reading.lines import Reading
+from htr_lightning.reading.lines import Prediction
 
 INDEX = "index.tsv"
 COLUMNS = ("image", "line", "place", "text", "confidence", "left", "top", "right", "bottom")
@@ -41,7 +41,7 @@ def cut_glyphs(image: NDArray[np.uint8], characters: Iterable[Character]) -> Ite
         yield place, glyph
 
 
-def write_glyphs(folder: Path, readings: Iterable[Reading], max_pixels: int) -> int:
+def write_glyphs(folder: Path, readings: Iterable[Prediction], max_pixels: int) -> int:
     """Write every character of every line as a PNG file, in a folder for each line, and a table of all of them.
 
     Args:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from htr_lightning.decode.positions import Character, Word, box_of
-from htr_lightning.reading.lines import Reading
+from htr_lightning.reading.lines import Prediction
 
 FORMATS = ("txt", "tsv", "json")
 
 
-def formatted(readings: Sequence[Reading], form: str) -> str:
+def formatted(readings: Sequence[Prediction], form: str) -> str:
     """Return readings in one of `FORMATS`."""
     if form == "json":
         return json.dumps([_object(reading) for reading in readings], ensure_ascii=False, indent=1) + "\n"
@@ -25,7 +25,7 @@ def formatted(readings: Sequence[Reading], form: str) -> str:
     return out.getvalue()
 
 
-def _object(reading: Reading) -> dict[str, Any]:
+def _object(reading: Prediction) -> dict[str, Any]:
     return {
         "image": reading.id,
         "text": reading.text,

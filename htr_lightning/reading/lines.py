@@ -32,7 +32,7 @@ Lengths = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Prediction:
     """What a model says of a line.
 
     Attributes:
@@ -99,7 +99,7 @@ class LineReader:
         self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
         self.views = ONE_VIEW if known else views
 
-    def read(self, lines: Iterable[Line]) -> Iterator[Reading]:
+    def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
         waiting: list[Line] = []
         with _threads() as threads:
@@ -120,9 +120,9 @@ class LineReader:
             for rows, logits, lengths in self._network(prepared, threads):
                 yield [prepared[row].line for row in rows], logits, lengths
 
-    def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Reading]:
+    def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Prediction]:
         prepared = list(threads.map(self._prepare, lines))
-        readings = [p if isinstance(p, Reading) else None for p in prepared]
+        readings = [p if isinstance(p, Prediction) else None for p in prepared]
         usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
         for view in self.views:
             seen = [p.seen(view) for p in prepared if isinstance(p, _Prepared)]
@@ -134,14 +134,14 @@ class LineReader:
                         readings[usable[row]] = reading
         return [reading for reading in readings if reading is not None]
 
-    def _prepare(self, line: Line) -> _Prepared | Reading:
+    def _prepare(self, line: Line) -> _Prepared | Prediction:
         transform = Transform()
         try:
             pixels = pixels_of(line, self.model.preprocess, transform)
         except DataError as error:
-            return Reading(line.id, "", 0.0, None, str(error))
+            return Prediction(line.id, "", 0.0, None, str(error))
         if self.known and (problem := self._unfit(line, pixels.shape[1])):
-            return Reading(line.id, "", 0.0, None, problem)
+            return Prediction(line.id, "", 0.0, None, problem)
         return _Prepared(line, pixels, transform)
 
     def _unfit(self, line: Line, width_px: int) -> str | None:
@@ -177,7 +177,7 @@ class LineReader:
         for (rows, _), logits in zip(keys, of_batches, strict=True):
             yield rows, logits, model.frame_lengths(widths[rows])
 
-    def _readings(self, lines: Sequence[_Prepared], logits: Logits, lengths: Lengths) -> Iterator[Reading]:
+    def _readings(self, lines: Sequence[_Prepared], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
         """Yield what a batch says."""
         if self.known:
             texts = [self.model.charset.encode(line.line.text) for line in lines]
@@ -197,7 +197,7 @@ class LineReader:
                 characters = place_characters(
                     text[kept], sure, spans[number][kept], pixels, self.model.frame_px, to_page
                 )
-            yield Reading(
+            yield Prediction(
                 line.line.id,
                 self.model.charset.normalize(text.strip()),
                 float(confidence),

@@ -19,7 +19,7 @@ _TEXT, _PAPER = (20, 20, 20), 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadLine:
+class PredictedLine:
     """A line of a page, and what was read in it.
 
     Attributes:
@@ -45,7 +45,7 @@ class ReadLine:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadRegion:
+class PredictedRegion:
     """Lines that belong together: a column, a paragraph, a note in the margin.
 
     Attributes:
@@ -57,12 +57,12 @@ class ReadRegion:
 
     id: str
     polygon: Points = field(repr=False)
-    lines: tuple[ReadLine, ...]
+    lines: tuple[PredictedLine, ...]
     kind: str = "paragraph"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadPage:
+class PredictedPage:
     """A page that was read.
 
     Attributes:
@@ -79,14 +79,14 @@ class ReadPage:
     image_name: str
     width_px: int
     height_px: int
-    regions: tuple[ReadRegion, ...]
+    regions: tuple[PredictedRegion, ...]
     number: int | None = None
     model: str = ""
     notes: tuple[str, ...] = ()
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
-    def lines(self) -> tuple[ReadLine, ...]:
+    def lines(self) -> tuple[PredictedLine, ...]:
         """All lines in reading order."""
         return tuple(line for region in self.regions for line in region.lines)
 
@@ -101,7 +101,7 @@ class ReadPage:
         return page_html(title, self.notes, self.text, picture)
 
 
-def overlay(page: ReadPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
+def overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
     """Draw regions (green, numbered in reading order), outlines (blue), baselines (red) and words (orange).
 
     Args:
@@ -143,7 +143,7 @@ def _draw(
         cv2.polylines(sheet, [np.round(points * scale).astype(np.int32)], closed, color, thick, cv2.LINE_AA)
 
 
-def _with_texts(picture: Image.Image, page: ReadPage, scale: float) -> Image.Image:
+def _with_texts(picture: Image.Image, page: PredictedPage, scale: float) -> Image.Image:
     """Write the texts beside the page, each where its line is, or below the one before."""
     size = max(11, picture.width // 64)
     font = type_of(size)

@@ -14,8 +14,8 @@ from htr_lightning.image.files import DataError, InMemory
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine
-from htr_lightning.reading.lines import LineReader, Reading
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.segmentation.regions import FoundRegion
 from htr_lightning.segmentation.segmenter import Segmenter
 
@@ -37,7 +37,7 @@ class CutOut:
         to_page: from points of the pixels to those of the page.
     """
 
-    line: ReadLine
+    line: PredictedLine
     pixels: Pixels | None = None
     to_page: PointMap | None = None
 
@@ -55,7 +55,7 @@ class CutPage:
 
     scan: Scan
     pixels: Pixels
-    regions: tuple[tuple[ReadRegion, tuple[CutOut, ...]], ...]
+    regions: tuple[tuple[PredictedRegion, tuple[CutOut, ...]], ...]
     layout: Page | None = None
 
 
@@ -71,7 +71,7 @@ class PageReader:
     def __init__(self, reader: LineReader, segmenter: Segmenter | None = None, *, model: str = "") -> None:
         self.reader, self.segmenter, self.model = reader, segmenter or Segmenter(), model
 
-    def read(self, scan: Scan, layout: Page | None = None) -> ReadPage:
+    def read(self, scan: Scan, layout: Page | None = None) -> PredictedPage:
         """Read a page; see `cut` and `recognize`, which can be run side by side for different pages."""
         return self.recognize(self.cut(scan, layout))
 
@@ -97,7 +97,7 @@ class PageReader:
         cut = tuple((region, tuple(_cut_out(line, pixels, band) for line in region.lines)) for region in regions)
         return CutPage(scan, pixels, cut, layout)
 
-    def recognize(self, page: CutPage) -> ReadPage:
+    def recognize(self, page: CutPage) -> PredictedPage:
         """Read the lines of a page. Lines that were found, and in which nothing is read, are left out."""
         lines = [line for _, inside in page.regions for line in inside]
         usable = [line for line in lines if line.pixels is not None]
@@ -110,7 +110,7 @@ class PageReader:
             if kept:
                 regions.append(replace(region, lines=kept))
         height, width = page.pixels.shape[:2]
-        return ReadPage(
+        return PredictedPage(
             page.scan.path.name,
             width,
             height,
@@ -121,11 +121,11 @@ class PageReader:
             pixels=page.pixels,
         )
 
-    def _readings(self, lines: Sequence[CutOut]) -> list[Reading]:
+    def _readings(self, lines: Sequence[CutOut]) -> list[Prediction]:
         images = ((line.line.id, line.pixels) for line in lines)
         return list(self.reader.read(Line(id, InMemory(pixels), "") for id, pixels in images if pixels is not None))
 
-    def _notes(self, page: CutPage, readings: Sequence[Reading], lines: Sequence[CutOut]) -> list[str]:
+    def _notes(self, page: CutPage, readings: Sequence[Prediction], lines: Sequence[CutOut]) -> list[str]:
         """Say what is odd about a page, by how sure the recognizer is."""
         if page.layout is not None and not page.layout.lines:
             return [f"its layout, {page.layout.path}, has no lines; --find-lines looks for them"]
@@ -161,7 +161,7 @@ def _turned(pixels: Pixels, quarters: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, quarters))
 
 
-def _length(line: ReadLine) -> float:
+def _length(line: PredictedLine) -> float:
     return float(np.ptp(line.baseline[:, 0]))
 
 
@@ -170,36 +170,36 @@ def _rise(layout: Page, pixels: Pixels) -> float:
     return pixels.shape[0] / layout.size[1] if layout.size else 1.0
 
 
-def _mean_confidence(readings: Sequence[Reading]) -> float:
+def _mean_confidence(readings: Sequence[Prediction]) -> float:
     """Return the mean confidence of all characters."""
     sure = [character.confidence for reading in readings for character in reading.characters]
     return float(np.mean(sure)) if sure else 0.0
 
 
-def _found(number: int, region: FoundRegion) -> ReadRegion:
+def _found(number: int, region: FoundRegion) -> PredictedRegion:
     lines = tuple(
-        ReadLine(f"r{number}_l{place}", polygon=line.polygon, baseline=line.baseline)
+        PredictedLine(f"r{number}_l{place}", polygon=line.polygon, baseline=line.baseline)
         for place, line in enumerate(region.lines, 1)
     )
     polygon = _box_around(np.concatenate([line.polygon for line in region.lines]))
-    return ReadRegion(f"r{number}", polygon, lines, region.kind)
+    return PredictedRegion(f"r{number}", polygon, lines, region.kind)
 
 
-def _laid_out(layout: Page, shape: tuple[int, ...]) -> list[ReadRegion]:
+def _laid_out(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
     """Return the regions of a layout, in px of the image; lines in a row that are in one region come together."""
     scale = scale_to_image(shape, layout.size)
-    regions: list[ReadRegion] = []
+    regions: list[PredictedRegion] = []
     for (name, kind), inside in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
         lines = tuple(_line_of(line, scale) for line in inside)
         points = np.concatenate([np.concatenate([line.polygon, line.baseline]) for line in lines] or [no_points()])
         polygon = _box_around(points if len(points) else np.zeros((1, 2), np.float32))
-        regions.append(ReadRegion(name or f"r{len(regions) + 1}", polygon, lines, kind or "paragraph"))
+        regions.append(PredictedRegion(name or f"r{len(regions) + 1}", polygon, lines, kind or "paragraph"))
     return regions
 
 
-def _line_of(line: PageLine, scale: NDArray[np.floating]) -> ReadLine:
+def _line_of(line: PageLine, scale: NDArray[np.floating]) -> PredictedLine:
     polygon, baseline = (np.asarray(points * scale, np.float32) for points in (line.polygon, line.baseline))
-    return ReadLine(line.id, polygon=polygon, baseline=baseline, problem=line.problem)
+    return PredictedLine(line.id, polygon=polygon, baseline=baseline, problem=line.problem)
 
 
 def _box_around(points: Points) -> Points:
@@ -207,7 +207,7 @@ def _box_around(points: Points) -> Points:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def _cut_out(line: ReadLine, pixels: Pixels, band_px: float) -> CutOut:
+def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> CutOut:
     """Cut a line out; one that cannot be says why."""
     if line.problem:
         return CutOut(line)
@@ -217,7 +217,7 @@ def _cut_out(line: ReadLine, pixels: Pixels, band_px: float) -> CutOut:
         return CutOut(replace(line, problem=str(error)))
 
 
-def _placed(cut: CutOut, reading: Reading) -> ReadLine:
+def _placed(cut: CutOut, reading: Prediction) -> PredictedLine:
     """Put what was read in a line into its place on the page."""
     if reading.problem is not None:
         return replace(cut.line, problem=reading.problem)

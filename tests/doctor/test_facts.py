@@ -86,7 +86,7 @@ def test_columns_of_a_split_keep_the_order_also_in_worker_processes(tmp_path: Pa
     steps: list[int] = []
 
     def progress(tasks, number, words):  # type: ignore[no-untyped-def]
-        assert (number, words) == (264, "Reading val")
+        assert (number, words) == (264, "Prediction val")
         for task in tasks:
             steps.append(len(task))
             yield task

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.layouts import points
 from htr_lightning.decode.positions import Character, Outline, Word
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12)
 
@@ -23,7 +23,7 @@ def place(start: float, end: float, top: float = 100, left: float = 50, slope: f
     return a, b, (b[0], b[1] + 30), (a[0], a[1] + 30)
 
 
-def read_line(id: str, text: str, top: float = 100, left: float = 50, slope: float = 0.0, **more: Any) -> ReadLine:
+def read_line(id: str, text: str, top: float = 100, left: float = 50, slope: float = 0.0, **more: Any) -> PredictedLine:
     """Return a line whose characters are 12 px wide and 30 px high, the first one at left, top."""
     characters = tuple(
         Character(c, 0.5 + 0.4 / (n + 1), n, n + 1, place(12 * n, 12 * n + 12, top, left, slope))
@@ -45,25 +45,25 @@ def read_line(id: str, text: str, top: float = 100, left: float = 50, slope: flo
         "characters": characters,
         "words": tuple(words),
     }
-    return ReadLine(id, text, **(facts | more))
+    return PredictedLine(id, text, **(facts | more))
 
 
-def read_page(*regions: ReadRegion, **more: Any) -> ReadPage:
+def read_page(*regions: PredictedRegion, **more: Any) -> PredictedPage:
     """Return a page of 1000 x 800 px."""
-    return ReadPage("scan 1.jpg", 1000, 800, regions, **more)
+    return PredictedPage("scan 1.jpg", 1000, 800, regions, **more)
 
 
-def region(id: str, *lines: ReadLine, kind: str = "paragraph", **more: Any) -> ReadRegion:
+def region(id: str, *lines: PredictedLine, kind: str = "paragraph", **more: Any) -> PredictedRegion:
     """Return a region with the box around its lines as its outline."""
     inside = np.concatenate([points(), *(line.polygon for line in lines)])
     if len(inside):
         (left, top), (right, bottom) = inside.min(0), inside.max(0)
         more.setdefault("polygon", points(left, top, right, top, right, bottom, left, bottom))
     more.setdefault("polygon", points())
-    return ReadRegion(id, lines=lines, kind=kind, **more)
+    return PredictedRegion(id, lines=lines, kind=kind, **more)
 
 
-def usual() -> ReadPage:
+def usual() -> PredictedPage:
     """Return a page with all that may be on one."""
     return read_page(
         region("r1", read_line("l1", "Le b<o>n «roi» & l’œuf", 100), read_line("l2", "dit ŭ Ω ж", 150, slope=0.1)),
@@ -71,7 +71,7 @@ def usual() -> ReadPage:
             "r2",
             read_line("l3", "sans mots", 300, 600, characters=(), words=()),
             read_line("l4", "", 340, 600),
-            ReadLine("l5", problem="its outline has only 2 different points, where 3 are needed; draw it again"),
+            PredictedLine("l5", problem="its outline has only 2 different points, where 3 are needed; draw it again"),
             kind="marginalia",
         ),
         region("r3", kind="MainZone:a {b};"),
@@ -82,7 +82,7 @@ def usual() -> ReadPage:
 
 
 @st.composite
-def any_page(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ReadPage:
+def any_page(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> PredictedPage:
     """Draw a page: ids are XML names and all different, outlines and baselines whole and inside it."""
     ids = iter(draw(st.permutations(IDS)))
     number = st.integers(0, 700)
@@ -97,7 +97,7 @@ def any_page(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ReadPage
             baseline = points(x, y + 20, x + 90, y + 25, x + 180, y + 20)
             known: dict[str, Any] = draw(st.sampled_from([{}, {"words": (), "characters": ()}]))
             facts = {"words": line.words, "characters": line.characters} | known
-            lines.append(ReadLine(line.id, line.text, 0.5, polygon, baseline, **facts))
+            lines.append(PredictedLine(line.id, line.text, 0.5, polygon, baseline, **facts))
         kind = draw(st.sampled_from(["paragraph", "marginalia", "Ligne: {a};", "été", ""]))
         regions.append(region(next(ids), *lines, kind=kind))
     return read_page(*regions)

@@ -10,7 +10,7 @@ from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.lines import ScoredLine, score_line
 from htr_lightning.image.files import Unusable
-from htr_lightning.reading.lines import Reading
+from htr_lightning.reading.lines import Prediction
 
 CHARSET = Charset("abcdé ")
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e [b]"
@@ -28,11 +28,11 @@ def character(text: str, start_px: float, end_px: float, confidence: float = 0.9
     return Character(text, confidence, start_px, end_px, corners)
 
 
-def reading(id: str, text: str, confidence: float = 0.5, *, characters: bool = True) -> Reading:
+def reading(id: str, text: str, confidence: float = 0.5, *, characters: bool = True) -> Prediction:
     """A reading whose characters are ten pixels wide each."""
     places = tuple(character(c, 10.0 * i, 10.0 * (i + 1)) for i, c in enumerate(text)) if characters else ()
     pixels = np.full((32, 10 * max(1, len(text))), 200, np.uint8)
-    return Reading(id, text, confidence, pixels, characters=places)
+    return Prediction(id, text, confidence, pixels, characters=places)
 
 
 def collected(

@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.write.elements import SOFTWARE, Ids, add, confidence, name_in, named, to_bytes
 from htr_lightning.reading.write.pieces import Piece, legal, pieces
 from htr_lightning.reading.write.whole_pixels import Box, Sheet, around, is_upright, written
@@ -17,7 +17,7 @@ _SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
-def write_alto(page: ReadPage, created: datetime | None = None) -> bytes:
+def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
     """Write a page.
 
     - Words are String elements with a confidence (WC) and a Glyph for each character (GC), spaces are SP. A line
@@ -57,7 +57,7 @@ def write_alto(page: ReadPage, created: datetime | None = None) -> bytes:
     return to_bytes(root)
 
 
-def strings(line: ReadLine, sheet: Sheet, namespace: str, *, detailed: bool = True) -> Iterator[Any]:
+def strings(line: PredictedLine, sheet: Sheet, namespace: str, *, detailed: bool = True) -> Iterator[Any]:
     """Yield the String and SP elements of a line, without ids; one empty String where it has no text.
 
     Args:
@@ -85,7 +85,7 @@ def strings(line: ReadLine, sheet: Sheet, namespace: str, *, detailed: bool = Tr
         yield string
 
 
-def _describe(description: Any, page: ReadPage, ids: Ids, created: datetime | None) -> None:
+def _describe(description: Any, page: PredictedPage, ids: Ids, created: datetime | None) -> None:
     add(description, "MeasurementUnit", "pixel")
     add(add(description, "sourceImageInformation"), "fileName", legal(page.image_name))
     step = add(description, "Processing", ID=ids.give("recognition"))
@@ -101,7 +101,7 @@ def _describe(description: Any, page: ReadPage, ids: Ids, created: datetime | No
     add(software, "softwareVersion", __version__)
 
 
-def _tags(root: Any, page: ReadPage, ids: Ids) -> dict[str, str]:
+def _tags(root: Any, page: PredictedPage, ids: Ids) -> dict[str, str]:
     """Write a tag for each kind of region; return its id."""
     kinds = list(dict.fromkeys(region.kind for region in page.regions if region.kind))
     tags = {kind: ids.give(f"BT{number}") for number, kind in enumerate(kinds, 1)}
@@ -111,12 +111,12 @@ def _tags(root: Any, page: ReadPage, ids: Ids) -> dict[str, str]:
     return tags
 
 
-def _region(block: Any, region: ReadRegion, sheet: Sheet) -> None:
+def _region(block: Any, region: PredictedRegion, sheet: Sheet) -> None:
     _place(block, sheet.box(region.polygon))
     _shape(block, written(sheet.outline(region.polygon), " "))
 
 
-def _line(element: Any, line: ReadLine, sheet: Sheet) -> None:
+def _line(element: Any, line: PredictedLine, sheet: Sheet) -> None:
     _place(element, sheet.box(around(line)))
     baseline = written(sheet.baseline(line), " ")
     if baseline:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.version import __version__
 
 SOFTWARE = "htr-lightning"
@@ -41,7 +41,7 @@ class Ids:
         return id
 
 
-def named(page: ReadPage, ids: Ids) -> list[tuple[str, ReadRegion, list[tuple[str, ReadLine]]]]:
+def named(page: PredictedPage, ids: Ids) -> list[tuple[str, PredictedRegion, list[tuple[str, PredictedLine]]]]:
     """Return the regions and lines of a page, each with its id in the file: before anything else takes it."""
     return [
         (ids.give(region.id), region, [(ids.give(line.id), line) for line in region.lines]) for region in page.regions

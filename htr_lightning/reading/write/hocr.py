@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from htr_lightning.decode.positions import Character
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, named
 from htr_lightning.reading.write.pieces import Piece, legal, pieces
 from htr_lightning.reading.write.whole_pixels import Box, Sheet, around
@@ -26,7 +26,7 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def write_hocr(page: ReadPage) -> bytes:
+def write_hocr(page: PredictedPage) -> bytes:
     """Write a page.
 
     - A region is an ocr_carea with one ocr_par; lines and words are ocr_line and ocrx_word, characters ocrx_cinfo.
@@ -52,7 +52,7 @@ def write_hocr(page: ReadPage) -> bytes:
     return "\n".join([*rows, "</div>", "</body>", "</html>", ""]).encode()
 
 
-def straight_baseline(line: ReadLine, box: Box) -> tuple[float, float] | None:
+def straight_baseline(line: PredictedLine, box: Box) -> tuple[float, float] | None:
     """Fit a straight baseline to that of a line.
 
     Args:
@@ -70,7 +70,7 @@ def straight_baseline(line: ReadLine, box: Box) -> tuple[float, float] | None:
     return round(slope, 4) + 0.0, round(offset, 2) + 0.0
 
 
-def _head(page: ReadPage) -> str:
+def _head(page: PredictedPage) -> str:
     number = "" if page.number is None else f", page {page.number}"
     head = _HEAD.format(
         title=escape(legal(f"{page.image_name}{number}")),
@@ -82,7 +82,7 @@ def _head(page: ReadPage) -> str:
     return f"{head}{metas}</head>\n<body>"
 
 
-def _line(name: str, line: ReadLine, sheet: Sheet, ids: Ids) -> str:
+def _line(name: str, line: PredictedLine, sheet: Sheet, ids: Ids) -> str:
     box = sheet.box(around(line))
     fit = straight_baseline(line, box) if box else None
     baseline = [f"baseline {fit[0]:g} {fit[1]:g}"] if fit else []
@@ -92,7 +92,7 @@ def _line(name: str, line: ReadLine, sheet: Sheet, ids: Ids) -> str:
     return f'<span class="ocr_line" id="{name}"{_title(_bbox(box), *baseline)}>{" ".join(words)}{problem}</span>'
 
 
-def _word(piece: Piece, name: str, line: ReadLine, sheet: Sheet, ids: Ids) -> str:
+def _word(piece: Piece, name: str, line: PredictedLine, sheet: Sheet, ids: Ids) -> str:
     if not piece.text:
         return ""
     box = sheet.box(around(line) if piece.outline is None else piece.outline)
@@ -106,7 +106,7 @@ def _character(character: Character, sheet: Sheet) -> str:
     return f'<span class="ocrx_cinfo"{title}>{_content(legal(character.text))}</span>'
 
 
-def _box(region: ReadRegion, sheet: Sheet) -> Box | None:
+def _box(region: PredictedRegion, sheet: Sheet) -> Box | None:
     inside: Any = [point for line in region.lines for point in around(line)]
     return sheet.box(region.polygon if len(region.polygon) else inside)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from htr_lightning.reading.page import ReadPage
+from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.write.alto import write_alto
 from htr_lightning.reading.write.hocr import write_hocr
 from htr_lightning.reading.write.page_json import write_json
@@ -28,10 +28,10 @@ class Output:
 
     title: str
     suffix: str
-    write: Callable[[ReadPage, datetime], bytes]
+    write: Callable[[PredictedPage, datetime], bytes]
 
 
-def write_txt(page: ReadPage) -> bytes:
+def write_txt(page: PredictedPage) -> bytes:
     """Write the text as UTF-8: a row for each line, an empty row between regions."""
     return legal(f"{page.text}\n" if page.text else "").encode()
 

@@ -35,14 +35,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from htr_lightning.decode.positions import Character
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, named
 from htr_lightning.reading.write.pieces import Piece, legal, pieces
 
 FORMAT, VERSION = "htr-lightning page", 1
 
 
-def write_json(page: ReadPage) -> bytes:
+def write_json(page: PredictedPage) -> bytes:
     """Write a page as UTF-8, on one row that ends in a line feed; the module says what it holds."""
     content = {
         "format": FORMAT,
@@ -65,7 +65,7 @@ def write_json(page: ReadPage) -> bytes:
     return json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _line(name: str, line: ReadLine) -> dict[str, Any]:
+def _line(name: str, line: PredictedLine) -> dict[str, Any]:
     return {
         "id": name,
         "text": legal(line.text),

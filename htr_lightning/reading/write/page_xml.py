@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.reading.page import ReadLine, ReadPage, ReadRegion
+from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, add, confidence, name_in, named, to_bytes
 from htr_lightning.reading.write.pieces import legal, pieces
 from htr_lightning.reading.write.whole_pixels import Sheet, Whole, around, corners, written
@@ -24,7 +24,7 @@ _KINDS = (
 # fmt: on
 
 
-def write_page_xml(page: ReadPage, created: datetime) -> bytes:
+def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     """Write a page.
 
     - Lines, words and characters (Glyph) have their confidence in TextEquiv; regions have their text.
@@ -57,7 +57,9 @@ def write_page_xml(page: ReadPage, created: datetime) -> bytes:
     return to_bytes(root)
 
 
-def words(line: ReadLine, sheet: Sheet, namespace: str, name: str, ids: Ids, *, early: bool = False) -> Iterator[Any]:
+def words(
+    line: PredictedLine, sheet: Sheet, namespace: str, name: str, ids: Ids, *, early: bool = False
+) -> Iterator[Any]:
     """Yield a Word for each word whose place is known.
 
     Args:
@@ -101,7 +103,7 @@ def coords(parent: Any, name: str, points: Whole, *, early: bool = False) -> Non
         add(element, "Point", x=str(x), y=str(y))
 
 
-def _describe(metadata: Any, page: ReadPage, created: datetime) -> None:
+def _describe(metadata: Any, page: PredictedPage, created: datetime) -> None:
     add(metadata, "Creator", SOFTWARE_VERSION)
     for name in ("Created", "LastChange"):
         add(metadata, name, created.isoformat(timespec="seconds"))
@@ -122,7 +124,7 @@ def _order(element: Any, regions: list[str], ids: Ids) -> None:
             add(group, "RegionRefIndexed", index=str(number), regionRef=id)
 
 
-def _region(element: Any, region: ReadRegion, number: int, sheet: Sheet) -> None:
+def _region(element: Any, region: PredictedRegion, number: int, sheet: Sheet) -> None:
     if region.kind in _KINDS:
         element.set("type", region.kind)
     kind = f" structure {{type:{_escaped(region.kind)};}}" if region.kind else ""
@@ -132,7 +134,7 @@ def _region(element: Any, region: ReadRegion, number: int, sheet: Sheet) -> None
     coords(element, "Coords", _outline(sheet, points, drawn=drawn))
 
 
-def _line(element: Any, line: ReadLine, place: int, sheet: Sheet, ids: Ids) -> None:
+def _line(element: Any, line: PredictedLine, place: int, sheet: Sheet, ids: Ids) -> None:
     element.set("custom", f"readingOrder {{index:{place};}}")
     if line.problem:
         element.set("comments", legal(line.problem))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.blank_font import ADVANCE, BlankFont
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION
 from htr_lightning.reading.write.pdf_objects import Objects, date_string, text_string
@@ -20,7 +20,7 @@ _POINTS_PER_INCH = 72
 
 
 def write_pdf(
-    pages: Iterable[ReadPage], created: datetime | None = None, *, dpi: float = 300, quality: int = 85
+    pages: Iterable[PredictedPage], created: datetime | None = None, *, dpi: float = 300, quality: int = 85
 ) -> bytes:
     """Write pages as one document.
 
@@ -52,7 +52,9 @@ def write_pdf(
     return objects.file(objects.add(f"<< /Type /Catalog /Pages {tree} 0 R >>"), info)
 
 
-def _page(objects: Objects, font: BlankFont, page: ReadPage, parents: tuple[int, int], dpi: float, quality: int) -> int:
+def _page(
+    objects: Objects, font: BlankFont, page: PredictedPage, parents: tuple[int, int], dpi: float, quality: int
+) -> int:
     """Add a page; return its number."""
     if page.pixels is None:
         raise ValueError(f"{page.image_name}: a PDF needs the image of its page, which was not kept; keep the pixels")
@@ -81,7 +83,7 @@ def _image(objects: Objects, pixels: NDArray[np.uint8], quality: int) -> int:
     return objects.stream(buffer.getvalue(), entries, packed=False)
 
 
-def _text(line: ReadLine, font: BlankFont, page_height: float, scale: float) -> Iterator[str]:
+def _text(line: PredictedLine, font: BlankFont, page_height: float, scale: float) -> Iterator[str]:
     """Yield what writes a line: its font, and for each run where, how wide and what."""
     size_px, found = runs(line)
     if found:

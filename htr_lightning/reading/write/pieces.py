@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from htr_lightning.decode.positions import Character, Outline
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 
 # What XML 1.0 has no way to write: control characters, halves of surrogate pairs, U+FFFE and U+FFFF.
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,7 +35,7 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
-def pieces(line: ReadLine) -> list[Piece]:
+def pieces(line: PredictedLine) -> list[Piece]:
     """Take a line apart.
 
     Returns:
@@ -52,7 +52,7 @@ def pieces(line: ReadLine) -> list[Piece]:
     return list(_pieces(parts, line, known))
 
 
-def words(line: ReadLine) -> list[Piece]:
+def words(line: PredictedLine) -> list[Piece]:
     """Return a piece for each word of a text, with no more than its text where that is all that is known."""
     found = pieces(line)
     if len(found) == 1 and found[0].outline is None:
@@ -60,7 +60,7 @@ def words(line: ReadLine) -> list[Piece]:
     return [piece for piece in found if piece.text]
 
 
-def _pieces(parts: list[str], line: ReadLine, known: tuple[Character, ...]) -> Iterator[Piece]:
+def _pieces(parts: list[str], line: PredictedLine, known: tuple[Character, ...]) -> Iterator[Piece]:
     rest, start = iter(line.words), 0
     for part in parts:
         end = start + len(part)

@@ -9,13 +9,13 @@ from htr_lightning.layout import alto, page_xml
 from htr_lightning.layout.formats import TITLES
 from htr_lightning.layout.geometry import page_size
 from htr_lightning.layout.xml import local_name, only_element, read_xml
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write import rewrite_alto, rewrite_page_xml
 from htr_lightning.reading.write.elements import to_bytes
 from htr_lightning.reading.write.whole_pixels import Sheet
 
 
-def rewrite(path: Path, texts: Mapping[str, ReadLine], image_size: tuple[int, int] | None = None) -> bytes:
+def rewrite(path: Path, texts: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:
     """Return a layout file with other texts and confidences; see `rewrite_alto` and `rewrite_page_xml` for the rules.
 
     What stays: all other elements and attributes, comments, processing instructions, CDATA sections, prefixes and the
@@ -47,7 +47,7 @@ def rewrite(path: Path, texts: Mapping[str, ReadLine], image_size: tuple[int, in
     return to_bytes(root, pretty=False)
 
 
-def _pairs(path: Path, lines: dict[str, Any], texts: Mapping[str, ReadLine]) -> list[tuple[Any, ReadLine]]:
+def _pairs(path: Path, lines: dict[str, Any], texts: Mapping[str, PredictedLine]) -> list[tuple[Any, PredictedLine]]:
     unknown = [id for id in texts if id not in lines]
     if unknown:
         raise DataError(f"{path}: has no line {unknown[0]!r}; was the text read from another file?")

@@ -16,7 +16,7 @@ from lxml import etree
 
 from htr_lightning.layout.alto import line_text
 from htr_lightning.layout.xml import local_name, namespace_of
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.alto import strings
 from htr_lightning.reading.write.elements import confidence, name_in
 from htr_lightning.reading.write.pieces import legal, words
@@ -28,7 +28,7 @@ _OF_MANY = ("STYLEREFS", "STYLE", "LANG", "TAGREFS", "PROCESSINGREFS")
 _BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
 
 
-def rewrite_line(line: Any, reading: ReadLine, sheet: Sheet) -> None:
+def rewrite_line(line: Any, reading: PredictedLine, sheet: Sheet) -> None:
     """Change the text of a TextLine.
 
     Args:
@@ -94,7 +94,7 @@ def _add(line: Any, text: str, certainty: float) -> None:
     line.append(string)
 
 
-def _replace(line: Any, reading: ReadLine, sheet: Sheet) -> None:
+def _replace(line: Any, reading: PredictedLine, sheet: Sheet) -> None:
     old = [child for child in line if local_name(child) in _CONTENT]
     own = [string for string in old if local_name(string) == "String"]
     kept = {name: own[0].get(name) for name in _OF_MANY if len({string.get(name) for string in own}) == 1}

@@ -16,7 +16,7 @@ from typing import Any
 
 from htr_lightning.layout.page_xml import in_order_of_index, line_text, main_equivalent, word_text
 from htr_lightning.layout.xml import local_name, namespace_of
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.elements import Ids, confidence
 from htr_lightning.reading.write.page_xml import equivalent, words
 from htr_lightning.reading.write.pieces import legal
@@ -27,7 +27,7 @@ _BEFORE_TEXT = ("AlternativeImage", "Coords", "Baseline", "Word", "Graphemes", "
 _FIRST_YEAR = 2013  # of the versions with points in attributes, baselines, confidences
 
 
-def rewrite_lines(root: Any, pairs: Sequence[tuple[Any, ReadLine]], sheet: Sheet) -> None:
+def rewrite_lines(root: Any, pairs: Sequence[tuple[Any, PredictedLine]], sheet: Sheet) -> None:
     """Change the text of TextLine elements.
 
     Args:
@@ -88,7 +88,7 @@ def _fill(element: Any, text: str) -> None:
     element.text = text
 
 
-def _words(line: Any, reading: ReadLine, sheet: Sheet, ids: Ids, early: bool) -> None:
+def _words(line: Any, reading: PredictedLine, sheet: Sheet, ids: Ids, early: bool) -> None:
     old, found = line.findall("{*}Word"), words_of(reading)
     if len(old) == len(found):
         for element, word in zip(old, found, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.decode.positions import Outline
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.pieces import pieces
 
 Vector = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Run:
     end: Vector
 
 
-def runs(line: ReadLine) -> tuple[float, list[Run]]:
+def runs(line: PredictedLine) -> tuple[float, list[Run]]:
     """Lay a line out.
 
     Words begin and end on the baseline where their outlines do; between two there is a space. A line without words is
@@ -80,7 +80,7 @@ def _height(corners: Curve) -> float:
     return float(abs(along[0] * up[1] - along[1] * up[0]))
 
 
-def _baseline(line: ReadLine, corners: Curve, height: float) -> Curve:
+def _baseline(line: PredictedLine, corners: Curve, height: float) -> Curve:
     """Return the line's own baseline, or one above the lower edge of its words."""
     drawn = line.baseline.astype(np.float64)
     drawn = drawn[np.r_[True, np.any(np.diff(drawn, axis=0) != 0, axis=1)]] if len(drawn) else drawn
@@ -92,7 +92,7 @@ def _baseline(line: ReadLine, corners: Curve, height: float) -> Curve:
     return lower + DESCENT * height * _unit(corners[0, 0] - corners[0, 3])
 
 
-def _extent(line: ReadLine) -> Outline | None:
+def _extent(line: PredictedLine) -> Outline | None:
     """Return the box around a line, turned as its baseline is; None where it has neither outline nor baseline."""
     outline, baseline = line.polygon.astype(np.float64), line.baseline.astype(np.float64)
     if not len(outline) and len(baseline) < 2:

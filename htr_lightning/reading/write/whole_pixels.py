@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 
 Whole = NDArray[np.int64]
 """``(n, 2)``: x and y of points."""
@@ -31,7 +31,7 @@ class Sheet:
     scale: tuple[float, float] = (1.0, 1.0)
 
     @classmethod
-    def of(cls, page: ReadPage) -> Self:
+    def of(cls, page: PredictedPage) -> Self:
         """Return the sheet of a page, in its pixels."""
         return cls(page.width_px, page.height_px)
 
@@ -54,13 +54,13 @@ class Sheet:
         whole = self.points(polygon)
         return whole if len(np.unique(whole, axis=0)) > 2 else whole[:0]
 
-    def baseline(self, line: ReadLine) -> Whole:
+    def baseline(self, line: PredictedLine) -> Whole:
         """Round a line's baseline; empty when less than two different points are left."""
         whole = self.points(line.baseline)
         return whole if len(np.unique(whole, axis=0)) > 1 else whole[:0]
 
 
-def around(line: ReadLine) -> NDArray[np.floating[Any]]:
+def around(line: PredictedLine) -> NDArray[np.floating[Any]]:
     """Return points that a line lies between: its polygon, or else its words and baseline; empty without these."""
     if len(line.polygon):
         return line.polygon

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.layout.alto import page_of, read_alto
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.alto import write_alto
 from htr_lightning.reading.write.pieces import legal
 from htr_lightning.version import __version__
@@ -73,7 +73,7 @@ def test_what_leans_has_a_shape() -> None:
 
 
 def test_lines_without_words_and_without_text() -> None:
-    lines = read_line("l1", "un deux", words=(), characters=()), read_line("l2", ""), ReadLine("l3", problem="x")
+    lines = read_line("l1", "un deux", words=(), characters=()), read_line("l2", ""), PredictedLine("l3", problem="x")
     root = check_alto(write_alto(read_page(region("r", *lines))))
     one, empty, lost = root.iter("{*}String")
     assert attributes(one, "CONTENT", "WC", "HPOS", "WIDTH") == ["un deux", "0.6250", "46", "92"]
@@ -83,12 +83,12 @@ def test_lines_without_words_and_without_text() -> None:
 
 def test_numbers_are_whole_and_inside_the_page() -> None:
     polygon = points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)
-    line = ReadLine("l", "a", polygon=polygon, baseline=points(-3, 20.5, 1200, 21.5))
+    line = PredictedLine("l", "a", polygon=polygon, baseline=points(-3, 20.5, 1200, 21.5))
     root = check_alto(write_alto(read_page(region("r", line, polygon=points()))))
     element = root.find(".//{*}TextLine")
     assert element[0][0].get("POINTS") == "0 0 999 4 999 799 1 30"
     assert attributes(element, *BOX, "BASELINE") == ["0", "0", "999", "799", "0 20 999 22"]
-    tiny = ReadLine("l", "a", polygon=points(1, 1, 1.2, 1, 1.3, 1.4), baseline=points(1, 1, 1.1, 1))
+    tiny = PredictedLine("l", "a", polygon=points(1, 1, 1.2, 1, 1.3, 1.4), baseline=points(1, 1, 1.1, 1))
     assert check_alto(write_alto(read_page(region("r", tiny)))).find(".//{*}Shape") is None
 
 
@@ -100,7 +100,7 @@ def test_ids_are_names_and_never_twice() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(any_page())
-def test_any_page_is_read_back(page: ReadPage) -> None:
+def test_any_page_is_read_back(page: PredictedPage) -> None:
     root = etree.fromstring(write_alto(page))
     read = page_of(root, Path("a.xml"))
     for line, there in zip(page.lines, read.lines, strict=True):
@@ -112,6 +112,6 @@ def test_any_page_is_read_back(page: ReadPage) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
-def test_any_character_is_written(page: ReadPage) -> None:
+def test_any_character_is_written(page: PredictedPage) -> None:
     read = page_of(check_alto(write_alto(page)), Path("a.xml"))
     assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.hocr import straight_baseline, write_hocr
 from htr_lightning.reading.write.pieces import legal
 from htr_lightning.version import __version__
@@ -91,12 +91,12 @@ def test_places_and_confidences() -> None:
     ],
 )
 def test_baselines_are_fitted(numbers: tuple[float, ...], fit: tuple[float, float] | None) -> None:
-    line = ReadLine("l", baseline=points(*numbers))
+    line = PredictedLine("l", baseline=points(*numbers))
     assert straight_baseline(line, (10, 50, 110, 100)) == fit
 
 
 def test_names_and_problems_that_would_break_the_file() -> None:
-    page = ReadPage('a "b"\\c -->.jpg', 9, 9, (region("r", ReadLine("l", problem="a --- b --> <c>-")),))
+    page = PredictedPage('a "b"\\c -->.jpg', 9, 9, (region("r", PredictedLine("l", problem="a --- b --> <c>-")),))
     root = checked(write_hocr(page))
     assert of_class(root, "ocr_page")[0].get("title").startswith('image "a %22b%22/c -->.jpg"')
     (comment,) = root.iter(etree.Comment)
@@ -105,7 +105,7 @@ def test_names_and_problems_that_would_break_the_file() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
-def test_any_text_is_there(page: ReadPage) -> None:
+def test_any_text_is_there(page: PredictedPage) -> None:
     root = checked(write_hocr(page))
     assert texts(of_class(root, "ocr_line")) == [legal(line.text) for line in page.lines]
     assert [line.get("id") for line in of_class(root, "ocr_line")] == [line.id for line in page.lines]
@@ -114,6 +114,6 @@ def test_any_text_is_there(page: ReadPage) -> None:
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=5))
 def test_symmetric_baselines_have_a_slope_of_0(heights: list[int]) -> None:
     ys = [*heights, *heights[::-1]]
-    line = ReadLine("l", "text", baseline=np.array([(100.0 * i, y) for i, y in enumerate(ys)], np.float32))
+    line = PredictedLine("l", "text", baseline=np.array([(100.0 * i, y) for i, y in enumerate(ys)], np.float32))
     straight = straight_baseline(line, (0, 0, 100, 60))
     assert straight is not None and straight[0] == pytest.approx(0, abs=1e-3)

@@ -8,7 +8,7 @@ from helpers.read_pages import any_page, read_line, read_page, region, usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write import page_json as module
 from htr_lightning.reading.write.page_json import write_json
 from htr_lightning.reading.write.pieces import legal
@@ -43,7 +43,7 @@ def check(value: Any, rule: dict[str, Any]) -> None:
         assert rule.get("minimum", value) <= value <= rule.get("maximum", value)
 
 
-def read(page: ReadPage) -> Any:
+def read(page: PredictedPage) -> Any:
     written = json.loads(write_json(page))
     check(written, SCHEMA)
     return written
@@ -77,12 +77,12 @@ def test_what_is_not_valid_is_refused_by_the_check() -> None:
 
 
 def test_an_empty_page() -> None:
-    assert read(ReadPage("a.png", 5, 6, ()))["regions"] == []
-    assert read(read_page(region("r", ReadLine("l"))))["regions"][0]["lines"][0]["polygon"] == []
+    assert read(PredictedPage("a.png", 5, 6, ()))["regions"] == []
+    assert read(read_page(region("r", PredictedLine("l"))))["regions"][0]["lines"][0]["polygon"] == []
 
 
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
-def test_any_text_is_there(page: ReadPage) -> None:
+def test_any_text_is_there(page: PredictedPage) -> None:
     lines = [line for region in read(page)["regions"] for line in region["lines"]]
     assert [(line["id"], line["text"]) for line in lines] == [(line.id, legal(line.text)) for line in page.lines]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.layout.page_xml import page_of, read_page_xml
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.page_xml import write_page_xml
 from htr_lightning.reading.write.pieces import legal
 from htr_lightning.version import __version__
@@ -72,8 +72,8 @@ def test_regions_lines_words_and_characters_have_texts() -> None:
 
 def test_places_are_inside_the_page_and_never_missing() -> None:
     lines = (
-        ReadLine("l1", "a", polygon=points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)),
-        ReadLine("l2", "b", baseline=points(10, 20, 60, 30, 90, 20)),
+        PredictedLine("l1", "a", polygon=points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)),
+        PredictedLine("l2", "b", baseline=points(10, 20, 60, 30, 90, 20)),
         read_line("l3", "c d", polygon=points(), baseline=points()),
     )
     root = check_page_xml(write_page_xml(read_page(region("r", *lines, polygon=points())), NOW))
@@ -89,7 +89,7 @@ def test_places_are_inside_the_page_and_never_missing() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(any_page())
-def test_any_page_is_read_back(page: ReadPage) -> None:
+def test_any_page_is_read_back(page: PredictedPage) -> None:
     read = page_of(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
     for line, there in zip(page.lines, read.lines, strict=True):
         assert (there.id, there.text, there.problem) == (line.id, line.text, "")
@@ -100,6 +100,6 @@ def test_any_page_is_read_back(page: ReadPage) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
-def test_any_character_is_written(page: ReadPage) -> None:
+def test_any_character_is_written(page: PredictedPage) -> None:
     read = page_of(check_page_xml(write_page_xml(page, NOW)), Path("a.xml"))
     assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

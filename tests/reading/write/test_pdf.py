@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htr_lightning.decode.positions import Outline, Word
-from htr_lightning.reading.page import ReadLine, ReadPage
+from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.outputs import join_pdfs
 from htr_lightning.reading.write.pdf import write_pdf
 from htr_lightning.reading.write.pdf_objects import date_string
@@ -23,7 +23,7 @@ GRAY[100:200, 300:500] = 220
 LETTERS = "aZ0’œŭéßΩжя&<(\\)𝔐«"
 
 
-def with_pixels(page: ReadPage, pixels: np.ndarray[Any, Any] = GRAY) -> ReadPage:
+def with_pixels(page: PredictedPage, pixels: np.ndarray[Any, Any] = GRAY) -> PredictedPage:
     return dataclasses.replace(page, pixels=pixels)
 
 
@@ -74,14 +74,14 @@ def test_words_on_a_slope_and_on_a_curve() -> None:
     curve = points(0, 300, 100, 330, 200, 300)
     words = (Word("a", 1, 0, 1, place(20, 60, 290, 0, 0.3)), Word("b", 1, 0, 1, place(120, 160, 332, 0, -0.3)))
     ((_, first), (_, second)) = boxes(
-        write_pdf([with_pixels(read_page(region("r", ReadLine("l", "a b", 1, baseline=curve, words=words))))])
+        write_pdf([with_pixels(read_page(region("r", PredictedLine("l", "a b", 1, baseline=curve, words=words))))])
     )
     assert first[0] < 30 and 50 < first[2] < 75 and first[1] > 270 and second[3] < 340
 
 
 def test_lines_that_run_upwards() -> None:
     turned: Outline = ((100, 300), (100, 200), (130, 200), (130, 300))
-    line = ReadLine("l", "abcd", 1, words=(Word("abcd", 1, 0, 1, turned),), baseline=points(124, 300, 124, 200))
+    line = PredictedLine("l", "abcd", 1, words=(Word("abcd", 1, 0, 1, turned),), baseline=points(124, 300, 124, 200))
     ((word, (left, top, right, bottom)),) = boxes(write_pdf([with_pixels(read_page(region("r", line)))]))
     assert word == "abcd" and (left, top, right, bottom) == pytest.approx((100, 200, 130, 300), abs=1)
 
@@ -90,7 +90,7 @@ def test_lines_without_words_fill_their_outline() -> None:
     whole = read_line("a", "sans mots", 100, 50, words=(), characters=())
     found = boxes(write_pdf([with_pixels(read_page(region("r", whole)))]))
     assert (found[0][1][0], found[1][1][2]) == pytest.approx((46, 162), abs=0.5)
-    without = ReadLine("b", "ligne", baseline=points(10, 400, 110, 400)), ReadLine("c", "nulle part")
+    without = PredictedLine("b", "ligne", baseline=points(10, 400, 110, 400)), PredictedLine("c", "nulle part")
     ((word, (left, _, right, bottom)),) = boxes(write_pdf([with_pixels(read_page(region("r", *without)))]))
     assert word == "ligne" and (left, right, bottom) == pytest.approx((10, 110, 408), abs=2)
 
@@ -98,7 +98,9 @@ def test_lines_without_words_fill_their_outline() -> None:
 def test_words_without_width_do_no_harm() -> None:
     flat: Outline = ((50, 100), (50, 100), (50, 100), (50, 100))
     for baseline in (points(), points(50, 100, 50, 100), points(50, 100, 60, 100)):
-        line = ReadLine("l", "a b", 1, words=(Word("a", 1, 0, 1, flat), Word("b", 1, 0, 1, flat)), baseline=baseline)
+        line = PredictedLine(
+            "l", "a b", 1, words=(Word("a", 1, 0, 1, flat), Word("b", 1, 0, 1, flat)), baseline=baseline
+        )
         found = text_of(write_pdf([with_pixels(read_page(region("r", line)))]))
         assert "".join(found.split()) == "ab"
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import read_page
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.pieces import legal
 from htr_lightning.reading.write.rewrite import rewrite
 
@@ -31,10 +31,10 @@ PAGES = [page_xml(LINES, version=v, order=["r2"]) for v in ("", "2010-03-19", "2
 def rewritten(tmp_path: Path) -> Rewrite:
     """Write a file, rewrite it, and return what came out."""
 
-    def run(xml: str, texts: Mapping[str, str | ReadLine], **more: Any) -> str:
+    def run(xml: str, texts: Mapping[str, str | PredictedLine], **more: Any) -> str:
         path = tmp_path / "a.xml"
         path.write_text(xml, encoding="utf-8")
-        lines = {id: ReadLine(id, text, 0.5) if isinstance(text, str) else text for id, text in texts.items()}
+        lines = {id: PredictedLine(id, text, 0.5) if isinstance(text, str) else text for id, text in texts.items()}
         return rewrite(path, lines, **more).decode()
 
     return run
@@ -71,7 +71,7 @@ def test_other_texts_are_read_back(xml: str, rewritten: Rewrite, tmp_path: Path)
 
 @pytest.mark.parametrize("xml", [ALTOS[-1], PAGES[-1]])
 def test_lines_with_a_problem_stay_and_unknown_ones_are_refused(xml: str, rewritten: Rewrite) -> None:
-    problem = ReadLine("l1", problem="it has no outline; draw one")
+    problem = PredictedLine("l1", problem="it has no outline; draw one")
     assert rewritten(xml, {"l1": problem}) == rewritten(xml, {})
     with pytest.raises(DataError, match="has no line 'l9'; was the text read from another file"):
         rewritten(xml, {"l9": "a"})
@@ -100,7 +100,7 @@ def test_all_that_xml_can_hold_is_kept(xml: str, rewritten: Rewrite) -> None:
 def test_other_encodings_become_utf_8(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_bytes(alto_xml([text_line("l1", "déjà")]).replace("UTF-8", encoding, 1).encode(encoding))
-    assert 'CONTENT="ŭ"' in rewrite(path, {"l1": ReadLine("l1", "ŭ")}).decode("utf-8")
+    assert 'CONTENT="ŭ"' in rewrite(path, {"l1": PredictedLine("l1", "ŭ")}).decode("utf-8")
 
 
 def test_ids_are_those_of_the_readers(rewritten: Rewrite, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_any_text_takes_the_place_of_any(
 ) -> None:
     words = {"words": True} if write is alto_xml else {}
     xml = write([text_line("l", before)], **words)
-    for reading in (ReadLine("l", after, 0.5), read_line("l", after)):
+    for reading in (PredictedLine("l", after, 0.5), read_line("l", after)):
         (read,) = texts_of(rewritten(xml, {"l": reading}), tmp_path / "b.xml")
         assert read.split() == legal(after).split()
 
@@ -136,7 +136,7 @@ def test_real_pages() -> None:
         pytest.skip(f"needs {root}; set HTR_DATA")
     for path in sorted(root.rglob("*.xml")):
         lines = read_page(path).lines
-        same = rewrite(path, {line.id: ReadLine(line.id, line.text, 0.25) for line in lines})
+        same = rewrite(path, {line.id: PredictedLine(line.id, line.text, 0.25) for line in lines})
         assert without_confidences(same) == without_confidences(path.read_bytes())
         assert same.count(b'WC="0.2500"') == len(lines) and rewrite(path, {}).count(b"WC=") == 0
         other = rewrite(path, {line.id: read_line(line.id, "tout autre", 9, 9, baseline=points()) for line in lines})

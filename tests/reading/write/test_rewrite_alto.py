@@ -6,21 +6,21 @@ from helpers.read_pages import place, read_line
 from lxml import etree
 
 from htr_lightning.decode.positions import Word
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.rewrite import rewrite
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 
 
 def line_after(
-    inside: str, reading: str | ReadLine, tmp_path: Path, namespace: str = NAMESPACE, attributes: str = ""
+    inside: str, reading: str | PredictedLine, tmp_path: Path, namespace: str = NAMESPACE, attributes: str = ""
 ) -> Any:
     """Rewrite a file with one line, and return the line."""
     path = tmp_path / "a.xml"
     line = f'<TextBlock ID="b"><TextLine ID="l" {attributes}>{inside}</TextLine></TextBlock>'
     page = f'<Page WIDTH="1000" HEIGHT="800"><PrintSpace>{line}</PrintSpace></Page>'
     path.write_text(f'<alto xmlns="{namespace}"><Layout>{page}</Layout></alto>', encoding="utf-8")
-    lines = {"l": ReadLine("l", reading, 0.5) if isinstance(reading, str) else reading}
+    lines = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
     return etree.fromstring(rewrite(path, lines)).find(".//{*}TextLine")
 
 
@@ -132,6 +132,6 @@ def test_what_was_corrected_by_hand_is_so_no_more(tmp_path: Path) -> None:
 
 
 def test_words_of_another_text_are_not_used(tmp_path: Path) -> None:
-    reading = ReadLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, place(0, 9)),))
+    reading = PredictedLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, place(0, 9)),))
     (string,) = line_after(TWO, reading, tmp_path).findall("{*}String")
     assert string.get("CONTENT") == "c d e"

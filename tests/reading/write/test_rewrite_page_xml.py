@@ -5,7 +5,7 @@ import pytest
 from helpers.read_pages import read_line
 from lxml import etree
 
-from htr_lightning.reading.page import ReadLine
+from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.rewrite import rewrite
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
@@ -13,14 +13,19 @@ COORDS = '<Coords points="1,2 30,2 30,9"/>'
 
 
 def region_after(
-    inside: str, reading: str | ReadLine, tmp_path: Path, year: str = "2013-07-15", custom: str = "", more: str = ""
+    inside: str,
+    reading: str | PredictedLine,
+    tmp_path: Path,
+    year: str = "2013-07-15",
+    custom: str = "",
+    more: str = "",
 ) -> Any:
     """Rewrite a file with one region of two lines, of which the second has text "fin", and return the region."""
     path = tmp_path / "a.xml"
     lines = f'<TextLine id="l" custom="{custom}">{inside}</TextLine><TextLine id="m">{COORDS}{text("fin")}</TextLine>'
     page = f'<Page imageFilename="a" imageWidth="1000" imageHeight="800"><TextRegion id="r">{lines}{more}</TextRegion>'
     path.write_text(f'<PcGts xmlns="{NAMESPACE}{year}">{page}</Page></PcGts>', encoding="utf-8")
-    lines_read = {"l": ReadLine("l", reading, 0.5) if isinstance(reading, str) else reading}
+    lines_read = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
     return etree.fromstring(rewrite(path, lines_read), etree.XMLParser(strip_cdata=False)).find(".//{*}TextRegion")
 
 
