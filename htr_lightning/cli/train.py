@@ -129,7 +129,7 @@ def run_from(cfg: DictConfig) -> float | str | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         if cfg.resume not in (None, AUTO):
-            cfg = resumed(cfg, HydraConfig.get().overrides.task)
+            cfg = resume_config(cfg, HydraConfig.get().overrides.task)
         validate(cfg)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             refuse_several_devices(cfg)
@@ -214,7 +214,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # collating is a copy; see loader
 
 
-def resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
+def resume_config(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     """Return the configuration of the run folder ``cfg.resume``, with the values given on the command line.
 
     Raises:

@@ -58,7 +58,7 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
     storage = sweeper.storage or f"sqlite:///{folder / 'study.db'}"
     try:
         fixed, drawn = space.divided(overrides)
-        opened = study.opened(storage, sweeper.sampler, sweeper.pruner, sweeper.prune_after, sweeper.seed)
+        opened = study.open_study(storage, sweeper.sampler, sweeper.pruner, sweeper.prune_after, sweeper.seed)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

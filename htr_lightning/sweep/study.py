@@ -26,7 +26,7 @@ Launch = Callable[[Sequence[Sequence[str]], int], Sequence[float | str | None]]
 None for one that failed."""
 
 
-def opened(storage: str, sampler: str, pruner: str, prune_after: int, seed: int) -> optuna.Study:
+def open_study(storage: str, sampler: str, pruner: str, prune_after: int, seed: int) -> optuna.Study:
     """Open the study in a database, or begin it.
 
     Raises:

@@ -59,7 +59,7 @@ class Report(Callback):
             raise PrunedError(f"ended after step {trainer.global_step}, worse than others were by then")
 
 
-def found(trial: str) -> Trial:
+def load_trial(trial: str) -> Trial:
     """Return the trial of an `address`, to report to.
 
     Raises:

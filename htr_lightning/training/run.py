@@ -41,7 +41,7 @@ from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLo
 from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.provenance import git_state
 from htr_lightning.training.resume import AtomicCheckpointIO, BestCheckpoint, ResumeCheckpoint
-from htr_lightning.training.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, settled
+from htr_lightning.training.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, reconcile_config
 from htr_lightning.training.task import RecognitionTask
 from htr_lightning.training.throughput import Throughput
 
@@ -155,7 +155,7 @@ def begin(
         model: CRNN = build(cfg.model)(data.charset.num_classes)
         return model, stage.freezing(model)
     assert isinstance(stage, Finetune)
-    arguments = settled(base, "model", cfg.model)
+    arguments = reconcile_config(base, "model", cfg.model)
     data.charset = charset_for(base, stage.charset, list(data.packed["train"].column("text")))
     model, carried = carry_over(base, arguments, data.charset)
     carried.log()
@@ -221,9 +221,9 @@ def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
     made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), NonFiniteReport(path)]
     made += [LearningRateMonitor("step"), LostProcess(path, cfg)]
     if cfg.trial is not None:
-        from htr_lightning.training.pruning import Report, found
+        from htr_lightning.training.pruning import Report, load_trial
 
-        made.append(Report(found(cfg.trial)))
+        made.append(Report(load_trial(cfg.trial)))
     if cfg.trainer.get("enable_progress_bar", True):
         made.append(ProgressBar())
     if cfg.early_stopping is not None:

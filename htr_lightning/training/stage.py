@@ -93,7 +93,7 @@ class Finetune:
         return FreezingSchedule(network, self.freeze, self.unfreeze_epoch, self.unfreeze_step, self.layer_decay)
 
 
-def settled(model: Model, key: Literal["model", "preprocess"], given: Mapping[str, Any]) -> dict[str, Any]:
+def reconcile_config(model: Model, key: Literal["model", "preprocess"], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a model's network or preprocessing, once compared with what the configuration says.
 
     Args:
@@ -203,4 +203,4 @@ def preprocess_of(model: Model, given: Mapping[str, Any]) -> Preprocess:
     Raises:
         ConfigError: the configuration says something else; names both values.
     """
-    return Preprocess.from_dict(settled(model, "preprocess", given))
+    return Preprocess.from_dict(reconcile_config(model, "preprocess", given))

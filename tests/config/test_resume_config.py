@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from htr_lightning.cli.train import resumed
+from htr_lightning.cli.train import resume_config
 from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
@@ -21,7 +21,7 @@ def test_a_run_older_than_a_group_goes_on_with_the_default(tmp_path: Path) -> No
     assert isinstance(old, dict)
     del old["decoder"]
     OmegaConf.save(OmegaConf.create(old), tmp_path / "config.yaml")
-    cfg = resumed(now, ["trainer.max_epochs=7"])
+    cfg = resume_config(now, ["trainer.max_epochs=7"])
     validate(cfg)
     assert cfg.optim.lr == 0.5 and cfg.trainer.max_epochs == 7
     assert cfg.decoder == now.decoder

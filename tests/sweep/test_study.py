@@ -9,8 +9,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.sweep.study import _neighbors, address, opened, sweep
-from htr_lightning.training.pruning import Report, found
+from htr_lightning.sweep.study import _neighbors, address, open_study, sweep
+from htr_lightning.training.pruning import Report, load_trial
 
 SPACE = {"x": FloatDistribution(0, 1)}
 
@@ -114,7 +114,7 @@ def test_neighbors_go_on_together() -> None:
 def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     study.ask(SPACE)
-    report = Report(found(address(f"sqlite:///{tmp_path / 'study.db'}", 0)))
+    report = Report(load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", 0)))
     trainer: Any = SimpleNamespace(
         sanity_checking=False, state=SimpleNamespace(fn=TrainerFn.FITTING), is_global_zero=True, global_step=7,
         callback_metrics={"val/cer": 0.5}, strategy=SimpleNamespace(broadcast=lambda verdict: verdict),

@@ -14,7 +14,7 @@ from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
 from htr_lightning.training.freezing import FreezingSchedule, blocks
-from htr_lightning.training.stage import Finetune, carry_over, charset_for, preprocess_of, settled
+from htr_lightning.training.stage import Finetune, carry_over, charset_for, preprocess_of, reconcile_config
 
 SMALL: dict[str, Any] = {
     "height_px": 16,
@@ -89,10 +89,10 @@ def test_kept_charset_refuses_new_characters_and_counts_them(model: Model) -> No
 
 def test_what_the_configuration_says_must_agree_with_the_model(model: Model) -> None:
     node = {"_target_": "x", "_partial_": True}
-    assert settled(model, "model", node) == model.network.arguments
-    assert settled(model, "model", {**node, "rnn_size": 8, "dropout": 0.5})["dropout"] == 0.5
+    assert reconcile_config(model, "model", node) == model.network.arguments
+    assert reconcile_config(model, "model", {**node, "rnn_size": 8, "dropout": 0.5})["dropout"] == 0.5
     with pytest.raises(ConfigError) as caught:
-        settled(model, "model", {**node, "rnn_size": 128, "channels": [64, 96], "height_px": 16})
+        reconcile_config(model, "model", {**node, "rnn_size": 128, "channels": [64, 96], "height_px": 16})
     assert "model.rnn_size: 128 here, 8 in the model" in str(caught.value)
     assert "model.channels: [64, 96] here, [8, 8] in the model" in str(caught.value)
     assert "height_px" not in str(caught.value) and "model=loaded" in str(caught.value)
