@@ -26,7 +26,7 @@ from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.folder import write_folder
 from htr_lightning.evaluation.result import evaluate_lines
 from htr_lightning.image.files import Unusable
-from htr_lightning.reading.lines import Reading
+from htr_lightning.reading.lines import Prediction
 
 REPETITIONS = 5
 LETTERS = (
@@ -36,7 +36,7 @@ CHARSET = Charset(sorted({*LETTERS, " "}))
 WIDTH_PX = 12  # of a character
 
 
-def made_up(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Reading]]:
+def made_up(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Prediction]]:
     """Make lines and their readings; with 0 groups, no line has one."""
     generator = np.random.default_rng(seed)
     letters = np.array(list(LETTERS))
@@ -71,10 +71,10 @@ def reading(id: str, text: str, pixels: NDArray[np.uint8], generator: np.random.
         Character(c, float(p), WIDTH_PX * i, WIDTH_PX * (i + 1), corners)
         for i, (c, p) in enumerate(zip(text, sure, strict=True))
     )
-    return Reading(id, text, float(generator.random()), pixels, characters=characters)
+    return Prediction(id, text, float(generator.random()), pixels, characters=characters)
 
 
-def measured(made: list[tuple[Line, Reading]]) -> dict[str, float]:
+def measured(made: list[tuple[Line, Prediction]]) -> dict[str, float]:
     """Time one evaluation of lines that are read already."""
     start, processor = time.perf_counter(), time.process_time()
     collection = Collection(CHARSET)

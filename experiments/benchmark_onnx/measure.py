@@ -35,7 +35,7 @@ from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model, in_precision, load_model
 from htr_lightning.model.load import Recognizer, load_recognizer
 from htr_lightning.model.onnx_export import write_onnx
-from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.lines import LineReader, Prediction
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from floor import work_of

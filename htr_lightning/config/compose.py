@@ -36,7 +36,7 @@ def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> 
     Raises:
         ConfigError: an override, a choice or a value is wrong, or there is no such folder.
     """
-    cfg = compose(overrides, config_dir)
+    cfg = compose_unvalidated(overrides, config_dir)
     try:
         validate(cfg)
     except OmegaConfBaseException as error:
@@ -44,7 +44,7 @@ def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> 
     return cfg
 
 
-def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
     """Compose a configuration as `compose_config` does, without checking it.
 
     Raises:

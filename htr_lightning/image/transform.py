@@ -9,9 +9,9 @@ Affine = NDArray[np.float64]
 class Transform:
     """What geometry was done to an image, kept as one affine map.
 
-    Handed to `Preprocess` and the functions of `htr_lightning.image.deslant`, it follows them; `to_source` then takes points
-    of the result to the original. Points are (x, y) in px from the upper left corner of an image, so that the middle
-    of its first pixel is (0.5, 0.5).
+    Handed to `Preprocess` and the functions of `htr_lightning.image.deslant`, it follows them; `to_source` then takes
+    points of the result to the original. Points are (x, y) in px from the upper left corner of an image, so that the
+    middle of its first pixel is (0.5, 0.5).
 
     Attributes:
         matrix: ``(3, 3)``, from the line as it is now to the original.

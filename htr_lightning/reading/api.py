@@ -15,7 +15,7 @@ from htr_lightning.image.scan import Scan, scans_of
 from htr_lightning.image.views import views_of
 from htr_lightning.layout.formats import read_page
 from htr_lightning.model.load import Recognizer
-from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.segmentation.segmenter import Segmenter

@@ -14,7 +14,7 @@ from htr_lightning.image.files import DataError, InMemory
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine
-from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.segmentation.regions import FoundRegion
 from htr_lightning.segmentation.segmenter import Segmenter

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from htr_lightning.config.compose import compose
+from htr_lightning.config.compose import compose_unvalidated
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import write_text
 from htr_lightning.sweep.trials import IGNORED, TrialRecord
@@ -27,7 +27,7 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
         ConfigError: the trial cannot be composed again from what is installed here.
     """
     chosen = {group: option for group, option in trial.choices.items() if group != "experiment" and option}
-    base = flat(compose([f"{group}={option}" for group, option in chosen.items()], config_dir))
+    base = flat(compose_unvalidated([f"{group}={option}" for group, option in chosen.items()], config_dir))
     wanted = flat(OmegaConf.load(trial.folder / "config.yaml"))
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
     where = config_dir or folder
@@ -35,7 +35,7 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     path.parent.mkdir(exist_ok=True)
     write_text(path, _text(trial, chosen, changed))
     try:
-        again = flat(compose([f"+experiment={path.stem}"], where))
+        again = flat(compose_unvalidated([f"+experiment={path.stem}"], where))
     except ConfigError:
         path.unlink()
         raise

@@ -14,7 +14,7 @@ EXPERIMENTS = GROUPS.pop("experiment")
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
 
 
-def compose(*overrides: str) -> DictConfig:
+def composed_from(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=list(overrides))
     if OmegaConf.is_missing(cfg.dataset, "root"):
@@ -26,23 +26,23 @@ def compose(*overrides: str) -> DictConfig:
 
 def problems(*overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        validate(compose(*overrides))
+        validate(composed_from(*overrides))
     return str(caught.value).splitlines()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_names_only_real_parameters(name: str) -> None:
-    validate(compose(f"+experiment={name}"))
+    validate(composed_from(f"+experiment={name}"))
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_names_only_real_parameters(group: str, option: str) -> None:
-    validate(compose(f"{group}={option}"))
+    validate(composed_from(f"{group}={option}"))
 
 
 @pytest.mark.parametrize("option", GROUPS["model"])
 def test_every_model_can_be_built_and_fits_its_preprocessing(option: str) -> None:
-    cfg = compose(f"model={option}")
+    cfg = composed_from(f"model={option}")
     model = build(cfg.model)(10)
     assert model.height_px == build(cfg.preprocess).height_px
     assert type(model.arguments["channels"]) is list
@@ -51,7 +51,7 @@ def test_every_model_can_be_built_and_fits_its_preprocessing(option: str) -> Non
 @pytest.mark.parametrize("group", ["augment", "optim", "stage", "trainer"])
 def test_every_other_option_can_be_built(group: str) -> None:
     for option in set(GROUPS[group]) - {"gpu"}:
-        build(compose(f"{group}={option}")[group])
+        build(composed_from(f"{group}={option}")[group])
 
 
 def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
@@ -75,7 +75,7 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
     ],
 )
 def test_what_messages_advise_can_be_typed_as_it_stands(override: str) -> None:
-    validate(compose(override))
+    validate(composed_from(override))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_messages_advise_can_be_typed_as_it_stands(override: str) -> None:
     ],
 )
 def test_what_messages_advise_of_data_sets_can_be_typed_too(override: str) -> None:
-    validate(compose(*shlex.split(override)))
+    validate(composed_from(*shlex.split(override)))
 
 
 def test_a_list_without_brackets() -> None:

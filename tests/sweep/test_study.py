@@ -15,8 +15,8 @@ from htr_lightning.training.pruning import Report, load_trial
 SPACE = {"x": FloatDistribution(0, 1)}
 
 
-def open_study(folder: Path, sampler: str = "random", pruner: str = "median") -> optuna.Study:
-    return opened(f"sqlite:///{folder / 'study.db'}", sampler, pruner, 1, seed=1)
+def new_study(folder: Path, sampler: str = "random", pruner: str = "median") -> optuna.Study:
+    return open_study(f"sqlite:///{folder / 'study.db'}", sampler, pruner, 1, seed=1)
 
 
 def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
@@ -35,7 +35,7 @@ def test_trials_are_launched_together_and_told(tmp_path: Path) -> None:
         assert [int(number) for number, _ in batch] == list(range(first, first + len(batch)))
         return [{1: None, 2: "pruned"}.get(int(number), float(x)) for number, x in batch]
 
-    run(study := open_study(tmp_path), launch, 5, num_parallel=2)
+    run(study := new_study(tmp_path), launch, 5, num_parallel=2)
     assert launched == [(0, 2), (2, 2), (4, 1)]
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "PRUNED", "COMPLETE", "COMPLETE"]
     assert study.best_value == min(trial.value for trial in study.trials if trial.value is not None)
@@ -55,8 +55,8 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path: Path, sampler: str) -> None:
         return [float(x) for _, x in batch]
 
     with pytest.raises(Killed):
-        run(open_study(tmp_path, sampler), launch, 6)
-    run(study := open_study(tmp_path, sampler), launch, 6)
+        run(new_study(tmp_path, sampler), launch, 6)
+    run(study := new_study(tmp_path, sampler), launch, 6)
     assert seen[2] == seen[3] and [int(number) for number, _ in seen] == [0, 1, 2, 2, 3, 4, 5]
     assert len({x for _, x in seen}) == 6
     assert all(trial.state.name == "COMPLETE" for trial in study.trials)
@@ -71,8 +71,8 @@ def test_failed_trials_are_made_up_for_when_the_sweep_is_started_again(tmp_path:
     def sound(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
         return [float(x) for _, x in batch]
 
-    run(open_study(tmp_path), failing, 3)
-    run(study := open_study(tmp_path), sound, 3)
+    run(new_study(tmp_path), failing, 3)
+    run(study := new_study(tmp_path), sound, 3)
     assert [trial.state.name for trial in study.trials] == ["FAIL"] * 3 + ["COMPLETE"] * 3
 
 
@@ -87,8 +87,8 @@ def test_a_trial_that_always_ends_the_sweep_is_given_up(tmp_path: Path) -> None:
 
     for _ in range(3):
         with pytest.raises(Killed):
-            run(open_study(tmp_path), launch, 2)
-    run(study := open_study(tmp_path), launch, 2)
+            run(new_study(tmp_path), launch, 2)
+    run(study := new_study(tmp_path), launch, 2)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
@@ -97,7 +97,7 @@ def test_other_choices_need_another_folder(tmp_path: Path) -> None:
         return [0.5] * len(batch)
 
     for choices in (["a", "b"], ["a", "c"]):
-        study, space = open_study(tmp_path), {"x": CategoricalDistribution(choices)}
+        study, space = new_study(tmp_path), {"x": CategoricalDistribution(choices)}
         if "c" not in choices:
             sweep(study, space, overrides_of, launch, num_trials=1, num_parallel=1)
             continue
@@ -112,7 +112,7 @@ def test_neighbors_go_on_together() -> None:
 
 
 def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
-    study = open_study(tmp_path)
+    study = new_study(tmp_path)
     study.ask(SPACE)
     report = Report(load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", 0)))
     trainer: Any = SimpleNamespace(
@@ -133,7 +133,7 @@ def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:
     verdicts: list[bool] = []
 
     def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
-        trial = found(address(f"sqlite:///{tmp_path / 'study.db'}", first))
+        trial = load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", first))
         cer = 0.9 if first == 5 else 0.2 - first / 100
         for epoch in range(4):
             trial.report(cer, epoch)
@@ -142,15 +142,15 @@ def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:
                 return ["pruned"]
         return [cer]
 
-    run(study := open_study(tmp_path), launch, 6)
+    run(study := new_study(tmp_path), launch, 6)
     assert verdicts == [True] and study.trials[5].state.name == "PRUNED" and study.trials[5].value == 0.9
 
 
 def test_unknown_names_and_trials_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.sampler: 'tpee' is unknown; there is tpe, random"):
-        open_study(tmp_path, sampler="tpee")
+        new_study(tmp_path, sampler="tpee")
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage: .* cannot be opened"):
-        open_study(tmp_path / "missing")
-    open_study(tmp_path)
+        new_study(tmp_path / "missing")
+    new_study(tmp_path)
     with pytest.raises(ConfigError, match=r"trial: .*study.db#7 cannot be found"):
-        found(address(f"sqlite:///{tmp_path / 'study.db'}", 7))
+        load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", 7))
