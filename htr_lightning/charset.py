@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, normalize, printable
 
 BLANK = 0
 """The class of the CTC blank; no character ever has it."""
 
 
-class CharsetError(ValueError):
+class CharsetError(InputError):
     """A text and a charset that do not fit, or a charset that cannot be; the message names the remedy."""
 
 

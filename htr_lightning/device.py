@@ -3,13 +3,15 @@
 import os
 from typing import TYPE_CHECKING, Literal
 
+from htr_lightning.errors import InputError
+
 if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16"]
 
 
-class DeviceError(ValueError):
+class DeviceError(InputError):
     """A device that is not there, or cannot do what is asked; the message names it, the reason and the remedy."""
 
 

@@ -49,7 +49,7 @@ def made_up(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Pre
         hypothesis = misread(reference, 0.08 * (0.5 + group / max(1, num_groups)), generator, letters)
         pixels = page[:, : max(1, WIDTH_PX * len(hypothesis))]
         line = Line(f"{row}.png", Unusable("made up"), reference, f"writer {group}" if num_groups else "")
-        made.append((line, reading(line.id, hypothesis, pixels, generator)))
+        made.append((line, predicted(line.id, hypothesis, pixels, generator)))
     return made
 
 
@@ -63,7 +63,7 @@ def misread(text: str, share: float, generator: np.random.Generator, letters: ND
     return "".join(read)
 
 
-def reading(id: str, text: str, pixels: NDArray[np.uint8], generator: np.random.Generator) -> Reading:
+def predicted(id: str, text: str, pixels: NDArray[np.uint8], generator: np.random.Generator) -> Prediction:
     """Return what a reader would say, every character in its place."""
     sure = generator.random(len(text))
     corners = (0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)

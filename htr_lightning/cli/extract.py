@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             try:
                 pixels = line.image.read(cfg.preprocess.max_pixels)
             except DataError as error:
-                skipped.append(str(error) if line.id in str(error) else f"{line.id}: {error}")
+                skipped.append(str(error.of_line(line.id)))
                 continue
             Image.fromarray(pixels).save(options.out / name)
             rows.append(f"{name}\t{line.text}\t{line.group}")

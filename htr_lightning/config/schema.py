@@ -9,9 +9,10 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from htr_lightning.device import is_bf16_fast
+from htr_lightning.errors import InputError
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """The configuration names something that does not exist, or omits something needed."""
 
 

@@ -62,7 +62,7 @@ def pixels_of(line: Line, preprocess: Preprocess, transform: Transform | None = 
     try:
         return preprocess(line.image.read(preprocess.max_pixels), transform)
     except DataError as error:
-        raise error if line.id in str(error) else DataError(f"{line.id}: {error}") from None
+        raise error.of_line(line.id) from None
     except OSError as error:  # of a reader that did not say it in a sentence
         raise DataError(f"{line.id}: its image cannot be read ({error})") from None
     except Exception as error:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
+from htr_lightning.errors import InputError
 from htr_lightning.lm.texts import texts_of
 from htr_lightning.text import printable
 
@@ -23,7 +24,7 @@ ROOT, UNKNOWN = 0, 1
 _FIRST = 2  # node that a key stands for; that of the i-th key is _FIRST + i
 
 
-class LexiconError(ValueError):
+class LexiconError(InputError):
     """A file from which no lexicon can be made; names it, and the remedy."""
 
 

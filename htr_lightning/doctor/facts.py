@@ -224,4 +224,4 @@ def _trouble(line: Line, error: BaseException) -> Trouble:
 
 
 def _naming(line: Line, error: DataError) -> str:
-    return str(error) if line.id in str(error) else f"{line.id}: {error}"
+    return str(error.of_line(line.id))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from htr_lightning.errors import InputError
 from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 from htr_lightning.evaluation.table import RATE_COLUMNS, Row
 
@@ -14,7 +15,7 @@ Pair = tuple[Row, Row]
 """A line in A and in B."""
 
 
-class PairingError(ValueError):
+class PairingError(InputError):
     """Two tables that are not of the same lines; the message says how many differ, and the remedy."""
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from htr_lightning.errors import InputError
+
 FILE = "lines.tsv"
 RATE_COLUMNS: Mapping[str, tuple[str, str]] = {
     "cer": ("edits", "characters"),
@@ -18,7 +20,7 @@ COLUMNS = (
 _BREAKS = str.maketrans("\t\n\r", "   ")
 
 
-class TableError(ValueError):
+class TableError(InputError):
     """A table that cannot be read; the message names the file and the remedy."""
 
 

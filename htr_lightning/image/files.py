@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from htr_lightning.errors import InputError
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
 """What is taken for an image when a folder is searched."""
 MAX_PIXELS = 178_000_000
@@ -21,7 +23,7 @@ _ORIENTATION = 0x0112  # the EXIF tag
 _READ_AGAIN = "copy or export it again, or remove it from the data set"
 
 
-class DataError(ValueError):
+class DataError(InputError):
     """Data that is missing or unusable; the message names the file or line and the remedy."""
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.errors import InputError
+
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 """Beginning and end of a line, and any character that the model does not know, as ARPA files write them."""
 
@@ -19,7 +21,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-class LanguageModelError(ValueError):
+class LanguageModelError(InputError):
     """Texts, a file or a setting from which no language model can be made; names it, and the remedy."""
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import safetensors
 
+from htr_lightning.errors import InputError
 from htr_lightning.version import __version__
 
 FORMAT = 3
 KEY = "htr_lightning"
 
 
-class ModelFileError(ValueError):
+class ModelFileError(InputError):
     """A model file that cannot be read; the message names the file, the reason and the remedy."""
 
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from htr_lightning.errors import InputError
 from htr_lightning.files import replacing, write_json
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
@@ -31,7 +32,7 @@ MOST_DIFFERENCE = 1e-3
 _CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in steps of `width_step_px`
 
 
-class ExportError(ValueError):
+class ExportError(InputError):
     """A model that cannot be written as ONNX; says why, and the remedy."""
 
 

@@ -82,7 +82,7 @@ class Mix:
         try:
             lines: Sequence[Line] = self.sources[name].lines(split)
         except DataError as error:  # which advises keys of a data set that stands alone
-            raise DataError(str(error).replace("dataset.", f"dataset.sources.{name}.")) from None
+            raise error.under("dataset", f"dataset.sources.{name}") from None
         return lines
 
     def draws(self, ids: Iterable[str]) -> NDArray[np.float64]:
