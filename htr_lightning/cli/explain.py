@@ -140,11 +140,11 @@ def _write(evidence: "Evidence", found: "Attributions", method: "Method", pictur
     from htr_lightning.explain.html import render_page
     from htr_lightning.explain.picture import draw_sheet
     from htr_lightning.files import replacing, write_text
-    from htr_lightning.report.picture import png_of
+    from htr_lightning.report.picture import encode_png
 
     try:
         with replacing(picture) as file:
-            file.write(png_of(draw_sheet(evidence, found)))
+            file.write(encode_png(draw_sheet(evidence, found)))
         write_text(page, render_page(evidence, found, method))
     except OSError as error:
         raise SystemExit(f"--out {picture.parent}: cannot be written ({error.strerror})") from None

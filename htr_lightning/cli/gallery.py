@@ -167,7 +167,7 @@ def _page_picture(path: Path, images: Path | None) -> Image.Image:
     from htr_lightning.data.sources.page_images import PageImages
     from htr_lightning.image.files import ImageFile
     from htr_lightning.layout.formats import read_page
-    from htr_lightning.report.layout_picture import layout_picture
+    from htr_lightning.report.layout_picture import draw_layout
 
     page = read_page(path)
     # Beside the layout, or one folder up, as Transkribus and eScriptorium have it.
@@ -178,7 +178,7 @@ def _page_picture(path: Path, images: Path | None) -> Image.Image:
             found = found or PageImages(folder).find(path, page.image_name)
     if found is None:
         raise DataError(f"{path}: its image {page.image_name!r} is not found; name its folder with --images")
-    return layout_picture(page, ImageFile(found))
+    return draw_layout(page, ImageFile(found))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

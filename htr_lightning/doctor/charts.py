@@ -6,7 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
-from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, nice_step, rule, svg, ticks
+from htr_lightning.report.chart import (
+    LEFT_MARGIN,
+    RIGHT_MARGIN,
+    WIDTH,
+    Scale,
+    build_svg,
+    choose_step,
+    choose_ticks,
+    draw_bar,
+    draw_line,
+    draw_text,
+)
 from htr_lightning.report.html import shown_plain
 
 Ints = NDArray[np.int64]
@@ -36,27 +47,30 @@ def histogram(values: Mapping[Split, Ints], unit: str) -> str:
         counts, _ = np.histogram(np.minimum(row, edges[-1]), edges)
         base = (number + 1) * _ROW - 4
         unit_px = (_ROW - 16) / max(1, counts.max())
-        parts.append(label(LEFT - 8, base - 12, name, "end strong") + label(LEFT - 8, base, f"{len(row):,}", "end"))
+        parts.append(
+            draw_text(LEFT_MARGIN - 8, base - 12, name, "end strong")
+            + draw_text(LEFT_MARGIN - 8, base, f"{len(row):,}", "end")
+        )
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
             if count:
                 last = beyond and high == edges[-1]
                 words = f"{name}: {count:,} from {low:,} " + ("on" if last else f"to {high - 1:,}") + f" {unit}"
                 rise = max(1.0, count * unit_px)
-                parts.append(bar(x(low) + 0.5, base - rise, x(high) - x(low) - 1, rise, words, name))
-        parts.append(rule(LEFT, base, WIDTH - RIGHT, base))
+                parts.append(draw_bar(x(low) + 0.5, base - rise, x(high) - x(low) - 1, rise, words, name))
+        parts.append(draw_line(LEFT_MARGIN, base, WIDTH - RIGHT_MARGIN, base))
     half = 0.5 * (edges[1] - edges[0] == 1)  # a bar that is one value has it in its middle
-    shown = [tick for tick in ticks(edges[0], edges[-1]) if tick + half < edges[-1]]
-    parts += [label(x(tick + half), height - 22, f"{tick:,}", "middle") for tick in shown]
+    shown = [tick for tick in choose_ticks(edges[0], edges[-1]) if tick + half < edges[-1]]
+    parts += [draw_text(x(tick + half), height - 22, f"{tick:,}", "middle") for tick in shown]
     far = f"; the last bar holds the {beyond:,} beyond {edges[-2]:,}" if beyond else ""
-    parts.append(label(WIDTH - RIGHT, height - 5, unit + far, "end"))
-    return svg(height, parts, f"Histogram: {unit}")
+    parts.append(draw_text(WIDTH - RIGHT_MARGIN, height - 5, unit + far, "end"))
+    return build_svg(height, parts, f"Histogram: {unit}")
 
 
 def bins_of(values: Ints) -> tuple[list[int], int]:
     """Return the edges of whole-numbered bins, and how many values share the last for being far beyond the others."""
     low, high, tail = int(values.min()), int(values.max()), int(np.quantile(values, _TAIL))
     far = high - low > 2 * max(1, tail - low)
-    step = nice_step((tail if far else high) - low + 1, _BARS)
+    step = choose_step((tail if far else high) - low + 1, _BARS)
     first = low // step * step
     edges = list(range(first, (tail if far else high) + step + 1, step))
     beyond = int(np.count_nonzero(values >= edges[-1])) if far else 0
@@ -85,7 +99,7 @@ def density(
         return ""
     height, bottom = 320, 44
     x_high, y_high = int(x_values.max()), int(y_values.max())
-    x_step, y_step = nice_step(x_high + 1, 60), nice_step(y_high + 1, 32)
+    x_step, y_step = choose_step(x_high + 1, 60), choose_step(y_high + 1, 32)
     columns, rows = x_high // x_step + 1, y_high // y_step + 1
     x, y = Scale(0, columns * x_step), Scale(0, rows * y_step, height - bottom, 8)
     counts = np.zeros((columns, rows), np.int64)
@@ -105,11 +119,11 @@ def density(
     if inside:
         points = " ".join(f"{x(at):.1f},{y(up):.1f}" for at, up in inside)
         parts.append(f'<polyline class="limit" points="{points}"/>')
-    parts.append(rule(LEFT, y(0), WIDTH - RIGHT, y(0)))
-    parts += [label(x(t), height - 26, f"{t:,}", "middle") for t in ticks(0, columns * x_step)]
-    parts += [label(LEFT - 8, y(t) + 4, f"{t:,}", "end") for t in ticks(0, rows * y_step, 6)]
-    parts += [label(WIDTH - RIGHT, height - 8, labels[0], "end"), label(LEFT + 6, 14, labels[1])]
-    return svg(height, parts, f"{labels[1]} against {labels[0]}")
+    parts.append(draw_line(LEFT_MARGIN, y(0), WIDTH - RIGHT_MARGIN, y(0)))
+    parts += [draw_text(x(t), height - 26, f"{t:,}", "middle") for t in choose_ticks(0, columns * x_step)]
+    parts += [draw_text(LEFT_MARGIN - 8, y(t) + 4, f"{t:,}", "end") for t in choose_ticks(0, rows * y_step, 6)]
+    parts += [draw_text(WIDTH - RIGHT_MARGIN, height - 8, labels[0], "end"), draw_text(LEFT_MARGIN + 6, 14, labels[1])]
+    return build_svg(height, parts, f"{labels[1]} against {labels[0]}")
 
 
 _SPARKS = "▁▂▃▄▅▆▇█"

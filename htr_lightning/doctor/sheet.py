@@ -11,7 +11,7 @@ from htr_lightning.doctor.diagnosis import Diagnosis
 from htr_lightning.doctor.suspicious import reason_of
 from htr_lightning.image.files import DataError
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.report.picture import data_uri
+from htr_lightning.report.picture import encode_jpeg_uri
 
 RANDOM, EXTREME, ODD = 12, 6, 24
 """How many lines are drawn at random, of each extreme, and of the suspicious ones at most."""
@@ -92,5 +92,5 @@ def _draw(places: Sequence[Place], lines: Mapping[Split, Sequence[Line]], prepro
         except DataError:  # it could be read a minute ago: a network drive, or somebody at work on the data
             pictures.append(Picture(split, line.id, line.text, f"{reason}; cannot be read any more", ""))
             continue
-        pictures.append(Picture(split, line.id, line.text, reason, data_uri(image), data_uri(seen)))
+        pictures.append(Picture(split, line.id, line.text, reason, encode_jpeg_uri(image), encode_jpeg_uri(seen)))
     return pictures

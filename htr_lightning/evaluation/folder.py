@@ -8,7 +8,7 @@ from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.evaluation.result import Evaluation
 from htr_lightning.evaluation.table import FILE, table_of
 from htr_lightning.files import replacing, write_json, write_text
-from htr_lightning.report.picture import png_of
+from htr_lightning.report.picture import encode_png
 
 
 def write_folder(folder: Path, found: Evaluation, collection: Collection) -> None:
@@ -30,5 +30,5 @@ def write_folder(folder: Path, found: Evaluation, collection: Collection) -> Non
     (folder / "confusions.png").unlink(missing_ok=True)  # an earlier evaluation's, if now there is none
     if matrix is not None:
         with replacing(folder / "confusions.png") as file:
-            file.write(png_of(matrix))
+            file.write(encode_png(matrix))
     write_json(folder / "result.json", found.to_json())

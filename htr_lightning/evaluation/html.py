@@ -13,7 +13,7 @@ from htr_lightning.evaluation.lines import ScoredLine
 from htr_lightning.evaluation.marks import legend, marked
 from htr_lightning.evaluation.result import Evaluation
 from htr_lightning.report.html import document, figure, glyph, shown, signature, style_of
-from htr_lightning.report.picture import data_uri, png_uri
+from htr_lightning.report.picture import encode_jpeg_uri, encode_png_uri
 
 _PAIRS, _CHARACTERS, _PROBLEMS = 18, 14, 20
 _TILES = {
@@ -165,7 +165,7 @@ def _confusions(confusions: Confusions, matrix: Image.Image | None, crops: Crops
         "were read rightly. Elsewhere: how often it happened, the redder the larger its share of the row. The last "
         "column counts what was not read at all, the last row what was read where nothing is written."
     )
-    picture = f'<img class="matrix" src="{png_uri(matrix)}" alt="confusion matrix">'
+    picture = f'<img class="matrix" src="{encode_png_uri(matrix)}" alt="confusion matrix">'
     return "\n".join(
         [
             "<h2>Confusions</h2>",
@@ -188,7 +188,7 @@ def _pairs(confusions: Confusions, crops: Crops) -> str:
     rows = []
     for (written, read), count in ranked:
         images = "".join(
-            f'<img src="{data_uri(image, max_height_px=64)}" alt="">' for image in crops.of((written, read))
+            f'<img src="{encode_jpeg_uri(image, max_height_px=64)}" alt="">' for image in crops.of((written, read))
         )
         share = percent(count / max(1, confusions.written[written]))
         ink = f'<td class="left crops">{images}</td>' if has_crops else ""
@@ -244,7 +244,7 @@ def _line(line: ScoredLine, pixels: Pixels) -> str:
     return (
         f'<div class="picture"><div><span class="id">{shown(line.id)}</span>{group}'
         f'<span class="why">, CER {percent(line.cer, 0)}, {edits}, {percent(line.confidence, 0)} sure</span></div>'
-        f'<img src="{data_uri(pixels)}" alt="the line">'
+        f'<img src="{encode_jpeg_uri(pixels)}" alt="the line">'
         f'<div class="texts"><span class="faint">written</span><bdi>{written}</bdi>'
         f'<span class="faint">read</span><bdi>{read or "<i>nothing</i>"}</bdi></div></div>'
     )

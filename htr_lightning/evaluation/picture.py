@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.evaluation.confusion import Confusions, most_confused
-from htr_lightning.report.panel import type_of
+from htr_lightning.report.panel import load_font
 from htr_lightning.text import is_out_of_place
 
 NUM_CHARACTERS = 24
@@ -38,7 +38,7 @@ class _Matrix:
 
     def __init__(self, confusions: Confusions, characters: Sequence[str]) -> None:
         self.confusions, self.characters = confusions, characters
-        self.small, self.large, self.heading = type_of(17), type_of(25), type_of(19)
+        self.small, self.large, self.heading = load_font(17), load_font(25), load_font(19)
         self.most = max(_shares(confusions, characters), default=1.0)
         size = _LABEL + _CELL * (len(characters) + 1) + 14
         self.picture = Image.new("RGB", (size, size), "white")

@@ -11,7 +11,7 @@ from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.picture import confidence_in_words, draw_rows
 from htr_lightning.explain.tint import color_of, enlarged, heat, smoothed
 from htr_lightning.report.html import document, figure, glyph, shown, signature, style_of
-from htr_lightning.report.picture import png_uri
+from htr_lightning.report.picture import encode_png_uri
 from htr_lightning.text import plain
 
 _REACH = 1.6  # what is shown on both sides of a character, as a share of the line's height
@@ -59,7 +59,7 @@ def _rows(evidence: Evidence, found: Attributions) -> str:
     widest = max(row.width for row in rows)
     return "\n".join(
         f'<img class="row" style="width: {100 * row.width / widest:.1f}%; max-width: {row.width}px" '
-        f'src="{png_uri(row)}" alt="{"" if number else words}">'
+        f'src="{encode_png_uri(row)}" alt="{"" if number else words}">'
         for number, row in enumerate(rows)
     )
 
@@ -94,7 +94,7 @@ def _card(evidence: Evidence, seen: Seen, place: int, attribution: NDArray[np.fl
     under = np.full((2, right - left, 3), 255, np.uint8)
     under[:, max(0, round(seen.character.start_px) - left) : round(seen.character.end_px) - left] = color_of(place)
     factor = max(1, round(96 / len(evidence.pixels)))
-    image = png_uri(Image.fromarray(enlarged(np.concatenate([picture, under]), factor)))
+    image = encode_png_uri(Image.fromarray(enlarged(np.concatenate([picture, under]), factor)))
     own = seen.character.text
     bars = [_bar(text, p, text == own) for text, p in seen.alternatives if p >= _LEAST or text == own]
     if own not in dict(seen.alternatives):  # of a text that was given

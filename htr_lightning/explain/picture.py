@@ -11,7 +11,7 @@ from htr_lightning.charset import BLANK
 from htr_lightning.explain.attribution import Attributions
 from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.tint import Color, Rgb, color_of, enlarged, stacked, tinted
-from htr_lightning.report.panel import type_of
+from htr_lightning.report.panel import load_font
 from htr_lightning.text import plain
 
 OTHERS, BLANK_GROUND, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
@@ -28,7 +28,7 @@ _SEARCH = 0.4  # how far from its due place a line may be broken, as a share of 
 def draw_sheet(evidence: Evidence, found: Attributions) -> Image.Image:
     """Draw the whole picture, with the text above and what the colors mean below."""
     rows = draw_rows(evidence, found)
-    large, small = type_of(26), type_of(15)
+    large, small = load_font(26), load_font(15)
     words = f"{plain(evidence.id)}  ·  {confidence_in_words(evidence)}"
     text = plain(evidence.text) or "(nothing)"
     width = max(*(row.width for row in rows), int(large.getlength(text)), int(small.getlength(words)), 560)
@@ -119,7 +119,7 @@ class _Row:
     ) -> None:
         self.evidence, self.ink, self.shares = evidence, ink, shares
         self.left, self.right, self.scale = left, right, scale_of(evidence)
-        self.large, self.small = type_of(24), type_of(14)
+        self.large, self.small = load_font(24), load_font(14)
         self.line_px = len(evidence.pixels) * self.scale
         self.inside = [
             (place, seen) for place, seen in enumerate(evidence.characters) if left <= self._middle_px(seen) < right

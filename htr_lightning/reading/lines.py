@@ -22,7 +22,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import ONE_VIEW, View
 from htr_lightning.model.load import Recognizer
-from htr_lightning.report.notebook import line_html
+from htr_lightning.report.notebook import render_line
 from htr_lightning.text import printable
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
@@ -56,7 +56,7 @@ class Prediction:
     words: tuple[Word, ...] = field(default=(), repr=False)
 
     def _repr_html_(self) -> str:
-        return line_html(self.pixels, self.text, self.confidence, self.characters, self.problem or "")
+        return render_line(self.pixels, self.text, self.confidence, self.characters, self.problem or "")
 
 
 @dataclass(frozen=True, slots=True)

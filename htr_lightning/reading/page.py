@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 from htr_lightning.decode.positions import Character, Word
 from htr_lightning.image.straighten import Points, no_points
-from htr_lightning.report.notebook import NOTEBOOK_PX, page_html
-from htr_lightning.report.panel import type_of
+from htr_lightning.report.notebook import NOTEBOOK_PX, render_page
+from htr_lightning.report.panel import load_font
 
 _WIDTH_PX = 1400
 _MOST_HIGH = 6  # times as high as wide; higher pages are drawn smaller
@@ -98,7 +98,7 @@ class PredictedPage:
     def _repr_html_(self) -> str:
         picture = None if self.pixels is None else np.asarray(overlay(self, width_px=NOTEBOOK_PX))
         title = f"{len(self.lines)} lines in {len(self.regions)} regions"
-        return page_html(title, self.notes, self.text, picture)
+        return render_page(title, self.notes, self.text, picture)
 
 
 def overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
@@ -124,7 +124,7 @@ def overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool = Tru
         _draw(sheet, region.polygon, scale, True, _PLACE, 2)
     picture = Image.fromarray(sheet)
     write = ImageDraw.Draw(picture)
-    font = type_of(max(14, width_px // 50))
+    font = load_font(max(14, width_px // 50))
     for number, region in enumerate(page.regions, 1):
         x, y = (region.polygon.min(0) * scale).tolist()
         write.text((max(0, x - 6), max(0, y - 2)), str(number), _PLACE, font, anchor="ra" if x > 30 else "la")
@@ -146,7 +146,7 @@ def _draw(
 def _with_texts(picture: Image.Image, page: PredictedPage, scale: float) -> Image.Image:
     """Write the texts beside the page, each where its line is, or below the one before."""
     size = max(11, picture.width // 64)
-    font = type_of(size)
+    font = load_font(size)
     width = max(int(font.getlength(line.text or line.problem)) for line in page.lines) + 3 * size
     heights: list[float] = []
     for line in page.lines:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from htr_lightning.report.html import shown_plain
 
-WIDTH, LEFT, RIGHT = 720, 52, 14
+WIDTH, LEFT_MARGIN, RIGHT_MARGIN = 720, 52, 14
 """Of a drawing, and of its margins, in its own unit."""
 
 
 class Scale:
     """Maps numbers to places, from ``low`` at ``start`` to ``high`` at ``end``."""
 
-    def __init__(self, low: float, high: float, start: float = LEFT, end: float = WIDTH - RIGHT) -> None:
+    def __init__(self, low: float, high: float, start: float = LEFT_MARGIN, end: float = WIDTH - RIGHT_MARGIN) -> None:
         self.low, self.start, self.factor = low, start, (end - start) / max(1e-9, high - low)
 
     def __call__(self, value: float) -> float:
@@ -19,35 +19,35 @@ class Scale:
         return self.start + (value - self.low) * self.factor
 
 
-def nice_step(span: float, most: int) -> int:
+def choose_step(span: float, most: int) -> int:
     """Return the least of 1, 2, 5, 10, 20, 50 ... that divides a span into at most so many parts."""
     steps: Iterator[int] = (digit * 10**power for power in range(18) for digit in (1, 2, 5))
     return next(step for step in steps if span / step <= most)
 
 
-def ticks(low: int, high: int, most: int = 8) -> list[int]:
+def choose_ticks(low: int, high: int, most: int = 8) -> list[int]:
     """Return round numbers from ``low`` to ``high``."""
-    step = nice_step(high - low, most)
+    step = choose_step(high - low, most)
     return list(range(-(-low // step) * step, high + 1, step))
 
 
-def label(x: float, y: float, words: str, classes: str = "") -> str:
+def draw_text(x: float, y: float, words: str, classes: str = "") -> str:
     """Write words at a place; classes: ``middle``, ``end`` to align them, ``strong``."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{shown_plain(words)}</text>'
 
 
-def rule(x1: float, y1: float, x2: float, y2: float, classes: str = "axis") -> str:
+def draw_line(x1: float, y1: float, x2: float, y2: float, classes: str = "axis") -> str:
     """Draw a straight line."""
     return f'<line class="{classes}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
 
 
-def bar(x: float, y: float, width: float, height: float, words: str = "", classes: str = "bar") -> str:
+def draw_bar(x: float, y: float, width: float, height: float, words: str = "", classes: str = "bar") -> str:
     """Draw a bar that says something where one points at it."""
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
     return f'<rect class="{classes}" {place}><title>{shown_plain(words)}</title></rect>'
 
 
-def svg(height: float, parts: Sequence[str], title: str, width: int = WIDTH) -> str:
+def build_svg(height: float, parts: Sequence[str], title: str, width: int = WIDTH) -> str:
     """Return a whole drawing, which is as wide as the page allows; the title is for those who cannot see it."""
     inside = "\n".join(parts)
     return (

@@ -14,7 +14,7 @@ _OUTLINE, _BASELINE = (30, 110, 220), (220, 50, 40)
 _WIDTH_PX, _LINE_PX, _GAP_PX = 900, 48, 16
 
 
-def layout_picture(page: Page, image: ImageFile, max_lines: int = 30) -> Image.Image:
+def draw_layout(page: Page, image: ImageFile, max_lines: int = 30) -> Image.Image:
     """Draw outlines (blue) and baselines (red) on a page, and beside it each line cut out, with its text.
 
     Args:

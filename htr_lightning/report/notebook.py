@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from htr_lightning.decode.positions import Character
 from htr_lightning.report.panel import draw_panel
-from htr_lightning.report.picture import data_uri, png_uri
+from htr_lightning.report.picture import encode_jpeg_uri, encode_png_uri
 
 NOTEBOOK_PX = 900
 """How wide a page is drawn."""
 
 
-def page_html(title: str, notes: Sequence[str], text: str, picture: NDArray[np.uint8] | None) -> str:
+def render_page(title: str, notes: Sequence[str], text: str, picture: NDArray[np.uint8] | None) -> str:
     """Show a page: the image with what was found, what was read beside it.
 
     Args:
@@ -26,11 +26,11 @@ def page_html(title: str, notes: Sequence[str], text: str, picture: NDArray[np.u
     head = f"<p>{escape(title)}</p>" + "".join(f"<p>{escape(note)}</p>" for note in notes)
     if picture is None:
         return f"{head}<pre>{escape(text)}</pre>"
-    uri = data_uri(picture, max_height_px=4 * NOTEBOOK_PX, max_width_px=2 * NOTEBOOK_PX)
+    uri = encode_jpeg_uri(picture, max_height_px=4 * NOTEBOOK_PX, max_width_px=2 * NOTEBOOK_PX)
     return f'{head}<img style="max-width: 100%" alt="{escape(text)}" src="{uri}">'
 
 
-def line_html(
+def render_line(
     pixels: NDArray[np.uint8] | None, text: str, confidence: float, characters: Sequence[Character], problem: str = ""
 ) -> str:
     """Show a line: as the network saw it, with each character below its place, redder where it is less sure.
@@ -47,4 +47,4 @@ def line_html(
     panel = draw_panel(
         [(pixels, "", text)], note=lambda _: f"{confidence:.0%}", places=[characters] if characters else None
     )
-    return f'<img style="max-width: 100%" alt="{escape(text)}" src="{png_uri(panel)}">'
+    return f'<img style="max-width: 100%" alt="{escape(text)}" src="{encode_png_uri(panel)}">'

@@ -9,17 +9,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.decode.positions import Character
 
-RIGHT, WRONG, INK = (0, 110, 40), (190, 20, 20), (20, 20, 20)
+CORRECT_COLOR, WRONG_COLOR, TEXT_COLOR = (0, 110, 40), (190, 20, 20), (20, 20, 20)
 _TINTS = (30, 110, 220), (240, 150, 0)  # of neighboring characters
 
 
-def paper_from_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
+def ink_to_gray(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Turn ink (0..1) back into gray pixels with white paper."""
     pixels: NDArray[np.uint8] = (255 * (1 - ink.clip(0, 1))).astype(np.uint8)
     return pixels
 
 
-def type_of(size_px: int) -> ImageFont.FreeTypeFont:
+def load_font(size_px: int) -> ImageFont.FreeTypeFont:
     """Return the typeface of pictures: Noto Sans, for Pillow's own lacks all letters with accents."""
     folder = resources.files("fontpkg_noto_sans") / "files"
     upright = next(file for file in folder.iterdir() if file.name.startswith("NotoSans["))
@@ -41,7 +41,7 @@ def draw_panel(
         note: a word for each row, by its number, written before the hypothesis.
         places: of each row, the characters that were read, drawn under their ink: the redder, the less sure.
     """
-    font = type_of(size_px)
+    font = load_font(size_px)
     gap, step = 8, size_px + 6
     placed = step if places else 0
     written = [text for _, *texts in rows for text in texts]
@@ -53,18 +53,18 @@ def draw_panel(
     for number, (pixels, reference, hypothesis) in enumerate(rows):
         panel.paste(Image.fromarray(pixels), (gap, y))
         if places:
-            draw_places(panel, places[number], (gap, y), pixels.shape[0], font)
+            draw_characters(panel, places[number], (gap, y), pixels.shape[0], font)
         y += pixels.shape[0] + placed
         if reference:
-            draw.text((gap, y), reference, INK, font)
+            draw.text((gap, y), reference, TEXT_COLOR, font)
             y += step
-        color = INK if not reference else RIGHT if reference == hypothesis else WRONG
+        color = TEXT_COLOR if not reference else CORRECT_COLOR if reference == hypothesis else WRONG_COLOR
         draw.text((gap, y), (f"{note(number)}  " if note else "") + hypothesis, color, font)
         y += step + gap
     return panel
 
 
-def draw_places(
+def draw_characters(
     panel: Image.Image,
     characters: Sequence[Character],
     origin: tuple[int, int],
@@ -86,7 +86,9 @@ def draw_places(
         box = (origin[0] + character.start_px, origin[1], origin[0] + character.end_px, origin[1] + height_px)
         draw.rectangle(box, fill=(*_TINTS[number % 2], 60))
         sure = character.confidence
-        color = tuple(round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(INK, WRONG, strict=True))
+        color = tuple(
+            round(sure * ink + (1 - sure) * wrong) for ink, wrong in zip(TEXT_COLOR, WRONG_COLOR, strict=True)
+        )
         middle = origin[0] + (character.start_px + character.end_px) / 2
         draw.text((middle, box[3] + 1), character.text, (*color, 255), font, anchor="ma")
     panel.paste(Image.alpha_composite(panel.convert("RGBA"), tints).convert("RGB"))

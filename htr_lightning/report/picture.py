@@ -11,7 +11,9 @@ MAX_HEIGHT_PX, MAX_WIDTH_PX = 72, 1400
 _QUALITY = 70
 
 
-def data_uri(image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, max_width_px: int = MAX_WIDTH_PX) -> str:
+def encode_jpeg_uri(
+    image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, max_width_px: int = MAX_WIDTH_PX
+) -> str:
     """Write an image into a string that a page can hold: JPEG, scaled down where it is larger than asked for.
 
     Args:
@@ -29,12 +31,12 @@ def data_uri(image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, ma
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def png_uri(picture: Image.Image) -> str:
+def encode_png_uri(picture: Image.Image) -> str:
     """Write a drawing into a string that a page can hold, as PNG: letters and flat colors stay sharp."""
-    return "data:image/png;base64," + base64.b64encode(png_of(picture)).decode()
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
 
 
-def png_of(picture: Image.Image) -> bytes:
+def encode_png(picture: Image.Image) -> bytes:
     """Return a picture as the content of a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)

@@ -3,7 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from htr_lightning.report.chart import LEFT, RIGHT, WIDTH, Scale, bar, label, rule, svg
+from htr_lightning.report.chart import (
+    LEFT_MARGIN,
+    RIGHT_MARGIN,
+    WIDTH,
+    Scale,
+    build_svg,
+    draw_bar,
+    draw_line,
+    draw_text,
+)
 from htr_lightning.report.html import document, figure, shown, signature, style_of
 from htr_lightning.sweep.importance import is_logarithmic, numbers_of
 from htr_lightning.sweep.table import cells, heading
@@ -53,25 +62,27 @@ def _parallel(done: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     if len(done) < 2 or not keys:
         return ""
     axes = [*keys, "val CER"]
-    step = (WIDTH - LEFT - RIGHT - 40) / max(1, len(axes) - 1)
+    step = (WIDTH - LEFT_MARGIN - RIGHT_MARGIN - 40) / max(1, len(axes) - 1)
     places: list[list[float]] = [[] for _ in done]
     parts: list[str] = []
     words_of: list[str] = []  # drawn over the lines
     for number, key in enumerate(axes):
-        x = LEFT + number * step
+        x = LEFT_MARGIN + number * step
         values = [trial.overrides.get(key, "") for trial in done] if key in keys else [f"{t.cer:.6f}" for t in done]
         heights, marks = _axis(values)
-        parts.append(rule(x, TOP, x, BOTTOM))
-        words_of.append(label(x, TOP - 14, key.removeprefix("dataset.") if key in keys else key, "middle strong"))
-        words_of += [label(x + 4, y + 4, words if key in keys else f"{100 * float(words):.2f} %") for y, words in marks]
+        parts.append(draw_line(x, TOP, x, BOTTOM))
+        words_of.append(draw_text(x, TOP - 14, key.removeprefix("dataset.") if key in keys else key, "middle strong"))
+        words_of += [
+            draw_text(x + 4, y + 4, words if key in keys else f"{100 * float(words):.2f} %") for y, words in marks
+        ]
         for place, height in zip(places, heights, strict=True):
             place.append(height)
     for place, trial in reversed(list(zip(places, done, strict=True))):
-        points = " ".join(f"{LEFT + number * step:.1f},{y:.1f}" for number, y in enumerate(place))
+        points = " ".join(f"{LEFT_MARGIN + number * step:.1f},{y:.1f}" for number, y in enumerate(place))
         words = shown(f"{trial.number}: val CER {100 * trial.cer:.2f} %")
         kind = "best" if trial is done[0] else "trial"
         parts.append(f'<polyline class="{kind}" points="{points}"><title>{words}</title></polyline>')
-    return svg(BOTTOM + 16, [*parts, *words_of], "Trials as lines over the values they were given")
+    return build_svg(BOTTOM + 16, [*parts, *words_of], "Trials as lines over the values they were given")
 
 
 def _axis(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
@@ -98,10 +109,10 @@ def _importance(shares: Mapping[str, float] | None) -> str:
     parts: list[str] = []
     for number, (key, share) in enumerate(ordered):
         y = number * BAR + 4
-        parts.append(label(192, y + 14, key, "end strong"))
-        parts.append(bar(200, y, max(1.0, scale(share) - 200), BAR - 8, f"{key}: {share:.0%}"))
-        parts.append(label(scale(share) + 6, y + 14, f"{share:.0%}"))
-    return svg(len(ordered) * BAR + 8, parts, "Importance of the values")
+        parts.append(draw_text(192, y + 14, key, "end strong"))
+        parts.append(draw_bar(200, y, max(1.0, scale(share) - 200), BAR - 8, f"{key}: {share:.0%}"))
+        parts.append(draw_text(scale(share) + 6, y + 14, f"{share:.0%}"))
+    return build_svg(len(ordered) * BAR + 8, parts, "Importance of the values")
 
 
 def _curves(trials: Sequence[TrialRecord]) -> str:
@@ -111,16 +122,19 @@ def _curves(trials: Sequence[TrialRecord]) -> str:
     x = Scale(1, max(trial.curve[-1][0] for trial in drawn))
     most = min(1.0, max(cer for trial in drawn for _, cer in trial.curve))
     y = Scale(0, most, BOTTOM, TOP)
-    parts = [rule(LEFT, BOTTOM, WIDTH - RIGHT, BOTTOM), label(WIDTH / 2, BOTTOM + 14, "validation", "middle")]
+    parts = [
+        draw_line(LEFT_MARGIN, BOTTOM, WIDTH - RIGHT_MARGIN, BOTTOM),
+        draw_text(WIDTH / 2, BOTTOM + 14, "validation", "middle"),
+    ]
     for share in (0, most / 2, most):
-        parts.append(label(LEFT - 6, y(share) + 4, f"{100 * share:.0f} %", "end"))
-    for epoch in dict.fromkeys((1, round(x.low + (WIDTH - RIGHT - LEFT) / x.factor))):
-        parts.append(label(x(epoch), BOTTOM + 14, str(epoch), "middle"))
+        parts.append(draw_text(LEFT_MARGIN - 6, y(share) + 4, f"{100 * share:.0f} %", "end"))
+    for epoch in dict.fromkeys((1, round(x.low + (WIDTH - RIGHT_MARGIN - LEFT_MARGIN) / x.factor))):
+        parts.append(draw_text(x(epoch), BOTTOM + 14, str(epoch), "middle"))
     for trial in reversed(drawn):
         points = " ".join(f"{x(epoch):.1f},{y(min(cer, most)):.1f}" for epoch, cer in trial.curve)
         kind = "best" if trial is drawn[0] and trial.state == "done" else "trial" if trial.state == "done" else "ended"
         parts.append(f'<polyline class="{kind}" points="{points}"><title>{trial.number}</title></polyline>')
-    return svg(BOTTOM + 22, parts, "CER on val by validation")
+    return build_svg(BOTTOM + 22, parts, "CER on val by validation")
 
 
 def _table(trials: Sequence[TrialRecord], keys: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from htr_lightning.evaluation.confusion import Confusions
 from htr_lightning.evaluation.crops import WrongLines
 from htr_lightning.evaluation.lines import score_line
 from htr_lightning.evaluation.picture import draw_confusions
-from htr_lightning.report.panel import draw_panel, paper_from_ink
+from htr_lightning.report.panel import draw_panel, ink_to_gray
 from htr_lightning.training.throughput import Throughput
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class ErrorPanel(Callback):
 
 def pixels_of(batch: Batch, row: int) -> NDArray[np.uint8]:
     """Return the pixels of a line ``(H, W)`` as the network got it, dark on white."""
-    return paper_from_ink(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
+    return ink_to_gray(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
 
 
 def _show(trainer: lightning.Trainer, name: str, picture: Image.Image) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.typesetting import texts, typeset
-from htr_lightning.image.transform import Transform
 
 import htr_lightning
 from htr_lightning.cli import evaluate, predict
 from htr_lightning.data.line import Line
 from htr_lightning.image.files import ImageFile
+from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader

@@ -26,7 +26,7 @@ from htr_lightning.doctor.sheet import Picture, draw_sheet
 from htr_lightning.doctor.terminal import print_report
 from htr_lightning.image.files import ImageFile
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.report.picture import data_uri
+from htr_lightning.report.picture import encode_jpeg_uri
 
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e \x07 [bold]"
 
@@ -41,7 +41,7 @@ def diagnosis() -> Diagnosis:
 def test_the_page_is_whole_and_holds_no_foreign_code(
     diagnosis: Diagnosis, elements_of: Callable[[str], set[str]]
 ) -> None:
-    sheet = {"At random": [Picture("train", EVIL, EVIL, EVIL, data_uri(np.full((40, 90), 9, np.uint8)))]}
+    sheet = {"At random": [Picture("train", EVIL, EVIL, EVIL, encode_jpeg_uri(np.full((40, 90), 9, np.uint8)))]}
     page = render_page(diagnosis, sheet)
     elements = elements_of(page)
     assert {"svg", "table", "img", "details"} <= elements

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from htr_lightning.report.panel import type_of
+from htr_lightning.report.panel import load_font
 
 WORDS = [
     "le",
@@ -57,7 +57,7 @@ def write(
 ) -> None:
     """Write lines from ``left`` to about ``right``, the first baseline at ``top``."""
     generator = np.random.default_rng(seed)
-    font = type_of(size_px)
+    font = load_font(size_px)
     image = Image.fromarray(page.pixels)
     draw = ImageDraw.Draw(image)
     for number in range(num_lines):

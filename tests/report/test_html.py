@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from htr_lightning.report.chart import Scale, bar, label, nice_step, rule, svg, ticks
+from htr_lightning.report.chart import Scale, build_svg, choose_step, choose_ticks, draw_bar, draw_line, draw_text
 from htr_lightning.report.html import document, figure, glyph, shown
-from htr_lightning.report.picture import data_uri, png_uri
+from htr_lightning.report.picture import encode_jpeg_uri, encode_png_uri
 
 
 @given(st.floats(0.5, 1e9), st.integers(1, 100))
 def test_steps_are_round(span: float, most: int) -> None:
-    step = nice_step(span, most)
+    step = choose_step(span, most)
     assert span / step <= most and str(step).rstrip("0") in ("1", "2", "5")
 
 
 def test_ticks_lie_inside() -> None:
-    assert ticks(3, 17) == [4, 6, 8, 10, 12, 14, 16] or all(3 <= tick <= 17 for tick in ticks(3, 17))
-    assert ticks(0, 1000) == [0, 200, 400, 600, 800, 1000]
+    assert choose_ticks(3, 17) == [4, 6, 8, 10, 12, 14, 16] or all(3 <= tick <= 17 for tick in choose_ticks(3, 17))
+    assert choose_ticks(0, 1000) == [0, 200, 400, 600, 800, 1000]
 
 
 @given(st.text())
@@ -50,7 +50,7 @@ def test_single_characters_can_be_seen() -> None:
 def test_drawings_are_xml() -> None:
     x = Scale(0, 10, 100, 200)
     assert (x(0), x(5), x(10)) == (100, 150, 200)
-    drawn = svg(40, [bar(1, 2, 3, 4, "<&"), label(1, 2, "<&"), rule(0, 0, 1, 1)], "<&")
+    drawn = build_svg(40, [draw_bar(1, 2, 3, 4, "<&"), draw_text(1, 2, "<&"), draw_line(0, 0, 1, 1)], "<&")
     assert [element.tag.rpartition("}")[2] for element in ET.fromstring(drawn)] == ["rect", "text", "line"]
 
 
@@ -58,6 +58,6 @@ def test_pictures_are_held_in_the_page() -> None:
     def read(uri: str) -> Image.Image:
         return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
 
-    assert read(data_uri(np.zeros((200, 90), np.uint8), max_height_px=50)).size == (22, 50)
-    assert read(data_uri(np.zeros((20, 90), np.uint8))).size == (90, 20)
-    assert read(png_uri(Image.new("RGB", (3, 4)))).size == (3, 4)
+    assert read(encode_jpeg_uri(np.zeros((200, 90), np.uint8), max_height_px=50)).size == (22, 50)
+    assert read(encode_jpeg_uri(np.zeros((20, 90), np.uint8))).size == (90, 20)
+    assert read(encode_png_uri(Image.new("RGB", (3, 4)))).size == (3, 4)

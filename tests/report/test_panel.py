@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from htr_lightning.report.panel import INK, RIGHT, WRONG, draw_panel, paper_from_ink
+from htr_lightning.report.panel import CORRECT_COLOR, TEXT_COLOR, WRONG_COLOR, draw_panel, ink_to_gray
 
 ROW = np.zeros((20, 300), np.uint8)
 
@@ -12,10 +12,10 @@ def colors(picture: Image.Image) -> set[tuple[int, int, int]]:
 
 def test_right_readings_are_green_and_wrong_ones_red() -> None:
     right, wrong = draw_panel([(ROW, "abc", "abc")]), draw_panel([(ROW, "abc", "abd")])
-    assert RIGHT in colors(right) and WRONG not in colors(right)
-    assert WRONG in colors(wrong) and RIGHT not in colors(wrong)
+    assert CORRECT_COLOR in colors(right) and WRONG_COLOR not in colors(right)
+    assert WRONG_COLOR in colors(wrong) and CORRECT_COLOR not in colors(wrong)
     alone = draw_panel([(ROW, "", "abc")])
-    assert INK in colors(alone) and not {RIGHT, WRONG} & colors(alone)
+    assert TEXT_COLOR in colors(alone) and not {CORRECT_COLOR, WRONG_COLOR} & colors(alone)
 
 
 def test_nothing_is_cut_off() -> None:
@@ -31,4 +31,4 @@ def test_letters_of_many_languages_are_drawn() -> None:
 
 
 def test_ink_becomes_dark() -> None:
-    assert paper_from_ink(np.array([[0.0, 1.0, 2.0]], np.float32)).tolist() == [[255, 0, 0]]
+    assert ink_to_gray(np.array([[0.0, 1.0, 2.0]], np.float32)).tolist() == [[255, 0, 0]]

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from htr_lightning.image.files import read_image
 from htr_lightning.layout.formats import read_page
-from htr_lightning.report.panel import type_of
+from htr_lightning.report.panel import load_font
 from htr_lightning.segmentation.ink import find_ink, find_rules, find_surround, flattened
 from htr_lightning.segmentation.regions import FoundLine, arrange
 from htr_lightning.segmentation.segmenter import Segmenter
@@ -176,7 +176,7 @@ def test_writing_is_not_taken_for_rules(size_px: int) -> None:
     write(page, 150, 1250, 160, 12, size_px=size_px)
     image = Image.fromarray(page.pixels)
     for row in range(12):  # the same letters below each other make dark columns
-        ImageDraw.Draw(image).text((20, 160 + row * PITCH), "18 ill", 40, type_of(size_px), anchor="ls")
+        ImageDraw.Draw(image).text((20, 160 + row * PITCH), "18 ill", 40, load_font(size_px), anchor="ls")
     pixels = np.asarray(image)
     darkness = np.minimum(255 - flattened(pixels), 90)
     assert find_rules(darkness, 0.25) == [] and find_rules(np.ascontiguousarray(darkness.T), 0.4) == []
