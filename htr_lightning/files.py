@@ -2,20 +2,13 @@
 
 import contextlib
 import json
-import logging
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 PARTIAL = ".partial"
-log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -36,34 +29,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of blocks that name the same file, until this one ends or the process does.
-
-    The file is made, and removed at the end. Where the system or the disk has no locks, nobody is kept out.
-
-    Args:
-        path: of a file that is nothing else.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    if fcntl is None:
-        yield
-        return
-    with path.open("w") as file:
-        with contextlib.suppress(OSError):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("Waiting for another process, which holds %s", path)
-                fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ memory; pixels are read when a batch needs them, so memory stays flat however ma
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import itertools
@@ -21,11 +22,12 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line, pixels_of
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.files import PARTIAL, locked, replacing
+from htr_lightning.files import PARTIAL, replacing
 from htr_lightning.image.files import DataError, Unusable
 from htr_lightning.image.preprocess import Preprocess
 
@@ -33,6 +35,7 @@ FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` give
 STALE_SECONDS = 24 * 3600
 END = struct.Struct("<Q8s")  # where the table begins, and the mark of a complete file
 MARK = b"htrlines"
+_LOCKS_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP)  # of some network drives
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -166,7 +169,7 @@ def pack(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
-        with locked(path.with_name(f".{path.name}.lock")):
+        with _lock(path):
             if (packed := _made_before(path, lines, preprocess)) is not None:  # while this process waited
                 return packed
             with replacing(path) as file:
@@ -180,6 +183,33 @@ def pack(
             "loader.cache_dir to a folder that can be written"
         ) from None
     return PackedLines(path)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Exclude other processes from packing the same file until the block ends or the process dies.
+
+    The lock is a hidden, empty file beside ``path``. It stays there: if it were deleted, a process that waits for the
+    deleted file and a process that creates a new one could both enter.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info("Waiting for another process that packs %s", path)
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _LOCKS_UNSUPPORTED:
+            raise
+        # Without a lock, processes may pack the same lines twice; the result is the same.
+        log.warning("%s does not support file locks; several processes may pack the same lines", path.parent)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _made_before(path: Path, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:

@@ -1,17 +1,22 @@
+import contextlib
+import errno
+import logging
 import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from htr_lightning.data.line import Line
-from htr_lightning.data.pack import PackedLines, fingerprint, pack
+from htr_lightning.data.pack import PackedLines, _lock, fingerprint, pack
 from htr_lightning.image.files import DataError, ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
@@ -82,37 +87,106 @@ def test_a_changed_image_file_changes_the_fingerprint(tmp_path: Path) -> None:
     assert ImageFile(path).fingerprint != before
 
 
-WAITING = """
+PACK = """
 import os, sys, time
 from pathlib import Path
-from PIL import Image
 from htr_lightning.data import pack
-from htr_lightning.data.line import ImageFile, Line
+from htr_lightning.data.line import Line
+from htr_lightning.image.files import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
-folder, usual = Path(sys.argv[1]), pack._write
+folder, write = Path(sys.argv[1]), pack._write
 
-def slow(*arguments):
-    (folder / f"made-{os.getpid()}").touch()
+def write_slowly(*arguments):
+    (folder / f"written-by-{os.getpid()}").touch()
     time.sleep(1)
-    usual(*arguments)
+    write(*arguments)
 
-pack._write = slow
-(folder / f"ready-{os.getpid()}").touch()
-while len(list(folder.glob("ready-*"))) < 2:
-    time.sleep(0.01)
+pack._write = write_slowly
+print("ready", flush=True)
+sys.stdin.readline()
 print(len(pack.pack([Line("a", ImageFile(folder / "a.png"), "a")], Preprocess(), folder / "packed")))
 """
 
+ENTER_LOCK = """
+import sys, time
+from pathlib import Path
+from htr_lightning.data import pack
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(20):
+    with pack._lock(folder / "x.lines"):
+        (folder / "inside").touch(exist_ok=False)
+        time.sleep(0.005)
+        (folder / "inside").unlink()
+print("never overlapped")
+"""
+
+
+def run_three_at_once(code: str, folder: Path) -> list[str]:
+    """Start three processes together; return what each of them printed."""
+    arguments = [sys.executable, "-c", code, str(folder)]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(3)
+        ]
+        for process in processes:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [process.communicate(timeout=60)[0].strip() for process in processes]
+
+
 def test_of_several_processes_one_packs_and_the_others_wait(tmp_path: Path) -> None:
     Image.new("L", (60, 48), "white").save(tmp_path / "a.png")
-    arguments = [sys.executable, "-c", WAITING, str(tmp_path)]
-    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["1\n", "1\n"]
-    assert len(list(tmp_path.glob("made-*"))) == 1
-    assert [path.suffix for path in (tmp_path / "packed").iterdir()] == [".lines"]
+    assert run_three_at_once(PACK, tmp_path) == ["1", "1", "1"]
+    assert len(list(tmp_path.glob("written-by-*"))) == 1
+    assert {path.suffix for path in (tmp_path / "packed").iterdir()} <= {".lines", ".lock"}
+
+
+def test_three_processes_that_contend_for_the_lock_never_overlap(tmp_path: Path) -> None:
+    assert run_three_at_once(ENTER_LOCK, tmp_path) == ["never overlapped"] * 3
+
+
+def test_a_process_says_what_it_waits_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "x.lines"
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _lock(path):
+            entered.set()
+            leave.wait()
+
+    class Release(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            leave.set()
+
+    holder, release = threading.Thread(target=hold), Release()
+    holder.start()
+    entered.wait()
+    log = logging.getLogger("htr_lightning.data.pack")
+    log.addHandler(release)
+    try:
+        with caplog.at_level(logging.INFO), _lock(path):
+            pass
+    finally:
+        log.removeHandler(release)
+        leave.set()
+        holder.join()
+    assert f"Waiting for another process that packs {path}" in caplog.text
+
+
+def test_a_disk_without_locks_is_used_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(lock: FileLock, blocking: bool) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert len(pack(stripes(3), PREPROCESS, tmp_path)) == 3
 
 
 def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
@@ -122,7 +196,7 @@ def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         pack(stripes(400), PREPROCESS, tmp_path, progress=interrupt)
-    assert list(tmp_path.iterdir()) == []
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".lock"}
 
 
 def test_what_a_killed_build_left_is_cleared_a_day_later(tmp_path: Path) -> None:
