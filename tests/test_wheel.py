@@ -24,6 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (wheel,) = wheels.glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)], check=True)
 
+    assert (site / "htr_lightning" / "py.typed").is_file()
     assert (site / "hydra_plugins" / "htr_lightning_study.py").is_file()
     assert not (site / "hydra_plugins" / "__init__.py").exists(), "it would hide the plugins of other packages"
 
