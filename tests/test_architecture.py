@@ -41,7 +41,7 @@ HEAVY = {
         "model.info",
         "model.load",
         "reading.api",
-        "reading.glyphs",
+        "reading.character_crops",
         "reading.line_formats",
         "reading.lines",
         "reading.page",

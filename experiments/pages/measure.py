@@ -20,7 +20,7 @@ from htr_lightning.layout.formats import read_page
 from htr_lightning.metrics import cer
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
-from htr_lightning.reading.page import ReadPage
+from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.segmentation.segmenter import Segmenter
 
@@ -48,7 +48,7 @@ def matches(true: list[Baseline], found: list[Baseline]) -> int:
     return len(used)
 
 
-def written(page: ReadPage, name: str) -> list[Any]:
+def written(page: PredictedPage, name: str) -> list[Any]:
     """Return the lines of a page without the printed paragraph."""
     least = PRINTED * page.height_px if name.startswith("imp_") else 0
     return [line for line in page.lines if float(line.baseline[0, 1]) > least]
@@ -67,7 +67,7 @@ def measure(split: str, model: str) -> dict[str, Any]:
             start = time.perf_counter()
             Segmenter()(pixels)
             seconds.append(time.perf_counter() - start)
-        cut = reader.cut_pixels(pixels, scan)
+        cut = reader.segment_pixels(pixels, scan)
         start = time.perf_counter()
         page = reader.recognize(cut)
         reading.append((time.perf_counter() - start) / max(1, len(page.lines)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from htr_lightning.files import replacing
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import OVERLAY, Scan, scan_files, scans_of
-from htr_lightning.reading.write.outputs import OUTPUTS
+from htr_lightning.reading.write.writers import PAGE_WRITERS
 
 _BESIDE = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # where layouts are looked for
 
@@ -79,7 +79,7 @@ def layout_beside(image: Path) -> Path | None:
 
 
 def _job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, layout: Path | None) -> Job:
-    outputs = {form: folder / f"{scan.stem}{OUTPUTS[form].suffix}" for form in formats}
+    outputs = {form: folder / f"{scan.stem}{PAGE_WRITERS[form].suffix}" for form in formats}
     document = None
     if "pdf" in formats and scan.number is not None:
         document = folder / f"{scan.path.stem}.pdf"

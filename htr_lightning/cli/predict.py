@@ -59,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         read_pages(options, options.format, PageReader(reader, segmenter, model=options.model))
         return
     positions = options.format == ["json"] or options.cut is not None or options.picture is not None
-    reader = LineReader(model, decoder=decoder, positions=positions, known=options.texts is not None, views=views)
+    reader = LineReader(
+        model, decoder=decoder, positions=positions, forced_alignment=options.texts is not None, views=views
+    )
     readings: list[Prediction] = []
     for reading in reader.read(lines):
         if reading.problem is not None:
@@ -84,24 +86,24 @@ def write(readings: "Sequence[Prediction]", options: argparse.Namespace, max_pix
         OSError, ValueError: it cannot be written.
     """
     from htr_lightning.files import write_text
-    from htr_lightning.reading.line_formats import formatted
+    from htr_lightning.reading.line_formats import format_predictions
 
-    text = formatted(readings, options.format[0])
+    text = format_predictions(readings, options.format[0])
     if options.out is None:
         sys.stdout.write(text)
     else:
         write_text(options.out, text)
     if options.cut is not None:
-        from htr_lightning.reading.glyphs import INDEX, write_glyphs
+        from htr_lightning.reading.character_crops import INDEX, write_character_crops
 
-        number = write_glyphs(options.cut, readings, max_pixels)
+        number = write_character_crops(options.cut, readings, max_pixels)
         print(f"{options.cut}: {number} characters; {INDEX} says what and where each is", file=sys.stderr)
     if options.picture is not None and readings:
         from htr_lightning.report.panel import draw_panel
 
         shown = [reading for reading in readings[:PICTURE_LINES] if reading.pixels is not None]
         lines = [(reading.pixels, "", reading.text) for reading in shown if reading.pixels is not None]
-        panel = draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}", places=[r.characters for r in shown])
+        panel = draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[r.characters for r in shown])
         panel.save(options.picture)
 
 

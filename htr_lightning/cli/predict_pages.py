@@ -14,13 +14,14 @@ from htr_lightning.cli.page_jobs import Job, jobs_of
 from htr_lightning.files import replacing
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import scan_files, size_of
-from htr_lightning.reading.write.outputs import OUTPUTS, join_pdfs
+from htr_lightning.reading.write.pdf import join_pdfs
+from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.text import counted
 
 if TYPE_CHECKING:
     from htr_lightning.layout.page import Page
     from htr_lightning.reading.page import PredictedPage
-    from htr_lightning.reading.pages import CutPage, PageReader
+    from htr_lightning.reading.pages import PageReader, SegmentedPage
     from htr_lightning.segmentation.segmenter import Segmenter
 
 _LEAST_HEIGHT_PX, _MOST_WIDE = 600, 3.0  # an image is taken for a page if it is so high, and not so much wider
@@ -55,7 +56,7 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
 
     Args:
         options: the command line.
-        formats: what to write, of `OUTPUTS`.
+        formats: what to write, of `PAGE_WRITERS`.
         reader: of pages.
 
     Raises:
@@ -104,10 +105,10 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
         raise SystemExit(1)
 
 
-def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job, "CutPage | DataError"]]:
+def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job, "SegmentedPage | DataError"]]:
     """Yield pages with their lines cut out, the next page in another thread while one is read."""
 
-    def cut(job: Job) -> "CutPage | DataError":
+    def cut(job: Job) -> "SegmentedPage | DataError":
         from htr_lightning.layout.formats import read_page
 
         try:
@@ -115,7 +116,7 @@ def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job,
         except DataError as error:
             return DataError(f"{error}; --find-lines reads the page without it")
         try:
-            return reader.cut(job.scan, layout)
+            return reader.segment(job.scan, layout)
         except DataError as error:
             return error
         except Exception as error:
@@ -138,7 +139,7 @@ def _contents(job: Job, page: "PredictedPage", layout: "Page | None", *, again: 
         DataError: the layout was changed meanwhile, or the page is of a form that a format cannot take.
     """
     from htr_lightning.layout.formats import format_of
-    from htr_lightning.reading.write.rewrite import rewrite
+    from htr_lightning.reading.write.rewrite import rewrite_layout
 
     given = None if layout is None else {"alto": "alto", "page_xml": "page"}[format_of(layout.path)]
     contents = {}
@@ -147,17 +148,17 @@ def _contents(job: Job, page: "PredictedPage", layout: "Page | None", *, again: 
             continue
         if layout is not None and form == given:
             texts = {line.id: line for line in page.lines}
-            contents[path] = rewrite(layout.path, texts, (page.width_px, page.height_px))
+            contents[path] = rewrite_layout(layout.path, texts, (page.width_px, page.height_px))
             continue
         try:
-            contents[path] = OUTPUTS[form].write(page, datetime.now(UTC))
+            contents[path] = PAGE_WRITERS[form].write(page, datetime.now(UTC))
         except (OSError, ValueError) as error:  # an encoder of images that cannot
-            raise DataError(f"{job.scan.name}: cannot be written as {OUTPUTS[form].title} ({error})") from None
+            raise DataError(f"{job.scan.name}: cannot be written as {PAGE_WRITERS[form].title} ({error})") from None
     if job.overlay is not None:
-        from htr_lightning.reading.page import overlay
+        from htr_lightning.reading.page import draw_overlay
 
         picture = io.BytesIO()
-        overlay(page).save(picture, "JPEG", quality=88)
+        draw_overlay(page).save(picture, "JPEG", quality=88)
         contents[job.overlay] = picture.getvalue()
     return contents
 

@@ -68,9 +68,9 @@ class Reader:
             place = 1 if number is None else number
             if not 1 <= place <= len(scans):
                 raise DataError(f"{image}: has {len(scans)} pages, not {number}")
-            cut = self._pages.cut(scans[place - 1], given)
+            cut = self._pages.segment(scans[place - 1], given)
         else:
-            cut = self._pages.cut_pixels(_pixels(image), Scan(Path("image")), given)
+            cut = self._pages.segment_pixels(_pixels(image), Scan(Path("image")), given)
         return self._pages.recognize(cut)
 
     def read_line(self, image: Image) -> Prediction:

@@ -12,7 +12,7 @@ from htr_lightning.reading.lines import Prediction
 FORMATS = ("txt", "tsv", "json")
 
 
-def formatted(readings: Sequence[Prediction], form: str) -> str:
+def format_predictions(readings: Sequence[Prediction], form: str) -> str:
     """Return readings in one of `FORMATS`."""
     if form == "json":
         return json.dumps([_object(reading) for reading in readings], ensure_ascii=False, indent=1) + "\n"

@@ -82,7 +82,7 @@ class LineReader:
         model: see `htr_lightning.model.load.load_recognizer`.
         decoder: from frames to texts.
         positions: find out where characters and words stand, and how sure each of them is.
-        known: the texts of the lines are what they say; only places and confidences are wanted.
+        forced_alignment: the texts of the lines are what they say; only places and confidences are wanted.
         views: how each line is looked at; of several readings, the most confident counts. Known texts are placed in
             the line as it is.
     """
@@ -93,11 +93,11 @@ class LineReader:
         *,
         decoder: Decoder = greedy_decode,
         positions: bool = False,
-        known: bool = False,
+        forced_alignment: bool = False,
         views: Sequence[View] = ONE_VIEW,
     ) -> None:
-        self.model, self.decoder, self.positions, self.known = model, decoder, positions, known
-        self.views = ONE_VIEW if known else views
+        self.model, self.decoder, self.positions, self.forced_alignment = model, decoder, positions, forced_alignment
+        self.views = ONE_VIEW if forced_alignment else views
 
     def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""
@@ -140,7 +140,7 @@ class LineReader:
             pixels = pixels_of(line, self.model.preprocess, transform)
         except DataError as error:
             return Prediction(line.id, "", 0.0, None, str(error))
-        if self.known and (problem := self._unfit(line, pixels.shape[1])):
+        if self.forced_alignment and (problem := self._unfit(line, pixels.shape[1])):
             return Prediction(line.id, "", 0.0, None, problem)
         return _Prepared(line, pixels, transform)
 
@@ -179,7 +179,7 @@ class LineReader:
 
     def _readings(self, lines: Sequence[_Prepared], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
         """Yield what a batch says."""
-        if self.known:
+        if self.forced_alignment:
             texts = [self.model.charset.encode(line.line.text) for line in lines]
         else:
             texts = self.decoder(logits, lengths)

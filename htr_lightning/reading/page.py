@@ -96,12 +96,12 @@ class PredictedPage:
         return "\n\n".join("\n".join(line.text for line in region.lines) for region in self.regions)
 
     def _repr_html_(self) -> str:
-        picture = None if self.pixels is None else np.asarray(overlay(self, width_px=NOTEBOOK_PX))
+        picture = None if self.pixels is None else np.asarray(draw_overlay(self, width_px=NOTEBOOK_PX))
         title = f"{len(self.lines)} lines in {len(self.regions)} regions"
         return render_page(title, self.notes, self.text, picture)
 
 
-def overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
+def draw_overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool = True) -> Image.Image:
     """Draw regions (green, numbered in reading order), outlines (blue), baselines (red) and words (orange).
 
     Args:

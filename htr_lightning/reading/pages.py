@@ -28,7 +28,7 @@ _LOOKED_AT = 5  # lines, the longest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CutOut:
+class LineCrop:
     """A line of a page before it is read.
 
     Attributes:
@@ -43,7 +43,7 @@ class CutOut:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CutPage:
+class SegmentedPage:
     """A page before it is read.
 
     Attributes:
@@ -55,7 +55,7 @@ class CutPage:
 
     scan: Scan
     pixels: Pixels
-    regions: tuple[tuple[PredictedRegion, tuple[CutOut, ...]], ...]
+    regions: tuple[tuple[PredictedRegion, tuple[LineCrop, ...]], ...]
     layout: Page | None = None
 
 
@@ -72,20 +72,20 @@ class PageReader:
         self.reader, self.segmenter, self.model = reader, segmenter or Segmenter(), model
 
     def read(self, scan: Scan, layout: Page | None = None) -> PredictedPage:
-        """Read a page; see `cut` and `recognize`, which can be run side by side for different pages."""
-        return self.recognize(self.cut(scan, layout))
+        """Read a page; see `segment` and `recognize`, which can be run side by side for different pages."""
+        return self.recognize(self.segment(scan, layout))
 
-    def cut(self, scan: Scan, layout: Page | None = None) -> CutPage:
+    def segment(self, scan: Scan, layout: Page | None = None) -> SegmentedPage:
         """Find the lines of a page, or take them from a layout, and cut them out.
 
         Raises:
             DataError: the page cannot be read, or is not the one that the layout was made for.
         """
         size = None if layout is None else layout.size
-        return self.cut_pixels(scan.read(self.reader.model.preprocess.max_pixels, size), scan, layout)
+        return self.segment_pixels(scan.read(self.reader.model.preprocess.max_pixels, size), scan, layout)
 
-    def cut_pixels(self, pixels: Pixels, scan: Scan, layout: Page | None = None) -> CutPage:
-        """Find and cut the lines of a page that is in memory; see `cut`."""
+    def segment_pixels(self, pixels: Pixels, scan: Scan, layout: Page | None = None) -> SegmentedPage:
+        """Find and cut the lines of a page that is in memory; see `segment`."""
         if layout is None:
             regions = [_found(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
         else:
@@ -95,9 +95,9 @@ class PageReader:
                 raise DataError(f"{layout.path}: {error}") from None
         band = 0.0 if layout is None else layout.line_distance * _rise(layout, pixels)
         cut = tuple((region, tuple(_cut_out(line, pixels, band) for line in region.lines)) for region in regions)
-        return CutPage(scan, pixels, cut, layout)
+        return SegmentedPage(scan, pixels, cut, layout)
 
-    def recognize(self, page: CutPage) -> PredictedPage:
+    def recognize(self, page: SegmentedPage) -> PredictedPage:
         """Read the lines of a page. Lines that were found, and in which nothing is read, are left out."""
         lines = [line for _, inside in page.regions for line in inside]
         usable = [line for line in lines if line.pixels is not None]
@@ -121,11 +121,11 @@ class PageReader:
             pixels=page.pixels,
         )
 
-    def _readings(self, lines: Sequence[CutOut]) -> list[Prediction]:
+    def _readings(self, lines: Sequence[LineCrop]) -> list[Prediction]:
         images = ((line.line.id, line.pixels) for line in lines)
         return list(self.reader.read(Line(id, InMemory(pixels), "") for id, pixels in images if pixels is not None))
 
-    def _notes(self, page: CutPage, readings: Sequence[Prediction], lines: Sequence[CutOut]) -> list[str]:
+    def _notes(self, page: SegmentedPage, readings: Sequence[Prediction], lines: Sequence[LineCrop]) -> list[str]:
         """Say what is odd about a page, by how sure the recognizer is."""
         if page.layout is not None and not page.layout.lines:
             return [f"its layout, {page.layout.path}, has no lines; --find-lines looks for them"]
@@ -141,7 +141,7 @@ class PageReader:
             return [f"hardly anything on it is legible to this model (confidence {sure:.0%}); is it handwriting?"]
         return []
 
-    def _better_turned(self, page: CutPage, lines: Sequence[CutOut]) -> int | None:
+    def _better_turned(self, page: SegmentedPage, lines: Sequence[LineCrop]) -> int | None:
         """Return by how many degrees anticlockwise a page has to be turned to be read better; None if it is upright."""
         longest = sorted(lines, key=lambda line: -len(line.pixels[0]) if line.pixels is not None else 0)[:_LOOKED_AT]
         upright = _mean_confidence(self._readings(longest))
@@ -207,17 +207,17 @@ def _box_around(points: Points) -> Points:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> CutOut:
+def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
     """Cut a line out; one that cannot be says why."""
     if line.problem:
-        return CutOut(line)
+        return LineCrop(line)
     try:
-        return CutOut(line, *cut_from_layout(pixels, line.polygon, line.baseline, None, band_px=band_px))
+        return LineCrop(line, *cut_from_layout(pixels, line.polygon, line.baseline, None, band_px=band_px))
     except DataError as error:
-        return CutOut(replace(line, problem=str(error)))
+        return LineCrop(replace(line, problem=str(error)))
 
 
-def _placed(cut: CutOut, reading: Prediction) -> PredictedLine:
+def _placed(cut: LineCrop, reading: Prediction) -> PredictedLine:
     """Put what was read in a line into its place on the page."""
     if reading.problem is not None:
         return replace(cut.line, problem=reading.problem)

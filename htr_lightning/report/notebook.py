@@ -45,6 +45,6 @@ def render_line(
     if pixels is None:
         return f"<p>{escape(problem or text)}</p>"
     panel = draw_panel(
-        [(pixels, "", text)], note=lambda _: f"{confidence:.0%}", places=[characters] if characters else None
+        [(pixels, "", text)], note=lambda _: f"{confidence:.0%}", characters=[characters] if characters else None
     )
     return f'<img style="max-width: 100%" alt="{escape(text)}" src="{encode_png_uri(panel)}">'

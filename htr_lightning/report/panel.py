@@ -31,7 +31,7 @@ def draw_panel(
     rows: Sequence[tuple[NDArray[np.uint8], str, str]],
     size_px: int = 16,
     note: Callable[[int], str] | None = None,
-    places: Sequence[Sequence[Character]] | None = None,
+    characters: Sequence[Sequence[Character]] | None = None,
 ) -> Image.Image:
     """Draw lines one under the other, each with its reference and, in green or red, its hypothesis.
 
@@ -39,11 +39,11 @@ def draw_panel(
         rows: pixels ``(H, W)``, reference, hypothesis; without a reference (empty) the hypothesis is black.
         size_px: of the type.
         note: a word for each row, by its number, written before the hypothesis.
-        places: of each row, the characters that were read, drawn under their ink: the redder, the less sure.
+        characters: of each row, the characters that were read, drawn under their ink: the redder, the less sure.
     """
     font = load_font(size_px)
     gap, step = 8, size_px + 6
-    placed = step if places else 0
+    placed = step if characters else 0
     written = [text for _, *texts in rows for text in texts]
     width = max([pixels.shape[1] for pixels, _, _ in rows] + [int(font.getlength(t)) + 140 for t in written])
     heights = [pixels.shape[0] + (2 if reference else 1) * step + placed + gap for pixels, reference, _ in rows]
@@ -52,8 +52,8 @@ def draw_panel(
     y = gap
     for number, (pixels, reference, hypothesis) in enumerate(rows):
         panel.paste(Image.fromarray(pixels), (gap, y))
-        if places:
-            draw_characters(panel, places[number], (gap, y), pixels.shape[0], font)
+        if characters:
+            draw_characters(panel, characters[number], (gap, y), pixels.shape[0], font)
         y += pixels.shape[0] + placed
         if reference:
             draw.text((gap, y), reference, TEXT_COLOR, font)

@@ -12,7 +12,7 @@ from PIL import Image
 from htr_lightning import load
 from htr_lightning.image.files import DataError
 from htr_lightning.reading.api import Reader
-from htr_lightning.reading.write.outputs import OUTPUTS
+from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.segmentation.segmenter import Segmenter
 
 
@@ -57,7 +57,7 @@ def test_lines_from_a_layout(model: Reader, page: Path) -> None:
     from datetime import UTC, datetime
 
     first = model.read(page)
-    page.with_suffix(".xml").write_bytes(OUTPUTS["page"].write(first, datetime.now(UTC)))
+    page.with_suffix(".xml").write_bytes(PAGE_WRITERS["page"].write(first, datetime.now(UTC)))
     again = model.read(page, layout=page.with_suffix(".xml"))
     assert [line.id for line in again.lines] == [line.id for line in first.lines]
 

@@ -1,9 +1,12 @@
 """PDF that can be searched: the images of the pages, with invisible text where it is written."""
 
+import contextlib
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,3 +104,21 @@ def _text(line: PredictedLine, font: BlankFont, page_height: float, scale: float
 def _number(value: float, places: int = 3) -> str:
     """Write a number without exponent, which PDF does not know."""
     return f"{value:.{places}f}".rstrip("0").rstrip(".")
+
+
+def join_pdfs(documents: Sequence[Path], file: IO[bytes]) -> None:
+    """Write one PDF with the pages of several files, without their titles.
+
+    Raises:
+        OSError: one of them is damaged, or the file cannot be written.
+    """
+    import pypdfium2
+
+    try:
+        with contextlib.ExitStack() as stack:
+            whole = stack.enter_context(contextlib.closing(pypdfium2.PdfDocument.new()))
+            for path in documents:
+                whole.import_pages(stack.enter_context(contextlib.closing(pypdfium2.PdfDocument(path))))
+            whole.save(file)
+    except pypdfium2.PdfiumError as error:
+        raise OSError(None, f"pages cannot be joined: {error}") from None

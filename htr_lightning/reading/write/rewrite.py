@@ -15,7 +15,7 @@ from htr_lightning.reading.write.elements import to_bytes
 from htr_lightning.reading.write.whole_pixels import Sheet
 
 
-def rewrite(path: Path, texts: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:
+def rewrite_layout(path: Path, texts: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:
     """Return a layout file with other texts and confidences; see `rewrite_alto` and `rewrite_page_xml` for the rules.
 
     What stays: all other elements and attributes, comments, processing instructions, CDATA sections, prefixes and the

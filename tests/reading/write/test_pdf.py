@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from htr_lightning.decode.positions import Outline, Word
 from htr_lightning.reading.page import PredictedLine, PredictedPage
-from htr_lightning.reading.write.outputs import join_pdfs
-from htr_lightning.reading.write.pdf import write_pdf
+from htr_lightning.reading.write.pdf import join_pdfs, write_pdf
 from htr_lightning.reading.write.pdf_objects import date_string
 
 GRAY = np.full((800, 1000), 90, np.uint8)

@@ -15,7 +15,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import read_page
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.pieces import legal
-from htr_lightning.reading.write.rewrite import rewrite
+from htr_lightning.reading.write.rewrite import rewrite_layout
 
 Rewrite = Callable[..., str]
 LINES = [
@@ -35,7 +35,7 @@ def rewritten(tmp_path: Path) -> Rewrite:
         path = tmp_path / "a.xml"
         path.write_text(xml, encoding="utf-8")
         lines = {id: PredictedLine(id, text, 0.5) if isinstance(text, str) else text for id, text in texts.items()}
-        return rewrite(path, lines, **more).decode()
+        return rewrite_layout(path, lines, **more).decode()
 
     return run
 
@@ -100,7 +100,7 @@ def test_all_that_xml_can_hold_is_kept(xml: str, rewritten: Rewrite) -> None:
 def test_other_encodings_become_utf_8(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_bytes(alto_xml([text_line("l1", "déjà")]).replace("UTF-8", encoding, 1).encode(encoding))
-    assert 'CONTENT="ŭ"' in rewrite(path, {"l1": PredictedLine("l1", "ŭ")}).decode("utf-8")
+    assert 'CONTENT="ŭ"' in rewrite_layout(path, {"l1": PredictedLine("l1", "ŭ")}).decode("utf-8")
 
 
 def test_ids_are_those_of_the_readers(rewritten: Rewrite, tmp_path: Path) -> None:
@@ -136,8 +136,10 @@ def test_real_pages() -> None:
         pytest.skip(f"needs {root}; set HTR_DATA")
     for path in sorted(root.rglob("*.xml")):
         lines = read_page(path).lines
-        same = rewrite(path, {line.id: PredictedLine(line.id, line.text, 0.25) for line in lines})
+        same = rewrite_layout(path, {line.id: PredictedLine(line.id, line.text, 0.25) for line in lines})
         assert without_confidences(same) == without_confidences(path.read_bytes())
-        assert same.count(b'WC="0.2500"') == len(lines) and rewrite(path, {}).count(b"WC=") == 0
-        other = rewrite(path, {line.id: read_line(line.id, "tout autre", 9, 9, baseline=points()) for line in lines})
+        assert same.count(b'WC="0.2500"') == len(lines) and rewrite_layout(path, {}).count(b"WC=") == 0
+        other = rewrite_layout(
+            path, {line.id: read_line(line.id, "tout autre", 9, 9, baseline=points()) for line in lines}
+        )
         assert other.count(b'CONTENT="tout autre"') == len(lines)

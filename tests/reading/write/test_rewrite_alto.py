@@ -7,7 +7,7 @@ from lxml import etree
 
 from htr_lightning.decode.positions import Word
 from htr_lightning.reading.page import PredictedLine
-from htr_lightning.reading.write.rewrite import rewrite
+from htr_lightning.reading.write.rewrite import rewrite_layout
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 
@@ -21,7 +21,7 @@ def line_after(
     page = f'<Page WIDTH="1000" HEIGHT="800"><PrintSpace>{line}</PrintSpace></Page>'
     path.write_text(f'<alto xmlns="{namespace}"><Layout>{page}</Layout></alto>', encoding="utf-8")
     lines = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
-    return etree.fromstring(rewrite(path, lines)).find(".//{*}TextLine")
+    return etree.fromstring(rewrite_layout(path, lines)).find(".//{*}TextLine")
 
 
 def written(line: Any) -> str:

@@ -6,7 +6,7 @@ from helpers.read_pages import read_line
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine
-from htr_lightning.reading.write.rewrite import rewrite
+from htr_lightning.reading.write.rewrite import rewrite_layout
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/"
 COORDS = '<Coords points="1,2 30,2 30,9"/>'
@@ -26,7 +26,9 @@ def region_after(
     page = f'<Page imageFilename="a" imageWidth="1000" imageHeight="800"><TextRegion id="r">{lines}{more}</TextRegion>'
     path.write_text(f'<PcGts xmlns="{NAMESPACE}{year}">{page}</Page></PcGts>', encoding="utf-8")
     lines_read = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
-    return etree.fromstring(rewrite(path, lines_read), etree.XMLParser(strip_cdata=False)).find(".//{*}TextRegion")
+    return etree.fromstring(rewrite_layout(path, lines_read), etree.XMLParser(strip_cdata=False)).find(
+        ".//{*}TextRegion"
+    )
 
 
 def text(content: str, more: str = "", plain: str = "") -> str:

@@ -19,7 +19,9 @@ INDEX = "index.tsv"
 COLUMNS = ("image", "line", "place", "text", "confidence", "left", "top", "right", "bottom")
 
 
-def cut_glyphs(image: NDArray[np.uint8], characters: Iterable[Character]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def crop_characters(
+    image: NDArray[np.uint8], characters: Iterable[Character]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Cut characters out of the image that was read; spaces are left out.
 
     Args:
@@ -41,7 +43,7 @@ def cut_glyphs(image: NDArray[np.uint8], characters: Iterable[Character]) -> Ite
         yield place, glyph
 
 
-def write_glyphs(folder: Path, readings: Iterable[Prediction], max_pixels: int) -> int:
+def write_character_crops(folder: Path, readings: Iterable[Prediction], max_pixels: int) -> int:
     """Write every character of every line as a PNG file, in a folder for each line, and a table of all of them.
 
     Args:
@@ -61,7 +63,7 @@ def write_glyphs(folder: Path, readings: Iterable[Prediction], max_pixels: int) 
         image = ImageFile(Path(reading.id)).read(max_pixels)
         inside = folder / f"{number:05d}-{Path(reading.id).stem}"
         inside.mkdir(exist_ok=True)
-        for place, pixels in cut_glyphs(image, reading.characters):
+        for place, pixels in crop_characters(image, reading.characters):
             character = reading.characters[place]
             path = inside / f"{place + 1:03d}-U+{ord(character.text):04X}.png"
             with replacing(path) as file:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.read_pages import read_line, read_page, region, usual
 
-from htr_lightning.reading.write.outputs import OUTPUTS, write_txt
+from htr_lightning.reading.write.writers import PAGE_WRITERS, write_txt
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 BEGINNINGS = {
@@ -13,19 +13,19 @@ BEGINNINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("name", PAGE_WRITERS)
 def test_every_format_writes_the_usual_page_and_the_empty_one(name: str) -> None:
     pixels = np.zeros((80, 100), np.uint8)
     page = dataclasses.replace(usual(), pixels=pixels)
-    written = OUTPUTS[name].write(page, NOW)
-    assert written.startswith(BEGINNINGS[name]) and written == OUTPUTS[name].write(page, NOW)
-    assert OUTPUTS[name].write(read_page(pixels=pixels), NOW) or name == "txt"
+    written = PAGE_WRITERS[name].write(page, NOW)
+    assert written.startswith(BEGINNINGS[name]) and written == PAGE_WRITERS[name].write(page, NOW)
+    assert PAGE_WRITERS[name].write(read_page(pixels=pixels), NOW) or name == "txt"
 
 
 def test_all_formats_can_stand_in_one_folder() -> None:
-    suffixes = [output.suffix for output in OUTPUTS.values()]
+    suffixes = [output.suffix for output in PAGE_WRITERS.values()]
     assert len(set(suffixes)) == len(suffixes) and all(suffix.startswith(".") for suffix in suffixes)
-    assert set(OUTPUTS) == set(BEGINNINGS)
+    assert set(PAGE_WRITERS) == set(BEGINNINGS)
 
 
 def test_plain_text() -> None:
