@@ -48,7 +48,8 @@ def load(
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
         precision: ``bf16`` is faster where the device has instructions for it.
         tta: test-time augmentation: read each line at three widths; fewer errors, a third of the speed.
-        decoder: from frames to texts, such as `htr_lightning.decode.decoder.beam` makes; None for greedy decoding.
+        decoder: from frames to texts, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`; None for
+            greedy decoding.
         segmenter: how lines are found on pages; None for the usual way.
 
     Raises:

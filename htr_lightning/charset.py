@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from htr_lightning.errors import InputError
-from htr_lightning.text import Normalization, normalize, printable
+from htr_lightning.text import Normalization, describe_characters, normalize
 
 BLANK = 0
 """The class of the CTC blank; no character ever has it."""
@@ -25,7 +25,7 @@ class Charset:
     Laws, for a charset ``c`` and a text ``t``:
 
     1. No character occurs twice, and each is left as it is by the charset's normalization.
-    2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.unknown(t) == ""``; else ``encode`` raises.
+    2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises.
     3. ``c.encode(t)`` holds no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
     4. ``c.extend(ts)`` gives every character of ``c`` the id it had, and knows every character of ``ts``.
 
@@ -57,12 +57,12 @@ class Charset:
                 raise CharsetError(f"a character of a charset is a single code point, not {character!r}")
             if self.normalize(character) != character:
                 raise CharsetError(
-                    f"{printable(character)} never occurs in a text of the form {self._normalization}, "
-                    f"which writes {printable(self.normalize(character))}; use that in the charset"
+                    f"{describe_characters(character)} never occurs in a text of the form {self._normalization}, "
+                    f"which writes {describe_characters(self.normalize(character))}; use that in the charset"
                 )
         if len(set(self._characters)) < len(self._characters):
             twice = sorted({c for c in self._characters if self._characters.count(c) > 1})
-            raise CharsetError(f"in the charset more than once: {printable(''.join(twice))}")
+            raise CharsetError(f"in the charset more than once: {describe_characters(''.join(twice))}")
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], normalization: Normalization = "NFC") -> "Charset":
@@ -124,7 +124,7 @@ class Charset:
         except KeyError:
             place = "the text" if line_id is None else f"the text of line {line_id}"
             raise CharsetError(
-                f"{place} has {printable(self.unknown(text))}, which the charset lacks; "
+                f"{place} has {describe_characters(self.find_unknown(text))}, which the charset lacks; "
                 f"extend the charset with this text, or take the character out of it"
             ) from None
 
@@ -133,7 +133,7 @@ class Charset:
         ids = self._ids
         return [ids[character] for character in self.normalize(text) if character in ids]
 
-    def unknown(self, text: str) -> str:
+    def find_unknown(self, text: str) -> str:
         """Return the characters of the normalized text that the charset lacks, each once, in their order."""
         return "".join(c for c in dict.fromkeys(self.normalize(text)) if c not in self._ids)
 

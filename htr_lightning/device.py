@@ -15,7 +15,7 @@ class DeviceError(InputError):
     """A device that is not there, or cannot do what is asked; the message names it, the reason and the remedy."""
 
 
-def num_cores() -> int:
+def count_cores() -> int:
     """Return how many cores this process may use: those of its job, where they are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -34,7 +34,7 @@ def is_bf16_fast(device_type: str) -> bool:
     return fast and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def keep_cpu_kernels() -> None:
+def enlarge_onednn_cache() -> None:
     """Let oneDNN keep a kernel for every shape of a batch: making one takes as long as using it several times.
 
     Its own limit of 1,024 kernels is less than the shapes of one epoch need; training on a CPU becomes a third
@@ -43,7 +43,7 @@ def keep_cpu_kernels() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
 
-def device_named(name: str | None) -> "torch.device":
+def select_device(name: str | None) -> "torch.device":
     """Return the device that a command line calls ``name``, or the best there is.
 
     Raises:

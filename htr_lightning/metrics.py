@@ -5,7 +5,7 @@ Definitions, over a whole set of lines:
 - *Edits* are insertions, deletions and substitutions (Levenshtein 1966), the fewest that turn the hypothesis
   into the reference. Characters are the Unicode code points of the texts, both first brought to the same
   normalization form; *words* are what whitespace separates.
-- *Tokens* are words and punctuation marks apart (`tokens_of`): ``l'eau.`` is one word, but four tokens. An error
+- *Tokens* are words and punctuation marks apart (`tokenize`): ``l'eau.`` is one word, but four tokens. An error
   in a full stop makes the word before it wrong for `wer`, though not for `wer_tokens`.
 - An *error rate* is all edits divided by the length of all references, so that long lines weigh more.
   It exceeds 1 if the hypotheses are much longer than the references. Where all references are empty, it is
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-from htr_lightning.text import Normalization, normalize, tokens_of
+from htr_lightning.text import Normalization, normalize, tokenize
 
 
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
@@ -34,7 +34,7 @@ def cer(references: Sequence[str], hypotheses: Sequence[str], normalization: Nor
     Raises:
         ValueError: the two sides differ in number.
     """
-    return _rate(*_count_character_edits(pairs_of(references, hypotheses, normalization)))
+    return _rate(*_count_character_edits(normalize_pairs(references, hypotheses, normalization)))
 
 
 def wer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
@@ -43,7 +43,7 @@ def wer(references: Sequence[str], hypotheses: Sequence[str], normalization: Nor
     Raises:
         ValueError: the two sides differ in number.
     """
-    return _rate(*count_word_edits(pairs_of(references, hypotheses, normalization)))
+    return _rate(*count_word_edits(normalize_pairs(references, hypotheses, normalization)))
 
 
 def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
@@ -52,11 +52,11 @@ def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalizati
     Raises:
         ValueError: the two sides differ in number.
     """
-    tokens = [(tokens_of(r), tokens_of(h)) for r, h in pairs_of(references, hypotheses, normalization)]
+    tokens = [(tokenize(r), tokenize(h)) for r, h in normalize_pairs(references, hypotheses, normalization)]
     return _rate(sum(edit_distance(r, h) for r, h in tokens), sum(len(r) for r, _ in tokens))
 
 
-def pairs_of(
+def normalize_pairs(
     references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization
 ) -> list[tuple[str, str]]:
     """Pair the texts of both sides, normalized."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-def progress_bar(steps: Iterable[Any], num_lines: int, description: str) -> Iterable[Any]:
+def show_progress(steps: Iterable[Any], num_lines: int, description: str) -> Iterable[Any]:
     """Draw a bar on the error output while lists of lines go by; nothing is drawn where that is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:

@@ -14,12 +14,12 @@ def clean_text(text: str) -> str:
     return " ".join(text.split())
 
 
-def printable(text: str) -> str:
+def describe_characters(text: str) -> str:
     """Name the characters of a text for a message: ``'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE)``."""
     return ", ".join(f"{c!r} (U+{ord(c):04X} {unicodedata.name(c, 'no name')})" for c in text)
 
 
-def is_out_of_place(character: str) -> bool:
+def is_unprintable(character: str) -> bool:
     """Whether a character has no look: invisible, a control, a space that is no space, or one that was lost."""
     if character == " " or character in _DRAWN:
         return False
@@ -28,9 +28,9 @@ def is_out_of_place(character: str) -> bool:
     return lost or character.isspace() or category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
 
 
-def plain(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Write what is invisible, or would disturb a terminal, as its code point."""
-    return "".join(f"<U+{ord(c):04X}>" if is_out_of_place(c) else c for c in text)
+    return "".join(f"<U+{ord(c):04X}>" if is_unprintable(c) else c for c in text)
 
 
 def normalize(text: str, normalization: Normalization) -> str:
@@ -38,7 +38,7 @@ def normalize(text: str, normalization: Normalization) -> str:
     return text if normalization == "none" else unicodedata.normalize(normalization, text)
 
 
-def tokens_of(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """Split a text into words and punctuation marks.
 
     A token is a run of letters, digits (`str.isalnum`) and combining marks (category M), as long as possible, or any
@@ -58,6 +58,6 @@ def _is_of_word(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def format_count(number: int, noun: str, plural: str = "") -> str:
     """Write a number with its noun: ``1 line``, ``1,024 lines``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

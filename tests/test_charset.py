@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset, CharsetError
-from htr_lightning.text import normalize, printable
+from htr_lightning.text import describe_characters, normalize
 
 FORMS = st.sampled_from(["NFC", "NFD", "NFKC", "NFKD", "none"])
 # Letters that compose, marks that compose with them, one that does not, a ligature, a letter beyond 16 bits.
@@ -25,7 +25,7 @@ def test_text_survives_the_round_trip(texts, form):
         assert charset.decode(ids) == charset.normalize(text) == normalize(text, form)
         assert len(ids) == len(charset.normalize(text))
         assert all(1 <= i < charset.num_classes for i in ids)
-        assert charset.unknown(text) == "" and charset.encode_known(text) == ids
+        assert charset.find_unknown(text) == "" and charset.encode_known(text) == ids
 
 
 @given(st.lists(TEXTS, min_size=1).filter(lambda texts: any(texts)), st.lists(TEXTS), FORMS)
@@ -44,7 +44,7 @@ def test_extending_keeps_every_id(old, new, form):
 @given(st.lists(TEXTS, min_size=1).filter(lambda texts: any(texts)), TEXTS, FORMS)
 def test_encode_raises_exactly_where_a_character_is_unknown(known, text, form):
     charset = Charset.from_texts(known, form)
-    unknown = charset.unknown(text)
+    unknown = charset.find_unknown(text)
     assert set(unknown) == set(charset.normalize(text)) - set(charset.characters)
     kept = "".join(c for c in charset.normalize(text) if c not in unknown)
     assert charset.decode(charset.encode_known(text)) == kept
@@ -135,7 +135,7 @@ def test_a_damaged_state_is_refused(state):
 
 
 def test_printable_names_characters_without_a_name_too():
-    assert printable("é\x00") == f"'é' (U+00E9 {unicodedata.name('é')}), '\\x00' (U+0000 no name)"
+    assert describe_characters("é\x00") == f"'é' (U+00E9 {unicodedata.name('é')}), '\\x00' (U+0000 no name)"
 
 
 def test_importing_needs_no_torch():

@@ -11,7 +11,7 @@ from htr_lightning.cli import evaluate, predict
 from htr_lightning.device import DeviceError
 from htr_lightning.metrics import cer
 from htr_lightning.model import file as checkpoint
-from htr_lightning.model.file import in_precision, load_model
+from htr_lightning.model.file import load_model, with_precision
 from htr_lightning.model.info import ModelFileError
 from htr_lightning.model.load import load_recognizer
 
@@ -35,7 +35,7 @@ def lines(tmp_path: Path) -> Path:
 def test_bf16_reads_nearly_the_same(with_bf16: None) -> None:
     exact = load_model("zoo:latin")
     images = np.stack([np.asarray(typeset(text, 48).resize((320, 48))) for text in texts(4)])
-    here, there = exact.logits(images), in_precision(exact, "bf16").logits(images)
+    here, there = exact.logits(images), with_precision(exact, "bf16").logits(images)
     assert there.dtype == np.float32
     assert 1e-4 < np.abs(here - there).max() < 2
     assert (here.argmax(2) == there.argmax(2)).mean() > 0.95

@@ -9,7 +9,7 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
-from htr_lightning.device import keep_cpu_kernels
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.training.freezing import FreezingSchedule
 from htr_lightning.training.optim import AdamW
@@ -59,7 +59,7 @@ class Case:
 
 def main() -> None:
     """Step all cases in turn, so that whatever else the machine does touches all alike."""
-    keep_cpu_kernels()
+    enlarge_onednn_cache()
     cases = {name: Case(freeze) for name, freeze in CASES.items()}
     rounds = [{name: case.seconds() for name, case in cases.items()} for _ in range(ROUNDS + 1)][1:]
     whole = next(iter(CASES))

@@ -32,7 +32,7 @@ from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.device import is_bf16_fast
 from htr_lightning.metrics import cer
-from htr_lightning.model.file import Model, in_precision, load_model
+from htr_lightning.model.file import Model, load_model, with_precision
 from htr_lightning.model.load import Recognizer, load_recognizer
 from htr_lightning.model.onnx_export import write_onnx
 from htr_lightning.reading.lines import LineReader, Prediction
@@ -188,11 +188,11 @@ def main() -> None:
     files = {"torch": "zoo:latin"}
     facts: dict[str, dict[str, Any]] = {"torch": {}}
     if is_bf16_fast("cpu"):
-        models["torch bf16"], facts["torch bf16"] = in_precision(torch_model, "bf16"), {}
+        models["torch bf16"], facts["torch bf16"] = with_precision(torch_model, "bf16"), {}
     for name, int8 in (("onnx", False), ("onnx int8", True)):
         path = RUNS / ("latin-int8.onnx" if int8 else "latin.onnx")
         written = write_onnx(path, torch_model, int8=int8)
-        facts[name] = {"megabytes": path.stat().st_size / 1e6, "largest_difference": written.difference}
+        facts[name] = {"megabytes": path.stat().st_size / 1e6, "largest_difference": written.max_difference}
         models[name], files[name] = load_recognizer(path, "cpu"), str(path)
     found = measured(models, lines, options.repetitions)
     for name in models:

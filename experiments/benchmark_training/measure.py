@@ -24,7 +24,7 @@ import torch
 from htr_lightning.config.compose import compose_config
 from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.device import keep_cpu_kernels
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.image.ink import to_ink
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.training.run import build
@@ -143,7 +143,7 @@ class Clock(contextlib.AbstractContextManager[None]):
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
     """Measure a model on a device."""
-    keep_cpu_kernels()
+    enlarge_onednn_cache()
     device: str = options.device
     accelerator = "gpu" if device == "cuda" else "cpu"
     root = Path(os.environ.get("HTR_DATA", "data")) / "copiste"

@@ -17,7 +17,7 @@ import torch
 
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.beam import BeamSearch
-from htr_lightning.decode.decoder import Decoder, tables
+from htr_lightning.decode.decoder import Decoder, load_language_model
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader
@@ -45,9 +45,13 @@ def lines_per_second(lm: Path, best: Weights) -> dict[str, float]:
     model = load_model("zoo:latin")
     batches = [(s, n) for _, s, n in LineReader(model).logits(read_manifest(DATA / "val.tsv"))]
     search = BeamSearch(
-        lm=tables(lm, model.charset), lm_weight=best["lm_weight"], insertion_bonus=best["insertion_bonus"]
+        lm=load_language_model(lm, model.charset), lm_weight=best["lm_weight"], insertion_bonus=best["insertion_bonus"]
     )
-    ways: dict[str, Decoder] = {"greedy": greedy_decode, "beam 16": BeamSearch().best, "beam 16, 6-gram": search.best}
+    ways: dict[str, Decoder] = {
+        "greedy": greedy_decode,
+        "beam 16": BeamSearch().decode,
+        "beam 16, 6-gram": search.decode,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS + 1):
         for name, decoder in ways.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
-from htr_lightning.decode.positions import box_of
+from htr_lightning.decode.positions import bounding_box
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader
 
@@ -27,7 +27,7 @@ def main() -> None:
         right += 1
         assert isinstance(line.image, SyntheticImage)
         for character, (start, end) in zip(reading.characters, line.image.render().boxes, strict=True):
-            left, _, last, _ = box_of(character.outline)
+            left, _, last, _ = bounding_box(character.outline)
             shared = max(0.0, min(end, last) - max(start, left)) / (max(end, last) - min(start, left))
             overlaps["spaces" if character.text == " " else "characters"].append(float(shared))
             quarter = (end - start) / 4

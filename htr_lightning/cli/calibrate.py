@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from htr_lightning.cli.options import add_device_option
 
 if TYPE_CHECKING:
-    from htr_lightning.decode.confidence import Judged
+    from htr_lightning.decode.confidence import ConfidenceOutcomes
 
 MAX_LINES = 2000
 
@@ -24,15 +24,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     from htr_lightning.data.sources.manifest import read_manifest
-    from htr_lightning.decode.confidence import Calibrator, Observed
-    from htr_lightning.device import DeviceError, device_named
+    from htr_lightning.decode.confidence import CalibrationBatch, Calibrator
+    from htr_lightning.device import DeviceError, select_device
     from htr_lightning.image.files import DataError
     from htr_lightning.model.file import load_model, write_model
     from htr_lightning.model.info import ModelFileError
     from htr_lightning.reading.lines import LineReader
 
     try:
-        model = load_model(options.model, device_named(options.device))
+        model = load_model(options.model, select_device(options.device))
         lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
     except DeviceError as error:
         parser.error(str(error))
@@ -40,15 +40,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
     normalize = model.charset.normalize
     observed = [
-        Observed(logits, lengths, [normalize(line.text) for line in of_batch])
+        CalibrationBatch(logits, lengths, [normalize(line.text) for line in of_batch])
         for of_batch, logits, lengths in LineReader(model).logits(lines[:MAX_LINES])
     ]
     if not observed:
         raise SystemExit(f"{options.data}: none of its lines can be read")
     calibrator = Calibrator(observed, model.charset)
-    temperature = calibrator.temperature()
+    temperature = calibrator.fit_temperature()
     for name, value in (("as it is", model.info.temperature), ("calibrated", temperature)):
-        print(described(name, value, calibrator.judged(value)))
+        print(described(name, value, calibrator.score(value)))
     if options.out is not None:
         try:
             write_model(options.out, model.network.state_dict(), replace(model.info, temperature=temperature))
@@ -74,16 +74,16 @@ def parser_of_calibrate() -> argparse.ArgumentParser:
     return parser
 
 
-def described(name: str, temperature: float, judged: "Judged") -> str:
+def described(name: str, temperature: float, outcomes: "ConfidenceOutcomes") -> str:
     """Return a sentence on how true confidences are."""
     from htr_lightning.evaluation.reliability import expected_calibration_error
 
-    characters = expected_calibration_error(judged.characters, judged.right.tolist())
-    lines = expected_calibration_error(judged.lines, judged.right_lines.tolist())
+    characters = expected_calibration_error(outcomes.characters, outcomes.correct_characters.tolist())
+    lines = expected_calibration_error(outcomes.lines, outcomes.correct_lines.tolist())
     return (
         f"{name}: temperature {temperature:g}; expected calibration error of characters {characters:.1%}, of lines "
-        f"{lines:.1%}; {judged.right.mean():.1%} of {len(judged.right)} characters and {judged.right_lines.mean():.1%} "
-        f"of {len(judged.right_lines)} lines are right"
+        f"{lines:.1%}; {outcomes.correct_characters.mean():.1%} of {len(outcomes.characters)} characters and "
+        f"{outcomes.correct_lines.mean():.1%} of {len(outcomes.lines)} lines are right"
     )
 
 

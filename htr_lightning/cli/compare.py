@@ -7,7 +7,7 @@ from pathlib import Path
 from htr_lightning.evaluation.difference import Comparison, Pair, PairingError, compare, paired
 from htr_lightning.evaluation.table import TableError, read_table
 from htr_lightning.files import write_json
-from htr_lightning.text import plain
+from htr_lightning.text import escape_unprintable
 
 _NAMES = {"cer": "CER", "wer": "WER", "wer_tokens": "WER (tokens)"}
 
@@ -73,10 +73,10 @@ def described(found: Comparison, num_lines: int) -> str:
 def _line(pair: Pair) -> list[str]:
     a, b = pair
     return [
-        f"  {plain(a.id)}",
-        f"    written     {plain(a.reference)}",
-        f"    A {a.counts['cer'][0]:>3} edits {plain(a.hypothesis)}",
-        f"    B {b.counts['cer'][0]:>3} edits {plain(b.hypothesis)}",
+        f"  {escape_unprintable(a.id)}",
+        f"    written     {escape_unprintable(a.reference)}",
+        f"    A {a.counts['cer'][0]:>3} edits {escape_unprintable(a.hypothesis)}",
+        f"    B {b.counts['cer'][0]:>3} edits {escape_unprintable(b.hypothesis)}",
     ]
 
 

@@ -142,14 +142,14 @@ def examine_all(
     cfg: "DictConfig", lines: Lines, preprocess: "Preprocess", settings: "Settings", title: str
 ) -> "Diagnosis":
     """Read all lines, in parallel and with a bar, and diagnose them."""
-    from htr_lightning.device import num_cores
+    from htr_lightning.device import count_cores
     from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.facts import facts_of
-    from htr_lightning.progress import progress_bar
+    from htr_lightning.progress import show_progress
 
-    workers = cfg.loader.get("num_pack_workers") or num_cores()
+    workers = cfg.loader.get("num_pack_workers") or count_cores()
     facts = {
-        split: facts_of(split, rows, preprocess, num_workers=workers, progress=progress_bar)
+        split: facts_of(split, rows, preprocess, num_workers=workers, progress=show_progress)
         for split, rows in lines.items()
     }
     return diagnose(facts, settings, title)

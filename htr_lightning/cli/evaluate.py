@@ -16,7 +16,7 @@ from htr_lightning.cli.options import (
     add_reading_options,
     decoder_of,
 )
-from htr_lightning.text import printable
+from htr_lightning.text import describe_characters
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
@@ -117,13 +117,13 @@ def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Nam
     """Read and score every line; the places of characters are found only for a report."""
     from htr_lightning.evaluation.collection import Collection
     from htr_lightning.image.views import views_of
-    from htr_lightning.progress import progress_bar
+    from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
     decoder = decoder_of(options, model.charset)
     reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=views_of(options.tta))
     collection = Collection(model.charset)
-    readings = progress_bar(([reading] for reading in reader.read(lines)), len(lines), "Reading")
+    readings = show_progress(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):
         collection.add(line, reading)
     return collection
@@ -151,7 +151,7 @@ def warn_of_unknown(unknown: Counter[str], data: Path) -> None:
     """Name the characters that the model cannot write; each of them counts as an error."""
     for character, count in unknown.most_common():
         print(
-            f"{data}: {printable(character)}, {count:,} x in the texts, is not in the model's charset; "
+            f"{data}: {describe_characters(character)}, {count:,} x in the texts, is not in the model's charset; "
             "every one counts as an error",
             file=sys.stderr,
         )

@@ -33,14 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(MISSING)
     paths, files = files_of(options, parser)
 
-    from htr_lightning.device import DeviceError, device_named
+    from htr_lightning.device import DeviceError, select_device
     from htr_lightning.explain.attribution import attribute
     from htr_lightning.explain.evidence import observe
     from htr_lightning.model.file import load_model
     from htr_lightning.model.info import ModelFileError
 
     try:
-        model = load_model(options.model, device_named(options.device))
+        model = load_model(options.model, select_device(options.device))
     except DeviceError as error:
         parser.error(str(error))
     except ModelFileError as error:

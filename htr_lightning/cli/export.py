@@ -71,7 +71,7 @@ def write_as_onnx(options: argparse.Namespace, model: "Model") -> str:
         written = write_onnx(options.out, model, int8=int8)
     except ExportError as error:
         raise SystemExit(str(error)) from None
-    return f"; its logits differ by {written.difference:.1g} at most; {written.json} says what is in it"
+    return f"; its logits differ by {written.max_difference:.1g} at most; {written.json_path} says what is in it"
 
 
 def calibration_of(model: "Model") -> "CalibrationLines":

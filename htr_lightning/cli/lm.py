@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.lm.texts import texts_of
+from htr_lightning.lm.texts import read_texts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,13 +19,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.image.files import DataError
     from htr_lightning.lm.arpa import write_arpa
-    from htr_lightning.lm.kneser_ney import learn
+    from htr_lightning.lm.kneser_ney import train_ngram
     from htr_lightning.lm.ngram import LanguageModelError
 
     try:
-        texts = [text for path in options.texts for text in texts_of(path, options.text_column, options.normalization)]
-        measured = list(texts_of(options.on, options.text_column, options.normalization)) if options.on else []
-        model = learn(texts, options.order)
+        column, form = options.text_column, options.normalization
+        texts = [text for path in options.texts for text in read_texts(path, column, form)]
+        measured = list(read_texts(options.on, column, form)) if options.on else []
+        model = train_ngram(texts, options.order)
         write_arpa(model, options.out)
     except (DataError, LanguageModelError) as error:
         raise SystemExit(str(error)) from None

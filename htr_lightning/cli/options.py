@@ -42,21 +42,21 @@ def decoder_of(options: argparse.Namespace, charset: "Charset") -> "Decoder":
     Raises:
         SystemExit: with a message; language model or lexicon cannot be used, or a value is out of its range.
     """
-    from htr_lightning.decode.decoder import beam, greedy
+    from htr_lightning.decode.decoder import build_beam_decoder, build_greedy_decoder
     from htr_lightning.decode.lexicon import LexiconError
     from htr_lightning.lm.ngram import LanguageModelError
 
     if options.lm is None and options.lexicon is None and options.beam is None:
-        return greedy(charset)
+        return build_greedy_decoder(charset)
     try:
-        return beam(
+        return build_beam_decoder(
             charset,
             lm=None if options.lm is None else str(options.lm),
             lm_weight=options.lm_weight,
             insertion_bonus=options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),
             unknown_word_cost=options.unknown_word_cost,
-            width=16 if options.beam is None else options.beam,
+            beam_width=16 if options.beam is None else options.beam,
         )
     except LanguageModelError as error:
         raise SystemExit(f"--lm {error}") from None

@@ -16,7 +16,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import scan_files, size_of
 from htr_lightning.reading.write.pdf import join_pdfs
 from htr_lightning.reading.write.writers import PAGE_WRITERS
-from htr_lightning.text import counted
+from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
     from htr_lightning.layout.page import Page
@@ -63,7 +63,7 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
         SystemExit: 1 when a page could not be read (the others still are); or nothing can be written, or two pages
             would be written to one file.
     """
-    from htr_lightning.progress import progress_bar
+    from htr_lightning.progress import show_progress
 
     jobs, problems = jobs_of(options, formats)
     waiting = [job for job in jobs if options.again or options.out is None or not job.is_done]
@@ -71,7 +71,7 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pages are there already; --again reads them anew",
               file=sys.stderr)  # fmt: skip
     num_pages = num_lines = 0
-    for ((job, cut),) in progress_bar(
+    for ((job, cut),) in show_progress(
         ([step] for step in _cut_ahead(waiting, reader)), len(waiting), "Prediction pages"
     ):
         if isinstance(cut, DataError):
@@ -98,8 +98,8 @@ def read_pages(options: argparse.Namespace, formats: Sequence[str], reader: "Pag
     if options.out is not None:
         problems += _join_documents(jobs, options.out)
     if options.out is not None and waiting:
-        failed = f"; {counted(len(problems), 'problem')}, named above" if problems else ""
-        print(f"{options.out}: {counted(num_pages, 'page')} with {counted(num_lines, 'line')} read{failed}",
+        failed = f"; {format_count(len(problems), 'problem')}, named above" if problems else ""
+        print(f"{options.out}: {format_count(num_pages, 'page')} with {format_count(num_lines, 'line')} read{failed}",
               file=sys.stderr)  # fmt: skip
     if problems:
         raise SystemExit(1)

@@ -46,20 +46,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.decode.beam import BeamSearch
-    from htr_lightning.decode.decoder import tables
+    from htr_lightning.decode.decoder import load_language_model
     from htr_lightning.decode.greedy import greedy_decode
     from htr_lightning.device import DeviceError
     from htr_lightning.image.files import DataError
     from htr_lightning.lm.ngram import LanguageModelError
     from htr_lightning.model.info import ModelFileError
     from htr_lightning.model.load import load_recognizer
-    from htr_lightning.progress import progress_bar
+    from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
     try:
         model = load_recognizer(options.model, options.device)
         lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
-        search = BeamSearch(width=options.beam, lm=tables(options.lm, model.charset))
+        search = BeamSearch(beam_width=options.beam, lm=load_language_model(options.lm, model.charset))
     except DeviceError as error:
         parser.error(str(error))
     except (ModelFileError, DataError, LanguageModelError, ValueError) as error:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{options.data}: none of its lines can be read")
     greedy = cer(model, batches, greedy_decode)
     tried = [replace(search, lm_weight=w, insertion_bonus=b) for w in WEIGHTS for b in BONUSES]
-    found = [(cer(model, batches, s.best), s) for (s,) in progress_bar(([s] for s in tried), len(tried), "Trying")]
+    found = [(cer(model, batches, s.decode), s) for (s,) in show_progress(([s] for s in tried), len(tried), "Trying")]
     best, chosen = min(found, key=lambda item: item[0])
     print(table(found))
     print(f"greedy: {greedy:.2%}; best: {best:.2%} with")

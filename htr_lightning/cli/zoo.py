@@ -19,11 +19,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = parser_of_zoo().parse_args(argv)
 
-    from htr_lightning.model.info import ModelFileError, read_info, zoo
+    from htr_lightning.model.info import ModelFileError, list_zoo_models, read_info
 
     try:
         if options.name is None:
-            print("\n\n".join(described(f"zoo:{name}", path, read_info(path)) for name, path in zoo().items()))
+            models = list_zoo_models().items()
+            print("\n\n".join(described(f"zoo:{name}", path, read_info(path)) for name, path in models))
         else:
             print(card(options.name.removeprefix("zoo:")))
     except ModelFileError as error:
@@ -63,9 +64,9 @@ def card(name: str) -> str:
     Raises:
         ModelFileError: there is no such model.
     """
-    from htr_lightning.model.info import read_info, zoo_path
+    from htr_lightning.model.info import find_zoo_model, read_info
 
-    path = zoo_path(name)
+    path = find_zoo_model(name)
     text = path.with_suffix(".md")
     own = described(f"zoo:{name}", path, read_info(path))
     return f"{own}\n\n{text.read_text(encoding='utf-8').strip()}" if text.is_file() else own

@@ -16,7 +16,7 @@ from htr_lightning.data.batch import Batch, LineDataset, frames_needed
 from htr_lightning.data.line import SPLITS, DrawnSource, Line, Source, Split
 from htr_lightning.data.pack import PackedLines, Progress, pack
 from htr_lightning.data.widths import WidthBatches
-from htr_lightning.device import num_cores
+from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
@@ -152,7 +152,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
         self.num_views = num_views
-        self.num_pack_workers = num_pack_workers or num_cores()
+        self.num_pack_workers = num_pack_workers or count_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
         self.charset: Charset | None = None

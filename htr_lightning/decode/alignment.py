@@ -11,7 +11,7 @@ from htr_lightning.charset import BLANK
 _NEVER = -1e30
 
 
-def frames_needed(text: Sequence[int]) -> int:
+def count_required_frames(text: Sequence[int]) -> int:
     """Return how many frames CTC needs for a text of class ids: one a character, and one between equal neighbors."""
     return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
@@ -37,7 +37,7 @@ def align(
         ValueError: a text needs more frames than its line has.
     """
     for number, (text, length) in enumerate(zip(texts, frame_lengths, strict=True)):
-        needed = frames_needed(text)
+        needed = count_required_frames(text)
         if needed > length:
             raise ValueError(f"line {number}: its text needs {needed} frames, but there are {length}")
     if not len(texts):

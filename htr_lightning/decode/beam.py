@@ -47,7 +47,7 @@ class BeamSearch:
     ``log P_ctc(W) + lm_weight * log P_lm(W) + insertion_bonus * L - unknown_word_cost * U``.
 
     Args:
-        width: prefixes kept after each frame.
+        beam_width: prefixes kept after each frame.
         lm: the language model over the recognizer's classes; None for none.
         lm_weight: how much it counts.
         insertion_bonus: for each character, against the language model's liking for short texts.
@@ -57,13 +57,13 @@ class BeamSearch:
         max_classes: so many of a frame's most probable classes can go on a prefix.
         min_probability: classes below are not tried, unless unknown words are forbidden: where the lexicon says what
             must follow, that can be improbable.
-        blank_probability: of a row of frames that are blank with more than this, one is looked at; 1 looks at all.
+        blank_skip_threshold: of a row of frames that are blank with more than this, one is looked at; 1 looks at all.
 
     Raises:
         ValueError: a value is out of its range; names ``decoder.<key>``.
     """
 
-    width: int = 16
+    beam_width: int = 16
     lm: ContextTables | None = None
     lm_weight: float = 0.5
     insertion_bonus: float = 0.0
@@ -71,38 +71,38 @@ class BeamSearch:
     unknown_word_cost: float | None = None
     max_classes: int = 12
     min_probability: float = 1e-4
-    blank_probability: float = 0.999
+    blank_skip_threshold: float = 0.999
 
     def __post_init__(self) -> None:
-        for key in ("width", "max_classes"):
+        for key in ("beam_width", "max_classes"):
             if getattr(self, key) < 1:
                 raise ValueError(f"decoder.{key}: {getattr(self, key)} is too small; give 1 or more")
-        for key in ("min_probability", "blank_probability"):
+        for key in ("min_probability", "blank_skip_threshold"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"decoder.{key}: {getattr(self, key)} is no probability; give a number from 0 to 1")
         for key in ("lm_weight", "unknown_word_cost"):
             if (getattr(self, key) or 0) < 0:
                 raise ValueError(f"decoder.{key}: {getattr(self, key)} is negative; give 0 or more")
 
-    def best(self, logits: Logits, frame_lengths: Ints) -> list[list[int]]:
-        """Return the ids of the best reading of each line; see `readings`."""
-        return [hypotheses[0].ids for hypotheses in self.readings(logits, frame_lengths)]
+    def decode(self, logits: Logits, frame_lengths: Ints) -> list[list[int]]:
+        """Return the ids of the best reading of each line; see `decode_n_best`."""
+        return [hypotheses[0].ids for hypotheses in self.decode_n_best(logits, frame_lengths)]
 
     @property
     def is_closed(self) -> bool:
         """Whether no word may be read that is not in the lexicon."""
         return self.lexicon is not None and self.unknown_word_cost is None
 
-    def readings(self, logits: Logits, frame_lengths: Ints, *, num_best: int = 1) -> list[list[Hypothesis]]:
+    def decode_n_best(self, logits: Logits, frame_lengths: Ints, *, n_best: int = 1) -> list[list[Hypothesis]]:
         """Read lines.
 
         Args:
             logits: ``(N, T, K)`` logits or log-probabilities.
             frame_lengths: ``(N,)``: the frames of each line; later ones are padding.
-            num_best: how many readings of each line, at most ``width``.
+            n_best: how many readings of each line, at most ``beam_width``.
 
         Returns:
-            The readings of each line, best first; fewer than ``num_best`` where the beam holds no more.
+            The readings of each line, best first; fewer than ``n_best`` where the beam holds no more.
         """
         if not len(logits):
             return []
@@ -112,12 +112,12 @@ class BeamSearch:
         steps: list[_Step] = []
         for t in range(frames.shape[1]):
             steps.append(beams.step(frames[:, t], values[:, t], classes[:, t]))
-        return beams.readings(steps, min(num_best, self.width))
+        return beams.trace_back(steps, min(n_best, self.beam_width))
 
     def _compact(self, log_probs: Logits, lengths: Ints) -> Logits:
         """Leave out what changes nothing: of blank frames in a row all but one, and padding, which becomes blank."""
         num_lines, num_frames, num_classes = log_probs.shape
-        blank = np.exp(log_probs[:, :, BLANK]) > self.blank_probability
+        blank = np.exp(log_probs[:, :, BLANK]) > self.blank_skip_threshold
         kept = np.arange(num_frames) < lengths[:, None]
         kept[:, 1:] &= ~(blank[:, 1:] & blank[:, :-1])
         place = kept.cumsum(1) - 1
@@ -154,7 +154,7 @@ class _Beams:
     """The prefixes of N lines, ``(N, B)`` each attribute; what a prefix that is not there scores is `_NEVER`."""
 
     def __init__(self, num_lines: int, search: BeamSearch) -> None:
-        shape = (num_lines, search.width)
+        shape = (num_lines, search.beam_width)
         self.lm, self.lm_weight, self.insertion_bonus = search.lm, search.lm_weight, search.insertion_bonus
         self.lexicon, self.is_closed = search.lexicon, search.is_closed
         cost = search.unknown_word_cost
@@ -165,7 +165,7 @@ class _Beams:
         self.bonus: Floats = np.zeros(shape, np.float32)  # of language model, insertions and lexicon
         self.last = np.zeros(shape, np.int64)  # the last character; 0 of the empty prefix
         # In place of the hash of a prefix that is not there.
-        self.none = np.broadcast_to(-2 - np.arange(search.width, dtype=np.int64), shape)
+        self.none = np.broadcast_to(-2 - np.arange(search.beam_width, dtype=np.int64), shape)
         self.hash = self.none.copy()  # of the prefix
         self.hash[:, 0] = 0
         self.parent_hash = np.full(shape, -1, np.int64)  # of the prefix without its last character
@@ -275,14 +275,14 @@ class _Beams:
         self.last = np.where(grows, character, kept(self.last))
         return source, character
 
-    def readings(self, steps: list[_Step], num_best: int) -> list[list[Hypothesis]]:
+    def trace_back(self, steps: list[_Step], n_best: int) -> list[list[Hypothesis]]:
         """Follow the best prefixes back to their first characters."""
         scores: Floats = np.logaddexp(self.ends_blank, self.ends_character) + self.bonus
         if self.lm is not None and self.lm_weight:  # the line ends here
             scores = scores + self.lm.log_probability[self.lm.rows(self.node), BLANK] * self.lm_weight
         if self.lexicon is not None:  # and so does its last word
             scores = scores - ~self.lexicon.is_end[self.word] * np.float32(self.unknown_word_cost)
-        values, places = _largest(scores, num_best)
+        values, places = _largest(scores, n_best)
         lines = np.arange(len(scores))[:, None]
         characters: list[Ints] = []
         for source, character in reversed(steps):

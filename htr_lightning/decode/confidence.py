@@ -43,7 +43,7 @@ def character_log_probabilities(
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class CalibrationBatch:
     """A batch of lines that a network saw, and what they say.
 
     Attributes:
@@ -58,38 +58,38 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ConfidenceOutcomes:
     """Confidences of greedy readings, and whether they are right: of characters and of lines.
 
     Attributes:
         characters: ``(C,)`` 0..1.
-        right: ``(C,)`` bool.
+        correct_characters: ``(C,)`` bool.
         lines: ``(N,)`` 0..1.
-        right_lines: ``(N,)`` bool.
+        correct_lines: ``(N,)`` bool.
     """
 
     characters: Floats
-    right: NDArray[np.bool_]
+    correct_characters: NDArray[np.bool_]
     lines: Floats
-    right_lines: NDArray[np.bool_]
+    correct_lines: NDArray[np.bool_]
 
     def nll(self) -> float:
         """Return the mean negative log-likelihood of what is right and wrong, of characters and lines together."""
-        return _nll(self.characters, self.right) + _nll(self.lines, self.right_lines)
+        return _nll(self.characters, self.correct_characters) + _nll(self.lines, self.correct_lines)
 
 
 class Calibrator:
     """Finds the temperature at which a recognizer is as often right as it says (Guo et al. 2017, section 4.2).
 
     Logits are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
-    greedy reading. Characters and lines share one; the best is where `Judged.nll` is least.
+    greedy reading. Characters and lines share one; the best is where `ConfidenceOutcomes.nll` is least.
 
     Args:
         observed: lines that the model was not trained on.
         charset: of the model.
     """
 
-    def __init__(self, observed: Sequence[Observed], charset: Charset) -> None:
+    def __init__(self, observed: Sequence[CalibrationBatch], charset: Charset) -> None:
         self._observed, self._charset = observed, charset
         self._texts = [greedy_decode(batch.logits, batch.frame_lengths) for batch in observed]
         self._spans = [
@@ -97,7 +97,7 @@ class Calibrator:
             for batch, texts in zip(observed, self._texts, strict=True)
         ]
 
-    def judged(self, temperature: float) -> Judged:
+    def score(self, temperature: float) -> ConfidenceOutcomes:
         """Return all confidences at a temperature."""
         characters: list[Floats] = []
         lines: list[Floats] = []
@@ -111,14 +111,14 @@ class Calibrator:
                 text = self._charset.decode(ids)
                 right.append(_right(reference, text))
                 right_lines.append(reference == text.strip())
-        return Judged(
+        return ConfidenceOutcomes(
             np.exp(np.concatenate([*characters, np.zeros(0)])),
             np.concatenate([*right, np.zeros(0, bool)]),
             np.exp(np.concatenate([*lines, np.zeros(0)])),
             np.array(right_lines, bool),
         )
 
-    def temperature(self) -> float:
+    def fit_temperature(self) -> float:
         """Return the best temperature, to two digits; 1 where there is nothing to learn it from."""
         if not any(any(texts) for texts in self._texts):
             return 1.0
@@ -126,7 +126,7 @@ class Calibrator:
 
         def nll(temperature: float) -> float:
             if temperature not in tried:
-                tried[temperature] = self.judged(temperature).nll()
+                tried[temperature] = self.score(temperature).nll()
             return tried[temperature]
 
         grid = np.geomspace(_LEAST, _MOST, 10)

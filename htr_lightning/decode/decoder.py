@@ -15,7 +15,7 @@ from htr_lightning.decode.lexicon import read_lexicon
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
 from htr_lightning.lm.tables import ContextTables
-from htr_lightning.text import printable
+from htr_lightning.text import describe_characters
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,12 @@ MAX_NGRAMS = 10_000_000
 MAX_FOREIGN = 0.2  # share of what a language model writes that the recognizer cannot
 
 
-def greedy(charset: Charset) -> Decoder:
+def build_greedy_decoder(charset: Charset) -> Decoder:
     """Take the most probable class of every frame (`htr_lightning.decode.greedy`)."""
     return greedy_decode
 
 
-def beam(
+def build_beam_decoder(
     charset: Charset,
     *,
     lm: str | None = None,
@@ -39,10 +39,10 @@ def beam(
     insertion_bonus: float = 1.0,
     lexicon: str | None = None,
     unknown_word_cost: float | None = None,
-    width: int = 16,
+    beam_width: int = 16,
     max_classes: int = 12,
     min_probability: float = 1e-4,
-    blank_probability: float = 0.999,
+    blank_skip_threshold: float = 0.999,
     max_ngrams: int = MAX_NGRAMS,
 ) -> Decoder:
     """Search for the most probable text (`htr_lightning.decode.beam.BeamSearch`, which explains most arguments).
@@ -54,10 +54,10 @@ def beam(
         insertion_bonus: only with a language model.
         lexicon: a text file, or a manifest of texts, whose words are the only ones; None for any words.
         unknown_word_cost: of each word that is not in it; None forbids them.
-        width: of the beam.
+        beam_width: of the beam.
         max_classes: of a frame.
         min_probability: of a class in a frame.
-        blank_probability: above which frames in a row count as one.
+        blank_skip_threshold: above which frames in a row count as one.
         max_ngrams: refuse a larger language model.
 
     Raises:
@@ -66,24 +66,24 @@ def beam(
         ValueError: a value is out of its range.
     """
     search = BeamSearch(
-        width=width,
-        lm=None if lm is None else tables(lm, charset, max_ngrams=max_ngrams),
+        beam_width=beam_width,
+        lm=None if lm is None else load_language_model(lm, charset, max_ngrams=max_ngrams),
         lm_weight=lm_weight,
         insertion_bonus=0.0 if lm is None else insertion_bonus,
         lexicon=None if lexicon is None else read_lexicon(Path(lexicon), charset),
         unknown_word_cost=unknown_word_cost,
         max_classes=max_classes,
         min_probability=min_probability,
-        blank_probability=blank_probability,
+        blank_skip_threshold=blank_skip_threshold,
     )
-    return search.best
+    return search.decode
 
 
-def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:
+def load_language_model(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:
     """Read a language model for a recognizer, and log what the two do not share.
 
     Raises:
-        LanguageModelError: see `beam`.
+        LanguageModelError: see `build_beam_decoder`.
     """
     model = read_arpa(Path(path), max_ngrams=max_ngrams)
     foreign = _foreign(model, charset)
@@ -91,7 +91,7 @@ def tables(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) 
         worst = "".join(sorted(foreign, key=lambda character: -foreign[character])[:5])
         raise LanguageModelError(
             f"{path}: {sum(foreign.values()):.0%} of what it writes are characters that the recognizer does not know, "
-            f"such as {printable(worst)}; learn it from texts written as the recognizer was trained"
+            f"such as {describe_characters(worst)}; learn it from texts written as the recognizer was trained"
         )
     lacking = [character for character in charset.characters if character not in set(model.symbols)]
     if lacking:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.charset import BLANK
-from htr_lightning.decode.alignment import frames_needed
+from htr_lightning.decode.alignment import count_required_frames
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def text_log_probabilities(
         texts: N texts of class ids; one that does not fit into its frames has -inf.
     """
     found = np.full(len(texts), -np.inf)
-    fits = np.array([frames_needed(text) for text in texts], np.int64) <= frame_lengths
+    fits = np.array([count_required_frames(text) for text in texts], np.int64) <= frame_lengths
     found[fits & (frame_lengths == 0)] = 0.0  # no frame says nothing
     rows = np.flatnonzero(fits & (frame_lengths > 0))
     # A sum of products of doubles is ten times as fast as one of logarithms. Of a text that is more probable than the

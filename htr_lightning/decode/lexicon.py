@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.errors import InputError
-from htr_lightning.lm.texts import texts_of
-from htr_lightning.text import printable
+from htr_lightning.lm.texts import read_texts
+from htr_lightning.text import describe_characters
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def is_letter(character: str) -> bool:
     return unicodedata.category(character)[0] in "LM"
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text, its longest runs of letters; digits, apostrophes and hyphens part them, too."""
     return text.translate({ord(c): " " for c in set(text) if not is_letter(c)}).split()
 
@@ -59,7 +59,7 @@ class Lexicon:
     """
 
     def __init__(self, texts: Iterable[str], charset: Charset) -> None:
-        words = dict.fromkeys(words_of("\n".join(texts)))
+        words = dict.fromkeys(split_words("\n".join(texts)))
         if not words:
             raise LexiconError("has no words; give a text file of words, or a manifest with texts")
         known = set(charset.characters)
@@ -71,7 +71,7 @@ class Lexicon:
             if not written:
                 self.left_out.append(word)
         if not spellings:
-            lacking = printable(charset.unknown(self.left_out[0])[:1])
+            lacking = describe_characters(charset.find_unknown(self.left_out[0])[:1])
             raise LexiconError(
                 f"none of its words ({len(words):,}) can be written by the recognizer, which lacks {lacking} of "
                 f"{self.left_out[0]!r}; give words of the script that it was trained on"
@@ -107,7 +107,7 @@ def read_lexicon(path: Path, charset: Charset) -> Lexicon:
         LexiconError: missing, malformed, not UTF-8, or without a word that can be written.
     """
     try:
-        texts = list(texts_of(path, "text", charset.normalization))
+        texts = list(read_texts(path, "text", charset.normalization))
     except ValueError as error:
         raise LexiconError(str(error)) from None
     try:
@@ -120,7 +120,7 @@ def read_lexicon(path: Path, charset: Charset) -> Lexicon:
             path,
             len(lexicon.left_out),
             len(lexicon.left_out) + lexicon.num_words,
-            printable(charset.unknown(lexicon.left_out[0])[:1]),
+            describe_characters(charset.find_unknown(lexicon.left_out[0])[:1]),
             lexicon.left_out[0],
         )
     return lexicon

@@ -52,13 +52,13 @@ class Word:
     outline: Outline
 
 
-def box_of(outline: Sequence[Point]) -> tuple[float, float, float, float]:
+def bounding_box(outline: Sequence[Point]) -> tuple[float, float, float, float]:
     """Return the upright box around an outline: left, top, right, bottom."""
     xs, ys = zip(*outline, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def place_characters(
+def locate_characters(
     text: str,
     confidences: Sequence[float] | NDArray[np.float64],
     spans: NDArray[np.int64],
@@ -92,13 +92,13 @@ def place_characters(
     ]
 
 
-def words_of(characters: Sequence[Character], pixels: NDArray[np.uint8], to_page: PointMap) -> list[Word]:
+def group_words(characters: Sequence[Character], pixels: NDArray[np.uint8], to_page: PointMap) -> list[Word]:
     """Join the characters between spaces.
 
     Args:
         characters: of a line.
-        pixels: as for `place_characters`.
-        to_page: as for `place_characters`.
+        pixels: as for `locate_characters`.
+        to_page: as for `locate_characters`.
     """
     words: list[Word] = []
     begin = 0

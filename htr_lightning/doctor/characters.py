@@ -10,7 +10,7 @@ from dataclasses import replace
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.lookalikes import ALPHABETS, DASHES, TWIN_OF, alphabet, families_in, plain_form
-from htr_lightning.text import Normalization, counted, is_out_of_place, normalize, printable
+from htr_lightning.text import Normalization, describe_characters, format_count, is_unprintable, normalize
 
 RARE = 3
 """A character that train has less often cannot be learnt from it."""
@@ -61,10 +61,10 @@ def outside_train(texts: Texts, counts: Counts, known: Iterable[str], normalizat
 
 def rare_in_train(counts: Counts) -> list[Finding]:
     """Find the characters that train has too seldom to be learnt."""
-    rare = Counter({c: n for c, n in counts["train"].items() if n < RARE and not is_out_of_place(c)})
+    rare = Counter({c: n for c, n in counts["train"].items() if n < RARE and not is_unprintable(c)})
     if not rare:
         return []
-    number = counted(len(rare), "character stands", "characters stand")
+    number = format_count(len(rare), "character stands", "characters stand")
     title = f"{number} fewer than {RARE} times in train: {' '.join(sorted(rare))}"
     return [Finding("rare_characters", "note", title, len(rare), "more lines that have them, if they matter")]
 
@@ -91,7 +91,8 @@ def _families(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
         yield Finding(
             "lookalikes",
             "warning",
-            f"{_listed(others)}, look like {printable(common)}, {counts[common]:,} times: no hand tells them apart",
+            f"{_listed(others)}, look like {describe_characters(common)}, {counts[common]:,} times: "
+            "no hand tells them apart",
             others.total(),
             f"write {common} everywhere",
             _lines_with(texts, others),
@@ -158,7 +159,7 @@ def _is_stray(word: str, guests: set[str]) -> bool:
 def out_of_place(texts: Texts) -> list[Finding]:
     """Find what has no look: invisible and control characters, and those that a conversion lost."""
     counts = Counter("".join(text for rows in texts.values() for _, text in rows))
-    wrong = Counter({c: n for c, n in counts.items() if is_out_of_place(c) and c not in _JOINERS})
+    wrong = Counter({c: n for c, n in counts.items() if is_unprintable(c) and c not in _JOINERS})
     lines = _lines_with(texts, wrong)
     for split, id, text in _searched(texts, [c for c in _JOINERS if c in counts]):
         useless = Counter(c for before, c in itertools.pairwise(f" {text}") if c in _JOINERS and not _joins(before))
@@ -197,7 +198,7 @@ def not_composed(texts: Texts, normalization: Normalization) -> list[Finding]:
     ]
     if not lines:
         return []
-    title = f"{counted(len(lines), 'text is', 'texts are')} not in the Unicode form NFC"
+    title = f"{format_count(len(lines), 'text is', 'texts are')} not in the Unicode form NFC"
     if normalization == "none":
         remedy = "write them in NFC, or leave loader.normalization at NFC: one letter has two spellings now"
         return [Finding("not_nfc", "warning", title, len(lines), remedy, lines)]
@@ -238,5 +239,5 @@ def _place(text: str, at: int) -> str:
 
 def _listed(counts: Counter[str]) -> str:
     """Write the most frequent of some characters with their names and counts."""
-    named = [f"{printable(c)} {counted(n, 'time')}" for c, n in counts.most_common(_NAMED)]
+    named = [f"{describe_characters(c)} {format_count(n, 'time')}" for c, n in counts.most_common(_NAMED)]
     return ", ".join(named) + (f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else "")

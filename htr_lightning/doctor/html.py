@@ -15,7 +15,7 @@ from htr_lightning.doctor.finding import Finding
 from htr_lightning.doctor.sheet import Picture
 from htr_lightning.doctor.suspicious import reason_of
 from htr_lightning.report.html import document, figure, glyph, shown, signature, style_of
-from htr_lightning.text import counted
+from htr_lightning.text import format_count
 
 _NAMED = 20  # lines that a finding names on the page; report.json has all
 _OPEN = 5  # so many are shown without a click
@@ -48,7 +48,7 @@ def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[Picture]]) ->
 def _head(diagnosis: Diagnosis) -> str:
     kind = diagnosis.verdict.partition(" ")[0]
     counts = {severity: sum(f.severity == severity for f in diagnosis.findings) for severity in ("fault", "warning")}
-    words = ", ".join(counted(number, severity) for severity, number in counts.items())
+    words = ", ".join(format_count(number, severity) for severity, number in counts.items())
     return (
         f"<h1>{shown(diagnosis.title)}</h1>\n"
         f'<p class="verdict {kind}">{diagnosis.verdict}</p>\n<p class="faint">{words}</p>'
@@ -90,7 +90,7 @@ def _finding(finding: Finding) -> str:
         parts.append(f'<p class="remedy">{shown(finding.remedy)}</p>')
     if finding.lines:
         number = len(finding.lines)
-        heading = counted(number, "line") if number <= _NAMED else f"the first {_NAMED} of {number:,} lines"
+        heading = format_count(number, "line") if number <= _NAMED else f"the first {_NAMED} of {number:,} lines"
         items = "\n".join(
             f'<li class="{line.split}"><span class="split">{line.split}</span> <span class="id">{shown(line.id)}</span>'
             f"{'  ' if line.why else ''}{shown(_without_id(line.why, line.id))}</li>"
@@ -184,7 +184,7 @@ def _characters(diagnosis: Diagnosis) -> str:
         f"<th>{split}</th>" for split in SPLITS
     )
     return (
-        f"<h2>{counted(len(characters), 'character')}</h2>\n"
+        f"<h2>{format_count(len(characters), 'character')}</h2>\n"
         '<p class="faint">Of the usable lines, once normalized, the most frequent first; those that train lacks are '
         f'marked.</p>\n<div class="chips">{"".join(chips)}</div>{rest}\n'
         f'<details><summary>with code points, names and counts</summary>\n<div class="scroll"><table>\n{head}</tr>\n'

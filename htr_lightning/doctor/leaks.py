@@ -11,7 +11,7 @@ from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.doctor.facts import Facts, Settings
 from htr_lightning.doctor.finding import Finding, Named
 from htr_lightning.doctor.near import MIN_LENGTH, folded, near_duplicates
-from htr_lightning.text import counted
+from htr_lightning.text import format_count
 
 _NAMED_GROUPS = 5
 _FEW = 0.01  # of a split's lines: its scores cannot change by more
@@ -34,7 +34,7 @@ def shared_lines(facts: Facts, settings: Settings) -> list[Finding]:
         if not lines:
             continue
         share = len(lines) / max(1, int(facts[other].usable.sum()))
-        number, verb = counted(len(lines), "line"), "is" if len(lines) == 1 else "are"
+        number, verb = format_count(len(lines), "line"), "is" if len(lines) == 1 else "are"
         too_many = one == "train" and share > settings.max_shared
         remedy = f"take them out of {one} or of {other}"
         if too_many:
@@ -79,11 +79,11 @@ def repeated_images(facts: Facts) -> list[Finding]:
                 different.append(Named(split, rows.ids[row], why))
     findings = []
     if different:
-        title = f"{counted(len(different), 'image comes', 'images come')} a second time with another text"
+        title = f"{format_count(len(different), 'image comes', 'images come')} a second time with another text"
         remedy = "keep the text that is right"
         findings.append(Finding("contradictions", "warning", title, len(different), remedy, different))
     if same:
-        title = f"{counted(len(same), 'image comes', 'images come')} twice in one split"
+        title = f"{format_count(len(same), 'image comes', 'images come')} twice in one split"
         findings.append(Finding("repeated_images", "note", title, len(same), "keep one of each", same))
     return findings
 
@@ -103,7 +103,7 @@ def shared_groups(facts: Facts, settings: Settings) -> list[Finding]:
         named = ", ".join(shared[:_NAMED_GROUPS]) + (", ..." if len(shared) > _NAMED_GROUPS else "")
         all_of = len(lines_of[other])
         verb = "is" if len(shared) == 1 else "are"
-        title = f"{len(shared):,} of the {counted(all_of, 'group')} of {other} {verb} in {one} too: {named}"
+        title = f"{len(shared):,} of the {format_count(all_of, 'group')} of {other} {verb} in {one} too: {named}"
         if all_of == 1:
             title = f"the only group of {other} is in {one} too: {named}"
         remedy = f"keep each group in one split; unless scores on {other} are meant to be those of known hands"
@@ -154,9 +154,8 @@ def repeated_texts(facts: Facts) -> list[Finding]:
             for pair in pairs
         ]
         few = len(lines) <= _FEW * len(facts[other])
-        title = (
-            f"{counted(len(lines), 'text')} of {other}, or nearly so, {'is' if len(lines) == 1 else 'are'} in {one} too"
-        )
+        number, verb = format_count(len(lines), "text"), "is" if len(lines) == 1 else "are"
+        title = f"{number} of {other}, or nearly so, {verb} in {one} too"
         remedy = "divide by text as well, or measure with other texts: a model learns texts by heart"
         key = f"{other}_texts_in_{one}"
         findings.append(Finding(key, "note" if few else "warning", title, len(lines), remedy, lines))
@@ -178,6 +177,6 @@ def _texts_twice(facts: Facts) -> list[Finding]:
                 lines.append(Named(split, several[0], f"also {', '.join(several[1:4])}"))
     if not lines:
         return []
-    title = f"{counted(len(lines), 'text comes', 'texts come')} more than once in its split"
+    title = f"{format_count(len(lines), 'text comes', 'texts come')} more than once in its split"
     remedy = "nothing, if the same text was written several times"
     return [Finding("repeated_texts", "note", title, len(lines), remedy, lines)]

@@ -9,7 +9,7 @@ import numpy as np
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.facts import Facts, Settings, Trouble
 from htr_lightning.doctor.finding import Finding, Named, Severity
-from htr_lightning.text import counted, normalize
+from htr_lightning.text import format_count, normalize
 
 FAINT_INK = 0.001
 """Share of dark pixels below which an image counts as blank or very pale; a written line has some hundredths."""
@@ -22,32 +22,32 @@ _TALL_TEXT = 6  # characters from which a line is surely wider than high
 _TROUBLES: dict[Trouble, tuple[str, Callable[[int], str], str]] = {
     "missing": (
         "missing_images",
-        lambda n: f"{counted(n, 'image is', 'images are')} missing",
+        lambda n: f"{format_count(n, 'image is', 'images are')} missing",
         "put them back, or correct their paths",
     ),
     "damaged": (
         "damaged_images",
-        lambda n: f"{counted(n, 'image')} cannot be read",
+        lambda n: f"{format_count(n, 'image')} cannot be read",
         "copy or export them again, or as each one's reason says",
     ),
     "unusable": (
         "unusable_lines",
-        lambda n: f"{counted(n, 'line has', 'lines have')} no image that could be cut out or found",
+        lambda n: f"{format_count(n, 'line has', 'lines have')} no image that could be cut out or found",
         "mend them as each one's reason says",
     ),
     "empty": (
         "empty_texts",
-        lambda n: f"{counted(n, 'text is', 'texts are')} empty",
+        lambda n: f"{format_count(n, 'text is', 'texts are')} empty",
         "write what the images say, or take the lines out",
     ),
     "small": (
         "small_images",
-        lambda n: f"{counted(n, 'image is', 'images are')} less than 2 px wide or high",
+        lambda n: f"{format_count(n, 'image is', 'images are')} less than 2 px wide or high",
         "take them out, or cut them again",
     ),
     "wide": (
         "wide_images",
-        lambda n: f"{counted(n, 'image is', 'images are')} too wide",
+        lambda n: f"{format_count(n, 'image is', 'images are')} too wide",
         "cut them into lines, or raise preprocess.max_width_px",
     ),
 }
@@ -78,7 +78,7 @@ def repeated_ids(facts: Facts) -> list[Finding]:
         lines += [Named(split, id, f"{n} lines") for id, n in again.items() if n > 1]
     if not lines:
         return []
-    title = f"{counted(len(lines), 'id is', 'ids are')} that of several lines of a split"
+    title = f"{format_count(len(lines), 'id is', 'ids are')} that of several lines of a split"
     return [Finding("repeated_ids", "fault", title, len(lines), "give each line an id of its own", lines)]
 
 
@@ -108,11 +108,13 @@ def left_out(facts: Facts, settings: Settings) -> list[Finding]:
             findings.append(Finding(key, severity, words(len(lines)), len(lines), f"{remedy}; {out}", lines))
     remedy = "check their texts, or take a model with smaller strides or more height (model=crnn)"
     if of_train:
-        title = f"{counted(len(of_train), 'line of train is', 'lines of train are')} too narrow for the text (CTC)"
+        title = f"{format_count(len(of_train), 'line of train is', 'lines of train are')} too narrow for the text (CTC)"
         findings.append(Finding("too_short", severity, title, len(of_train), f"{remedy}; {out}", of_train))
     others = [line for line in short if line.split != "train"]
     if others:
-        title = f"{counted(len(others), 'line')} of val and test cannot be read right: too narrow for the text (CTC)"
+        title = (
+            f"{format_count(len(others), 'line')} of val and test cannot be read right: too narrow for the text (CTC)"
+        )
         findings.append(Finding("too_short_to_read", "warning", title, len(others), remedy, others))
     return findings
 
@@ -128,7 +130,7 @@ def too_short(facts: Facts, settings: Settings) -> Iterator[Named]:
             text = normalize(rows.texts[row], settings.normalization)
             needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
             if needed > frames[row]:
-                why = f"{needed} frames needed by its {counted(len(text), 'character')}, {frames[row]} there"
+                why = f"{needed} frames needed by its {format_count(len(text), 'character')}, {frames[row]} there"
                 yield Named(split, rows.ids[row], why)
 
 
@@ -141,9 +143,8 @@ def faint(facts: Facts) -> list[Finding]:
     ]
     if not lines:
         return []
-    title = (
-        f"{counted(len(lines), 'image shows', 'images show')} next to no ink after preprocessing: blank, or very pale"
-    )
+    number = format_count(len(lines), "image shows", "images show")
+    title = f"{number} next to no ink after preprocessing: blank, or very pale"
     remedy = "take the blank ones out; try +preprocess.background=flatten, or scan again, for the pale ones"
     return [Finding("faint_images", "warning", title, len(lines), remedy, lines)]
 
@@ -159,7 +160,7 @@ def sideways(facts: Facts) -> list[Finding]:
         ]
     if not lines:
         return []
-    title = f"{counted(len(lines), 'line is', 'lines are')} higher than wide"
+    title = f"{format_count(len(lines), 'line is', 'lines are')} higher than wide"
     return [Finding("sideways", "warning", title, len(lines), "turn them by 90 degrees, or cut them again", lines)]
 
 
@@ -170,7 +171,7 @@ def enlarged(facts: Facts, settings: Settings) -> list[Finding]:
     if low <= _MANY * len(heights):
         return []
     title = (
-        f"{counted(low, 'image is', 'images are')} enlarged to {settings.height_px} px: "
+        f"{format_count(low, 'image is', 'images are')} enlarged to {settings.height_px} px: "
         f"half of all are at most {int(np.median(heights))} px high"
     )
     remedy = "scan with a higher resolution, or take a model for lower lines (model.height_px)"

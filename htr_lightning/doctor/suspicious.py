@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Split
 from htr_lightning.doctor.facts import Facts
 from htr_lightning.doctor.finding import Finding, Named
-from htr_lightning.text import counted
+from htr_lightning.text import format_count
 
 MIN_LINES = 20
 """With fewer lines, nothing is usual."""
@@ -110,11 +110,11 @@ def suspicious(facts: Facts, odd: list[Odd]) -> list[Finding]:
     others = [line for line in odd if not line.is_wrong]
     findings = []
     if wrong:
-        title = f"{counted(len(wrong), 'line has', 'lines have')} far more or far less text than fits the image"
+        title = f"{format_count(len(wrong), 'line has', 'lines have')} far more or far less text than fits the image"
         remedy = "look at them (--out FOLDER draws them): the text of another line, a part left out, two lines in one?"
         findings.append(Finding("suspicious_lines", "warning", title, len(wrong), remedy, _named(facts, wrong)))
     if others:
-        title = f"{counted(len(others), 'line is', 'lines are')} written or cut unlike the others"
+        title = f"{format_count(len(others), 'line is', 'lines are')} written or cut unlike the others"
         remedy = "look at them (--out FOLDER draws them): cut too high, in capitals, or with empty space?"
         findings.append(Finding("odd_proportions", "note", title, len(others), remedy, _named(facts, others)))
     return findings
@@ -129,5 +129,5 @@ def reason_of(facts: Facts, line: Odd) -> str:
     rows = facts[line.split]
     what = "narrower" if line.factor < 1 else "wider"
     factor = max(line.factor, 1 / line.factor)
-    length = counted(int(rows.lengths[line.row]), "character")
+    length = format_count(int(rows.lengths[line.row]), "character")
     return f"{length} in {rows.line_px[line.row]:,} px, each {factor:.1f} times {what} than usual (z {line.score:+.1f})"

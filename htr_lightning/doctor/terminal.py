@@ -8,7 +8,7 @@ from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor.charts import sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
 from htr_lightning.doctor.finding import Finding, Named, Severity
-from htr_lightning.text import counted, is_out_of_place, plain
+from htr_lightning.text import escape_unprintable, format_count, is_unprintable
 
 _NAMED = 3
 _CHARACTERS = 200
@@ -21,8 +21,10 @@ def print_report(diagnosis: Diagnosis, console: Console) -> None:
     console.print(_figures(diagnosis))
     characters = diagnosis.charset
     more = f" and {len(characters) - _CHARACTERS:,} more" if len(characters) > _CHARACTERS else ""
-    glyphs = "".join(sorted(c for c in characters[:_CHARACTERS] if not is_out_of_place(c) and c != " "))
-    console.print(Text.assemble((f"{counted(len(characters), 'character')}: ", "bold"), plain(glyphs), more))
+    glyphs = "".join(sorted(c for c in characters[:_CHARACTERS] if not is_unprintable(c) and c != " "))
+    console.print(
+        Text.assemble((f"{format_count(len(characters), 'character')}: ", "bold"), escape_unprintable(glyphs), more)
+    )
     for finding in diagnosis.findings:
         console.print(_finding(finding))
     console.print(Text.assemble("\nVerdict: ", (diagnosis.verdict, _VERDICT_STYLES[diagnosis.verdict])))
@@ -60,13 +62,16 @@ def _range(figures: dict[str, int] | None, bars: str) -> Text:
 
 
 def _finding(finding: Finding) -> Text:
-    text = Text.assemble("\n", (f"{finding.severity} ", _STYLES[finding.severity]), plain(finding.title))
+    text = Text.assemble("\n", (f"{finding.severity} ", _STYLES[finding.severity]), escape_unprintable(finding.title))
     for line in finding.lines[:_NAMED]:
-        text.append(f"\n  {plain(line.split)} {plain(_line(line))}", "dim" if finding.severity == "note" else "")
+        text.append(
+            f"\n  {escape_unprintable(line.split)} {escape_unprintable(_line(line))}",
+            "dim" if finding.severity == "note" else "",
+        )
     if len(finding.lines) > _NAMED:
         text.append(f"\n  and {len(finding.lines) - _NAMED:,} more", "dim")
     if finding.remedy:
-        text.append(f"\n  → {plain(finding.remedy)}", "italic")
+        text.append(f"\n  → {escape_unprintable(finding.remedy)}", "italic")
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from htr_lightning.metrics import edit_distance
-from htr_lightning.text import Normalization, normalize, tokens_of
+from htr_lightning.text import Normalization, normalize, tokenize
 
 Kind = Literal["insertion", "deletion", "substitution"]
 KINDS: tuple[Kind, ...] = ("insertion", "deletion", "substitution")
@@ -116,7 +116,7 @@ def rates_of(reference: str, hypothesis: str, edits: int) -> dict[str, Rate]:
     rates = {
         "cer": Rate(edits, len(reference)),
         "wer": _rate(reference.split(), hypothesis.split()),
-        "wer_tokens": _rate(tokens_of(reference), tokens_of(hypothesis)),
+        "wer_tokens": _rate(tokenize(reference), tokenize(hypothesis)),
     }
     for name, fold in VARIANTS.items():
         written, read = fold(reference), fold(hypothesis)

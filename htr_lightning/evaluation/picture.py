@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.evaluation.confusion import Confusions, most_confused
 from htr_lightning.report.panel import load_font
-from htr_lightning.text import is_out_of_place
+from htr_lightning.text import is_unprintable
 
 NUM_CHARACTERS = 24
 _CELL, _LABEL = 46, 84  # px
@@ -85,7 +85,7 @@ class _Matrix:
             return "space", self.small
         text = f"◌{character}" if unicodedata.combining(character) else character
         missing = self.large.getmask(character).getbbox() and _same(self.large, character, "\uffff")
-        return (f"{ord(character):04X}", self.small) if is_out_of_place(character) or missing else (text, self.large)
+        return (f"{ord(character):04X}", self.small) if is_unprintable(character) or missing else (text, self.large)
 
     def _right(self, row: int, written: str) -> None:
         self._fill(row, row, _GREEN)

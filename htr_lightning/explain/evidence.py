@@ -14,7 +14,7 @@ from htr_lightning.decode.confidence import character_log_probabilities, log_sof
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.decode.positions import Character, place_characters
+from htr_lightning.decode.positions import Character, locate_characters
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.transform import Transform
@@ -129,7 +129,7 @@ def _characters(
     text = model.charset.decode(ids)
     kept = slice(len(text) - len(text.lstrip()), max(len(text.rstrip()), len(text) - len(text.lstrip())))
     sure = np.exp(character_log_probabilities(log_probs, [spans], [ids])[0])
-    places = place_characters(text[kept], sure[kept], spans[kept], pixels, model.frame_px, Transform().to_source)
+    places = locate_characters(text[kept], sure[kept], spans[kept], pixels, model.frame_px, Transform().to_source)
     seen = []
     for place, class_id, (first, end) in zip(places, ids[kept], spans[kept].tolist(), strict=True):
         peak = first + int(log_probs[0, first:end, class_id].argmax())

@@ -12,7 +12,7 @@ from htr_lightning.explain.picture import confidence_in_words, draw_rows
 from htr_lightning.explain.tint import color_of, enlarged, heat, smoothed
 from htr_lightning.report.html import document, figure, glyph, shown, signature, style_of
 from htr_lightning.report.picture import encode_png_uri
-from htr_lightning.text import plain
+from htr_lightning.text import escape_unprintable
 
 _REACH = 1.6  # what is shown on both sides of a character, as a share of the line's height
 _LEAST = 0.001  # probability of an alternative that is shown
@@ -55,7 +55,7 @@ def render_page(evidence: Evidence, found: Attributions, method: Method) -> str:
 
 def _rows(evidence: Evidence, found: Attributions) -> str:
     rows = draw_rows(evidence, found)
-    words = html.escape(plain(f"the line, and what was read in it: {evidence.text or 'nothing'}"))
+    words = html.escape(escape_unprintable(f"the line, and what was read in it: {evidence.text or 'nothing'}"))
     widest = max(row.width for row in rows)
     return "\n".join(
         f'<img class="row" style="width: {100 * row.width / widest:.1f}%; max-width: {row.width}px" '
@@ -100,7 +100,7 @@ def _card(evidence: Evidence, seen: Seen, place: int, attribution: NDArray[np.fl
     if own not in dict(seen.alternatives):  # of a text that was given
         bars.append(_bar(own, seen.character.confidence, True))
     frames = f"frame {seen.first + 1}" if seen.end == seen.first + 1 else f"frames {seen.first + 1}–{seen.end}"
-    words = html.escape(plain(f"what {seen.character.text} depends on"))
+    words = html.escape(escape_unprintable(f"what {seen.character.text} depends on"))
     return (
         f'<div class="card" style="--of: {color}"><div class="name"><b>{glyph(seen.character.text)}</b>'
         f'<span class="faint">{place + 1} · {frames}</span></div>'

@@ -12,7 +12,7 @@ from htr_lightning.explain.attribution import Attributions
 from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.tint import Color, Rgb, color_of, enlarged, stacked, tinted
 from htr_lightning.report.panel import load_font
-from htr_lightning.text import plain
+from htr_lightning.text import escape_unprintable
 
 OTHERS, BLANK_GROUND, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
 """Colors of the lane: of all characters but the one that was read, and of the blank; and of the type."""
@@ -29,8 +29,8 @@ def draw_sheet(evidence: Evidence, found: Attributions) -> Image.Image:
     """Draw the whole picture, with the text above and what the colors mean below."""
     rows = draw_rows(evidence, found)
     large, small = load_font(26), load_font(15)
-    words = f"{plain(evidence.id)}  ·  {confidence_in_words(evidence)}"
-    text = plain(evidence.text) or "(nothing)"
+    words = f"{escape_unprintable(evidence.id)}  ·  {confidence_in_words(evidence)}"
+    text = escape_unprintable(evidence.text) or "(nothing)"
     width = max(*(row.width for row in rows), int(large.getlength(text)), int(small.getlength(words)), 560)
     height = 84 + sum(row.height + 18 for row in rows) + 2 * 24
     sheet = Image.new("RGB", (width + 2 * _MARGIN, height), "white")
@@ -155,7 +155,7 @@ class _Row:
         if text == " ":  # the typeface has no sign for it
             draw.line([(x - 7, base - 5), (x - 7, base), (x + 7, base), (x + 7, base - 5)], color, 2)
         else:
-            draw.text((x, base), plain(text), color, self.large, "ms")
+            draw.text((x, base), escape_unprintable(text), color, self.large, "ms")
 
     def _notes(self, seen: Seen) -> list[tuple[str, Color]]:
         """Words below a character that the network is not sure of: its probability, then what else it may be."""
@@ -164,7 +164,7 @@ class _Row:
             return []
         likely = [(text, p) for text, p in seen.alternatives if text != seen.character.text and p >= _LIKELY]
         alternatives = [
-            (f"{'–' if not text else '_' if text == ' ' else plain(text)} {100 * p:.0f}", OTHERS)
+            (f"{'–' if not text else '_' if text == ' ' else escape_unprintable(text)} {100 * p:.0f}", OTHERS)
             for text, p in likely[:_SHOWN]
         ]
         return [(f"{100 * own:.0f}", INK), *alternatives]

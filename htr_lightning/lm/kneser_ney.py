@@ -27,7 +27,7 @@ class _Counted:
     begins: NDArray[np.bool_]  # whether its first symbol is BEGIN, before which nothing can stand
 
 
-def learn(texts: Iterable[str], order: int) -> NGram:
+def train_ngram(texts: Iterable[str], order: int) -> NGram:
     """Learn an n-gram from lines of text.
 
     Lines begin with `BEGIN` and end with `END`; nothing reaches from one into the next. The unigrams are interpolated

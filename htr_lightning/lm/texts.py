@@ -6,7 +6,7 @@ from pathlib import Path
 from htr_lightning.text import Normalization, normalize
 
 
-def texts_of(path: Path, column: str, normalization: Normalization) -> Iterator[str]:
+def read_texts(path: Path, column: str, normalization: Normalization) -> Iterator[str]:
     """Yield the lines of a manifest or of a text file.
 
     Raises:

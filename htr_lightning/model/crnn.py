@@ -130,7 +130,7 @@ class CRNN(nn.Module):
 ARCHITECTURES: dict[str, type[CRNN]] = {"CRNN": CRNN}
 
 
-def rebuild(architecture: str, num_classes: int, arguments: dict[str, Any]) -> CRNN:
+def build_network(architecture: str, num_classes: int, arguments: dict[str, Any]) -> CRNN:
     """Build the network that a model file names.
 
     Raises:

@@ -17,8 +17,8 @@ from htr_lightning.device import DeviceError, Precision, is_bf16_fast
 from htr_lightning.files import replacing
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.model.crnn import CRNN, rebuild
-from htr_lightning.model.info import FORMAT, KEY, ModelFileError, ModelInfo, model_path, read_info
+from htr_lightning.model.crnn import CRNN, build_network
+from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo, find_model, read_info
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    data = safetensors.torch.save(tensors, {KEY: json.dumps(asdict(replace(info, format=FORMAT)), ensure_ascii=False)})
+    data = safetensors.torch.save(
+        tensors, {METADATA_KEY: json.dumps(asdict(replace(info, format=FORMAT_VERSION)), ensure_ascii=False)}
+    )
     with replacing(path) as file:
         file.write(data)
 
@@ -117,7 +119,7 @@ def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
     Raises:
         ModelFileError: there is no model, or it cannot be used.
     """
-    path = model_path(str(where))
+    path = find_model(str(where))
     if path.suffix == ".onnx":
         raise ModelFileError(
             f"{path}: an ONNX file can only be read with; give the model that it was exported from "
@@ -126,7 +128,7 @@ def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
     return read_checkpoint(path, device) if path.suffix == ".ckpt" else read_model(path, device)
 
 
-def in_precision(model: Model, precision: Precision) -> Model:
+def with_precision(model: Model, precision: Precision) -> Model:
     """Return a model that computes so; its weights stay in fp32.
 
     Raises:
@@ -152,10 +154,10 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
     except Exception as error:  # a damaged file raises whatever its pickle or its archive makes of it
         first = str(error).partition("\n")[0]
         raise ModelFileError(f"{path}: cannot be read as a checkpoint ({first}); copy it again") from None
-    if not isinstance(state, dict) or KEY not in state or "state_dict" not in state:
+    if not isinstance(state, dict) or METADATA_KEY not in state or "state_dict" not in state:
         raise ModelFileError(f"{path}: a checkpoint, but not of htr_lightning; start from a model that it trained")
     try:
-        info = ModelInfo(**state[KEY])
+        info = ModelInfo(**state[METADATA_KEY])
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
         return _assembled(info, weights, device)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -165,6 +167,6 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
 def _assembled(info: ModelInfo, weights: Mapping[str, torch.Tensor], device: str | torch.device) -> Model:
     charset = Charset.from_dict(info.charset)
     preprocess = Preprocess.from_dict(info.preprocess)
-    network = rebuild(info.architecture, charset.num_classes, info.arguments)
+    network = build_network(info.architecture, charset.num_classes, info.arguments)
     network.load_state_dict(weights)
     return Model(network.to(device).eval(), charset, preprocess, info)

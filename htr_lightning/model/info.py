@@ -11,8 +11,8 @@ import safetensors
 from htr_lightning.errors import InputError
 from htr_lightning.version import __version__
 
-FORMAT = 3
-KEY = "htr_lightning"
+FORMAT_VERSION = 3
+METADATA_KEY = "htr_lightning"
 
 
 class ModelFileError(InputError):
@@ -53,7 +53,7 @@ class ModelInfo:
     temperature: float = 1.0
     version: str = __version__
     commit: str = ""
-    format: int = FORMAT
+    format: int = FORMAT_VERSION
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -62,18 +62,18 @@ def read_info(path: Path) -> ModelInfo:
     Raises:
         ModelFileError: missing, truncated, not ours, or of a newer format.
     """
-    refuse_missing(path)
+    check_exists(path)
     try:
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path}: not a complete safetensors file ({error}); copy or download it again") from None
-    if KEY not in metadata:
+    if METADATA_KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not a model of htr_lightning; train or export one")
-    return info_of(description_of(metadata[KEY], path), path)
+    return build_info(parse_metadata(metadata[METADATA_KEY], path), path)
 
 
-def refuse_missing(path: Path) -> None:
+def check_exists(path: Path) -> None:
     """Raise where there is no file.
 
     Raises:
@@ -84,7 +84,7 @@ def refuse_missing(path: Path) -> None:
         raise ModelFileError(f"{path}: there is no such model file{hint}")
 
 
-def description_of(text: str, path: Path) -> dict[str, Any]:
+def parse_metadata(text: str, path: Path) -> dict[str, Any]:
     """Read the JSON with which a model file describes itself.
 
     Raises:
@@ -97,12 +97,12 @@ def description_of(text: str, path: Path) -> dict[str, Any]:
             raise ValueError(number)
     except (ValueError, KeyError, TypeError):
         raise ModelFileError(f"{path}: its description is damaged; copy or download it again") from None
-    if number > FORMAT:
+    if number > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: model format {number}, but htr_lightning {__version__} reads up to {FORMAT}; "
+            f"{path}: model format {number}, but htr_lightning {__version__} reads up to {FORMAT_VERSION}; "
             "upgrade with pip install -U htr-lightning"
         )
-    return _upgrade(values) if number < FORMAT else values
+    return _upgrade(values) if number < FORMAT_VERSION else values
 
 
 def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(upgraded.get("preprocess"), dict):
         preprocess = upgraded["preprocess"].items()
         upgraded["preprocess"] = {"gray" if key == "grey" else key: value for key, value in preprocess}
-    return upgraded | {"format": FORMAT}
+    return upgraded | {"format": FORMAT_VERSION}
 
 
-def info_of(values: Mapping[str, Any], path: Path) -> ModelInfo:
+def build_info(values: Mapping[str, Any], path: Path) -> ModelInfo:
     """Make a description of what was read.
 
     Raises:
@@ -126,14 +126,14 @@ def info_of(values: Mapping[str, Any], path: Path) -> ModelInfo:
         raise ModelFileError(f"{path}: its description is damaged ({error}); train or export it again") from None
 
 
-def model_path(where: str) -> Path:
+def find_model(where: str) -> Path:
     """Return the file that a name stands for: see `htr_lightning.model.load.load_recognizer`.
 
     Raises:
         ModelFileError: a run folder without a model, or a name that the zoo does not have.
     """
     if where.startswith("zoo:"):
-        return zoo_path(where.removeprefix("zoo:"))
+        return find_zoo_model(where.removeprefix("zoo:"))
     path = Path(where)
     if not path.is_dir():
         return path
@@ -144,18 +144,18 @@ def model_path(where: str) -> Path:
     return found
 
 
-def zoo() -> dict[str, Path]:
+def list_zoo_models() -> dict[str, Path]:
     """Return the models that ship with this package, by name."""
     return {path.stem: path for path in sorted((Path(__file__).parent.parent / "zoo").glob("*.safetensors"))}
 
 
-def zoo_path(name: str) -> Path:
+def find_zoo_model(name: str) -> Path:
     """Return the file of a model that ships with this package.
 
     Raises:
         ModelFileError: there is none of that name.
     """
-    models = zoo()
+    models = list_zoo_models()
     if name not in models:
         raise ModelFileError(f"zoo:{name}: there is no such model; there is {', '.join(models) or 'none yet'}")
     return models[name]

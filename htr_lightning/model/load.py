@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.device import Precision
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.model.info import ModelFileError, ModelInfo, model_path
+from htr_lightning.model.info import ModelFileError, ModelInfo, find_model
 
 
 class Recognizer(Protocol):
@@ -76,7 +76,7 @@ def load_recognizer(where: str | Path, device: str | None = None, precision: Pre
         ModelFileError: there is no model, or it cannot be used.
         DeviceError: there is no such device, or it has no such precision.
     """
-    path = model_path(str(where))
+    path = find_model(str(where))
     if path.suffix == ".onnx":
         if precision != "fp32":
             raise ModelFileError(
@@ -91,7 +91,7 @@ def load_recognizer(where: str | Path, device: str | None = None, precision: Pre
             f"{where}: only an ONNX file is read without PyTorch, which is not installed; install it, or export the "
             "model to ONNX where it is"
         )
-    from htr_lightning.device import device_named
-    from htr_lightning.model.file import in_precision, load_model
+    from htr_lightning.device import select_device
+    from htr_lightning.model.file import load_model, with_precision
 
-    return in_precision(load_model(path, device_named(device)), precision)
+    return with_precision(load_model(path, select_device(device)), precision)

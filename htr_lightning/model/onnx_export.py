@@ -19,16 +19,16 @@ from htr_lightning.files import replacing, write_json
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.file import Model
-from htr_lightning.model.info import KEY
+from htr_lightning.model.info import METADATA_KEY
 from htr_lightning.model.onnx_int8 import CalibrationLines, quantize
-from htr_lightning.model.onnx_model import INPUT, OUTPUT, OnnxDescription, OnnxModel, described, read_onnx
+from htr_lightning.model.onnx_model import INPUT, OUTPUT, OnnxInfo, OnnxModel, build_metadata, read_onnx
 
 OPSET = 17
 MISSING = (
     "an ONNX file is written with onnx and ONNX Runtime, which are not both installed; install them with: "
     "pip install 'htr-lightning[export-onnx]'"
 )
-MOST_DIFFERENCE = 1e-3
+MAX_DIFFERENCE = 1e-3
 _CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in steps of `width_step_px`
 
 
@@ -37,17 +37,17 @@ class ExportError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class OnnxExport:
     """What was written.
 
     Attributes:
-        difference: largest absolute difference between logits of the file and of the model: in dots of three widths;
-            with ``int8`` in the lines for the check.
-        json: the file beside it, with what the ONNX file says of itself.
+        max_difference: largest absolute difference between logits of the file and of the model, on random dots of three
+            widths, or, with ``int8``, on the validation lines.
+        json_path: the file beside it, with what the ONNX file says of itself.
     """
 
-    difference: float
-    json: Path
+    max_difference: float
+    json_path: Path
 
 
 class _FromPixels(nn.Module):
@@ -62,7 +62,7 @@ class _FromPixels(nn.Module):
         return logits
 
 
-def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None) -> Written:
+def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None) -> OnnxExport:
     """Write a model as an ONNX file, and beside it a JSON file with what it says of itself.
 
     Batch and width are free. Each file appears whole or not at all, the ONNX file first, and neither unless the network
@@ -76,7 +76,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
 
     Raises:
         ExportError: a package is missing; the JSON file would be
-            written over another one; or the file's logits differ by more than `MOST_DIFFERENCE`.
+            written over another one; or the file's logits differ by more than `MAX_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
@@ -84,7 +84,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
     beside = path.with_suffix(".json")
     if beside.is_file() and not _is_ours(beside):
         raise ExportError(f"{beside}: is there already and tells of something else; name another file than {path}")
-    description = described(model.info, OnnxDescription(model.frame_px, "int8" if int8 else "float32"))
+    description = build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if int8 else "float32"))
     with tempfile.TemporaryDirectory() as folder:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
         _trace(model, raw)
@@ -99,15 +99,15 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
         _describe(ready if int8 else raw, ready, description)
         checked = int8.check if int8 else _scribbles(model)
         difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)
-        if not int8 and not difference <= MOST_DIFFERENCE:
+        if not int8 and not difference <= MAX_DIFFERENCE:
             raise ExportError(
                 f"{path}: its logits would differ by {difference:.2g} from those of the model, more than "
-                f"{MOST_DIFFERENCE}; nothing is written. Try other versions of torch and onnxruntime"
+                f"{MAX_DIFFERENCE}; nothing is written. Try other versions of torch and onnxruntime"
             )
         with replacing(path) as file:
             file.write(ready.read_bytes())
     write_json(beside, description)
-    return Written(difference, beside)
+    return OnnxExport(difference, beside)
 
 
 def _is_ours(beside: Path) -> bool:
@@ -148,7 +148,7 @@ def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
     network = onnx.load(source)
     network.producer_name = "htr_lightning"
     network.graph.name = description["architecture"]
-    onnx.helper.set_model_props(network, {KEY: json.dumps(description, ensure_ascii=False)})
+    onnx.helper.set_model_props(network, {METADATA_KEY: json.dumps(description, ensure_ascii=False)})
     onnx.save(network, target)
 
 

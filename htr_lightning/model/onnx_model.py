@@ -1,6 +1,6 @@
 """A model in an ONNX file, read with ONNX Runtime; no PyTorch is needed for it.
 
-The file says all that reading takes in its metadata, under the key ``htr_lightning``: see `OnnxDescription`.
+The file says all that reading takes in its metadata, under the key ``htr_lightning``: see `OnnxInfo`.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.device import DeviceError
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.model.info import KEY, ModelFileError, ModelInfo, description_of, info_of, refuse_missing
+from htr_lightning.model.info import METADATA_KEY, ModelFileError, ModelInfo, build_info, check_exists, parse_metadata
 
 MISSING = (
     "an ONNX file is read with ONNX Runtime, which is not installed; install it with: pip install 'htr-lightning[onnx]'"
@@ -24,7 +24,7 @@ INPUT, OUTPUT = "images", "logits"
 
 
 @dataclass(frozen=True)
-class OnnxDescription:
+class OnnxInfo:
     """What an ONNX file says besides that which any model file says; plain JSON types only.
 
     Attributes:
@@ -46,7 +46,7 @@ class OnnxDescription:
     )
 
 
-def described(info: ModelInfo, onnx: OnnxDescription) -> dict[str, Any]:
+def build_metadata(info: ModelInfo, onnx: OnnxInfo) -> dict[str, Any]:
     """Return what an ONNX file says of itself."""
     return asdict(info) | {"onnx": asdict(onnx)}
 
@@ -61,7 +61,7 @@ class OnnxModel:
         on_cpu: several batches are read at once, each on one core.
     """
 
-    def __init__(self, session: Any, info: ModelInfo, onnx: OnnxDescription, *, on_cpu: bool) -> None:
+    def __init__(self, session: Any, info: ModelInfo, onnx: OnnxInfo, *, on_cpu: bool) -> None:
         self._session, self.info, self.onnx, self.is_parallel = session, info, onnx, on_cpu
         self.charset = Charset.from_dict(info.charset)
         self.preprocess = Preprocess.from_dict(info.preprocess)
@@ -89,19 +89,19 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
         ModelFileError: missing, damaged, not ours, of a newer format; or ONNX Runtime is not installed.
         DeviceError: ONNX Runtime cannot use the device.
     """
-    refuse_missing(path)
+    check_exists(path)
     if importlib.util.find_spec("onnxruntime") is None:
         raise ModelFileError(f"{path}: {MISSING}")
     session, on_cpu = _opened(path, device)
     metadata = session.get_modelmeta().custom_metadata_map
-    if KEY not in metadata:
+    if METADATA_KEY not in metadata:
         raise ModelFileError(
             f"{path}: an ONNX file, but not a model of htr_lightning; write one with export MODEL --to onnx"
         )
-    values = description_of(metadata[KEY], path)
+    values = parse_metadata(metadata[METADATA_KEY], path)
     try:
-        onnx = OnnxDescription(**values.pop("onnx"))
-        return OnnxModel(session, info_of(values, path), onnx, on_cpu=on_cpu)
+        onnx = OnnxInfo(**values.pop("onnx"))
+        return OnnxModel(session, build_info(values, path), onnx, on_cpu=on_cpu)
     except (ValueError, TypeError, KeyError) as error:
         if isinstance(error, ModelFileError):
             raise

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from htr_lightning.data.line import Line
-from htr_lightning.decode.decoder import Decoder, greedy
+from htr_lightning.decode.decoder import Decoder, build_greedy_decoder
 from htr_lightning.image.files import DataError, ImageFile, InMemory, Unusable, pixels_of_pillow
 from htr_lightning.image.scan import Scan, scans_of
 from htr_lightning.image.views import views_of
@@ -45,7 +45,7 @@ class Reader:
         segmenter: Segmenter | None = None,
     ) -> None:
         self.model, self.name = model, name
-        decoder = decoder or greedy(model.charset)
+        decoder = decoder or build_greedy_decoder(model.charset)
         self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(tta))
         self._pages = PageReader(self._lines, segmenter, model=name)
 

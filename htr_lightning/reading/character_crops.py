@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.decode.positions import Character, box_of
+from htr_lightning.decode.positions import Character, bounding_box
 from htr_lightning.files import replacing, write_text
 from htr_lightning.image.cut import fill_outline
 from htr_lightning.image.files import ImageFile
@@ -34,7 +34,7 @@ def crop_characters(
     height, width = image.shape[:2]
     paper = np.median(image.reshape(height * width, -1), axis=0).astype(np.uint8)
     for place, character in enumerate(characters):
-        left, top, right, bottom = (round(value) for value in box_of(character.outline))
+        left, top, right, bottom = (round(value) for value in bounding_box(character.outline))
         left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
         if character.text == " " or right <= left or bottom <= top:
             continue
@@ -68,7 +68,7 @@ def write_character_crops(folder: Path, readings: Iterable[Prediction], max_pixe
             path = inside / f"{place + 1:03d}-U+{ord(character.text):04X}.png"
             with replacing(path) as file:
                 Image.fromarray(pixels).save(file, "PNG")
-            box = (round(value, 1) for value in box_of(character.outline))
+            box = (round(value, 1) for value in bounding_box(character.outline))
             name = path.relative_to(folder).as_posix()
             rows.append((name, reading.id, place + 1, character.text, round(character.confidence, 4), *box))
     out = io.StringIO()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from htr_lightning.decode.positions import Character, Word, box_of
+from htr_lightning.decode.positions import Character, Word, bounding_box
 from htr_lightning.reading.lines import Prediction
 
 FORMATS = ("txt", "tsv", "json")
@@ -39,6 +39,6 @@ def _placed(part: Character | Word) -> dict[str, Any]:
     return {
         "text": part.text,
         "confidence": round(part.confidence, 4),
-        "box": [round(value, 1) for value in box_of(part.outline)],
+        "box": [round(value, 1) for value in bounding_box(part.outline)],
         "outline": part.outline,
     }

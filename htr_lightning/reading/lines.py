@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line, pixels_of
 from htr_lightning.data.widths import WidthBatches, pad_lines
-from htr_lightning.decode.alignment import align, frames_needed
+from htr_lightning.decode.alignment import align, count_required_frames
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.decode.positions import Character, Word, place_characters, words_of
-from htr_lightning.device import num_cores
+from htr_lightning.decode.positions import Character, Word, group_words, locate_characters
+from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import ONE_VIEW, View
 from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import render_line
-from htr_lightning.text import printable
+from htr_lightning.text import describe_characters
 
 LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
 
@@ -146,9 +146,9 @@ class LineReader:
 
     def _unfit(self, line: Line, width_px: int) -> str | None:
         """Return why a known text cannot be aligned with its line."""
-        if unknown := self.model.charset.unknown(line.text):
-            return f"{line.id}: the model cannot write {printable(unknown)}; take it out of the text"
-        needed = frames_needed(self.model.charset.encode(line.text))
+        if unknown := self.model.charset.find_unknown(line.text):
+            return f"{line.id}: the model cannot write {describe_characters(unknown)}; take it out of the text"
+        needed = count_required_frames(self.model.charset.encode(line.text))
         there = int(self.model.frame_lengths(np.array([width_px]))[0])
         if needed <= there:
             return None
@@ -194,7 +194,7 @@ class LineReader:
             if self.positions:
                 kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
                 sure = np.exp(of_characters[number][kept])
-                characters = place_characters(
+                characters = locate_characters(
                     text[kept], sure, spans[number][kept], pixels, self.model.frame_px, to_page
                 )
             yield Prediction(
@@ -203,7 +203,7 @@ class LineReader:
                 float(confidence),
                 pixels,
                 characters=tuple(characters),
-                words=tuple(words_of(characters, pixels, to_page)),
+                words=tuple(group_words(characters, pixels, to_page)),
             )
 
 
@@ -213,7 +213,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(num_cores()) as threads:
+        with ThreadPoolExecutor(count_cores()) as threads:
             yield threads
     finally:
         cv2.setNumThreads(before)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from importlib import resources
 
-from htr_lightning.text import is_out_of_place
+from htr_lightning.text import is_unprintable
 from htr_lightning.version import __version__
 
 
@@ -33,12 +33,12 @@ def style_of(package: str) -> str:
 
 def shown(text: str) -> str:
     """Escape a text; what is invisible, or would turn the page's writing round, is shown as its code point."""
-    return "".join(hidden(c) if is_out_of_place(c) else html.escape(c) for c in text)
+    return "".join(hidden(c) if is_unprintable(c) else html.escape(c) for c in text)
 
 
 def shown_plain(text: str) -> str:
     """Escape a text for a place that takes no markup (a title, an attribute); code points as in `shown`."""
-    return "".join(f"U+{ord(c):04X}" if is_out_of_place(c) else html.escape(c) for c in text)
+    return "".join(f"U+{ord(c):04X}" if is_unprintable(c) else html.escape(c) for c in text)
 
 
 def hidden(character: str) -> str:

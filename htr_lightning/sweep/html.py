@@ -17,7 +17,7 @@ from htr_lightning.report.html import document, figure, shown, signature, style_
 from htr_lightning.sweep.importance import is_logarithmic, numbers_of
 from htr_lightning.sweep.table import cells, heading
 from htr_lightning.sweep.trials import TrialRecord
-from htr_lightning.text import counted
+from htr_lightning.text import format_count
 
 TOP, BOTTOM, BAR = 34, 250, 24
 
@@ -44,7 +44,7 @@ def render_sweep(
         f"Sweep {name}",
         [
             f"<h1>Sweep {shown(name)}</h1>",
-            f'<p class="faint">{counted(len(trials), "trial")}: {states}.</p>',
+            f'<p class="faint">{format_count(len(trials), "trial")}: {states}.</p>',
             f"<p>{shown(note)}</p>" if note else "",
             figure("Every trial", "what it was given, from left to right, and its CER", _parallel(done, keys)),
             figure("Importance", "how much each value mattered for a low CER (PED-ANOVA)", _importance(shares)),

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from htr_lightning.charset import BLANK, Charset
-from htr_lightning.metrics import count_word_edits, pairs_of
+from htr_lightning.metrics import count_word_edits, normalize_pairs
 
 
 class RecognitionMetrics(Metric):
@@ -45,7 +45,7 @@ class RecognitionMetrics(Metric):
 
     def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
         """Add lines: what they say, and what was read."""
-        pairs = pairs_of(references, hypotheses, self.charset.normalization)
+        pairs = normalize_pairs(references, hypotheses, self.charset.normalization)
         counts = _align(pairs, self.charset)
         word_edits, words = count_word_edits(pairs)
         self.edits += counts.edits

@@ -23,16 +23,16 @@ from omegaconf import DictConfig
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import Calibrator, Observed
+from htr_lightning.decode.confidence import CalibrationBatch, Calibrator
 from htr_lightning.decode.decoder import Decoder
-from htr_lightning.device import keep_cpu_kernels
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model
 from htr_lightning.model.info import ModelInfo
-from htr_lightning.progress import progress_bar
+from htr_lightning.progress import show_progress
 from htr_lightning.training import run_folder as folder
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.training.exits import LostProcess
@@ -64,7 +64,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         ConfigError, DataError: something the run needs is missing; nothing was trained.
         PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `ResumeCheckpoint`.
     """
-    keep_cpu_kernels()
+    enlarge_onednn_cache()
     checkpoint = folder.claim(path, cfg.resume)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
@@ -76,7 +76,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         augment=build(cfg.augment),
         seed=cfg.seed,
         num_views=2 if cfg.consistency_weight else 1,
-        progress=progress_bar,
+        progress=show_progress,
     )
     compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
     if compiles and data.max_shapes is None:
@@ -249,13 +249,13 @@ def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
     loader = data.val_dataloader()
     every = -(-len(data.packed["val"]) // CALIBRATION_LINES)
     device = next(model.parameters()).device
-    observed: list[Observed] = []
+    observed: list[CalibrationBatch] = []
     model.eval()
     with torch.inference_mode():
         for batch in itertools.islice(loader, 0, None, every):
             logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
-            observed.append(Observed(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
-    return Calibrator(observed, data.charset).temperature()
+            observed.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
+    return Calibrator(observed, data.charset).fit_temperature()
 
 
 def hyperparameters(cfg: DictConfig) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from htr_lightning.charset import Charset
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.model.crnn import CRNN, rebuild
+from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.file import Model, load_model
-from htr_lightning.text import printable
+from htr_lightning.text import describe_characters
 from htr_lightning.training.freezing import HEADS, FreezingSchedule
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,9 @@ def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], text
         return Charset.from_texts(texts, old.normalization)
     unknown = old.count_unknown(texts)
     if unknown and policy == "keep":
-        listed = ", ".join(f"{printable(character)} {number} times" for character, number in unknown.most_common(20))
+        listed = ", ".join(
+            f"{describe_characters(character)} {number} times" for character, number in unknown.most_common(20)
+        )
         raise ConfigError(
             f"stage.charset: keep, but the training texts have {len(unknown)} characters that the model does not "
             f"write: {listed}; use stage.charset=extend, or take them out of the texts"
@@ -154,7 +156,7 @@ class Carried:
         log.info("Every weight is carried over; of the characters %d are kept", len(self.kept))
         for what, characters in (("new", self.added), ("no longer written", self.dropped)):
             if characters:
-                log.info("%d characters are %s: %s", len(characters), what, printable(characters))
+                log.info("%d characters are %s: %s", len(characters), what, describe_characters(characters))
 
 
 def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[CRNN, Carried]:
@@ -170,7 +172,7 @@ def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> 
     Raises:
         RuntimeError: a weight is missing, left over, or of another shape for a reason that is not the charset.
     """
-    network = rebuild(model.info.architecture, charset.num_classes, dict(arguments))
+    network = build_network(model.info.architecture, charset.num_classes, dict(arguments))
     old_id = {character: number for number, character in enumerate(model.charset.characters, start=1)}
     sources = [0] + [old_id.get(character, -1) for character in charset.characters]
     weights = {

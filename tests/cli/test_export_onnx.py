@@ -18,7 +18,7 @@ from htr_lightning.cli import explain as explain
 from htr_lightning.device import DeviceError
 from htr_lightning.model import onnx_model
 from htr_lightning.model.file import Model, load_model, write_model
-from htr_lightning.model.info import FORMAT, KEY, ModelFileError
+from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.model.onnx_model import OnnxModel, read_onnx
@@ -54,7 +54,7 @@ def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model
     assert written.info == latin.info and written.charset == latin.charset and written.preprocess == latin.preprocess
     beside = json.loads(latin_onnx.with_suffix(".json").read_text(encoding="utf-8"))
     stored = {p.key: p.value for p in onnx.load(latin_onnx).metadata_props}
-    assert beside == json.loads(stored[KEY])
+    assert beside == json.loads(stored[METADATA_KEY])
     assert beside["temperature"] == latin.info.temperature and beside["license"] == "CC-BY-4.0"
     assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
     assert beside["charset"]["characters"] == list(latin.charset.characters)
@@ -179,14 +179,14 @@ def described(latin_onnx: Path, path: Path, change: Callable[[dict[str, Any]], s
     text = change(json.loads(stored.value))
     del network.metadata_props[:]
     if text is not None:
-        onnx.helper.set_model_props(network, {KEY: text})
+        onnx.helper.set_model_props(network, {METADATA_KEY: text})
     onnx.save(network, path)
     return path
 
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --to onnx"),
-    (lambda d: json.dumps(d | {"format": FORMAT + 1, "new": 1}), f"model format {FORMAT + 1}, but .*upgrade with pip"),
+    (lambda d: json.dumps(d | {"format": FORMAT_VERSION + 1, "new": 1}), f"model format {FORMAT_VERSION + 1}.*upgrade"),
     (lambda d: "{", "its description is damaged; copy or download it again"),
     (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its description is damaged"),
     (lambda d: json.dumps(d | {"nonsense": 1}), "its description is damaged"),

@@ -6,7 +6,7 @@ import pytest
 
 from htr_lightning.cli import lm as command
 from htr_lightning.lm.arpa import read_arpa
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.kneser_ney import train_ngram
 
 
 def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +16,7 @@ def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture
     command.main([*map(str, tmp_path.glob("[ab].*")), "-o", str(out), "--order", "3", "--on", str(tmp_path / "b.txt")])
     shown = capsys.readouterr().out
     assert f"{out}: " in shown and "up to order 3" in shown and "from " in shown and "bits a character" in shown
-    expected = learn(["le chat", "une caf\u00e9", "la nuit"], 3)
+    expected = train_ngram(["le chat", "une caf\u00e9", "la nuit"], 3)
     assert read_arpa(out).log_probability("la café") == pytest.approx(expected.log_probability("la café"), abs=1e-3)
 
 

@@ -13,13 +13,13 @@ from htr_lightning.charset import Charset
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.tables import ContextTables
 
 CHARSET = Charset("abc")
-MODEL = learn(["abcab", "cab", "aabb", "bca", "cc"], 3)
+MODEL = train_ngram(["abcab", "cab", "aabb", "bca", "cc"], 3)
 TABLES = ContextTables(MODEL, CHARSET)
-EVERYTHING = {"max_classes": 3, "min_probability": 0.0, "blank_probability": 1.0}
+EVERYTHING = {"max_classes": 3, "min_probability": 0.0, "blank_skip_threshold": 1.0}
 
 
 def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -> list[tuple[float, list[int]]]:
@@ -39,8 +39,8 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -
 @pytest.mark.parametrize(("lm_weight", "bonus"), [(0.0, 0.0), (0.7, 0.5), (1.5, -0.3)])
 def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, bonus: float) -> None:
     scores = random_logits(3, 12, 5, 4) * 2
-    search = BeamSearch(width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
-    found = search.readings(scores, np.full(12, 5), num_best=4)
+    search = BeamSearch(beam_width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
+    found = search.decode_n_best(scores, np.full(12, 5), n_best=4)
     for line, hypotheses in zip(log_softmax(scores), found, strict=True):
         for (score, ids), hypothesis in zip(every_text(line, lm_weight, bonus), hypotheses, strict=False):
             assert hypothesis.ids == ids
@@ -53,7 +53,7 @@ def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: in
     scores = random_logits(seed, 5, num_frames, 6) * np.float32(sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, 5)
     greedy = greedy_decode(scores, lengths)
-    found = BeamSearch(width=1).best(scores, lengths)
+    found = BeamSearch(beam_width=1).decode(scores, lengths)
     for line, length, one, other in zip(log_softmax(scores), lengths.tolist(), greedy, found, strict=True):
         best = float(np.exp(line[:length].max(1)).prod())
         assert one == other or best < 0.5  # else other paths can make another text more probable
@@ -62,10 +62,10 @@ def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: in
 def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
     scores = random_logits(1, 6, 20, 4) * 4
     lengths = np.array([20, 3, 11, 1, 7, 20])
-    search = BeamSearch(width=8, lm=TABLES)
-    together = search.best(scores, lengths)
+    search = BeamSearch(beam_width=8, lm=TABLES)
+    together = search.decode(scores, lengths)
     for line, length, ids in zip(scores, lengths, together, strict=True):
-        assert search.best(line[None, :length], length[None]) == [ids]
+        assert search.decode(line[None, :length], length[None]) == [ids]
 
 
 def test_frames_left_out_change_nothing() -> None:
@@ -73,8 +73,8 @@ def test_frames_left_out_change_nothing() -> None:
     scores[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
     scores[:, 10:15, 0] += 20
     lengths = np.full(20, 30)
-    whole = BeamSearch(lm=TABLES, blank_probability=1.0).best(scores, lengths)
-    assert BeamSearch(lm=TABLES).best(scores, lengths) == whole
+    whole = BeamSearch(lm=TABLES, blank_skip_threshold=1.0).decode(scores, lengths)
+    assert BeamSearch(lm=TABLES).decode(scores, lengths) == whole
 
 
 def test_a_language_model_decides_between_what_looks_alike() -> None:
@@ -83,19 +83,19 @@ def test_a_language_model_decides_between_what_looks_alike() -> None:
     scores[0, 0, 1] = scores[0, 1, 0] = 5.0
     scores[0, 2, 2], scores[0, 2, 3] = 5.0, 5.2
     lengths = np.array([3])
-    assert BeamSearch().best(scores, lengths) == [CHARSET.encode("ac")]
-    assert BeamSearch(lm=TABLES, lm_weight=1.0).best(scores, lengths) == [CHARSET.encode("ab")]
+    assert BeamSearch().decode(scores, lengths) == [CHARSET.encode("ac")]
+    assert BeamSearch(lm=TABLES, lm_weight=1.0).decode(scores, lengths) == [CHARSET.encode("ab")]
 
 
 def test_nothing_to_read() -> None:
-    assert BeamSearch().best(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64)) == []
+    assert BeamSearch().decode(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64)) == []
     blank = np.zeros((1, 4, 4), np.float32)
     blank[:, :, 0] = 30
-    assert BeamSearch(lm=TABLES).best(blank, np.array([4])) == [[]]
+    assert BeamSearch(lm=TABLES).decode(blank, np.array([4])) == [[]]
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({"width": 0}, r"decoder\.width: 0 is too small"),
+    ({"beam_width": 0}, r"decoder\.beam_width: 0 is too small"),
     ({"max_classes": 0}, r"decoder\.max_classes: 0"),
     ({"min_probability": 2.0}, r"decoder\.min_probability: 2\.0 is no probability"),
     ({"lm_weight": -1.0}, r"decoder\.lm_weight: -1\.0 is negative"),

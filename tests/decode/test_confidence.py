@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.alignment import align
-from htr_lightning.decode.confidence import Calibrator, Observed, character_log_probabilities, log_softmax
+from htr_lightning.decode.confidence import CalibrationBatch, Calibrator, character_log_probabilities, log_softmax
 from htr_lightning.decode.forward import text_log_probabilities
 
 CHARSET = Charset("ab")
@@ -85,21 +85,26 @@ def test_a_character_is_as_sure_as_its_surest_frame() -> None:
     assert np.exp(found) == pytest.approx([0.7, 0.4])
 
 
-def sharpened(temperature: float, num_lines: int = 3000) -> Observed:
+def sharpened(temperature: float, num_lines: int = 3000) -> CalibrationBatch:
     """One-letter lines whose letter was drawn from the softmax of scores; what is handed over are these, too sharp."""
     scores = random_logits(0, num_lines, 1, 3) * 1.5
     scores[:, :, 0] = -9
     passed = np.exp(log_softmax(scores[:, 0])).cumsum(1)
     drawn = (np.random.default_rng(0).random((num_lines, 1)) > passed[:, :2]).sum(1)
-    return Observed(scores * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()])
+    return CalibrationBatch(
+        scores * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()]
+    )
 
 
 @pytest.mark.parametrize("planted", [0.6, 1.0, 2.5])
 def test_a_planted_temperature_is_found(planted: float) -> None:
     calibrator = Calibrator([sharpened(planted)], CHARSET)
-    assert calibrator.temperature() == pytest.approx(planted, rel=0.12)
-    judged = calibrator.judged(planted)
-    for confidences, right in ((judged.characters, judged.right), (judged.lines, judged.right_lines)):
+    assert calibrator.fit_temperature() == pytest.approx(planted, rel=0.12)
+    outcomes = calibrator.score(planted)
+    for confidences, right in (
+        (outcomes.characters, outcomes.correct_characters),
+        (outcomes.lines, outcomes.correct_lines),
+    ):
         assert confidences.mean() == pytest.approx(right.mean(), abs=0.02)
 
 
@@ -108,12 +113,12 @@ def test_put_in_and_exchanged_characters_are_wrong() -> None:
     for frame, id in enumerate((1, 2, 1)):
         scores[0, frame, id] = 9.0
     for text, right in (("ab", [True, True, False]), ("aba", [True, True, True]), ("bba", [False, True, True])):
-        judged = Calibrator([Observed(scores, np.array([3]), [text])], CHARSET).judged(1.0)
-        assert judged.right.tolist() == right and judged.right_lines.tolist() == [all(right)]
+        outcomes = Calibrator([CalibrationBatch(scores, np.array([3]), [text])], CHARSET).score(1.0)
+        assert outcomes.correct_characters.tolist() == right and outcomes.correct_lines.tolist() == [all(right)]
 
 
 def test_nothing_read_gives_no_temperature() -> None:
     blank = np.zeros((1, 3, 3), np.float32)
     blank[:, :, 0] = 9
-    assert Calibrator([Observed(blank, np.array([3]), [""])], CHARSET).temperature() == 1.0
-    assert Calibrator([], CHARSET).temperature() == 1.0
+    assert Calibrator([CalibrationBatch(blank, np.array([3]), [""])], CHARSET).fit_temperature() == 1.0
+    assert Calibrator([], CHARSET).fit_temperature() == 1.0

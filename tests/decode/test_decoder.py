@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from htr_lightning.charset import Charset
-from htr_lightning.decode.decoder import beam, greedy
+from htr_lightning.decode.decoder import build_beam_decoder, build_greedy_decoder
 from htr_lightning.lm.arpa import write_arpa
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.ngram import LanguageModelError
 
 CHARSET = Charset("abc ")
@@ -17,7 +17,7 @@ CHARSET = Charset("abc ")
 
 @pytest.fixture
 def lm(tmp_path: Path) -> Path:
-    write_arpa(learn(["ab ab", "abb", "a"], 3), tmp_path / "m.arpa")
+    write_arpa(train_ngram(["ab ab", "abb", "a"], 3), tmp_path / "m.arpa")
     return tmp_path / "m.arpa"
 
 
@@ -25,22 +25,26 @@ def test_both_read_what_is_plain(lm: Path) -> None:
     scores = np.full((1, 4, 5), -9.0, np.float32)
     for frame, class_id in enumerate((1, 0, 2, 2)):
         scores[0, frame, class_id] = 9
-    for decoder in (greedy(CHARSET), beam(CHARSET), beam(CHARSET, lm=str(lm))):
+    for decoder in (
+        build_greedy_decoder(CHARSET),
+        build_beam_decoder(CHARSET),
+        build_beam_decoder(CHARSET, lm=str(lm)),
+    ):
         assert decoder(scores, np.array([4])) == [[1, 2]]
 
 
 def test_a_language_model_that_lacks_characters_is_used_and_says_so(lm: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        beam(CHARSET, lm=str(lm))
+        build_beam_decoder(CHARSET, lm=str(lm))
     assert "does not know 1 of 4 characters: c" in caplog.text
 
 
 def test_a_language_model_of_another_script_is_refused(tmp_path: Path) -> None:
-    write_arpa(learn(["αβγ αβγ"], 3), tmp_path / "greek.arpa")
+    write_arpa(train_ngram(["αβγ αβγ"], 3), tmp_path / "greek.arpa")
     with pytest.raises(LanguageModelError, match=r"greek\.arpa: \d+% of what it writes are characters"):
-        beam(CHARSET, lm=str(tmp_path / "greek.arpa"))
+        build_beam_decoder(CHARSET, lm=str(tmp_path / "greek.arpa"))
 
 
 def test_a_language_model_that_is_too_large_is_refused(lm: Path) -> None:
     with pytest.raises(LanguageModelError, match="more than the 3 allowed"):
-        beam(CHARSET, lm=str(lm), max_ngrams=3)
+        build_beam_decoder(CHARSET, lm=str(lm), max_ngrams=3)

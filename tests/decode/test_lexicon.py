@@ -21,15 +21,15 @@ from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.validate import validate
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.confidence import log_softmax
-from htr_lightning.decode.decoder import beam
-from htr_lightning.decode.lexicon import ROOT, Lexicon, LexiconError, read_lexicon, words_of
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.decode.decoder import build_beam_decoder
+from htr_lightning.decode.lexicon import ROOT, Lexicon, LexiconError, read_lexicon, split_words
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.tables import ContextTables
 
 SMALL = Charset("abA ")
 ALLOWED = {"ab", "Ab", "a", "A", "bab"}  # what SMALL can write of "ab", "a" and "bab", also capitalized
-MODEL = learn(["ab ab", "bab a", "bb a", "Ab"], 3)
-EVERYTHING = {"max_classes": 4, "min_probability": 0.0, "blank_probability": 1.0}
+MODEL = train_ngram(["ab ab", "bab a", "bb a", "Ab"], 3)
+EVERYTHING = {"max_classes": 4, "min_probability": 0.0, "blank_skip_threshold": 1.0}
 
 LARGE = Charset("abcABCéÉ̂' -12")
 texts = st.text("".join(LARGE.characters), max_size=8)
@@ -51,11 +51,11 @@ def test_every_word_outside_the_lexicon_is_noticed_once(words: list[str], text: 
     composed = [LARGE.normalize(word) for word in [*words, "a"]]
     spellings = {s for w in composed for s in (w, w[0].upper() + w[1:], w.upper())}
     found = re.findall("[^' 0-9-]+", text)
-    assert words_of(text) == found
+    assert split_words(text) == found
     ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalized: a recognizer may write e and ̂ apart
     assert walk(lexicon, ids) == sum(word not in spellings for word in found)
     for word in spellings:
-        if not LARGE.unknown(word):
+        if not LARGE.find_unknown(word):
             assert walk(lexicon, LARGE.encode(f"{word}-1{word}")) == 0
 
 
@@ -66,7 +66,7 @@ def test_nodes_are_those_of_a_trie() -> None:
 
 
 def test_words_end_at_anything_but_letters_and_marks() -> None:
-    assert words_of("l'été, 12x̄y aujourd’hui—peut-être\n№ ª²") == [
+    assert split_words("l'été, 12x̄y aujourd’hui—peut-être\n№ ª²") == [
         "l", "été", "x̄y", "aujourd", "hui", "peut", "être", "ª",
     ]  # fmt: skip
 
@@ -100,14 +100,14 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | N
 def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
     scores = random_logits(5, 8, 4, 5) * 2
     search = BeamSearch(
-        width=400,
+        beam_width=400,
         lm=ContextTables(MODEL, SMALL),
         lm_weight=lm_weight,
         lexicon=Lexicon(["ab a bab"], SMALL),
         unknown_word_cost=cost,
         **EVERYTHING,
     )
-    found = search.readings(scores, np.full(8, 4), num_best=6)
+    found = search.decode_n_best(scores, np.full(8, 4), n_best=6)
     for line, hypotheses in zip(log_softmax(scores), found, strict=True):
         for (score, text), hypothesis in zip(every_text(line, lm_weight, cost)[:6], hypotheses, strict=True):
             assert SMALL.decode(hypothesis.ids) == text
@@ -118,8 +118,8 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
 @given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
 def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
     scores = random_logits(seed, 4, 12, 5) * np.float32(sharpness)
-    search = BeamSearch(width=width, lexicon=Lexicon(["ab a bab"], SMALL))
-    for ids in search.best(scores, np.array([12, 5, 1, 9])):
+    search = BeamSearch(beam_width=width, lexicon=Lexicon(["ab a bab"], SMALL))
+    for ids in search.decode(scores, np.array([12, 5, 1, 9])):
         assert set(SMALL.decode(ids).split()) <= ALLOWED
 
 
@@ -129,17 +129,17 @@ def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: 
     scores = random_logits(seed, 4, 4, 5) * 3
     lengths = np.array([4, 2, 3, 4])
     everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
-    plain = BeamSearch().best(scores, lengths)
-    assert BeamSearch(lexicon=Lexicon(everything, SMALL)).best(scores, lengths) == plain
-    assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).best(scores, lengths) == plain
+    plain = BeamSearch().decode(scores, lengths)
+    assert BeamSearch(lexicon=Lexicon(everything, SMALL)).decode(scores, lengths) == plain
+    assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).decode(scores, lengths) == plain
 
 
 def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
     scores = np.full((1, 2, 5), -20.0, np.float32)
     scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 5.0
     lexicon = Lexicon(["bab"], SMALL)
-    assert BeamSearch(width=1, lexicon=lexicon).best(scores, np.array([2])) == [SMALL.encode("b")]
-    assert BeamSearch(width=9, lexicon=lexicon).best(scores, np.array([2])) == [[]]
+    assert BeamSearch(beam_width=1, lexicon=lexicon).decode(scores, np.array([2])) == [SMALL.encode("b")]
+    assert BeamSearch(beam_width=9, lexicon=lexicon).decode(scores, np.array([2])) == [[]]
 
 
 def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,7 +175,7 @@ def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes 
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(LexiconError, match=words):
-        beam(SMALL, lexicon=str(tmp_path / name))
+        build_beam_decoder(SMALL, lexicon=str(tmp_path / name))
 
 
 def test_a_negative_cost_is_refused() -> None:
@@ -193,7 +193,7 @@ def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptu
     scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 9.0
     assert instantiate(cfg.decoder, _convert_="all")(SMALL)(scores, np.array([2])) == [SMALL.encode("b")]
     with caplog.at_level(logging.INFO):
-        assert beam(SMALL, lexicon=cfg.decoder.lexicon)(scores, np.array([2])) == [[]]
+        assert build_beam_decoder(SMALL, lexicon=cfg.decoder.lexicon)(scores, np.array([2])) == [[]]
     assert not caplog.text
 
 
@@ -206,7 +206,7 @@ def test_predict_and_evaluate_read_words_of_a_lexicon(
     lexicon = ["--lexicon", str(tmp_path / "words.txt")]
     predict.main(["zoo:latin", str(lines / "val"), *lexicon])
     shown = capsys.readouterr().out
-    assert {word.lower() for word in words_of(shown)} <= allowed
+    assert {word.lower() for word in split_words(shown)} <= allowed
     assert shown.count("dans la nuit") == 2
     predict.main(["zoo:latin", str(lines / "val"), *lexicon, "--unknown-word-cost", "0"])
     free = capsys.readouterr().out

@@ -5,7 +5,7 @@ import pytest
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
-from htr_lightning.decode.positions import box_of, place_characters, words_of
+from htr_lightning.decode.positions import bounding_box, group_words, locate_characters
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader
 
@@ -25,7 +25,7 @@ def test_characters_of_synthetic_lines_are_where_they_were_written() -> None:
         right += 1
         assert isinstance(line.image, SyntheticImage)
         for character, box in zip(reading.characters, line.image.render().boxes, strict=True):
-            left, _, end, _ = box_of(character.outline)
+            left, _, end, _ = bounding_box(character.outline)
             if character.text != " ":
                 overlaps.append(overlap((left, end), (box[0], box[1])))
             quarter = (box[1] - box[0]) / 4
@@ -57,14 +57,14 @@ def drawn() -> np.ndarray:
 
 def test_rooms_end_where_the_ink_does_and_spaces_have_the_rest() -> None:
     spans = np.array([[1, 3], [6, 7], [9, 10], [13, 14]])
-    characters = place_characters("ab c", [0.9, 0.8, 1.0, 0.5], spans, drawn(), 4, lambda points: points * 2.0)
+    characters = locate_characters("ab c", [0.9, 0.8, 1.0, 0.5], spans, drawn(), 4, lambda points: points * 2.0)
     assert [(c.start_px, c.end_px) for c in characters] == [(5, 10), (20, 30), (30, 50), (50, 55)]
     assert characters[0].outline == ((10, 8), (20, 8), (20, 30), (10, 30))
-    first, second = words_of(characters, drawn(), lambda points: points)
+    first, second = group_words(characters, drawn(), lambda points: points)
     assert (first.text, first.start_px, first.end_px) == ("ab", 5, 30)
     assert first.confidence == pytest.approx(0.72) and (second.text, second.confidence) == ("c", 0.5)
 
 
 def test_no_characters_no_places() -> None:
-    assert place_characters("", [], np.zeros((0, 2), np.int64), drawn(), 4, lambda points: points) == []
-    assert words_of([], drawn(), lambda points: points) == []
+    assert locate_characters("", [], np.zeros((0, 2), np.int64), drawn(), 4, lambda points: points) == []
+    assert group_words([], drawn(), lambda points: points) == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import characters
 from htr_lightning.doctor.lookalikes import FAMILIES, TWIN_OF, alphabet, plain_form
-from htr_lightning.text import Normalization, is_out_of_place
+from htr_lightning.text import Normalization, is_unprintable
 
 
 def texts_of(*texts: str) -> characters.Texts:
@@ -124,7 +124,7 @@ def test_tables_are_sound() -> None:
 
 @given(st.characters())
 def test_every_character_is_of_one_kind(character: str) -> None:
-    assert not (is_out_of_place(character) and plain_form(character))
+    assert not (is_unprintable(character) and plain_form(character))
     assert plain_form(character) != character
 
 

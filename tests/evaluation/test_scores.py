@@ -13,7 +13,7 @@ from htr_lightning.evaluation.intervals import draw_weights, rate_interval
 from htr_lightning.evaluation.lines import RATES, Edit, Rate, score_line, without_accents, without_case
 from htr_lightning.evaluation.scores import SCORES, by_group, by_length, length_edges, scores_of
 from htr_lightning.metrics import cer, wer, wer_tokens
-from htr_lightning.text import tokens_of
+from htr_lightning.text import tokenize
 from htr_lightning.training.metrics import RecognitionMetrics
 
 TEXTS = st.text(alphabet="abxé .", max_size=8)
@@ -30,7 +30,7 @@ ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from(["", "v", "w"])), min_si
     ],
 )
 def test_tokens(text: str, tokens: list[str]) -> None:
-    assert tokens_of(text) == tokens
+    assert tokenize(text) == tokens
 
 
 def test_punctuation_does_not_spoil_a_word_for_tokens() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from htr_lightning.lm.arpa import read_arpa, write_arpa
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError
 
 TEXTS = ["le chat dort", "la chatte dort là", "où est le chat ?", "\\data\\", "«à»"]
@@ -37,7 +37,7 @@ ngram 2=3
 @pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
 @pytest.mark.parametrize("order", [1, 2, 5])
 def test_what_is_written_is_read_back(tmp_path: Path, name: str, order: int) -> None:
-    model = learn(TEXTS, order)
+    model = train_ngram(TEXTS, order)
     write_arpa(model, tmp_path / name)
     read = read_arpa(tmp_path / name)
     assert read.symbols == model.symbols and len(read) == len(model)
@@ -86,13 +86,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.arpa").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(LanguageModelError, match="is no UTF-8 text"):
         read_arpa(tmp_path / "binary.arpa")
-    write_arpa(learn(TEXTS, 3), tmp_path / "cut.arpa.gz")
+    write_arpa(train_ngram(TEXTS, 3), tmp_path / "cut.arpa.gz")
     (tmp_path / "cut.arpa.gz").write_bytes((tmp_path / "cut.arpa.gz").read_bytes()[:200])
     with pytest.raises(LanguageModelError, match="cannot be read"):
         read_arpa(tmp_path / "cut.arpa.gz")
 
 
 def test_a_model_larger_than_allowed_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    write_arpa(learn(TEXTS, 4), tmp_path / "m.arpa")
+    write_arpa(train_ngram(TEXTS, 4), tmp_path / "m.arpa")
     with pytest.raises(LanguageModelError, match=r"n-grams are more than the 10 allowed"):
         read_arpa(tmp_path / "m.arpa", max_ngrams=10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htr_lightning.lm.kneser_ney import _discounts, learn
+from htr_lightning.lm.kneser_ney import _discounts, train_ngram
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
 
 
@@ -16,7 +16,7 @@ def probability(model: NGram, history: list[str], symbol: str) -> float:
 
 def test_two_lines_by_hand() -> None:
     # Bigrams: <s>a twice; ab, b</s>, a</s> once. Discounts: 0.5, 1 and 1.5, as there are too few to estimate them.
-    model = learn(["ab", "a"], 2)
+    model = train_ngram(["ab", "a"], 2)
     # Unigrams by what stands before them: a 1, b 1, </s> 2; half of the mass goes to four symbols alike.
     alone = {"a": 0.25, "b": 0.25, END: 0.375, UNKNOWN: 0.125}
     for symbol, value in alone.items():
@@ -45,7 +45,7 @@ def test_discounts_follow_the_counts_of_counts() -> None:
 @settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text("abc ", min_size=1, max_size=12), min_size=1, max_size=20), order=st.integers(1, 6))
 def test_what_can_follow_any_history_sums_to_one(texts: list[str], order: int) -> None:
-    model = learn(texts, order)
+    model = train_ngram(texts, order)
     said = [symbol for symbol in model.symbols if symbol != BEGIN]
     for history in ([BEGIN], [BEGIN, *texts[0]][:4], ["a", "b"], ["c", "c", "c", "c"], []):
         assert sum(probability(model, list(history), symbol) for symbol in said) == pytest.approx(1, abs=1e-5)
@@ -53,7 +53,7 @@ def test_what_can_follow_any_history_sums_to_one(texts: list[str], order: int) -
 
 def test_more_order_tells_more_about_texts_of_the_same_kind() -> None:
     texts = ["the cat sat on the mat", "the dog sat on the cat", "a cat and a dog sat"]
-    found = [learn(texts, order).log_probability("the cat sat on a mat") for order in (1, 2, 4)]
+    found = [train_ngram(texts, order).log_probability("the cat sat on a mat") for order in (1, 2, 4)]
     assert found[0] < found[1] < found[2]
 
 
@@ -64,4 +64,4 @@ def test_more_order_tells_more_about_texts_of_the_same_kind() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_learnt(texts: list[str], order: int, words: str) -> None:
     with pytest.raises(LanguageModelError, match=words):
-        learn(texts, order)
+        train_ngram(texts, order)

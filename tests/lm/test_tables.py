@@ -7,7 +7,7 @@ import pytest
 
 from htr_lightning.charset import Charset
 from htr_lightning.lm.arpa import read_arpa
-from htr_lightning.lm.kneser_ney import learn
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, NGram
 from htr_lightning.lm.tables import ContextTables
 
@@ -30,14 +30,14 @@ def check(model: NGram, tables: ContextTables, text: str) -> None:
 
 @pytest.mark.parametrize("order", [1, 2, 3, 6])
 def test_rows_are_those_of_the_model(order: int) -> None:
-    model = learn(TEXTS, order)
+    model = train_ngram(TEXTS, order)
     tables = ContextTables(model, CHARSET)
     for text in ("le chat", "la nuit x chats", "zzz", "là où"):
         check(model, tables, text)
 
 
 def test_rows_are_made_again_when_memory_is_short() -> None:
-    model = learn(TEXTS * 3 + ["".join(np.random.default_rng(0).choice(list("abcdelt "), 4000))], 5)
+    model = train_ngram(TEXTS * 3 + ["".join(np.random.default_rng(0).choice(list("abcdelt "), 4000))], 5)
     tables = ContextTables(model, CHARSET, max_bytes=0)
     everything = np.arange(tables.num_contexts)
     for some in np.array_split(np.random.default_rng(1).permutation(everything), 12):

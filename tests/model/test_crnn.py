@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htr_lightning.model.crnn import CRNN, rebuild
+from htr_lightning.model.crnn import CRNN, build_network
 
 CRNN_LARGE = {
     "height_px": 128,
@@ -68,8 +68,8 @@ def test_impossible_stages_are_refused() -> None:
 
 def test_rebuilt_from_its_arguments() -> None:
     model = CRNN(5, **TINY)
-    again = rebuild("CRNN", 5, model.arguments)
+    again = build_network("CRNN", 5, model.arguments)
     again.load_state_dict(model.state_dict())
     assert again.arguments == model.arguments
     with pytest.raises(ValueError, match="'Transformer' is unknown"):
-        rebuild("Transformer", 5, {})
+        build_network("Transformer", 5, {})

@@ -10,7 +10,7 @@ from htr_lightning.charset import Charset
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model
-from htr_lightning.model.info import FORMAT, KEY, ModelFileError, ModelInfo, read_info
+from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo, read_info
 
 ARGUMENTS = {
     "channels": [8],
@@ -85,9 +85,11 @@ def test_not_ours(tmp_path: Path) -> None:
 
 
 def test_newer_format(tmp_path: Path) -> None:
-    newer = asdict(replace(small()[1], format=FORMAT + 1)) | {"something_new": 1}
-    path = rewritten(tmp_path / "new.safetensors", {KEY: json.dumps(newer)})
-    with pytest.raises(ModelFileError, match=rf"model format {FORMAT + 1}, but .* reads up to {FORMAT}; upgrade"):
+    newer = asdict(replace(small()[1], format=FORMAT_VERSION + 1)) | {"something_new": 1}
+    path = rewritten(tmp_path / "new.safetensors", {METADATA_KEY: json.dumps(newer)})
+    with pytest.raises(
+        ModelFileError, match=rf"model format {FORMAT_VERSION + 1}, but .* reads up to {FORMAT_VERSION}; upgrade"
+    ):
         read_model(path)
 
 
@@ -95,18 +97,18 @@ def test_older_format(tmp_path: Path) -> None:
     network, info = small()
     path = tmp_path / "old.safetensors"
     write_model(path, network.state_dict(), info)
-    described = asdict(info) | {"format": 2, "licence": "CC0-1.0"}
-    described["preprocess"]["grey"] = described["preprocess"].pop("gray")
-    del described["license"]
+    metadata = asdict(info) | {"format": 2, "licence": "CC0-1.0"}
+    metadata["preprocess"]["grey"] = metadata["preprocess"].pop("gray")
+    del metadata["license"]
     weights = safetensors.torch.load_file(path)
-    safetensors.torch.save_file(weights, path, {KEY: json.dumps(described)})
+    safetensors.torch.save_file(weights, path, {METADATA_KEY: json.dumps(metadata)})
     assert read_model(path).info == replace(info, license="CC0-1.0")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "nonsense": 2}'])
 def test_damaged_description(tmp_path: Path, text: str) -> None:
     with pytest.raises(ModelFileError, match="its description is damaged"):
-        read_model(rewritten(tmp_path / "damaged.safetensors", {KEY: text}))
+        read_model(rewritten(tmp_path / "damaged.safetensors", {METADATA_KEY: text}))
 
 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from htr_lightning.data.line import Line
 from htr_lightning.image.files import ImageFile
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import load_model
-from htr_lightning.model.info import read_info, zoo
+from htr_lightning.model.info import list_zoo_models, read_info
 from htr_lightning.reading.lines import LineReader
 from htr_lightning.training.stage import carry_over, charset_for
 
-MODELS = sorted(zoo())
+MODELS = sorted(list_zoo_models())
 FRENCH_AND_ENGLISH = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôùûüœABCDEFGHIJKLMNOPQRSTUVWXYZÉÀÇ0123456789.,;:!?'()-« »"
 
 
@@ -32,12 +32,12 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
 
 def test_there_is_a_model_to_start_from() -> None:
     assert "latin" in MODELS
-    assert set(FRENCH_AND_ENGLISH) <= set(read_info(zoo()["latin"]).charset["characters"])
+    assert set(FRENCH_AND_ENGLISH) <= set(read_info(list_zoo_models()["latin"]).charset["characters"])
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_small_and_says_where_it_comes_from(name: str) -> None:
-    path = zoo()[name]
+    path = list_zoo_models()[name]
     info = read_info(path)
     assert path.stat().st_size <= 12_000_000
     assert info.license and info.languages and info.commit
@@ -70,7 +70,7 @@ def test_an_extended_charset_changes_nothing_in_what_is_read(lines: list[Line]) 
 def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     command.main([])
     shown = capsys.readouterr().out
-    info = read_info(zoo()["latin"])
+    info = read_info(list_zoo_models()["latin"])
     for name in MODELS:
         assert f"zoo:{name}" in shown
     for text in ("".join(info.charset["characters"]), info.license, info.attribution, "val/cer", "test/cer", "fr, en"):
