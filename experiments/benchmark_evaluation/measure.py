@@ -25,7 +25,7 @@ from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.folder import write_folder
 from htr_lightning.evaluation.result import evaluate_lines
-from htr_lightning.image.files import Unusable
+from htr_lightning.image.files import UnusableImage
 from htr_lightning.reading.lines import Prediction
 
 REPETITIONS = 5
@@ -48,7 +48,7 @@ def made_up(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Pre
         group = row % num_groups if num_groups else 0
         hypothesis = misread(reference, 0.08 * (0.5 + group / max(1, num_groups)), generator, letters)
         pixels = page[:, : max(1, WIDTH_PX * len(hypothesis))]
-        line = Line(f"{row}.png", Unusable("made up"), reference, f"writer {group}" if num_groups else "")
+        line = Line(f"{row}.png", UnusableImage("made up"), reference, f"writer {group}" if num_groups else "")
         made.append((line, predicted(line.id, hypothesis, pixels, generator)))
     return made
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.image.scan import Scan
-from htr_lightning.layout.formats import read_page
+from htr_lightning.layout.formats import read_layout
 from htr_lightning.metrics import cer
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
@@ -61,7 +61,7 @@ def measure(split: str, model: str) -> dict[str, Any]:
     texts: dict[str, list[str]] = {"true": [], "found": [], "given": []}
     seconds, reading = [], []
     for path in sorted((PAGES / split).glob("*.xml")):
-        layout, scan = read_page(path), Scan(path.with_suffix(".jpg"))
+        layout, scan = read_layout(path), Scan(path.with_suffix(".jpg"))
         pixels = scan.read()
         for _ in range(REPETITIONS):
             start = time.perf_counter()

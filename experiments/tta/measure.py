@@ -18,14 +18,14 @@ from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.result import evaluate_lines
-from htr_lightning.image.views import ONE_VIEW, TTA_VIEWS, View
+from htr_lightning.image.views import SINGLE_VIEW, TTA_VIEWS, View
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HTR_DATA", "data"))
 LOOKS: dict[str, Sequence[View]] = {
-    "as it is": ONE_VIEW,
+    "as it is": SINGLE_VIEW,
     "narrower": TTA_VIEWS[1:2],
     "wider": TTA_VIEWS[2:3],
     "tta": TTA_VIEWS,

@@ -116,12 +116,12 @@ def claim(folder: Path) -> None:
 def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "Collection":
     """Read and score every line; the places of characters are found only for a report."""
     from htr_lightning.evaluation.collection import Collection
-    from htr_lightning.image.views import views_of
+    from htr_lightning.image.views import get_views
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
     decoder = decoder_of(options, model.charset)
-    reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=views_of(options.tta))
+    reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=get_views(options.tta))
     collection = Collection(model.charset)
     readings = show_progress(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):

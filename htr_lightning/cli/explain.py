@@ -115,12 +115,12 @@ def files_of(
     Raises:
         SystemExit: a picture would take the place of a line image.
     """
-    from htr_lightning.layout.names import unique_ids
+    from htr_lightning.layout.names import make_unique_ids
 
     paths, folder = list(image_files(options.images, parser)), options.out
     if options.text is not None and len(paths) > 1:
         parser.error("--text: the text of one line; name one image")
-    names = unique_ids([path.stem for path in paths])
+    names = make_unique_ids([path.stem for path in paths])
     files = [(folder / f"{name}.png", folder / f"{name}.html") for name in names]
     lines = {path.resolve() for path in paths}
     for picture, _ in files:

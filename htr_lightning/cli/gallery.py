@@ -166,10 +166,10 @@ def _strong() -> "Augment":
 def _page_picture(path: Path, images: Path | None) -> Image.Image:
     from htr_lightning.data.sources.page_images import PageImages
     from htr_lightning.image.files import ImageFile
-    from htr_lightning.layout.formats import read_page
+    from htr_lightning.layout.formats import read_layout
     from htr_lightning.report.layout_picture import draw_layout
 
-    page = read_page(path)
+    page = read_layout(path)
     # Beside the layout, or one folder up, as Transkribus and eScriptorium have it.
     folders = [images] if images else [path.absolute().parent, path.absolute().parent.parent]
     found: Path | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from htr_lightning.files import replacing
 from htr_lightning.image.files import DataError
-from htr_lightning.image.scan import OVERLAY, Scan, scan_files, scans_of
+from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
 _BESIDE = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # where layouts are looked for
@@ -49,12 +49,12 @@ def jobs_of(options: argparse.Namespace, formats: Sequence[str]) -> tuple[list[J
     jobs: list[Job] = []
     problems: list[str] = []
     try:
-        files = scan_files(options.images)
+        files = find_scan_files(options.images)
     except DataError as error:
         raise SystemExit(str(error)) from None
     for file, relative in files:
         try:
-            scans = scans_of(file)
+            scans = list_scans(file)
         except DataError as error:
             problems.append(str(error))
             print(error, file=sys.stderr)
@@ -84,7 +84,7 @@ def _job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, layout
     if "pdf" in formats and scan.number is not None:
         document = folder / f"{scan.path.stem}.pdf"
         outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
-    return Job(scan, outputs, document, folder / f"{scan.stem}{OVERLAY}" if overlay else None, layout)
+    return Job(scan, outputs, document, folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None, layout)
 
 
 def _check_targets(jobs: Sequence[Job], options: argparse.Namespace) -> None:
@@ -100,7 +100,7 @@ def _check_targets(jobs: Sequence[Job], options: argparse.Namespace) -> None:
         if job.document is not None and taken.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
             raise SystemExit(f"{taken[job.document]} and {job.scan.path} would both be written to {job.document}; "
                              "rename one")  # fmt: skip
-        for form, path in [*job.outputs.items(), *((OVERLAY, path) for path in filter(None, [job.overlay]))]:
+        for form, path in [*job.outputs.items(), *((OVERLAY_SUFFIX, path) for path in filter(None, [job.overlay]))]:
             if path in taken:
                 raise SystemExit(f"{taken[path]} and {job.scan.name} would both be written to {path}; rename one")
             taken[path] = job.scan.name

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     segmenter = segmenter_of(options.segment, parser)
 
     from htr_lightning.device import DeviceError
-    from htr_lightning.image.views import views_of
+    from htr_lightning.image.views import get_views
     from htr_lightning.model.info import ModelFileError
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.lines import LineReader
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
-    decoder, views = decoder_of(options, model.charset), views_of(options.tta)
+    decoder, views = decoder_of(options, model.charset), get_views(options.tta)
     if pages:
         from htr_lightning.reading.pages import PageReader
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from htr_lightning.cli.page_jobs import Job, jobs_of
 from htr_lightning.files import replacing
 from htr_lightning.image.files import DataError
-from htr_lightning.image.scan import scan_files, size_of
+from htr_lightning.image.scan import find_scan_files, read_image_size
 from htr_lightning.reading.write.pdf import join_pdfs
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.text import format_count
@@ -38,12 +38,12 @@ def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:
     if "tsv" in formats:
         return False
     try:
-        files = [file for file, _ in scan_files(paths)]
+        files = [file for file, _ in find_scan_files(paths)]
     except DataError:
         return False
     if any(file.suffix.lower() == ".pdf" for file in files):
         return True
-    sizes = [size for size in map(size_of, files) if size is not None]
+    sizes = [size for size in map(read_image_size, files) if size is not None]
     pages = sum(height >= _LEAST_HEIGHT_PX and width < _MOST_WIDE * height for width, height in sizes)
     if 0 < pages < len(sizes):
         others = len(sizes) - pages
@@ -109,10 +109,10 @@ def _cut_ahead(jobs: Sequence[Job], reader: "PageReader") -> Iterator[tuple[Job,
     """Yield pages with their lines cut out, the next page in another thread while one is read."""
 
     def cut(job: Job) -> "SegmentedPage | DataError":
-        from htr_lightning.layout.formats import read_page
+        from htr_lightning.layout.formats import read_layout
 
         try:
-            layout = None if job.layout is None else read_page(job.layout)
+            layout = None if job.layout is None else read_layout(job.layout)
         except DataError as error:
             return DataError(f"{error}; --find-lines reads the page without it")
         try:
@@ -138,10 +138,10 @@ def _contents(job: Job, page: "PredictedPage", layout: "Page | None", *, again: 
     Raises:
         DataError: the layout was changed meanwhile, or the page is of a form that a format cannot take.
     """
-    from htr_lightning.layout.formats import format_of
+    from htr_lightning.layout.formats import detect_format
     from htr_lightning.reading.write.rewrite import rewrite_layout
 
-    given = None if layout is None else {"alto": "alto", "page_xml": "page"}[format_of(layout.path)]
+    given = None if layout is None else {"alto": "alto", "page_xml": "page"}[detect_format(layout.path)]
     contents = {}
     for form, path in job.outputs.items():
         if form == "pdf" and job.document is not None and job.document.is_file() and not again:

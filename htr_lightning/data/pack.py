@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Line, pixels_of
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.files import PARTIAL, replacing
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
 FORMAT = 2  # raise it when the file's layout changes, or when `Preprocess` gives other pixels for the same settings
@@ -263,7 +263,7 @@ Prepared = tuple[Line, NDArray[np.uint8] | str]
 
 def _prepare(preprocess: Preprocess, line: Line) -> Prepared:
     """Return a line with its pixels, or with the reason why it has none."""
-    if not line.text and not isinstance(line.image, Unusable):
+    if not line.text and not isinstance(line.image, UnusableImage):
         return line, f"{line.id}: the text is empty"
     try:
         return line, pixels_of(line, preprocess)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.pack import PackedLines, Progress
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
 
@@ -213,7 +213,7 @@ def examine(preprocess: Preprocess, line: Line) -> LineFacts:
 
 def _trouble(line: Line, error: BaseException) -> Trouble:
     """Tell a missing file from a damaged one by what the message was made from."""
-    if isinstance(line.image, Unusable):
+    if isinstance(line.image, UnusableImage):
         return "unusable"
     cause: BaseException | None = error
     while cause is not None:

@@ -162,7 +162,7 @@ def _decode(
         raise DataError(f"{path}: the image is truncated or damaged ({error}); {_READ_AGAIN}") from None
 
 
-def pixels_of_pillow(image: Image.Image, name: str) -> NDArray[np.uint8]:
+def convert_pillow_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """Return the pixels of a Pillow image as `read_image` gives those of a file.
 
     Args:
@@ -216,7 +216,7 @@ def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class UnusableImage:
     """The place of pixels that can never be had: a reader yields it instead of dropping a line in silence.
 
     Such a line counts as skipped (``loader.max_skipped``) and is listed with its reason.
@@ -262,7 +262,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InMemory:
+class InMemoryImage:
     """A line whose pixels are there already: ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8."""
 
     pixels: NDArray[np.uint8]

@@ -15,7 +15,7 @@ from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, rea
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
 """What is taken for a scan when a folder is searched."""
-OVERLAY = ".overlay.jpg"
+OVERLAY_SUFFIX = ".overlay.jpg"
 """What the pictures of results are called."""
 PDF_DPI = 300
 _SMALLEST_PX = 32  # a page has more, each way
@@ -66,7 +66,7 @@ class Scan:
         return pixels
 
 
-def scans_of(path: Path) -> list[Scan]:
+def list_scans(path: Path) -> list[Scan]:
     """Return the pages of a file; one that cannot be opened is a page whose reading says so.
 
     Raises:
@@ -101,7 +101,7 @@ def _frames(path: Path) -> int:
                 raise DataError(f"{path}: its pages cannot be counted ({error}); copy or export it again") from None
 
 
-def scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+def find_scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Return the files that are named, folders searched through, each with its path below the folder it was found in.
 
     Raises:
@@ -122,10 +122,10 @@ def scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
 def _is_scan(path: Path) -> bool:
     """Return whether a file in a folder is one, and no picture of an earlier result; what is hidden is none."""
     hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SCAN_SUFFIXES and not hidden and not path.name.endswith(OVERLAY)
+    return path.suffix.lower() in SCAN_SUFFIXES and not hidden and not path.name.endswith(OVERLAY_SUFFIX)
 
 
-def size_of(path: Path) -> tuple[int, int] | None:
+def read_image_size(path: Path) -> tuple[int, int] | None:
     """Return width and height of an image file without decoding it; None of what cannot be opened."""
     with contextlib.suppress(Exception), Image.open(path) as image:
         return image.size

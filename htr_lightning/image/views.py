@@ -31,11 +31,11 @@ class View:
         return np.asarray(resized, np.uint8)
 
 
-ONE_VIEW = (View(),)
+SINGLE_VIEW = (View(),)
 TTA_VIEWS = (View(), View(0.75), View(1.3))
 """Chosen in experiments/tta."""
 
 
-def views_of(tta: bool) -> tuple[View, ...]:
+def get_views(tta: bool) -> tuple[View, ...]:
     """Return how lines are looked at by a careful reader, and by one in a hurry."""
-    return TTA_VIEWS if tta else ONE_VIEW
+    return TTA_VIEWS if tta else SINGLE_VIEW

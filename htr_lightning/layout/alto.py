@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import Shape, corners, page_size, shape_of
-from htr_lightning.layout.names import image_name, in_reading_order, unique_ids
+from htr_lightning.layout.geometry import Shape, format_box, parse_page_size, parse_shape
+from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
-from htr_lightning.layout.xml import local_name, only_element, parse_points, read_xml
+from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
 
 _NOTHING = "neither an outline, nor a baseline, nor a box with an area"
 # TYPE of tags that say something else than what sort of line or region it is (kraken writes these).
@@ -21,20 +21,20 @@ class _Tag(NamedTuple):
 
 
 def read_alto(path: Path) -> Page:
-    """Read an ALTO file; see `page_of`.
+    """Read an ALTO file; see `parse_page`.
 
     Raises:
-        DataError: see `htr_lightning.layout.xml.read_xml` and `page_of`.
+        DataError: see `htr_lightning.layout.xml.read_xml` and `parse_page`.
     """
-    return page_of(read_xml(path), path)
+    return parse_page(read_xml(path), path)
 
 
 def matches(root: Any) -> bool:
     """Return whether a parsed file is ALTO, of whatever version."""
-    return local_name(root) == "alto"
+    return get_local_name(root) == "alto"
 
 
-def page_of(root: Any, path: Path) -> Page:
+def parse_page(root: Any, path: Path) -> Page:
     """Read a parsed file.
 
     - The text of a line is the CONTENT of its String elements, with a space for every SP, or between any two if it
@@ -54,31 +54,31 @@ def page_of(root: Any, path: Path) -> Page:
         DataError: the file is not ALTO, has no page or several, or the page's size is not a number.
     """
     if not matches(root):
-        raise DataError(f"{path}: is not ALTO, as its first element is {local_name(root)!r}; is it another format?")
-    page = only_element(root, "Page", path)
+        raise DataError(f"{path}: is not ALTO, as its first element is {get_local_name(root)!r}; is it another format?")
+    page = get_only_element(root, "Page", path)
     tags = {tag.get("ID"): _tag(tag) for tag in root.iterfind("{*}Tags/*")}
-    found = text_lines(page)
+    found = find_text_lines(page)
     lines = [_line(line, id, tags) for id, line in found.items()]
     names = [[e.get("ID", "") for e in (line, *line.iterancestors())] for line in found.values()]
     order = [id for ref in root.iterfind("{*}ReadingOrder//*") for id in ref.get("REF", "").split()]
     files = (file.text for file in root.iterfind("{*}Description/{*}sourceImageInformation/{*}fileName"))
     return Page(
         path,
-        image_name(next((name for name in files if name and name.strip()), "")),
-        page_size(path, page.get("WIDTH"), page.get("HEIGHT")),
-        tuple(in_reading_order(lines, names, order)),
+        parse_image_name(next((name for name in files if name and name.strip()), "")),
+        parse_page_size(path, page.get("WIDTH"), page.get("HEIGHT")),
+        tuple(sort_by_reading_order(lines, names, order)),
     )
 
 
-def text_lines(page: Any) -> dict[str, Any]:
+def find_text_lines(page: Any) -> dict[str, Any]:
     """Return the TextLine elements of a page by their ids, in the order of the file."""
     found = list(page.iter("{*}TextLine"))
-    ids = unique_ids([line.get("ID", "").strip() for line in found])
+    ids = make_unique_ids([line.get("ID", "").strip() for line in found])
     return dict(zip(ids, found, strict=True))
 
 
-def line_text(line: Any) -> str:
-    """Return the text of a TextLine; see `page_of`."""
+def get_line_text(line: Any) -> str:
+    """Return the text of a TextLine; see `parse_page`."""
     return _text(line)[0]
 
 
@@ -103,7 +103,7 @@ def _text(line: Any) -> tuple[str, tuple[Span, ...]]:
     text, spans = "", []
     spaced = line.find("{*}SP") is not None
     for part in line:
-        name, content = local_name(part), part.get("CONTENT", "")
+        name, content = get_local_name(part), part.get("CONTENT", "")
         if name == "SP":
             text += " "
         elif name == "HYP":
@@ -127,7 +127,7 @@ def _shape(line: Any) -> Shape:
     baseline = line.get("BASELINE", "").strip()
     if len(baseline.replace(",", " ").split()) == 1:
         baseline = _level(baseline, outline)
-    return shape_of(outline, baseline, _NOTHING)
+    return parse_shape(outline, baseline, _NOTHING)
 
 
 def _box(element: Any, *names: str) -> str:
@@ -136,7 +136,7 @@ def _box(element: Any, *names: str) -> str:
     if not all(written):
         return ""
     (x, y), (width, height) = parse_points(" ".join(written)).tolist()
-    return corners(x, y, width, height) if min(width, height) > 0 else ""
+    return format_box(x, y, width, height) if min(width, height) > 0 else ""
 
 
 def _round(line: Any) -> str:
@@ -147,7 +147,7 @@ def _round(line: Any) -> str:
         if box:
             (x, y), (right, _), (_, bottom), _ = parse_points(box).tolist()
             width, height = share * (right - x), share * (bottom - y)
-            return corners(x - width, y - height, 2 * width, 2 * height)
+            return format_box(x - width, y - height, 2 * width, 2 * height)
     return ""
 
 
@@ -169,7 +169,7 @@ def _tag(tag: Any) -> _Tag:
     """Say what a tag is about: eScriptorium describes it, kraken gives it a TYPE, others do neither."""
     described, type = tag.get("DESCRIPTION", "").lower(), tag.get("TYPE", "").lower()
     kind = "any"
-    if local_name(tag) == "NamedEntityTag" or type in _OTHER_MATTERS:
+    if get_local_name(tag) == "NamedEntityTag" or type in _OTHER_MATTERS:
         kind = "other"
     elif described.startswith("line type") or type == "line":
         kind = "line"

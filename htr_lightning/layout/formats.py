@@ -5,13 +5,13 @@ from pathlib import Path
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import alto, page_xml
 from htr_lightning.layout.page import Page
-from htr_lightning.layout.xml import local_name, read_xml
+from htr_lightning.layout.xml import get_local_name, read_xml
 
 FORMATS = {"alto": alto, "page_xml": page_xml}
 TITLES = {"alto": "ALTO", "page_xml": "PAGE"}
 
 
-def format_of(path: Path) -> str:
+def detect_format(path: Path) -> str:
     """Return which of `FORMATS` a layout file is of.
 
     Raises:
@@ -21,7 +21,7 @@ def format_of(path: Path) -> str:
     for name, module in FORMATS.items():
         if module.matches(root):
             return name
-    raise DataError(f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {local_name(root)}")
+    raise DataError(f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {get_local_name(root)}")
 
 
 def matches(path: Path) -> bool:
@@ -33,11 +33,11 @@ def matches(path: Path) -> bool:
     return any(module.matches(root) for module in FORMATS.values())
 
 
-def read_page(path: Path) -> Page:
+def read_layout(path: Path) -> Page:
     """Read a layout file of whichever format.
 
     Raises:
         DataError: the file is damaged, or of no format read here.
     """
-    page: Page = FORMATS[format_of(path)].page_of(read_xml(path), path)
+    page: Page = FORMATS[detect_format(path)].parse_page(read_xml(path), path)
     return page

@@ -25,7 +25,7 @@ class Shape:
     problem: str = ""
 
 
-def shape_of(outline: str, baseline: str, missing: str = "neither an outline nor a baseline") -> Shape:
+def parse_shape(outline: str, baseline: str, missing: str = "neither an outline nor a baseline") -> Shape:
     """Read the shape of a line.
 
     What is written but cannot be used is a problem even if the rest would do: the file is damaged there, and what
@@ -52,7 +52,7 @@ def shape_of(outline: str, baseline: str, missing: str = "neither an outline nor
     return Shape(polygon, line, problem)
 
 
-def page_size(path: Path, width: str | None, height: str | None) -> tuple[float, float] | None:
+def parse_page_size(path: Path, width: str | None, height: str | None) -> tuple[float, float] | None:
     """Read the width and height of a page; None when one is absent or not positive, as some writers leave it.
 
     Raises:
@@ -69,8 +69,8 @@ def page_size(path: Path, width: str | None, height: str | None) -> tuple[float,
     return (size[0], size[1]) if min(size) > 0 else None
 
 
-def corners(x: float, y: float, width: float, height: float) -> str:
-    """Write the corners of a box as points, clockwise from the upper left."""
+def format_box(x: float, y: float, width: float, height: float) -> str:
+    """Format the corners of a box as points, clockwise from the upper left."""
     return f"{x:.9g},{y:.9g} {x + width:.9g},{y:.9g} {x + width:.9g},{y + height:.9g} {x:.9g},{y + height:.9g}"
 
 

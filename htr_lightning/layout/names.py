@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 _URL = re.compile(r"(?P<scheme>file(?=:)|[A-Za-z][A-Za-z0-9+.-]+(?=://)):(?://[^/]*)?(?P<path>.*)", re.IGNORECASE)
 
 
-def unique_ids(written: Sequence[str]) -> list[str]:
+def make_unique_ids(written: Sequence[str]) -> list[str]:
     """Return an id for each line of a page.
 
     Args:
@@ -34,7 +34,7 @@ def unique_ids(written: Sequence[str]) -> list[str]:
     return ids
 
 
-def in_reading_order(items: Sequence[_T], names: Sequence[Sequence[str]], order: Sequence[str]) -> list[_T]:
+def sort_by_reading_order(items: Sequence[_T], names: Sequence[Sequence[str]], order: Sequence[str]) -> list[_T]:
     """Sort by an order that names lines, or regions for all that lies in them.
 
     Args:
@@ -51,7 +51,7 @@ def in_reading_order(items: Sequence[_T], names: Sequence[Sequence[str]], order:
     return [items[number] for number in sorted(range(len(items)), key=places.__getitem__)]
 
 
-def image_name(written: str) -> str:
+def parse_image_name(written: str) -> str:
     """Return the path in what a layout calls its image.
 
     Of a URL, host, query and percent signs are taken away (``file:///scans/a%20b.jpg`` is ``/scans/a b.jpg``,

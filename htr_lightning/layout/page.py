@@ -71,7 +71,7 @@ class Page:
     lines: tuple[PageLine, ...]
 
     @property
-    def line_distance(self) -> float:
+    def line_spacing(self) -> float:
         """How far apart its baselines are: the height of the band around a baseline that has no outline."""
         heights = sorted(float(np.median(line.baseline[:, 1])) for line in self.lines if len(line.baseline) > 1)
         steps = [step for step in np.diff(heights) if step > 0]

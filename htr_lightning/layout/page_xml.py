@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import page_size, shape_of
-from htr_lightning.layout.names import image_name, in_reading_order, unique_ids
+from htr_lightning.layout.geometry import parse_page_size, parse_shape
+from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
-from htr_lightning.layout.xml import local_name, only_element, read_xml
+from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
 
 _MEMBERS = ("RegionRef", "OrderedGroup", "UnorderedGroup")
 
@@ -23,20 +23,20 @@ class _Custom(NamedTuple):
 
 
 def read_page_xml(path: Path) -> Page:
-    """Read a PAGE file; see `page_of`.
+    """Read a PAGE file; see `parse_page`.
 
     Raises:
-        DataError: see `htr_lightning.layout.xml.read_xml` and `page_of`.
+        DataError: see `htr_lightning.layout.xml.read_xml` and `parse_page`.
     """
-    return page_of(read_xml(path), path)
+    return parse_page(read_xml(path), path)
 
 
 def matches(root: Any) -> bool:
     """Return whether a parsed file is PAGE, of whatever version."""
-    return local_name(root) == "PcGts"
+    return get_local_name(root) == "PcGts"
 
 
-def page_of(root: Any, path: Path) -> Page:
+def parse_page(root: Any, path: Path) -> Page:
     """Read a parsed file.
 
     - The text of a line is its TextEquiv with the lowest index, or else the first; if it has no text, the words'
@@ -57,31 +57,31 @@ def page_of(root: Any, path: Path) -> Page:
         DataError: the file is not PAGE, has no page or several, or the page's size is not a number.
     """
     if not matches(root):
-        raise DataError(f"{path}: is not PAGE, as its first element is {local_name(root)!r}; is it another format?")
-    page = only_element(root, "Page", path)
-    ids = {line: id for id, line in text_lines(page).items()}
-    found = in_order_of_index(list(ids))
+        raise DataError(f"{path}: is not PAGE, as its first element is {get_local_name(root)!r}; is it another format?")
+    page = get_only_element(root, "Page", path)
+    ids = {line: id for id, line in find_text_lines(page).items()}
+    found = sort_by_index(list(ids))
     names = [[e.get("id", "") for e in (line, *line.iterancestors())] for line in found]
     lines = [_line(line, ids[line]) for line in found]
     return Page(
         path,
-        image_name(page.get("imageFilename", "")),
-        page_size(path, page.get("imageWidth"), page.get("imageHeight")),
-        tuple(in_reading_order(lines, names, _order(page))),
+        parse_image_name(page.get("imageFilename", "")),
+        parse_page_size(path, page.get("imageWidth"), page.get("imageHeight")),
+        tuple(sort_by_reading_order(lines, names, _order(page))),
     )
 
 
-def text_lines(page: Any) -> dict[str, Any]:
+def find_text_lines(page: Any) -> dict[str, Any]:
     """Return the TextLine elements of a page by their ids, in the order of the file."""
     found = list(page.iter("{*}TextLine"))
-    ids = unique_ids([line.get("id", "").strip() for line in found])
+    ids = make_unique_ids([line.get("id", "").strip() for line in found])
     return dict(zip(ids, found, strict=True))
 
 
 def _line(line: Any, id: str) -> PageLine:
     marks, region = _custom(line), line.getparent()
-    text = line_text(line)
-    shape = shape_of(_points(line, "Coords"), _points(line, "Baseline"))
+    text = get_line_text(line)
+    shape = parse_shape(_points(line, "Coords"), _points(line, "Baseline"))
     return PageLine(
         id,
         text,
@@ -103,17 +103,17 @@ def _points(line: Any, name: str) -> str:
     return str(element.get("points") or " ".join(written))
 
 
-def line_text(line: Any) -> str:
-    """Return the text of a TextLine; see `page_of`."""
-    return _equivalent(line) or " ".join(filter(None, map(word_text, line.iterfind("{*}Word"))))
+def get_line_text(line: Any) -> str:
+    """Return the text of a TextLine; see `parse_page`."""
+    return _equivalent(line) or " ".join(filter(None, map(get_word_text, line.iterfind("{*}Word"))))
 
 
-def word_text(word: Any) -> str:
-    """Return the text of a Word; see `page_of`."""
+def get_word_text(word: Any) -> str:
+    """Return the text of a Word; see `parse_page`."""
     return _equivalent(word) or "".join(map(_equivalent, word.iterfind("{*}Glyph")))
 
 
-def main_equivalent(element: Any) -> Any | None:
+def find_main_equivalent(element: Any) -> Any | None:
     """Return the TextEquiv with Unicode of a line, word or glyph, of several the main one; None where it has none."""
     ranked = []
     for written in element.iterfind("{*}TextEquiv"):
@@ -124,7 +124,7 @@ def main_equivalent(element: Any) -> Any | None:
 
 
 def _equivalent(element: Any) -> str:
-    written = main_equivalent(element)
+    written = find_main_equivalent(element)
     return "" if written is None else "".join(written.find("{*}Unicode").itertext())
 
 
@@ -136,7 +136,7 @@ def _type(element: Any, marks: list[_Custom]) -> str:
 # Order
 
 
-def in_order_of_index(lines: list[Any]) -> list[Any]:
+def sort_by_index(lines: list[Any]) -> list[Any]:
     """Sort the lines of each region by their index, if all of them have one."""
     of_region: dict[Any, list[Any]] = {}
     for line in lines:
@@ -165,7 +165,7 @@ def _references(group: Any) -> Iterator[str]:
     """Yield the ids that a group names: its own region (2017 and later), then its members, depth first."""
     if group.get("regionRef"):
         yield group.get("regionRef")
-    for member in _sorted([element for element in group if local_name(element).startswith(_MEMBERS)]):
+    for member in _sorted([element for element in group if get_local_name(element).startswith(_MEMBERS)]):
         yield from _references(member)
 
 

@@ -14,7 +14,7 @@ MAX_BYTES = 200_000_000
 _SEPARATORS = str.maketrans(",()", "   ")
 
 
-def read_xml(path: Path, *, external_dtd: bool = False, everything: bool = False) -> Any:
+def read_xml(path: Path, *, external_dtd: bool = False, keep_comments: bool = False) -> Any:
     """Parse a file and return its root element (lxml).
 
     No file that declares entities is accepted; no other file and no network address is opened.
@@ -22,13 +22,13 @@ def read_xml(path: Path, *, external_dtd: bool = False, everything: bool = False
     Args:
         path: the file.
         external_dtd: pass over the DTD that the file names, instead of refusing the file.
-        everything: keep comments and CDATA sections, for a file that is written again.
+        keep_comments: keep comments and CDATA sections, for a file that is written again.
 
     Raises:
         DataError: the file is missing, empty, larger than `MAX_BYTES`, not well-formed (truncated, for example), or
             declares entities of its own.
     """
-    kept = {"remove_comments": not everything, "strip_cdata": not everything}
+    kept = {"remove_comments": not keep_comments, "strip_cdata": not keep_comments}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **kept)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -54,17 +54,17 @@ def read_xml(path: Path, *, external_dtd: bool = False, everything: bool = False
     return root
 
 
-def local_name(element: Any) -> str:
+def get_local_name(element: Any) -> str:
     """Return an element's name without its namespace; the empty string for what is no element."""
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
-def namespace_of(element: Any) -> str:
+def get_namespace(element: Any) -> str:
     """Return the namespace of an element; the empty string when it has none."""
     return (etree.QName(element).namespace or "") if isinstance(element.tag, str) else ""
 
 
-def only_element(root: Any, name: str, path: Path) -> Any:
+def get_only_element(root: Any, name: str, path: Path) -> Any:
     """Return the one element of a name that a file of one page must have, wherever in the file it is.
 
     Raises:

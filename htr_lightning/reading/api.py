@@ -10,10 +10,10 @@ from PIL import Image as PillowImage
 
 from htr_lightning.data.line import Line
 from htr_lightning.decode.decoder import Decoder, build_greedy_decoder
-from htr_lightning.image.files import DataError, ImageFile, InMemory, Unusable, pixels_of_pillow
-from htr_lightning.image.scan import Scan, scans_of
-from htr_lightning.image.views import views_of
-from htr_lightning.layout.formats import read_page
+from htr_lightning.image.files import DataError, ImageFile, InMemoryImage, UnusableImage, convert_pillow_image
+from htr_lightning.image.scan import Scan, list_scans
+from htr_lightning.image.views import get_views
+from htr_lightning.layout.formats import read_layout
 from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedPage
@@ -46,7 +46,7 @@ class Reader:
     ) -> None:
         self.model, self.name = model, name
         decoder = decoder or build_greedy_decoder(model.charset)
-        self._lines = LineReader(model, decoder=decoder, positions=True, views=views_of(tta))
+        self._lines = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
         self._pages = PageReader(self._lines, segmenter, model=name)
 
     def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> PredictedPage:
@@ -60,9 +60,9 @@ class Reader:
         Raises:
             DataError: the page or the layout cannot be read; names the file.
         """
-        given = None if layout is None else read_page(Path(layout))
+        given = None if layout is None else read_layout(Path(layout))
         if isinstance(image, str | Path):
-            scans = scans_of(Path(image))
+            scans = list_scans(Path(image))
             if number is None and len(scans) > 1:
                 raise DataError(f"{image}: has {len(scans)} pages; say which with number=1, or read each of them")
             place = 1 if number is None else number
@@ -96,9 +96,9 @@ def _line(image: Image, number: int) -> Line:
     if isinstance(image, str | Path):
         return Line(str(image), ImageFile(Path(image)), "")
     try:
-        return Line(f"image {number}", InMemory(_pixels(image)), "")
+        return Line(f"image {number}", InMemoryImage(_pixels(image)), "")
     except DataError as error:
-        return Line(f"image {number}", Unusable(f"image {number}: {error}"), "")
+        return Line(f"image {number}", UnusableImage(f"image {number}: {error}"), "")
 
 
 def _pixels(image: Any) -> NDArray[np.uint8]:
@@ -108,7 +108,7 @@ def _pixels(image: Any) -> NDArray[np.uint8]:
         DataError: it is neither of 8 bits nor of the shape of an image, or damaged.
     """
     if isinstance(image, PillowImage.Image):
-        return pixels_of_pillow(image, "the image")
+        return convert_pillow_image(image, "the image")
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         raise DataError(

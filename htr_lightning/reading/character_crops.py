@@ -11,7 +11,7 @@ from PIL import Image
 
 from htr_lightning.decode.positions import Character, bounding_box
 from htr_lightning.files import replacing, write_text
-from htr_lightning.image.cut import fill_outline
+from htr_lightning.image.crop import rasterize_polygon
 from htr_lightning.image.files import ImageFile
 from htr_lightning.reading.lines import Prediction
 
@@ -39,7 +39,7 @@ def crop_characters(
         if character.text == " " or right <= left or bottom <= top:
             continue
         glyph = image[top:bottom, left:right].copy()
-        glyph[fill_outline(np.array(character.outline) - (left, top), glyph.shape[:2]) == 0] = paper
+        glyph[rasterize_polygon(np.array(character.outline) - (left, top), glyph.shape[:2]) == 0] = paper
         yield place, glyph
 
 

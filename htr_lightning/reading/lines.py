@@ -20,7 +20,7 @@ from htr_lightning.decode.positions import Character, Word, group_words, locate_
 from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.transform import Transform
-from htr_lightning.image.views import ONE_VIEW, View
+from htr_lightning.image.views import SINGLE_VIEW, View
 from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import render_line
 from htr_lightning.text import describe_characters
@@ -94,10 +94,10 @@ class LineReader:
         decoder: Decoder = greedy_decode,
         positions: bool = False,
         forced_alignment: bool = False,
-        views: Sequence[View] = ONE_VIEW,
+        views: Sequence[View] = SINGLE_VIEW,
     ) -> None:
         self.model, self.decoder, self.positions, self.forced_alignment = model, decoder, positions, forced_alignment
-        self.views = ONE_VIEW if forced_alignment else views
+        self.views = SINGLE_VIEW if forced_alignment else views
 
     def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
         """Read lines, in order; one that cannot be used yields a reading that says why."""

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Outline
-from htr_lightning.image.cut import cut_from_layout, scale_to_image
-from htr_lightning.image.files import DataError, InMemory
+from htr_lightning.image.crop import compute_layout_scale, crop_layout_line
+from htr_lightning.image.files import DataError, InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.segmentation.regions import FoundRegion
+from htr_lightning.segmentation.regions import DetectedRegion
 from htr_lightning.segmentation.segmenter import Segmenter
 
 Pixels = NDArray[np.uint8]
@@ -93,7 +93,7 @@ class PageReader:
                 regions = _laid_out(layout, pixels.shape)
             except DataError as error:
                 raise DataError(f"{layout.path}: {error}") from None
-        band = 0.0 if layout is None else layout.line_distance * _rise(layout, pixels)
+        band = 0.0 if layout is None else layout.line_spacing * _rise(layout, pixels)
         cut = tuple((region, tuple(_cut_out(line, pixels, band) for line in region.lines)) for region in regions)
         return SegmentedPage(scan, pixels, cut, layout)
 
@@ -123,7 +123,9 @@ class PageReader:
 
     def _readings(self, lines: Sequence[LineCrop]) -> list[Prediction]:
         images = ((line.line.id, line.pixels) for line in lines)
-        return list(self.reader.read(Line(id, InMemory(pixels), "") for id, pixels in images if pixels is not None))
+        return list(
+            self.reader.read(Line(id, InMemoryImage(pixels), "") for id, pixels in images if pixels is not None)
+        )
 
     def _notes(self, page: SegmentedPage, readings: Sequence[Prediction], lines: Sequence[LineCrop]) -> list[str]:
         """Say what is odd about a page, by how sure the recognizer is."""
@@ -176,7 +178,7 @@ def _mean_confidence(readings: Sequence[Prediction]) -> float:
     return float(np.mean(sure)) if sure else 0.0
 
 
-def _found(number: int, region: FoundRegion) -> PredictedRegion:
+def _found(number: int, region: DetectedRegion) -> PredictedRegion:
     lines = tuple(
         PredictedLine(f"r{number}_l{place}", polygon=line.polygon, baseline=line.baseline)
         for place, line in enumerate(region.lines, 1)
@@ -187,7 +189,7 @@ def _found(number: int, region: FoundRegion) -> PredictedRegion:
 
 def _laid_out(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
     """Return the regions of a layout, in px of the image; lines in a row that are in one region come together."""
-    scale = scale_to_image(shape, layout.size)
+    scale = compute_layout_scale(shape, layout.size)
     regions: list[PredictedRegion] = []
     for (name, kind), inside in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
         lines = tuple(_line_of(line, scale) for line in inside)
@@ -212,7 +214,7 @@ def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
     if line.problem:
         return LineCrop(line)
     try:
-        return LineCrop(line, *cut_from_layout(pixels, line.polygon, line.baseline, None, band_px=band_px))
+        return LineCrop(line, *crop_layout_line(pixels, line.polygon, line.baseline, None, band_px=band_px))
     except DataError as error:
         return LineCrop(replace(line, problem=str(error)))
 

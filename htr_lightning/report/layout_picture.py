@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.image.cut import CutLine
+from htr_lightning.image.crop import PageCrop
 from htr_lightning.image.files import DataError, ImageFile
 from htr_lightning.layout.page import Page
 from htr_lightning.report.panel import draw_panel
@@ -41,7 +41,7 @@ def draw_layout(page: Page, image: ImageFile, max_lines: int = 30) -> Image.Imag
         try:
             if line.problem:
                 raise DataError(line.problem)
-            cut = CutLine(image, line.polygon, line.baseline, page.size, line=line.id)
+            cut = PageCrop(image, line.polygon, line.baseline, page.size, line=line.id)
             rows.append((_scaled(cut.read()), line.text, line.text))
         except DataError as error:
             rows.append((np.full((4, 40, 3), 255, np.uint8), str(error), ""))

@@ -16,7 +16,7 @@ _OVERHANG = 0.15  # of its own width, that a note may reach over the main text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundLine:
+class DetectedLine:
     """A line of writing on a page.
 
     Attributes:
@@ -43,7 +43,7 @@ class FoundLine:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundRegion:
+class DetectedRegion:
     """Lines that belong together.
 
     Attributes:
@@ -51,7 +51,7 @@ class FoundRegion:
         kind: ``paragraph`` or ``marginalia``.
     """
 
-    lines: tuple[FoundLine, ...]
+    lines: tuple[DetectedLine, ...]
     kind: str = "paragraph"
 
     @property
@@ -62,7 +62,7 @@ class FoundRegion:
         return left, top, right, bottom
 
 
-def arrange(lines: Sequence[FoundLine], distance: float) -> list[FoundRegion]:
+def arrange(lines: Sequence[DetectedLine], distance: float) -> list[DetectedRegion]:
     """Group lines to regions, and put them in reading order.
 
     Regions follow each other as in Breuel 2003, *High Performance Document Layout Analysis*, section 3: one is before
@@ -76,27 +76,27 @@ def arrange(lines: Sequence[FoundLine], distance: float) -> list[FoundRegion]:
         return []
     slope = float(np.median([_slope(line) for line in lines]))
     turn = np.array([[1, -slope], [slope, 1]], np.float32) / np.float32(np.hypot(1, slope))
-    level = [FoundLine(line.baseline @ turn, line.polygon @ turn) for line in lines]
+    level = [DetectedLine(line.baseline @ turn, line.polygon @ turn) for line in lines]
     given = {id(new): line for new, line in zip(level, lines, strict=True)}
-    regions = [FoundRegion(tuple(_sorted(block))) for block in _blocks(level, distance)]
+    regions = [DetectedRegion(tuple(_sorted(block))) for block in _blocks(level, distance)]
     return [
-        FoundRegion(tuple(given[id(line)] for line in region.lines), region.kind)
+        DetectedRegion(tuple(given[id(line)] for line in region.lines), region.kind)
         for region in _in_order(_with_margins(regions))
     ]
 
 
-def _slope(line: FoundLine) -> float:
+def _slope(line: DetectedLine) -> float:
     across, down = (line.baseline[-1] - line.baseline[0]).tolist()
     return float(np.clip(down / max(across, 1.0), -0.2, 0.2))
 
 
-def _sorted(lines: Sequence[FoundLine]) -> list[FoundLine]:
+def _sorted(lines: Sequence[DetectedLine]) -> list[DetectedLine]:
     """Sort the lines of a region: from top to bottom, those on one height from left to right."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
     return sorted(lines, key=lambda line: (line.height_at(middle), line.left))
 
 
-def _blocks(lines: Sequence[FoundLine], distance: float) -> list[list[FoundLine]]:
+def _blocks(lines: Sequence[DetectedLine], distance: float) -> list[list[DetectedLine]]:
     """Put each line into the block of the one above it, if that is near."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
     order = sorted(lines, key=lambda line: line.height_at(middle))
@@ -112,7 +112,7 @@ def _blocks(lines: Sequence[FoundLine], distance: float) -> list[list[FoundLine]
     close = [step for step in steps if step < 3 * distance]
     usual = min(float(np.median(close)), 1.5 * distance) if close else distance
     block_of: list[int] = []
-    blocks: list[list[FoundLine]] = []
+    blocks: list[list[DetectedLine]] = []
     last: dict[int, int] = {}
     for number, line in enumerate(order):
         parent = above[number]
@@ -128,18 +128,18 @@ def _blocks(lines: Sequence[FoundLine], distance: float) -> list[list[FoundLine]
     return blocks
 
 
-def _are_stacked(a: FoundLine, b: FoundLine) -> bool:
+def _are_stacked(a: DetectedLine, b: DetectedLine) -> bool:
     shared = min(a.right, b.right) - max(a.left, b.left)
     return shared >= _OVERLAP * min(a.right - a.left, b.right - b.left)
 
 
-def _below(upper: FoundLine, lower: FoundLine) -> float:
+def _below(upper: DetectedLine, lower: DetectedLine) -> float:
     """Return how far one baseline is below another, where both are."""
     x = (max(upper.left, lower.left) + min(upper.right, lower.right)) / 2
     return lower.height_at(x) - upper.height_at(x)
 
 
-def _with_margins(regions: list[FoundRegion]) -> list[FoundRegion]:
+def _with_margins(regions: list[DetectedRegion]) -> list[DetectedRegion]:
     """Mark narrow regions beside the main text."""
     boxes = [region.box for region in regions]
     main = max(range(len(regions)), key=lambda i: len(regions[i].lines) * (boxes[i][2] - boxes[i][0]))
@@ -150,11 +150,11 @@ def _with_margins(regions: list[FoundRegion]) -> list[FoundRegion]:
         beside = box[2] <= left + _OVERHANG * width or box[0] >= right - _OVERHANG * width
         level = min(box[3], bottom) - max(box[1], top) > 0
         marginal = beside and level and width <= _MARGIN_WIDTH * (right - left)
-        marked.append(FoundRegion(region.lines, "marginalia") if marginal else region)
+        marked.append(DetectedRegion(region.lines, "marginalia") if marginal else region)
     return marked
 
 
-def _in_order(regions: list[FoundRegion]) -> list[FoundRegion]:
+def _in_order(regions: list[DetectedRegion]) -> list[DetectedRegion]:
     """Sort topologically; where the rules leave a choice, the higher region first."""
     boxes = np.array([region.box for region in regions])
     before = _before(boxes)

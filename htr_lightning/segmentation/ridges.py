@@ -80,7 +80,7 @@ def usual_slope(ink: Mask) -> float:
     return float(np.tan(np.radians(degrees)))
 
 
-def line_distance(ink: Mask) -> float | None:
+def line_spacing(ink: Mask) -> float | None:
     """Return how far apart lines are in px, as far as the profiles of upright strips repeat; None if they do not.
 
     The page is first sheared to the angle at which its profile is sharpest.
@@ -138,7 +138,7 @@ def find_ridges(ink: Mask, distance: float | None = None) -> tuple[list[Ridge], 
     letters = letter_height(ink)
     if letters is None:
         return [], 0.0
-    distance = max(min(line_distance(ink) or np.inf, PER_LETTER * letters), _LEAST_PX)
+    distance = max(min(line_spacing(ink) or np.inf, PER_LETTER * letters), _LEAST_PX)
     ridges = _without_doubles(_ridges(ink, distance), distance)
     distance = float(np.clip(_apart(ridges, distance), 0.8 * PER_LETTER * letters, 1.6 * PER_LETTER * letters))
     return _without_doubles(_ridges(ink, distance), distance), distance

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from htr_lightning.image.preprocess import to_gray
 from htr_lightning.segmentation.columns import cut_columns, zones_of
 from htr_lightning.segmentation.ink import Mask, find_ink
-from htr_lightning.segmentation.regions import FoundLine, FoundRegion, arrange
+from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, arrange
 from htr_lightning.segmentation.ridges import find_ridges
 from htr_lightning.segmentation.strokes import Strokes, baseline_of, outline_of, rows_in, strokes_of
 
@@ -45,7 +45,7 @@ class Segmenter:
         if not self.min_height_px >= 0:
             raise ValueError(f"segment.min_height_px: {self.min_height_px} is negative; give 0 or more")
 
-    def __call__(self, image: NDArray[np.uint8]) -> list[FoundRegion]:
+    def __call__(self, image: NDArray[np.uint8]) -> list[DetectedRegion]:
         """Find regions and lines, in reading order; none on a page without writing.
 
         Args:
@@ -64,7 +64,7 @@ class Segmenter:
             outline = outline_of(line, baseline)
             shape = [(points / scale).clip(0, limit) for points in (baseline, outline)]
             if len(baseline) > 1 and len(outline) > 2 and np.ptp(shape[1][:, 1]) >= self.min_height_px:
-                found.append(FoundLine(*shape))
+                found.append(DetectedLine(*shape))
         return arrange(found, distance / scale)
 
     def _lines(self, gray: NDArray[np.uint8]) -> tuple[list[Strokes], float]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
-from htr_lightning.layout.formats import read_page
+from htr_lightning.layout.formats import read_layout
 
 ALL = "alto,page,hocr,json,txt,pdf"
 
@@ -112,7 +112,7 @@ def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(blank(900, 800).pixels).save(tmp_path / "blank.png")
     code, _, err = read_scans(tmp_path / "blank.png", "--out", tmp_path / "out", "--format", ALL)
     assert code == 0 and "blank.png: no writing was found on it" in err
-    assert read_page(tmp_path / "out" / "blank.xml").lines == ()
+    assert read_layout(tmp_path / "out" / "blank.xml").lines == ()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from htr_lightning.cli.predict_pages import are_pages
 from htr_lightning.image.views import TTA_VIEWS, View
-from htr_lightning.layout.formats import read_page
+from htr_lightning.layout.formats import read_layout
 
 ALL = "alto,page,hocr,json,txt,pdf"
 SUFFIXES = (".xml", ".page.xml", ".hocr", ".json", ".txt", ".pdf")
@@ -27,7 +27,7 @@ def test_every_format_is_written(scans: Path, tmp_path: Path, read_scans: Run) -
     assert code == 0 and "2 pages with 8 lines read" in err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted(f"p{n}{s}" for n in range(2) for s in (*SUFFIXES, ".overlay.jpg"))
-    layouts = [read_page(tmp_path / "out" / f"p0{suffix}") for suffix in (".xml", ".page.xml")]
+    layouts = [read_layout(tmp_path / "out" / f"p0{suffix}") for suffix in (".xml", ".page.xml")]
     told = json.loads((tmp_path / "out" / "p0.json").read_text(encoding="utf-8"))
     text = (tmp_path / "out" / "p0.txt").read_text(encoding="utf-8").split("\n")
     texts = [line["text"] for region in told["regions"] for line in region["lines"]]
@@ -86,7 +86,7 @@ def test_a_layout_beside_the_image_is_kept_and_filled(scans: Path, tmp_path: Pat
     code, _, _ = read_scans(scans, "--out", tmp_path / "second", "--format", "alto,txt")
     again = (tmp_path / "second" / "p0.xml").read_text(encoding="utf-8")
     assert code == 0 and "by hand" in again and 'ID="mine"' in again
-    first, second = (read_page(tmp_path / name / "p0.xml") for name in ("first", "second"))
+    first, second = (read_layout(tmp_path / name / "p0.xml") for name in ("first", "second"))
     for one, other in zip(first.lines, second.lines, strict=True):
         np.testing.assert_array_equal(one.polygon, other.polygon)
     code, _, err = read_scans(scans, "--out", scans, "--format", "alto")
@@ -139,7 +139,7 @@ def test_a_run_that_is_killed_is_gone_on_with(scans: Path, tmp_path: Path, read_
     process.wait()
     assert 0 < len(list(out.glob("p*.xml"))) < 30
     for path in out.glob("p*.xml"):
-        assert len(read_page(path).lines) == 4, "whole"
+        assert len(read_layout(path).lines) == 4, "whole"
     _, _, err = read_scans(scans, "--out", out, "--format", "txt,alto")
     assert "pages are there already" in err
     assert len(list(out.glob("p*.xml"))) == len(list(out.glob("p*.txt"))) == 30

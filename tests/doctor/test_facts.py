@@ -9,7 +9,7 @@ from PIL import Image
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
 from htr_lightning.doctor.facts import LineFacts, Settings, examine, facts_of, facts_of_packed
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
 look = functools.partial(examine, Preprocess(height_px=32, max_width_px=400))
@@ -40,7 +40,7 @@ def test_troubles_are_told_apart(tmp_path: Path) -> None:
     assert trouble(look(Line("lost.png", ImageFile(tmp_path / "lost.png"), "x"))) == "missing"
     (tmp_path / "bad.png").write_bytes((tmp_path / "good.png").read_bytes()[:90])
     assert trouble(look(Line("bad.png", ImageFile(tmp_path / "bad.png"), "x"))) == "damaged"
-    assert trouble(look(Line("p7", Unusable("p7: has no polygon; draw one"), ""))) == "unusable"
+    assert trouble(look(Line("p7", UnusableImage("p7: has no polygon; draw one"), ""))) == "unusable"
     assert trouble(look(Line("good.png", good.image, ""))) == "empty"
     for name, size, kind in (("thin.png", (40, 1), "small"), ("long.png", (900, 16), "wide")):
         Image.new("L", size, 255).save(tmp_path / name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.layout.xml import local_name
+from htr_lightning.layout.xml import get_local_name
 
 Rules = dict[str, str | tuple[str, str, str]]
 
@@ -54,12 +54,12 @@ def check(xml: str, rules: Rules, needed: str = "") -> Any:
     """
     root = etree.fromstring(xml.encode())
     for element in root.iter():
-        name = local_name(element)
+        name = get_local_name(element)
         rule = rules[name]
         children, must, may = rule if isinstance(rule, tuple) else (rule, "", "")
         if name in ("TextBlock", "TextLine", "PrintSpace"):
             must += f" {needed}"
-        assert re.fullmatch(children, "".join(f"{local_name(child)} " for child in element)), name
+        assert re.fullmatch(children, "".join(f"{get_local_name(child)} " for child in element)), name
         assert set(must.split()) <= set(element.attrib) <= {*must.split(), *may.split()}, name
     ids = [value for e in root.iter() for key, value in e.items() if key in ("ID", "id")]
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[A-Za-z_][\w.-]*", id) for id in ids)

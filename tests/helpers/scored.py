@@ -9,7 +9,7 @@ from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collection import Collection
 from htr_lightning.evaluation.lines import ScoredLine, score_line
-from htr_lightning.image.files import Unusable
+from htr_lightning.image.files import UnusableImage
 from htr_lightning.reading.lines import Prediction
 
 CHARSET = Charset("abcdé ")
@@ -42,6 +42,6 @@ def collected(
     collection = Collection(charset)
     for row, (group, reference, hypothesis) in enumerate(rows):
         name = id.format(row=row)
-        line = Line(name, Unusable("made up"), reference, group)
+        line = Line(name, UnusableImage("made up"), reference, group)
         collection.add(line, reading(name, hypothesis, (row + 1) / (len(rows) + 1), characters=characters))
     return collection

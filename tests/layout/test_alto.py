@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from htr_lightning.layout.alto import matches, page_of, read_alto
+from htr_lightning.layout.alto import matches, parse_page, read_alto
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import read_xml
 
@@ -21,7 +21,7 @@ CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Cn"])
 
 
 def page(xml: str) -> Page:
-    return page_of(etree.fromstring(xml.encode()), Path("a.xml"))
+    return parse_page(etree.fromstring(xml.encode()), Path("a.xml"))
 
 
 def of_line(inside: str, attributes: str = 'HPOS="1" VPOS="2" WIDTH="30" HEIGHT="10"', tags: str = "") -> PageLine:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import corners, page_size, shape_of
+from htr_lightning.layout.geometry import format_box, parse_page_size, parse_shape
 from htr_lightning.layout.xml import parse_points
 
 OUTLINE, BASELINE = "0,0 9,0 9,9", "0,8 9,8"
@@ -16,7 +16,7 @@ def test_points_in_every_form(written: str) -> None:
 
 def test_shapes_with_one_good_half_are_fine() -> None:
     for outline, baseline in ((OUTLINE, BASELINE), (OUTLINE, ""), ("", BASELINE), (" ", BASELINE)):
-        shape = shape_of(outline, baseline)
+        shape = parse_shape(outline, baseline)
         assert shape.problem == ""
         assert (len(shape.polygon), len(shape.baseline)) == (3 * bool(outline.strip()), 2 * bool(baseline))
 
@@ -42,27 +42,27 @@ def test_shapes_with_one_good_half_are_fine() -> None:
     ],
 )
 def test_what_is_wrong_with_a_shape_is_said(outline: str, baseline: str, problem: str) -> None:
-    assert shape_of(outline, baseline).problem == problem
+    assert parse_shape(outline, baseline).problem == problem
 
 
 def test_what_is_right_of_a_wrong_shape_is_kept() -> None:
-    shape = shape_of(OUTLINE, "x")
+    shape = parse_shape(OUTLINE, "x")
     assert len(shape.polygon) == 3 and len(shape.baseline) == 0 and shape.problem
 
 
 def test_corners() -> None:
-    assert parse_points(corners(1, 2, 10, 20.5)).tolist() == [[1, 2], [11, 2], [11, 22.5], [1, 22.5]]
+    assert parse_points(format_box(1, 2, 10, 20.5)).tolist() == [[1, 2], [11, 2], [11, 22.5], [1, 22.5]]
 
 
 def test_sizes() -> None:
-    assert page_size(Path("a.xml"), "10", "20.5") == (10, 20.5)
+    assert parse_page_size(Path("a.xml"), "10", "20.5") == (10, 20.5)
     for width, height in ((None, None), ("10", None), ("0", "0"), ("-1", "20"), ("", "20"), (" ", "20")):
-        assert page_size(Path("a.xml"), width, height) is None
+        assert parse_page_size(Path("a.xml"), width, height) is None
 
 
 @pytest.mark.parametrize("written", ["10px", "nan", "inf", "1,234", "1 2"])
 def test_sizes_that_are_none(written: str) -> None:
     with pytest.raises(DataError) as error:
-        page_size(Path("a.xml"), "10", written)
+        parse_page_size(Path("a.xml"), "10", written)
     told = f"the height of its page is {written!r}, which is not a number; correct it or take it out"
     assert str(error.value) == f"a.xml: {told}"

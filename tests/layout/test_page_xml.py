@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.layout.page import Page, PageLine, Span
-from htr_lightning.layout.page_xml import matches, page_of, read_page_xml
+from htr_lightning.layout.page_xml import matches, parse_page, read_page_xml
 from htr_lightning.layout.xml import read_xml
 
 LINES = [
@@ -28,7 +28,7 @@ COORDS = '<Coords points="1,2 30,2 30,9"/>'
 
 
 def page(xml: str) -> Page:
-    return page_of(etree.fromstring(xml.encode()), Path("a.xml"))
+    return parse_page(etree.fromstring(xml.encode()), Path("a.xml"))
 
 
 def of_line(inside: str, custom: str = "", before: str = COORDS) -> PageLine:

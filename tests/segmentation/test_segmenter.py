@@ -12,10 +12,10 @@ from helpers.drawn_pages import PITCH, Drawn, bend, blank, matched, rule, shade,
 from PIL import Image, ImageDraw
 
 from htr_lightning.image.files import read_image
-from htr_lightning.layout.formats import read_page
+from htr_lightning.layout.formats import read_layout
 from htr_lightning.report.panel import load_font
 from htr_lightning.segmentation.ink import find_ink, find_rules, find_surround, flattened
-from htr_lightning.segmentation.regions import FoundLine, arrange
+from htr_lightning.segmentation.regions import DetectedLine, arrange
 from htr_lightning.segmentation.segmenter import Segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
@@ -231,7 +231,7 @@ def test_specks_and_halftones_end_soon() -> None:
 
 def test_the_order_of_many_regions_is_found_soon() -> None:
     places = [np.array([(x, y), (x + 40.0, y)], np.float32) for y in range(0, 6000, 200) for x in range(0, 3000, 200)]
-    lines = [FoundLine(place, np.concatenate([place - 5, place + 5])) for place in places]
+    lines = [DetectedLine(place, np.concatenate([place - 5, place + 5])) for place in places]
     start = time.monotonic()
     assert len(arrange(lines, 20)) == len(places) == 450
     assert time.monotonic() - start < 30, "it took minutes once"
@@ -257,7 +257,7 @@ def test_settings_are_checked() -> None:
 def test_lines_of_real_pages() -> None:
     true_lines = matches = num_found = 0
     for path in sorted(PAGES.glob("val/*.xml")):
-        true = [line.baseline.astype(np.float64) for line in read_page(path).lines if line.text]
+        true = [line.baseline.astype(np.float64) for line in read_layout(path).lines if line.text]
         pixels = read_image(path.with_suffix(".jpg"))
         found = [line.baseline for region in Segmenter()(pixels) for line in region.lines]
         if path.stem.startswith("imp_"):  # their printed paragraph, at the top, is not transcribed

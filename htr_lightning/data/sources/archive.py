@@ -7,7 +7,7 @@ from pathlib import Path
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.markup import Markup
 from htr_lightning.data.sources.page_images import check_root
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 
 
 def need(root: Path, part: str, archive: str, otherwise: str = "") -> Path:
@@ -54,7 +54,7 @@ def listed(
         try:
             text = _text_of(texts, name)
         except DataError as error:
-            yield Line(name, Unusable(f"{names}: line {name}: {error}"), "", page)
+            yield Line(name, UnusableImage(f"{names}: line {name}: {error}"), "", page)
             continue
         cleaned = markup(text)
         if cleaned:

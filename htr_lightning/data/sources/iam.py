@@ -12,8 +12,8 @@ from htr_lightning.data.line import SPLITS, Line, Split
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, Row, read_form, read_list
 from htr_lightning.data.sources.iam_text import detokenized, tokenized, unescaped
 from htr_lightning.data.sources.page_images import check_root
-from htr_lightning.image.cut import CutLine, check_padding
-from htr_lightning.image.files import DataError, ImageFile, LineImage, Unusable
+from htr_lightning.image.crop import PageCrop, check_padding
+from htr_lightning.image.files import DataError, ImageFile, LineImage, UnusableImage
 from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)
@@ -115,12 +115,12 @@ class Iam:
         texts = self._texts({row.form for row in rows if not row.problem})
         lines = [self._line(row, texts) for row in rows]
         strays = self._files.strays if split == "train" else []
-        return lines + [Line(row.id, Unusable(row.problem), "") for row in strays]
+        return lines + [Line(row.id, UnusableImage(row.problem), "") for row in strays]
 
-    def _line(self, row: Row, texts: dict[str, str | Unusable]) -> Line:
+    def _line(self, row: Row, texts: dict[str, str | UnusableImage]) -> Line:
         group = self._files.writers.get(row.form, "")
-        text = Unusable(row.problem) if row.problem else texts[row.id]
-        if isinstance(text, Unusable):
+        text = UnusableImage(row.problem) if row.problem else texts[row.id]
+        if isinstance(text, UnusableImage):
             return Line(row.id, text, "", group)
         return Line(row.id, self._image_of(row), clean_text(text), group)
 
@@ -200,9 +200,9 @@ class Iam:
 
     # Texts
 
-    def _texts(self, forms: set[str]) -> dict[str, str | Unusable]:
+    def _texts(self, forms: set[str]) -> dict[str, str | UnusableImage]:
         """Return the text of each line of the forms, or why it has none."""
-        texts: dict[str, str | Unusable] = {}
+        texts: dict[str, str | UnusableImage] = {}
         for form in forms:
             rows = [row for row in self._files.forms[form] if not row.problem]
             if self._text == "xml":
@@ -213,16 +213,17 @@ class Iam:
             texts.update(zip((row.id for row in rows), written, strict=True))
         return texts
 
-    def _texts_in_xml(self, form: str, rows: Iterable[Row]) -> dict[str, str | Unusable]:
+    def _texts_in_xml(self, form: str, rows: Iterable[Row]) -> dict[str, str | UnusableImage]:
         path = self._files.xml_folder / f"{form}.xml"
         try:
             elements = list(read_form(path).iterfind("handwritten-part/line"))
         except DataError as error:
-            return {row.id: Unusable(str(error)) for row in rows}
+            return {row.id: UnusableImage(str(error)) for row in rows}
         found = {element.get("id"): element.get("text") for element in elements}
         missing = f"{path}: has no text of the line {{}}; unpack xml.tgz again, or set dataset.text=ascii"
         return {
-            row.id: unescaped(found[row.id]) if found.get(row.id) else Unusable(missing.format(row.id)) for row in rows
+            row.id: unescaped(found[row.id]) if found.get(row.id) else UnusableImage(missing.format(row.id))
+            for row in rows
         }
 
     # Images
@@ -233,8 +234,8 @@ class Iam:
         x, y, width, height = row.box
         if min(x, y) < 0 or min(width, height) < 2:
             place = f"{self._files.lines_txt}: the box of {row.id} is {row.box}"
-            return Unusable(f"{place}, which holds no line; correct it, or set dataset.image=lines")
+            return UnusableImage(f"{place}, which holds no line; correct it, or set dataset.image=lines")
         right, bottom = x + width - 1, y + height - 1  # the last pixels inside
         corners = np.array([(x, y), (right, y), (right, bottom), (x, bottom)], np.float32)
         page = ImageFile(self._files.form_image(row.form))
-        return CutLine(page, corners, padding_px=self._padding_px, mask=False, line=row.id)
+        return PageCrop(page, corners, padding_px=self._padding_px, mask=False, line=row.id)

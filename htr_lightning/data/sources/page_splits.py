@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import divide, split_named
 from htr_lightning.data.sources.page_images import check_root, files_under
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 
 Entry = Path | Line
 """A layout file, or an unusable line for a page that a list names in vain."""
@@ -117,7 +117,7 @@ class PageSplits:
                 raise DataError(f"{place}: {name} could be {ours[0]} or {ours[1]}; write it with its folders")
             if ours:
                 return ours[0]
-        return Line(name, Unusable(f"{place}: names the page {name}, of which {self.root} has no XML file"), "")
+        return Line(name, UnusableImage(f"{place}: names the page {name}, of which {self.root} has no XML file"), "")
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[Path]]:

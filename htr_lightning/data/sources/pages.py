@@ -11,11 +11,11 @@ from htr_lightning.data.sources.lines import check_ratios
 from htr_lightning.data.sources.markup import Markup, compiled
 from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.data.sources.page_splits import PageSplits
-from htr_lightning.image.cut import CutLine, check_padding
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.crop import PageCrop, check_padding
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
-from htr_lightning.layout.xml import local_name, read_xml
+from htr_lightning.layout.xml import get_local_name, read_xml
 
 log = logging.getLogger(__name__)
 Format = Literal["alto", "page_xml"]
@@ -114,9 +114,9 @@ class Pages:
             try:
                 root = read_xml(layout)
                 if FORMATS[self.format].matches(root):
-                    lines += self._of_page(FORMATS[self.format].page_of(root, layout))
+                    lines += self._of_page(FORMATS[self.format].parse_page(root, layout))
                 else:
-                    others[local_name(root)] += 1
+                    others[get_local_name(root)] += 1
             except DataError as error:
                 lines.append(self._unusable(layout, str(error)))
         self._report(others, len(layouts), split)
@@ -157,7 +157,7 @@ class Pages:
             )
             return
         image: ImageFile | str | None = None
-        band = page.line_distance
+        band = page.line_spacing
         for line in page.lines:
             text = self._markup(line.text, line.spans)
             if not (self._regions_of.keeps(line.region_type) and self._lines_of.keeps(line.type) and text):
@@ -166,7 +166,7 @@ class Pages:
             reason = f"line {line.id}: {line.problem}" if line.problem else image
             if isinstance(reason, str):
                 where = "" if reason is image else f"{page.path}: "
-                yield Line(f"{name}/{line.id}", Unusable(f"{where}{reason}"), text, self._group(page.path))
+                yield Line(f"{name}/{line.id}", UnusableImage(f"{where}{reason}"), text, self._group(page.path))
             else:
                 cut = self._cut(line, page, reason, band)
                 yield Line(f"{name}/{line.id}", cut, text, self._group(page.path))
@@ -177,13 +177,13 @@ class Pages:
         except DataError as error:
             return str(error)
 
-    def _cut(self, line: PageLine, page: Page, image: ImageFile, band: float) -> CutLine:
+    def _cut(self, line: PageLine, page: Page, image: ImageFile, band: float) -> PageCrop:
         baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
-        return CutLine(image, line.polygon, baseline, page.size, self._padding_px, self._mask, band, line.id)
+        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, band, line.id)
 
     def _unusable(self, layout: Path, reason: str) -> Line:
         name = layout.relative_to(self.root).with_suffix("").as_posix()
-        return Line(name, Unusable(reason), "", self._group(layout))
+        return Line(name, UnusableImage(reason), "", self._group(layout))
 
 
 class _Types:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import GROUP_COLUMNS
 from htr_lightning.data.sources.page_images import is_file
-from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, LineImage, Unusable, decode_image
+from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, LineImage, UnusableImage, decode_image
 from htr_lightning.text import clean_text
 
 _LFS_POINTER = b"version https://git-lfs"
@@ -134,7 +134,7 @@ def _entries(
     for row, (text, group, split, image_path) in enumerate(zip(texts, groups, splits, paths, strict=True), first.row):
         image: LineImage = ParquetImage(first.path, first.column, row)
         if text is None:
-            image = Unusable(f"{first.path}:{row}: the row has no text; complete it or take it out")
+            image = UnusableImage(f"{first.path}:{row}: the row has no text; complete it or take it out")
         elif beside:
             image = _beside(image_path, first.path, row, root)
         group_name = "" if group is None else str(group)
@@ -142,19 +142,21 @@ def _entries(
         yield line, None if split is None else str(split)
 
 
-def _beside(name: str | None, parquet: Path, row: int, root: Path) -> ImageFile | Unusable:
+def _beside(name: str | None, parquet: Path, row: int, root: Path) -> ImageFile | UnusableImage:
     """Find the image file that a row names, beside the Parquet file or from the root."""
     where = f"{parquet}:{row}"
     if not name:
-        return Unusable(f"{where}: the row has neither an image nor the path of one; complete it or take it out")
+        return UnusableImage(f"{where}: the row has neither an image nor the path of one; complete it or take it out")
     if "://" in name:
-        return Unusable(f"{where}: the row has only the address {name}; download the images and store them in the rows")
+        return UnusableImage(
+            f"{where}: the row has only the address {name}; download the images and store them in the rows"
+        )
     places = [Path(os.path.normpath(folder.absolute() / name)) for folder in (parquet.parent, root)]
     inside = [place for place in places if place.is_relative_to(os.path.normpath(root.absolute()))]
     if not inside:
-        return Unusable(f"{where}: the row names the image {name}, which lies outside of {root}; move it inside")
+        return UnusableImage(f"{where}: the row names the image {name}, which lies outside of {root}; move it inside")
     found = next((place for place in inside if is_file(place)), None)
-    return ImageFile(found) if found else Unusable(f"{where}: there is no image {inside[0]}, which the row names")
+    return ImageFile(found) if found else UnusableImage(f"{where}: there is no image {inside[0]}, which the row names")
 
 
 def _values(batch: Any, column: str) -> list[str | None]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.lines import SPLIT_NAMES
 from htr_lightning.data.sources.page_images import check_root
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile, LineImage, Unusable
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile, LineImage, UnusableImage
 from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Pylaia:
         for row in _rows(ids) if ids.is_file() else ():
             if row.id not in known:
                 reason = f"{ids}: row {row.number} lists {row.id}, which has no text in {table.name}; add or remove it"
-                lines.append(Line(row.id, Unusable(reason), ""))
+                lines.append(Line(row.id, UnusableImage(reason), ""))
         return lines
 
     @functools.cached_property
@@ -151,10 +151,10 @@ class Pylaia:
         where = f"{table}: row {row.number}"
         image: LineImage
         if not row.content:
-            image = Unusable(f"{where} has no text for {row.id}; complete or remove it")
+            image = UnusableImage(f"{where} has no text for {row.id}; complete or remove it")
         else:
             found = self._images.find(row.id)
-            image = ImageFile(found) if isinstance(found, Path) else Unusable(f"{where}: {found}")
+            image = ImageFile(found) if isinstance(found, Path) else UnusableImage(f"{where}: {found}")
         return Line(row.id, image, clean_text(text))
 
     def _check(self, counts: Counter[str], table: Path) -> None:

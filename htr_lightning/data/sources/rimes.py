@@ -11,10 +11,10 @@ from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.archive import listed, need
 from htr_lightning.data.sources.markup import Markup
 from htr_lightning.data.sources.page_images import PageImages
-from htr_lightning.image.cut import CutLine, check_padding
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.crop import PageCrop, check_padding
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.image.straighten import Points
-from htr_lightning.layout.xml import local_name, read_xml
+from htr_lightning.layout.xml import get_local_name, read_xml
 
 _LINES = "RIMES-2011-Lines"
 _LISTS: dict[Split, str] = {"train": "TrainLines.txt", "val": "ValidationLines.txt", "test": "TestLines.txt"}
@@ -119,7 +119,7 @@ class Rimes:
         """Yield the lines of a split of the page form."""
         name = _PAGES[split]
         file = need(self.root, name, _ARCHIVES[name], f", or {_LINES}.zip (Teklia)")
-        elements = [element for element in read_xml(file).iter() if local_name(element) == "SinglePage"]
+        elements = [element for element in read_xml(file).iter() if get_local_name(element) == "SinglePage"]
         if not elements:
             raise DataError(f"{file}: has no pages (SinglePage); is it {name} of RIMES 2011? Download it again")
         pages = [_Page(element, number, file) for number, element in enumerate(elements, start=1)]
@@ -154,7 +154,7 @@ class Rimes:
             try:
                 line = self._line(page, id, text, element)
             except ValueError as error:
-                line = Line(id, Unusable(f"{page.file}: line {id}: {error}"), "", page.name)
+                line = Line(id, UnusableImage(f"{page.file}: line {id}: {error}"), "", page.name)
             if line:
                 yield line
 
@@ -174,7 +174,7 @@ class Rimes:
         box, cleaned = _box(element), self._markup(text)
         if not cleaned:
             return None
-        return Line(id, CutLine(page.image, box, padding_px=self._padding_px, mask=False, line=id), cleaned, page.name)
+        return Line(id, PageCrop(page.image, box, padding_px=self._padding_px, mask=False, line=id), cleaned, page.name)
 
     def _validating(self, pages: Sequence["_Page"], file: Path) -> frozenset[str]:
         """Return the names of the pages, or the ids of the lines, that are for validation."""
@@ -215,7 +215,7 @@ class _Page:
         self.file, self.file_name = file, element.get("FileName", "").strip()
         self.name = PureWindowsPath(self.file_name).stem or f"{file.stem}-page-{number}"
         self.image: ImageFile | str = ""
-        paragraphs = [child for child in element if local_name(child) == "Paragraph"]
+        paragraphs = [child for child in element if get_local_name(child) == "Paragraph"]
         lines = [line for paragraph in paragraphs for line in _texts(paragraph)]
         self.lines = [(f"{self.name}_{n:06d}", text, line) for n, (text, line) in enumerate(lines, start=1)]
 
@@ -227,7 +227,7 @@ def _texts(paragraph: Any) -> list[tuple[str, Any]]:
     empty lines and all, and what was left over at the end is lost. The paragraph's own text has all of it. If it
     does not divide into as many lines as there are boxes, all is doubtful from the line before the empty one on.
     """
-    elements = [child for child in paragraph if local_name(child) == "Line"]
+    elements = [child for child in paragraph if get_local_name(child) == "Line"]
     texts = [element.get("Value", "") for element in elements]
     blank = next((n for n, text in enumerate(texts) if not text.strip()), None)
     if blank is not None:

@@ -7,8 +7,8 @@ from typing import Any
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import alto, page_xml
 from htr_lightning.layout.formats import TITLES
-from htr_lightning.layout.geometry import page_size
-from htr_lightning.layout.xml import local_name, only_element, read_xml
+from htr_lightning.layout.geometry import parse_page_size
+from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write import rewrite_alto, rewrite_page_xml
 from htr_lightning.reading.write.elements import to_bytes
@@ -32,18 +32,20 @@ def rewrite_layout(path: Path, texts: Mapping[str, PredictedLine], image_size: t
     Raises:
         DataError: the file cannot be read, is neither ALTO nor PAGE, or has no line of an id in ``texts``.
     """
-    root = read_xml(path, everything=True)
+    root = read_xml(path, keep_comments=True)
     if alto.matches(root):
-        page = only_element(root, "Page", path)
+        page = get_only_element(root, "Page", path)
         sheet = _sheet(path, page.get("WIDTH"), page.get("HEIGHT"), image_size)
-        for line, reading in _pairs(path, alto.text_lines(page), texts):
+        for line, reading in _pairs(path, alto.find_text_lines(page), texts):
             rewrite_alto.rewrite_line(line, reading, sheet)
     elif page_xml.matches(root):
-        page = only_element(root, "Page", path)
+        page = get_only_element(root, "Page", path)
         sheet = _sheet(path, page.get("imageWidth"), page.get("imageHeight"), image_size)
-        rewrite_page_xml.rewrite_lines(root, _pairs(path, page_xml.text_lines(page), texts), sheet)
+        rewrite_page_xml.rewrite_lines(root, _pairs(path, page_xml.find_text_lines(page), texts), sheet)
     else:
-        raise DataError(f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {local_name(root)}")
+        raise DataError(
+            f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {get_local_name(root)}"
+        )
     return to_bytes(root, pretty=False)
 
 
@@ -55,7 +57,7 @@ def _pairs(path: Path, lines: dict[str, Any], texts: Mapping[str, PredictedLine]
 
 
 def _sheet(path: Path, width: str | None, height: str | None, image_size: tuple[int, int] | None) -> Sheet:
-    size = page_size(path, width, height)
+    size = parse_page_size(path, width, height)
     if size is None:
         return Sheet()
     scale = (size[0] / image_size[0], size[1] / image_size[1]) if image_size else (1.0, 1.0)

@@ -14,8 +14,8 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.layout.alto import line_text
-from htr_lightning.layout.xml import local_name, namespace_of
+from htr_lightning.layout.alto import get_line_text
+from htr_lightning.layout.xml import get_local_name, get_namespace
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.alto import strings
 from htr_lightning.reading.write.elements import confidence, name_in
@@ -36,7 +36,7 @@ def rewrite_line(line: Any, reading: PredictedLine, sheet: Sheet) -> None:
         reading: what was read in it.
         sheet: of the page, in the unit of the file.
     """
-    text, before = legal(reading.text), line_text(line)
+    text, before = legal(reading.text), get_line_text(line)
     found = line.findall("{*}String")
     parts = [(word.text, word.confidence) for word in words(reading)]
     if not found:
@@ -44,13 +44,13 @@ def rewrite_line(line: Any, reading: PredictedLine, sheet: Sheet) -> None:
             _add(line, text, reading.confidence)
     elif len(found) == 1:
         _set_all(line, found, [(text, reading.confidence)])
-        if line_text(line) != text:
+        if get_line_text(line) != text:
             _remove(line.findall("{*}SP") + line.findall("{*}HYP"))
             _set(found[0], text, reading.confidence)
     else:
         if len(found) == len(parts):
             _set_all(line, found, parts)
-        if len(found) != len(parts) or line_text(line).split() != text.split():
+        if len(found) != len(parts) or get_line_text(line).split() != text.split():
             _replace(line, reading, sheet)
     if text != before:
         line.attrib.pop("CS", None)
@@ -72,7 +72,7 @@ def _set_all(line: Any, found: list[Any], parts: list[tuple[str, float | None]])
 def _set(string: Any, content: str, certainty: float | None) -> None:
     if content != string.get("CONTENT", ""):
         string.set("CONTENT", content)
-        _remove([child for child in string if local_name(child) in ("ALTERNATIVE", "Glyph")])
+        _remove([child for child in string if get_local_name(child) in ("ALTERNATIVE", "Glyph")])
         for name in _OF_OLD_TEXT:
             string.attrib.pop(name, None)
     string.attrib.pop("CC", None)
@@ -87,7 +87,7 @@ def _set(string: Any, content: str, certainty: float | None) -> None:
 def _add(line: Any, text: str, certainty: float) -> None:
     """Add a String with the box of its line."""
     box = {name: line.get(name) for name in _BOX if line.get(name) is not None}
-    string = etree.Element(name_in(namespace_of(line), "String"), CONTENT=text, WC=confidence(certainty), **box)
+    string = etree.Element(name_in(get_namespace(line), "String"), CONTENT=text, WC=confidence(certainty), **box)
     _remove(line.findall("{*}SP") + line.findall("{*}HYP"))
     if len(line):
         line[-1].tail, string.tail = line.text, line[-1].tail
@@ -95,14 +95,14 @@ def _add(line: Any, text: str, certainty: float) -> None:
 
 
 def _replace(line: Any, reading: PredictedLine, sheet: Sheet) -> None:
-    old = [child for child in line if local_name(child) in _CONTENT]
-    own = [string for string in old if local_name(string) == "String"]
+    old = [child for child in line if get_local_name(child) in _CONTENT]
+    own = [string for string in old if get_local_name(string) == "String"]
     kept = {name: own[0].get(name) for name in _OF_MANY if len({string.get(name) for string in own}) == 1}
-    namespace = namespace_of(line)
+    namespace = get_namespace(line)
     new = list(strings(reading, sheet, namespace, detailed=_has_glyphs(namespace)))
     for element in new:
         element.tail = old[0].tail
-        if local_name(element) == "String":
+        if get_local_name(element) == "String":
             element.attrib.update({name: value for name, value in kept.items() if value is not None})
     if len(new) == 1 and "HPOS" not in new[0].attrib:
         new[0].attrib.update({name: line.get(name) for name in _BOX if line.get(name) is not None})

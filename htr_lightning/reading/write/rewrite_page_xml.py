@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from htr_lightning.layout.page_xml import in_order_of_index, line_text, main_equivalent, word_text
-from htr_lightning.layout.xml import local_name, namespace_of
+from htr_lightning.layout.page_xml import find_main_equivalent, get_line_text, get_word_text, sort_by_index
+from htr_lightning.layout.xml import get_local_name, get_namespace
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.elements import Ids, confidence
 from htr_lightning.reading.write.page_xml import equivalent, words
@@ -35,26 +35,26 @@ def rewrite_lines(root: Any, pairs: Sequence[tuple[Any, PredictedLine]], sheet: 
         pairs: elements, and what was read in them.
         sheet: of the page, in the unit of the file.
     """
-    year = re.search(r"/(\d{4})-\d\d-\d\d$", namespace_of(root))
+    year = re.search(r"/(\d{4})-\d\d-\d\d$", get_namespace(root))
     early = year is not None and int(year[1]) < _FIRST_YEAR
     ids = Ids(element.get("id") for element in root.iter("{*}*") if element.get("id"))
     regions: dict[Any, None] = {}
     for line, reading in pairs:
         text = legal(reading.text)
-        if text != line_text(line):
+        if text != get_line_text(line):
             _remove_marks(line)
             regions |= dict.fromkeys(line.iterancestors())
         _words(line, reading, sheet, ids, early)
         _set(line, text, reading.confidence, early)
     for region in regions:
-        if main_equivalent(region) is not None:
-            lines = in_order_of_index(list(region.iter("{*}TextLine")))
-            _set(region, "\n".join(map(line_text, lines)), None, early)
+        if find_main_equivalent(region) is not None:
+            lines = sort_by_index(list(region.iter("{*}TextLine")))
+            _set(region, "\n".join(map(get_line_text, lines)), None, early)
 
 
 def _set(element: Any, text: str, certainty: float | None, early: bool) -> None:
     """Set the main text of an element."""
-    main = main_equivalent(element)
+    main = find_main_equivalent(element)
     if main is None:
         _add(element, text, certainty, early)
         return
@@ -76,7 +76,7 @@ def _add(element: Any, text: str, certainty: float | None, early: bool) -> None:
     for empty in element.findall("{*}TextEquiv"):
         element.remove(empty)
     added = equivalent(element, text, certainty, early=early)
-    before = [child for child in element if local_name(child) in _BEFORE_TEXT and child is not added]
+    before = [child for child in element if get_local_name(child) in _BEFORE_TEXT and child is not added]
     if before:
         added.tail = before[-1].tail
         element.insert(element.index(before[-1]) + 1, added)
@@ -92,7 +92,7 @@ def _words(line: Any, reading: PredictedLine, sheet: Sheet, ids: Ids, early: boo
     old, found = line.findall("{*}Word"), words_of(reading)
     if len(old) == len(found):
         for element, word in zip(old, found, strict=True):
-            if word_text(element) != word.text:
+            if get_word_text(element) != word.text:
                 _remove_marks(element)
                 for glyph in element.findall("{*}Glyph"):
                     element.remove(glyph)
@@ -101,7 +101,7 @@ def _words(line: Any, reading: PredictedLine, sheet: Sheet, ids: Ids, early: boo
             _set(element, word.text, word.confidence, early)
     elif old:
         place, tail = line.index(old[0]), old[-1].tail
-        new = list(words(reading, sheet, namespace_of(line), line.get("id", "line"), ids, early=early))
+        new = list(words(reading, sheet, get_namespace(line), line.get("id", "line"), ids, early=early))
         for element in new:
             element.tail = tail
         for element in old:

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.bentham import Bentham
-from htr_lightning.image.cut import CutLine
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.crop import PageCrop
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 
 TEXTS = {
     "002_080_001": ["6 . The evidence of the engagement ,", "consigned <gap/> to  a portable"],
@@ -108,7 +108,7 @@ def test_lines_are_cut_from_pages(root):
         assert {line.group for line in lines} == {page}
         for row, line in enumerate(lines):
             width = typeset(TEXTS[page][row]).width
-            assert isinstance(line.image, CutLine)
+            assert isinstance(line.image, PageCrop)
             assert line.image.polygon.tolist() == [list(point) for point in outline(row, width)]
             assert line.image.read().shape == (32, width, 3)
 
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_one_line(root):
     reasons = {"../x": "without its folder", "b": "No such file", "empty": "is empty", "latin": "not UTF-8"}
     for id, words in reasons.items():
         message = refusal(lines[id].image.read)
-        assert isinstance(lines[id].image, Unusable) and lines[id].text == ""
+        assert isinstance(lines[id].image, UnusableImage) and lines[id].text == ""
         assert message.startswith(f"{gt}/Partitions/TestLines.lst: line {id}: ") and words in message
 
 

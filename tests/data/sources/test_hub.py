@@ -18,7 +18,7 @@ from helpers.typesetting import texts, typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.hub import Hub
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -287,7 +287,7 @@ def test_many_rows_are_kept_small(tmp_path):
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(lines) == number and kept / number < 600 and peak / number < 800, "bytes for each line"
-    assert not any(isinstance(line.image, Unusable) for line in lines)
+    assert not any(isinstance(line.image, UnusableImage) for line in lines)
 
 
 @pytest.mark.parametrize(("name", "counts"), [("IAM-line", [6482, 976, 2915]), ("RIMES-2011-line", None)])

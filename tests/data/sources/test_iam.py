@@ -13,7 +13,7 @@ from helpers.typesetting import typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.iam import Iam
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def refusal(call) -> str:
 
 def reasons(lines) -> dict[str, str]:
     """Map the ids of the unusable lines to why they are."""
-    return {line.id: line.image.reason for line in lines if isinstance(line.image, Unusable)}
+    return {line.id: line.image.reason for line in lines if isinstance(line.image, UnusableImage)}
 
 
 def change(path: Path, old: str, new: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from htr_lightning.data.line import DrawnSource, Line, Split
 from htr_lightning.data.sources.mix import Mix
 from htr_lightning.data.widths import WidthBatches
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.files import DataError, UnusableImage
 
 
 class Fixed:
@@ -18,7 +18,7 @@ class Fixed:
         self.group = group
 
     def lines(self, split: Split) -> Sequence[Line]:
-        return [Line(f"{split}{n}", Unusable("no pixels"), "text", self.group) for n in range(self.sizes[split])]
+        return [Line(f"{split}{n}", UnusableImage("no pixels"), "text", self.group) for n in range(self.sizes[split])]
 
 
 def ids(mix: Mix, split: Split = "train") -> list[str]:

@@ -14,8 +14,8 @@ from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
-from htr_lightning.image.cut import CutLine
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.crop import PageCrop
+from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.layout.page import Span
 
@@ -68,7 +68,7 @@ def texts(lines: list[Line]) -> list[str]:
 
 
 def reason(line: Line) -> str:
-    assert isinstance(line.image, Unusable)
+    assert isinstance(line.image, UnusableImage)
     return line.image.reason
 
 
@@ -222,7 +222,7 @@ def test_page_xml_with_polygons_baselines_and_marks(root: Path) -> None:
         ("p0/0/l1", "first", "p0/0"),
         ("p0/0/l2", "the new house", "p0/0"),
     ]
-    assert isinstance(one.image, CutLine)
+    assert isinstance(one.image, PageCrop)
     np.testing.assert_array_equal(one.image.polygon, lines[0].polygon)
     np.testing.assert_array_equal(one.image.baseline, lines[0].baseline)
     assert one.image.page_size == (1000, 800) and one.image.read().shape[1] == pytest.approx(101, abs=2)

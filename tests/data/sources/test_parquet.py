@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htr_lightning.data.sources.parquet import ParquetColumns, ParquetImage, read_rows
-from htr_lightning.image.files import DataError, ImageFile, Unusable, decode_image, read_image
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage, decode_image, read_image
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -170,7 +170,7 @@ def test_images_beside_the_file(tmp_path, type):
     found = [line.image for line in lines_of(path, root, image="image")]
     assert found[:3] == [ImageFile(root / f"{n}.png") for n in ("data/a", "data/b", "images/c")]
     assert np.array_equal(found[0].read(), pixels("set/data/a.png"))
-    assert [image.reason for image in found[3:] if isinstance(image, Unusable)] == [
+    assert [image.reason for image in found[3:] if isinstance(image, UnusableImage)] == [
         f"{path}:3: there is no image {root}/data/gone.png, which the row names",
         f"{path}:4: there is no image {root}/x.png, which the row names",
         f"{path}:5: the row names the image {tmp_path}/x.png, which lies outside of {root}; move it inside",
@@ -201,7 +201,7 @@ def test_unusable_rows_are_named(tmp_path):
     assert refusal(lines[1].image.read).startswith(f"{path}:1: the image is empty (0 bytes)")
     for row in (2, 3):
         assert refusal(lines[row].image.read).startswith(f"{path}:{row}: the row has no image in its column 'image'")
-    assert lines[4].image == Unusable(f"{path}:4: the row has no text; complete it or take it out")
+    assert lines[4].image == UnusableImage(f"{path}:4: the row has no text; complete it or take it out")
     with pytest.raises(DataError, match=r"a.parquet:5: .* more than preprocess.max_pixels=64"):
         lines[5].image.read(64)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.pylaia import Pylaia
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 
 TEXTS = {
     "train": {"train/im01": "for det tilfælde det", "train/im02": "expl: af <", "train/sub/im03": "«Fru»"},
@@ -197,7 +197,7 @@ def test_unusable_lines_are_named_not_lost(tmp_path):
     lines = {line.id: line.image for line in Pylaia(str(tmp_path)).lines("train")}
     assert isinstance(lines.pop("x"), ImageFile)
     images = tmp_path / "images"
-    reasons = {id: image.reason for id, image in lines.items() if isinstance(image, Unusable)}
+    reasons = {id: image.reason for id, image in lines.items() if isinstance(image, UnusableImage)}
     assert reasons == {
         "no_text": f"{path}: row 2 has no text for no_text; complete or remove it",
         "no_image": f"{path}: row 3: there is no image no_image (.png, .jpg ...) in {images} or {tmp_path}; add it, or "

@@ -12,8 +12,8 @@ from PIL import Image
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.read2016 import Read2016
-from htr_lightning.image.cut import CutLine
-from htr_lightning.image.files import DataError, Unusable
+from htr_lightning.image.crop import PageCrop
+from htr_lightning.image.files import DataError, UnusableImage
 
 TEXTS = {
     "PublicData/Training": ["Bestett¬ ", "Rāth den 5.ten", ""],
@@ -100,7 +100,7 @@ def test_each_line_is_cut_from_the_image_of_its_own_part(root, links):
             path.unlink()
     for split, (part, texts) in zip(SPLITS, TEXTS.items(), strict=True):
         line = Read2016(str(root)).lines(split)[0]
-        assert isinstance(line.image, CutLine)
+        assert isinstance(line.image, PageCrop)
         assert line.image.page.path.resolve().is_relative_to(root / part)
         assert line.image.polygon.tolist() == [list(p) for p in outline(0, typeset(texts[0]).width)]
         wanted = np.asarray(typeset(texts[0])).astype(int)
@@ -119,7 +119,7 @@ def test_damaged_layout_is_one_unusable_page(root):
     path = root / "PublicData/Training/page/Seite0001.xml"
     path.with_name("Seite0002.xml").write_bytes(path.read_bytes()[:-40])
     *usable, line = Read2016(str(root)).lines("train")
-    assert len(usable) == 2 and isinstance(line.image, Unusable)
+    assert len(usable) == 2 and isinstance(line.image, UnusableImage)
     message = refusal(line.image.read)
     assert "Seite0002.xml: is not well-formed XML" in message
 

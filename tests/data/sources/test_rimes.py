@@ -15,8 +15,8 @@ from PIL import Image
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.rimes import DOUBTFUL, Rimes, _texts
-from htr_lightning.image.cut import CutLine
-from htr_lightning.image.files import DataError, ImageFile, Unusable
+from htr_lightning.image.crop import PageCrop
+from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -83,7 +83,7 @@ def test_pages_are_read_back(root):
 
 def test_lines_are_cut_out_as_their_boxes_ends_included(root):
     line = pickle.loads(pickle.dumps(Rimes(str(root), val_pages=1).lines("train")[0]))
-    assert isinstance(line.image, CutLine) and not line.image.mask and not len(line.image.baseline)
+    assert isinstance(line.image, PageCrop) and not line.image.mask and not len(line.image.baseline)
     np.testing.assert_array_equal(line.image.read(), np.asarray(typeset("ligne 0")))
     wider = Rimes(str(root), val_pages=1, padding_px=3).lines("train")[1].image.read()
     assert wider.shape == tuple(side + 6 for side in np.asarray(typeset("l'été ¤entendre¤")).shape)
@@ -153,7 +153,7 @@ def test_texts_that_cannot_be_put_back(root):
     doubtful = Rimes(str(root), val="empty.txt").lines("train")[1:]
     for line in doubtful:
         message = refusal(line.image.read)
-        assert isinstance(line.image, Unusable) and f"training_2011.xml: line {line.id}: " in message
+        assert isinstance(line.image, UnusableImage) and f"training_2011.xml: line {line.id}: " in message
         assert "mend the file" in message and "dataset.leave_out" in message
     assert len(Rimes(str(root), val="empty.txt", leave_out=[line.id for line in doubtful]).lines("train")) == 1
 
@@ -215,7 +215,7 @@ def test_an_image_that_is_not_there(root, name):
     other = f"<SinglePage FileName={quoteattr(name)}><Paragraph><Line {box}/></Paragraph></SinglePage>"
     write_xml(root / "eval_2011_annotated.xml", [page("eval2011-0", [("b", (1, 1, 90, 30))]), other])
     usable, line = Rimes(str(root)).lines("test")
-    assert isinstance(usable.image, CutLine)
+    assert isinstance(usable.image, PageCrop)
     assert line.group == ("eval2011-9" if name else "eval_2011_annotated-page-2")
     message = refusal(line.image.read)
     assert "there is no image" in message and "dataset.images" in message

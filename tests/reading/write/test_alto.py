@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from htr_lightning.layout.alto import page_of, read_alto
+from htr_lightning.layout.alto import parse_page, read_alto
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.alto import write_alto
 from htr_lightning.reading.write.pieces import legal
@@ -102,7 +102,7 @@ def test_ids_are_names_and_never_twice() -> None:
 @given(any_page())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     root = etree.fromstring(write_alto(page))
-    read = page_of(root, Path("a.xml"))
+    read = parse_page(root, Path("a.xml"))
     for line, there in zip(page.lines, read.lines, strict=True):
         assert (there.id, there.text, there.problem) == (line.id, line.text, "")
         assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
@@ -113,5 +113,5 @@ def test_any_page_is_read_back(page: PredictedPage) -> None:
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
 def test_any_character_is_written(page: PredictedPage) -> None:
-    read = page_of(check_alto(write_alto(page)), Path("a.xml"))
+    read = parse_page(check_alto(write_alto(page)), Path("a.xml"))
     assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

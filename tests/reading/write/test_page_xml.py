@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from htr_lightning.layout.page_xml import page_of, read_page_xml
+from htr_lightning.layout.page_xml import parse_page, read_page_xml
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.page_xml import write_page_xml
 from htr_lightning.reading.write.pieces import legal
@@ -90,7 +90,7 @@ def test_places_are_inside_the_page_and_never_missing() -> None:
 @settings(deadline=None, max_examples=50)
 @given(any_page())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
-    read = page_of(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
+    read = parse_page(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
     for line, there in zip(page.lines, read.lines, strict=True):
         assert (there.id, there.text, there.problem) == (line.id, line.text, "")
         assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
@@ -101,5 +101,5 @@ def test_any_page_is_read_back(page: PredictedPage) -> None:
 @settings(deadline=None, max_examples=50)
 @given(any_page(st.text(st.characters(), max_size=8)))
 def test_any_character_is_written(page: PredictedPage) -> None:
-    read = page_of(check_page_xml(write_page_xml(page, NOW)), Path("a.xml"))
+    read = parse_page(check_page_xml(write_page_xml(page, NOW)), Path("a.xml"))
     assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.formats import read_page
+from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.pieces import legal
 from htr_lightning.reading.write.rewrite import rewrite_layout
@@ -42,7 +42,7 @@ def rewritten(tmp_path: Path) -> Rewrite:
 
 def texts_of(xml: str, path: Path) -> list[str]:
     path.write_text(xml, encoding="utf-8")
-    return [line.text for line in read_page(path).lines]
+    return [line.text for line in read_layout(path).lines]
 
 
 def without_confidences(xml: str | bytes) -> str:
@@ -135,7 +135,7 @@ def test_real_pages() -> None:
     if not root.is_dir():
         pytest.skip(f"needs {root}; set HTR_DATA")
     for path in sorted(root.rglob("*.xml")):
-        lines = read_page(path).lines
+        lines = read_layout(path).lines
         same = rewrite_layout(path, {line.id: PredictedLine(line.id, line.text, 0.25) for line in lines})
         assert without_confidences(same) == without_confidences(path.read_bytes())
         assert same.count(b'WC="0.2500"') == len(lines) and rewrite_layout(path, {}).count(b"WC=") == 0

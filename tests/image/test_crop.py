@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.image import cut as cut_module
-from htr_lightning.image.cut import CutLine, cut, cut_with_places
+from htr_lightning.image import crop as crop_module
+from htr_lightning.image.crop import PageCrop, crop_line, cut
 from htr_lightning.image.files import DataError, ImageFile
 
 Pixels = NDArray[np.uint8]
@@ -119,12 +119,12 @@ def test_a_line_written_downwards_is_laid_level() -> None:
 
 
 def test_coordinates_of_another_resolution(page_file: ImageFile, noise: Pixels) -> None:
-    line = CutLine(page_file, box(5, 10, 50, 25), page_size=(150, 60), line="l1")
+    line = PageCrop(page_file, box(5, 10, 50, 25), page_size=(150, 60), line="l1")
     np.testing.assert_array_equal(line.read(), noise[20:51, 10:101])
 
 
 def test_a_band_around_a_baseline_without_outline(page_file: ImageFile) -> None:
-    assert CutLine(page_file, NONE, points((20, 60), (120, 60)), band_px=40).read().shape == (41, 101)
+    assert PageCrop(page_file, NONE, points((20, 60), (120, 60)), band_px=40).read().shape == (41, 101)
 
 
 @pytest.mark.parametrize(
@@ -142,50 +142,50 @@ def test_a_band_around_a_baseline_without_outline(page_file: ImageFile) -> None:
 )
 def test_lines_that_cannot_be_cut(page_file: ImageFile, line: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        CutLine(page_file, line="l1", **line).read()  # type: ignore[arg-type]
+        PageCrop(page_file, line="l1", **line).read()  # type: ignore[arg-type]
 
 
 def test_an_outline_a_little_over_the_edge_is_cut_off(page_file: ImageFile, noise: Pixels) -> None:
     np.testing.assert_array_equal(
-        CutLine(page_file, box(-3, -4, 99, 49)).read(), noise[:50, :100], "slips of the mouse are common"
+        PageCrop(page_file, box(-3, -4, 99, 49)).read(), noise[:50, :100], "slips of the mouse are common"
     )
 
 
 def test_the_limit_of_pixels_is_that_of_the_page(page_file: ImageFile) -> None:
     with pytest.raises(DataError, match=r"page\.png: 300 x 120 px is more than preprocess.max_pixels=1000"):
-        CutLine(page_file, box(0, 0, 9, 9)).read(1000)
+        PageCrop(page_file, box(0, 0, 9, 9)).read(1000)
 
 
 def test_a_page_is_decoded_once_for_its_lines(page_file: ImageFile, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[Path] = []
-    read = cut_module.read_page_image
+    read = crop_module.read_page_image
 
     def counted(path: Path, size: tuple[float, float] | None, **more: int) -> Pixels:
         decoded.append(path)
         return read(path, size, **more)
 
-    monkeypatch.setattr(cut_module, "read_page_image", counted)
-    cut_module._page.cache_clear()
+    monkeypatch.setattr(crop_module, "read_page_image", counted)
+    crop_module._page.cache_clear()
     for top in (10, 30, 50):
-        CutLine(page_file, box(0, top, 99, top + 19)).read()[:] = 0  # a copy: the page stays as it is
+        PageCrop(page_file, box(0, top, 99, top + 19)).read()[:] = 0  # a copy: the page stays as it is
     page_file.path.write_bytes(b"damaged")
     for top in (10, 30, 50):
         with pytest.raises(DataError, match="not an image"):
-            CutLine(page_file, box(0, top, 99, top + 19)).read()
+            PageCrop(page_file, box(0, top, 99, top + 19)).read()
     assert decoded == 2 * [page_file.path]
 
 
 def test_fingerprint_and_pickle(page_file: ImageFile) -> None:
-    line = CutLine(page_file, box(0, 0, 50, 20), points((0, 15), (50, 15)))
+    line = PageCrop(page_file, box(0, 0, 50, 20), points((0, 15), (50, 15)))
     again = pickle.loads(pickle.dumps(line))
     assert again.fingerprint == line.fingerprint
     np.testing.assert_array_equal(again.read(), line.read())
     others = [
-        CutLine(page_file, box(0, 0, 51, 20), line.baseline),
-        CutLine(page_file, line.polygon, points((0, 15), (50, 16))),
-        CutLine(page_file, line.polygon, line.baseline, padding_px=2),
-        CutLine(page_file, line.polygon, line.baseline, mask=False),
-        CutLine(page_file, line.polygon, line.baseline, page_size=(600, 240)),
+        PageCrop(page_file, box(0, 0, 51, 20), line.baseline),
+        PageCrop(page_file, line.polygon, points((0, 15), (50, 16))),
+        PageCrop(page_file, line.polygon, line.baseline, padding_px=2),
+        PageCrop(page_file, line.polygon, line.baseline, mask=False),
+        PageCrop(page_file, line.polygon, line.baseline, page_size=(600, 240)),
     ]
     assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 6
 
@@ -195,14 +195,14 @@ def test_a_layout_made_on_a_picture_as_it_is_stored_or_as_it_is_shown(tmp_path: 
     exif[0x0112] = 6  # shown turned by 90 degrees
     Image.fromarray(noise).save(tmp_path / "page.png", exif=exif)
     page, shown = ImageFile(tmp_path / "page.png"), np.rot90(noise, -1)
-    as_shown = CutLine(page, box(10, 20, 59, 49), page_size=(120, 300)).read()
+    as_shown = PageCrop(page, box(10, 20, 59, 49), page_size=(120, 300)).read()
     np.testing.assert_array_equal(as_shown, shown[20:50, 10:60])
-    as_stored = CutLine(page, box(10, 20, 59, 49), page_size=(300, 120)).read()
+    as_stored = PageCrop(page, box(10, 20, 59, 49), page_size=(300, 120)).read()
     np.testing.assert_array_equal(as_stored, noise[20:50, 10:60])
     with pytest.raises(
         DataError, match=r"page\.png: its EXIF orientation is 6, and it cannot be told .*save it upright"
     ):
-        CutLine(page, box(10, 20, 59, 49)).read()
+        PageCrop(page, box(10, 20, 59, 49)).read()
 
 
 coordinates = st.tuples(st.floats(-50, 350, width=32), st.floats(-50, 170, width=32))
@@ -220,7 +220,7 @@ def test_whatever_is_drawn_gives_a_line_or_a_sentence(
     page = np.full((120, 300), 200, np.uint8)
     base = np.array(baseline, np.float32).reshape(-1, 2)
     try:
-        line = cut(page, points(*outline), cut_module._unique(base), mask=mask)
+        line = cut(page, points(*outline), crop_module._unique(base), mask=mask)
     except DataError as error:
         assert "draw it again" in str(error)
     else:
@@ -236,7 +236,7 @@ def test_places_of_a_line_are_found_again_on_its_page(bend: int) -> None:
     for dot in dots:
         cv2.circle(page, tuple(round(16 * (v - 0.5)) for v in dot), 16 * 3, 0, -1, cv2.LINE_AA, 4)
     outline = np.concatenate([baseline - np.array([0, 40]), (baseline + np.array([0, 20]))[::-1]])
-    line, back = cut_with_places(page, outline, baseline)
+    line, back = crop_line(page, outline, baseline)
     _, _, _, middles = cv2.connectedComponentsWithStats((line < 128).astype(np.uint8))
     found = back(np.array(sorted(middles[1:].tolist())) + 0.5)
     np.testing.assert_allclose(found, dots, atol=0.8)

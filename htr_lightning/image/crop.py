@@ -30,7 +30,7 @@ _SAME_SHAPE = 0.02  # how far the proportions of a page and of its image may dif
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CutLine:
+class PageCrop:
     """A line that is part of a page.
 
     Attributes:
@@ -75,7 +75,7 @@ class CutLine:
         if isinstance(page, DataError):
             raise DataError(str(page))
         try:
-            return cut_from_layout(
+            return crop_layout_line(
                 page,
                 self.polygon,
                 self.baseline,
@@ -98,7 +98,7 @@ def check_padding(padding_px: float) -> None:
         raise DataError(f"dataset.padding_px: {padding_px} is not between 0 and {MAX_PADDING_PX}")
 
 
-def cut_from_layout(
+def crop_layout_line(
     page: Pixels,
     polygon: Points,
     baseline: Points,
@@ -108,12 +108,12 @@ def cut_from_layout(
     padding_px: float = 0,
     mask: bool = True,
 ) -> tuple[Pixels, PointMap]:
-    """Cut a line out as a layout says; see `CutLine` for the arguments and `cut_with_places` for what comes back.
+    """Cut a line out as a layout says; see `PageCrop` for the arguments and `crop_line` for what comes back.
 
     Raises:
         DataError: half a sentence on what is wrong with the line.
     """
-    scale = scale_to_image(page.shape, page_size)
+    scale = compute_layout_scale(page.shape, page_size)
     outline: Curve = polygon * scale
     line = _unique(baseline * scale)
     if len(outline) < 3 and len(line) < 2:
@@ -121,7 +121,7 @@ def cut_from_layout(
     if len(outline) < 3:
         line = within(line, np.zeros(2), np.array(page.shape[1::-1]), "the page")
         outline = _band(line, band_px * float(scale[1]))
-    return cut_with_places(page, outline, line, padding_px=padding_px, mask=mask)
+    return crop_line(page, outline, line, padding_px=padding_px, mask=mask)
 
 
 def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0, mask: bool = True) -> Pixels:
@@ -140,17 +140,17 @@ def cut(page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0,
     Raises:
         DataError: less than half of the outline's box lies on the page, or the outline has no area.
     """
-    return cut_with_places(page, polygon, baseline, padding_px=padding_px, mask=mask)[0]
+    return crop_line(page, polygon, baseline, padding_px=padding_px, mask=mask)[0]
 
 
-def cut_with_places(
+def crop_line(
     page: Pixels, polygon: Curve, baseline: Curve, *, padding_px: float = 0, mask: bool = True
 ) -> tuple[Pixels, PointMap]:
     """Cut a line out of a page as `cut` does, and return also what takes points ``(..., 2)`` of it to the page's."""
     left, top, width, height = _box_on_page(polygon, page, padding_px)
     part = page[top : top + height, left : left + width]
     origin = np.array([left, top], np.float64)
-    inside = fill_outline(polygon - origin, (height, width), padding_px)
+    inside = rasterize_polygon(polygon - origin, (height, width), padding_px)
     paper = _paper(part, inside) if mask else None
     unrolled: tuple[Curve, float] | None = None
     if len(baseline) > 1:
@@ -184,7 +184,7 @@ def _page(image: ImageFile, fingerprint: str, max_pixels: int, size: tuple[float
     return page
 
 
-def scale_to_image(shape: tuple[int, ...], size: tuple[float, float] | None) -> Curve:
+def compute_layout_scale(shape: tuple[int, ...], size: tuple[float, float] | None) -> Curve:
     """Return the pixels per unit of a layout's points, across and down.
 
     Args:
@@ -227,7 +227,7 @@ def _box_on_page(polygon: Curve, page: Pixels, padding_px: float) -> tuple[int, 
     return int(left), int(top), int(right - left), int(bottom - top)
 
 
-def fill_outline(polygon: Curve, shape: tuple[int, int], padding_px: float = 0) -> Pixels:
+def rasterize_polygon(polygon: Curve, shape: tuple[int, int], padding_px: float = 0) -> Pixels:
     """Return ``(H, W)`` uint8: 1 inside an outline ``(n, 2)`` grown by the padding, 0 outside."""
     inside = np.zeros(shape, np.uint8)
     # In sixteenths of a pixel, which fillPoly takes as integers.
