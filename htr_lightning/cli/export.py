@@ -76,11 +76,13 @@ def write_as_onnx(options: argparse.Namespace, model: "Model") -> str:
 
 def calibration_of(model: "Model") -> "CalibrationLines":
     """Return the lines from which 8-bit ranges are taken, drawn when they are asked for."""
-    from htr_lightning.data.calibration_lines import calibration_lines
+    from htr_lightning.data.calibration_lines import render_calibration_lines
     from htr_lightning.model.onnx_int8 import CalibrationLines
 
     preprocess, step = model.preprocess, model.info.width_step_px
-    return CalibrationLines(calibration_lines(preprocess, step, "train"), calibration_lines(preprocess, step, "val"))
+    return CalibrationLines(
+        render_calibration_lines(preprocess, step, "train"), render_calibration_lines(preprocess, step, "val")
+    )
 
 
 def parser_of_export() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""What a batch is, and how lines become one."""
+"""Batches of lines, and the dataset that the DataLoader reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ class Batch:
     """Lines of similar width, padded on the right with paper.
 
     Attributes:
-        images: ``(N, 1, H, W)``: uint8 with paper 255 from the loader; float ink (0 paper, 1 ink) on the device.
-        widths: ``(N,)`` int64 on the CPU: the pixels of each line that are its own.
-        targets: the texts as class ids, one after the other, ``(sum of lengths,)`` int64 on the CPU.
+        images: ``(N, 1, H, W)``: uint8 with paper 255 from the loader; float with paper 0 and ink 1 on the device.
+        widths: ``(N,)`` int64 on the CPU: width of each line in pixels, without the padding.
+        targets: class ids of the texts, concatenated: ``(sum of lengths,)`` int64 on the CPU.
         target_lengths: ``(N,)`` int64 on the CPU.
-        ids: of the lines.
-        texts: of the lines, whole, also where the charset lacks a character.
-        seed: the source of all randomness in the step that uses this batch.
-        num_views: how often every line is there, each time varied otherwise: all lines once, then all again.
+        ids: ids of the lines.
+        texts: full texts of the lines, including characters that the charset lacks.
+        seed: seed of all randomness in the training step that uses this batch.
+        num_views: number of augmented views of each line; the batch holds the first view of all lines, then the second.
     """
 
     images: Tensor
@@ -39,11 +39,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def viewed(self, images: Tensor, widths: Tensor) -> "Batch":
-        """Return the batch with views of its lines, and with texts and ids as often.
+    def with_views(self, images: Tensor, widths: Tensor) -> "Batch":
+        """Replace the images by V augmented views of the lines; repeat targets, texts and ids to match.
 
         Args:
-            images: ``(V N, 1, H, W)``, all N lines once, then all again.
+            images: ``(V N, 1, H, W)``: the first view of all N lines, then the second.
             widths: ``(V N,)``.
         """
         num_views = len(images) // len(self)
@@ -64,7 +64,7 @@ class Batch:
 
 
 def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: int = 0) -> Batch:
-    """Put lines of one height into a batch of ``width_px`` pixels; unknown characters are left out of targets."""
+    """Collate lines of one height into a batch padded to ``width_px``; targets omit characters not in the charset."""
     targets = [charset.encode_known(line.text) for line in lines]
     return Batch(
         images=torch.from_numpy(pad_lines([line.pixels for line in lines], width_px))[:, None],
@@ -77,23 +77,23 @@ def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: 
     )
 
 
-def frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return how many frames CTC needs for each text: one a character, and one between equal neighbors.
+def count_required_frames(targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Count the frames that CTC needs for each text: one per character, plus a blank between two equal neighbors.
 
     Args:
-        targets: class ids, one text after the other, int64.
+        targets: class ids of the texts, concatenated, int64.
         target_lengths: ``(N,)`` int64.
 
     Returns:
         ``(N,)`` int64.
     """
-    line = torch.repeat_interleave(torch.arange(len(target_lengths)), target_lengths)
-    repeats = (targets[1:] == targets[:-1]) & (line[1:] == line[:-1])
-    return target_lengths + torch.bincount(line[1:][repeats], minlength=len(target_lengths))
+    rows = torch.repeat_interleave(torch.arange(len(target_lengths)), target_lengths)
+    repeats = (targets[1:] == targets[:-1]) & (rows[1:] == rows[:-1])
+    return target_lengths + torch.bincount(rows[1:][repeats], minlength=len(target_lengths))
 
 
 class LineDataset(Dataset[Batch]):
-    """Packed lines, fetched a batch at a time."""
+    """Packed lines, indexed by `BatchKey`: each item is a whole batch."""
 
     def __init__(self, lines: PackedLines, charset: Charset) -> None:
         self.lines, self.charset = lines, charset

@@ -1,4 +1,4 @@
-"""The record that joins every reader to everything that follows."""
+"""The `Line` record, which every data source yields and every later step takes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Line:
     """One line of handwriting.
 
     Attributes:
-        id: unique within its data set; what messages call this line.
-        image: where its pixels come from.
-        text: what it says; whitespace collapsed (see `clean_text`). Unicode normalization is the charset's.
-        group: writer, page or font; what must not be shared between splits. Empty when unknown.
+        id: unique within its dataset; messages name the line by it.
+        image: reads the pixels.
+        text: transcription, whitespace collapsed (see `clean_text`). Unicode normalization is up to the charset.
+        group: writer, page or font: lines of one group should not be divided between splits. Empty if unknown.
     """
 
     id: str
@@ -33,28 +33,33 @@ class Line:
 
 
 class Source(Protocol):
-    """A data set: all that a reader of one's own has to offer."""
+    """A dataset. A custom dataset needs to implement nothing else."""
 
     def lines(self, split: Split) -> Sequence[Line]:
-        """Return the lines of one split, in a fixed order; empty when the data set lacks that split.
+        """Return the lines of one split, in a fixed order; empty if the dataset lacks that split.
 
         Raises:
-            DataError: a file that the data set needs is missing or malformed.
+            DataError: a file of the dataset is missing or malformed.
         """
         ...
 
 
 @runtime_checkable
-class DrawnSource(Source, Protocol):
-    """A data set that says how often each of its training lines is seen in an epoch."""
+class WeightedSource(Source, Protocol):
+    """A dataset that decides how often each of its training lines is drawn in an epoch."""
 
-    def draws(self, ids: Iterable[str]) -> NDArray[np.float64]:
-        """Return, for each training line that can be used, how often it is drawn in an epoch, on average."""
+    def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:
+        """Return how often each of the usable training lines is drawn in an epoch, on average: ``(number of ids,)``."""
         ...
 
 
-def pixels_of(line: Line, preprocess: Preprocess, transform: Transform | None = None) -> NDArray[np.uint8]:
-    """Read and preprocess one line: ``(H, W)`` uint8, paper 255; a transform follows the preprocessing.
+def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None = None) -> NDArray[np.uint8]:
+    """Read and preprocess the image of one line: ``(H, W)`` uint8, paper 255.
+
+    Args:
+        line: its image is read.
+        preprocess: applied to the image.
+        transform: records where the pixels of the result come from, if given.
 
     Raises:
         DataError: the image cannot be used; names the line.
@@ -63,8 +68,8 @@ def pixels_of(line: Line, preprocess: Preprocess, transform: Transform | None = 
         return preprocess(line.image.read(preprocess.max_pixels), transform)
     except DataError as error:
         raise error.of_line(line.id) from None
-    except OSError as error:  # of a reader that did not say it in a sentence
-        raise DataError(f"{line.id}: its image cannot be read ({error})") from None
+    except OSError as error:  # from an image class that does not raise DataError itself
+        raise DataError(f"its image cannot be read ({error})", line_id=line.id, kind="unreadable") from None
     except Exception as error:
         error.add_note(f"while preparing line {line.id}")
         raise

@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import Batch, LineDataset, frames_needed
-from htr_lightning.data.line import SPLITS, DrawnSource, Line, Source, Split
+from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
+from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
 from htr_lightning.data.pack import PackedLines, Progress, pack
-from htr_lightning.data.widths import WidthBatches
+from htr_lightning.data.widths import WidthBatchSampler
 from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
@@ -29,7 +29,7 @@ NAMED = 10  # how many lines a message names
 class FixedOrder(SequentialSampler):
     """Batches in their order, as what Lightning takes for such; another sampler it replaces where it overfits."""
 
-    def __init__(self, batches: WidthBatches) -> None:
+    def __init__(self, batches: WidthBatchSampler) -> None:
         self.batches = batches
 
     def set_epoch(self, epoch: int) -> None:
@@ -54,7 +54,7 @@ class LineLoader(DataLoader[Batch]):
     """
 
     def __init__(
-        self, dataset: LineDataset, batches: WidthBatches, position: Callable[[], int], num_workers: int
+        self, dataset: LineDataset, batches: WidthBatchSampler, position: Callable[[], int], num_workers: int
     ) -> None:
         super().__init__(
             dataset,
@@ -81,7 +81,7 @@ class LineLoader(DataLoader[Batch]):
                 f"resume: the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
                 f"{len(self._batches)}; restore loader.pixels_per_batch and the number of processes, or start a new run"
             )
-        self._batches.go_on(state["epoch"], state["num_batches"])
+        self._batches.skip_batches(state["epoch"], state["num_batches"])
 
 
 class LineDataModule(lightning.LightningDataModule):
@@ -225,7 +225,9 @@ class LineDataModule(lightning.LightningDataModule):
         frames = frame_lengths(torch.from_numpy(lines.widths)).tolist()
         targets = [self.charset.encode_known(text) for text in lines.column("text")]
         lengths = torch.tensor([len(target) for target in targets])
-        needed = frames_needed(torch.tensor([label for target in targets for label in target]), lengths).tolist()
+        needed = count_required_frames(
+            torch.tensor([label for target in targets for label in target]), lengths
+        ).tolist()
         short = [
             (row, f"{identity}: {needed[row]} frames needed by its {len(targets[row])} characters, {frames[row]} there")
             for row, identity in enumerate(lines.column("id"))
@@ -284,9 +286,10 @@ class LineDataModule(lightning.LightningDataModule):
         """Return how many batches of an epoch each of so many processes trains on."""
         return len(self._batches("train", True, 0, world_size))
 
-    def _batches(self, split: Split, shuffle: bool, rank: int, world_size: int) -> WidthBatches:
-        lines = self.packed[split]
-        return WidthBatches(
+    def _batches(self, split: Split, shuffle: bool, rank: int, world_size: int) -> WidthBatchSampler:
+        lines, source = self.packed[split], self.source
+        draws = source.draws_per_epoch(lines.column("id")) if shuffle and isinstance(source, WeightedSource) else None
+        return WidthBatchSampler(
             lines.widths,
             height_px=self.preprocess.height_px,
             pixels_per_batch=self.pixels_per_batch,
@@ -297,9 +300,9 @@ class LineDataModule(lightning.LightningDataModule):
             seed=self.seed,
             rank=rank,
             world_size=world_size,
-            without=self._dropped.get(split, []),
-            merge=shuffle,  # in val and test a line is padded as it will be when the model is used
-            draws=self.source.draws(lines.column("id")) if shuffle and isinstance(self.source, DrawnSource) else None,
+            exclude=self._dropped.get(split, []),
+            merge_leftovers=shuffle,  # in val and test a line is padded as it will be when the model is used
+            draws_per_epoch=draws,
         )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -313,4 +316,4 @@ class LineDataModule(lightning.LightningDataModule):
             generator = torch.Generator().manual_seed(batch.seed)
             augment = Augment() if self._overfits else self.augment
             images, widths = augment(images, widths, generator, self.num_views)
-        return batch.viewed(images, widths)
+        return batch.with_views(images, widths)

@@ -25,7 +25,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, pixels_of
+from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.files import PARTIAL, replacing
 from htr_lightning.image.files import DataError, UnusableImage
@@ -266,7 +266,7 @@ def _prepare(preprocess: Preprocess, line: Line) -> Prepared:
     if not line.text and not isinstance(line.image, UnusableImage):
         return line, f"{line.id}: the text is empty"
     try:
-        return line, pixels_of(line, preprocess)
+        return line, load_pixels(line, preprocess)
     except DataError as error:
         return line, str(error)
 

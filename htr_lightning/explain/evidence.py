@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htr_lightning.charset import BLANK, CharsetError
-from htr_lightning.data.line import Line, pixels_of
+from htr_lightning.data.line import Line, load_pixels
+from htr_lightning.data.widths import pad_line
 from htr_lightning.decode.alignment import align
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
@@ -75,11 +76,7 @@ class Evidence:
 
 def ink_of(pixels: NDArray[np.uint8], width_step_px: int) -> Tensor:
     """Return a line ``(H, W)`` as the network takes it: ``(1, 1, H, W')`` ink 0..1, padded as for reading."""
-    return to_ink(torch.from_numpy(_padded(pixels, width_step_px))[None, None])
-
-
-def _padded(pixels: NDArray[np.uint8], width_step_px: int) -> NDArray[np.uint8]:
-    return np.pad(pixels, ((0, 0), (0, -pixels.shape[1] % width_step_px)), constant_values=255)
+    return to_ink(torch.from_numpy(pad_line(pixels, width_step_px))[None])
 
 
 def observe(
@@ -100,8 +97,8 @@ def observe(
     Raises:
         DataError: the image cannot be used, or the text cannot be written by the model or does not fit the line.
     """
-    pixels = pixels_of(line, model.preprocess)
-    logits = model.logits(_padded(pixels, model.info.width_step_px)[None])
+    pixels = load_pixels(line, model.preprocess)
+    logits = model.logits(pad_line(pixels, model.info.width_step_px))
     log_probs = log_softmax(logits, model.info.temperature)
     lengths = model.frame_lengths(np.array([pixels.shape[1]]))
     try:

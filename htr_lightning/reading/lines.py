@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, pixels_of
-from htr_lightning.data.widths import WidthBatches, pad_lines
+from htr_lightning.data.line import Line, load_pixels
+from htr_lightning.data.widths import WidthBatchSampler, pad_lines
 from htr_lightning.decode.alignment import align, count_required_frames
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
@@ -137,7 +137,7 @@ class LineReader:
     def _prepare(self, line: Line) -> _Prepared | Prediction:
         transform = Transform()
         try:
-            pixels = pixels_of(line, self.model.preprocess, transform)
+            pixels = load_pixels(line, self.model.preprocess, transform)
         except DataError as error:
             return Prediction(line.id, "", 0.0, None, str(error))
         if self.forced_alignment and (problem := self._unfit(line, pixels.shape[1])):
@@ -160,13 +160,13 @@ class LineReader:
         """Yield rows, logits and frame lengths, a batch at a time; meanwhile other threads work on the next."""
         model = self.model
         widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
-        batches = WidthBatches(
+        batches = WidthBatchSampler(
             widths,
             height_px=model.preprocess.height_px,
             pixels_per_batch=model.pixels_per_batch,
             max_lines=64,
             width_step_px=model.info.width_step_px,
-            merge=False,
+            merge_leftovers=False,
         )
 
         def read(rows: list[int], width_px: int) -> Logits:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.batch import Batch, frames_needed
+from htr_lightning.data.batch import Batch, count_required_frames
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.model.crnn import Frames
@@ -177,7 +177,7 @@ class RecognitionTask(lightning.LightningModule):
 
     def _count_infeasible(self, batch: Batch) -> None:
         """Log the share of lines that random rescaling left too narrow for their text, and `ctc_loss` ignores."""
-        needed = frames_needed(batch.targets, batch.target_lengths)
+        needed = count_required_frames(batch.targets, batch.target_lengths)
         share = (self.recognizer.frame_lengths(batch.widths) < needed).float().mean()
         self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True, sync_dist=True)
 
@@ -203,7 +203,7 @@ def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
         frame_lengths: ``(N,)`` int64 on the CPU.
         target_lengths: ``(N,)`` int64 on the CPU.
     """
-    feasible = frame_lengths >= frames_needed(targets, target_lengths)
+    feasible = frame_lengths >= count_required_frames(targets, target_lengths)
     if not bool(feasible.all()):
         targets = targets[torch.repeat_interleave(feasible, target_lengths)]
         target_lengths = target_lengths * feasible

@@ -7,7 +7,7 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
-from htr_lightning.data.batch import frames_needed
+from htr_lightning.data.batch import count_required_frames
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.data.sources.lines import Lines
@@ -112,7 +112,7 @@ def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
 def test_frames_needed_counts_repeats_within_a_text_only() -> None:
     texts = [[], [1, 2, 3], [3, 3, 2, 2, 2], [2]]
     targets = torch.tensor([label for text in texts for label in text])
-    assert frames_needed(targets, torch.tensor([len(text) for text in texts])).tolist() == [0, 3, 8, 1]
+    assert count_required_frames(targets, torch.tensor([len(text) for text in texts])).tolist() == [0, 3, 8, 1]
 
 
 @pytest.mark.parametrize("key", ["pixels_per_batch", "max_lines_per_batch", "width_step_px", "max_shapes"])

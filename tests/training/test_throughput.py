@@ -32,7 +32,7 @@ def test_a_clock_tells_steps_from_waiting(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_line_in_two_views_is_one_line() -> None:
     batch = Batch(torch.zeros(2, 1, 8, 8), *(torch.ones(2).long() for _ in range(3)), ["a", "b"], ["a", "b"], seed=1)
     counted = []
-    for seen in (batch, batch.viewed(batch.images.repeat(2, 1, 1, 1), batch.widths.repeat(2))):
+    for seen in (batch, batch.with_views(batch.images.repeat(2, 1, 1, 1), batch.widths.repeat(2))):
         trainer, task, callback = lightning.Trainer(logger=False, accelerator="cpu"), BoringModel(), Throughput()
         callback.on_train_start(trainer, task)
         callback.on_train_batch_start(trainer, task, seen, 0)

@@ -85,7 +85,7 @@ class Mix:
             raise error.under("dataset", f"dataset.sources.{name}") from None
         return lines
 
-    def draws(self, ids: Iterable[str]) -> NDArray[np.float64]:
+    def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:
         """Return how often each training line is to be seen in an epoch, on average.
 
         Args:

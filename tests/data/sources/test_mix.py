@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from htr_lightning.data.line import DrawnSource, Line, Split
+from htr_lightning.data.line import Line, Split, WeightedSource
 from htr_lightning.data.sources.mix import Mix
-from htr_lightning.data.widths import WidthBatches
+from htr_lightning.data.widths import WidthBatchSampler
 from htr_lightning.image.files import DataError, UnusableImage
 
 
@@ -29,7 +29,7 @@ def test_lines_and_groups_bear_the_name_of_their_data_set() -> None:
     mix = Mix({"real": Fixed(2), "synthetic": Fixed(1, group="")})
     assert ids(mix) == ["real/train0", "real/train1", "synthetic/train0"]
     assert [line.group for line in mix.lines("train")] == ["real/w", "real/w", ""]
-    assert isinstance(mix, DrawnSource)
+    assert isinstance(mix, WeightedSource)
 
 
 def test_val_and_test_are_of_the_first_data_set_unless_said_otherwise() -> None:
@@ -40,21 +40,22 @@ def test_val_and_test_are_of_the_first_data_set_unless_said_otherwise() -> None:
 
 def test_an_epoch_shows_no_line_twice() -> None:
     mix = Mix({"real": Fixed(30), "synthetic": Fixed(1000)}, weights={"real": 1, "synthetic": 3})
-    draws = mix.draws(ids(mix))
+    draws = mix.draws_per_epoch(ids(mix))
     assert draws[:30] == pytest.approx(1) and draws[30:] == pytest.approx(90 / 1000)
     few = Mix({"real": Fixed(30), "synthetic": Fixed(40)}, weights={"real": 1, "synthetic": 9})
-    assert few.draws(ids(few)).max() == pytest.approx(1) and few.draws(ids(few)).sum() == pytest.approx(40 / 0.9)
+    draws = few.draws_per_epoch(ids(few))
+    assert draws.max() == pytest.approx(1) and draws.sum() == pytest.approx(40 / 0.9)
 
 
 def test_lines_per_epoch_repeats_the_lines_of_a_small_set() -> None:
     mix = Mix({"real": Fixed(10), "synthetic": Fixed(500)}, lines_per_epoch=100)
-    draws = mix.draws(ids(mix))
+    draws = mix.draws_per_epoch(ids(mix))
     assert draws[:10] == pytest.approx(5) and draws[10:] == pytest.approx(0.1) and draws.sum() == pytest.approx(100)
 
 
 def test_shares_are_of_the_lines_that_can_be_used() -> None:
     mix = Mix({"a": Fixed(10), "a/b": Fixed(10)}, lines_per_epoch=40)
-    draws = mix.draws(["a/train1", "a/train2", "a/b/train1", "a/b/train2", "a/b/train3", "a/b/train4"])
+    draws = mix.draws_per_epoch(["a/train1", "a/train2", "a/b/train1", "a/b/train2", "a/b/train3", "a/b/train4"])
     assert draws.tolist() == [10, 10, 5, 5, 5, 5]
 
 
@@ -65,9 +66,9 @@ def test_a_data_set_without_share_is_not_learnt_but_may_be_evaluated_on() -> Non
 
 def test_each_epoch_draws_other_lines_in_the_same_shares() -> None:
     mix = Mix({"real": Fixed(40), "synthetic": Fixed(400)}, weights={"real": 1, "synthetic": 1})
-    draws = mix.draws(ids(mix))
-    sampler = WidthBatches(
-        np.full(440, 100), height_px=10, pixels_per_batch=4000, max_lines=4, shuffle=True, draws=draws
+    draws = mix.draws_per_epoch(ids(mix))
+    sampler = WidthBatchSampler(
+        np.full(440, 100), height_px=10, pixels_per_batch=4000, max_lines=4, shuffle=True, draws_per_epoch=draws
     )
     epochs = []
     for epoch in range(3):
@@ -83,8 +84,14 @@ def test_each_epoch_draws_other_lines_in_the_same_shares() -> None:
 
 def test_every_epoch_has_as_many_batches_though_widths_differ() -> None:
     widths = np.random.default_rng(3).integers(20, 900, 300)
-    sampler = WidthBatches(
-        widths, height_px=10, pixels_per_batch=4000, max_lines=8, shuffle=True, draws=np.full(300, 0.3), world_size=2
+    sampler = WidthBatchSampler(
+        widths,
+        height_px=10,
+        pixels_per_batch=4000,
+        max_lines=8,
+        shuffle=True,
+        draws_per_epoch=np.full(300, 0.3),
+        world_size=2,
     )
     lengths = set()
     for epoch in range(6):
@@ -114,4 +121,4 @@ def test_settings_that_cannot_be(arguments: dict[str, object], message: str) -> 
 def test_a_share_of_nothing() -> None:
     mix = Mix({"real": Fixed(2), "empty": Fixed(0)})
     with pytest.raises(DataError, match=r"dataset\.sources\.empty: has no training lines.*dataset\.weights\.empty=0"):
-        mix.draws(ids(mix))
+        mix.draws_per_epoch(ids(mix))
