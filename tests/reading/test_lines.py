@@ -66,8 +66,12 @@ def test_unusable_images_do_not_stop_the_others(
     assert stopped.value.code == 1
     shown = capsys.readouterr()
     assert [row.split("\t")[0].rsplit("/")[-1] for row in shown.out.splitlines()] == [
-        "image", "0.png", "1.png", "2.png", "6.png",
-    ]  # fmt: skip
+        "image",
+        "0.png",
+        "1.png",
+        "2.png",
+        "6.png",
+    ]
     assert len(shown.err.splitlines()) == 4
     for name in ("3.png", "4.png", "5.png", "none.png"):
         assert name in shown.err

@@ -1,1 +1,1 @@
-"""Pages that were read, written in the formats that archives use."""
+"""Write predicted pages in the formats of archives: ALTO, PAGE XML, hOCR, JSON, PDF, plain text."""

@@ -1,4 +1,4 @@
-"""ALTO 4.4, as eScriptorium, kraken and libraries read it."""
+"""Write pages as ALTO 4.4, the format of eScriptorium, kraken and libraries."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,9 +7,17 @@ from typing import Any
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.write.elements import SOFTWARE, Ids, add, confidence, name_in, named, to_bytes
-from htr_lightning.reading.write.pieces import Piece, legal, pieces
-from htr_lightning.reading.write.whole_pixels import Box, Sheet, around, is_upright, written
+from htr_lightning.reading.write.elements import (
+    SOFTWARE,
+    IdAllocator,
+    add_element,
+    assign_ids,
+    format_confidence,
+    qualify_name,
+    serialize,
+)
+from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, format_points, get_extent_points, is_axis_aligned
+from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
 from htr_lightning.version import __version__
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -18,130 +26,135 @@ _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
-    """Write a page.
+    """Return a page as an ALTO file.
 
-    - Words are String elements with a confidence (WC) and a Glyph for each character (GC), spaces are SP. A line
-      without words is one String; without text, an empty one, since the schema wants one.
-    - Beside the boxes, what is no upright box has a Shape. All numbers are whole pixels inside the page.
-    - The kind of a region is a tag, as eScriptorium has it.
-    - The order of the file is the reading order, so there is no element ReadingOrder.
+    - A word is a String element with its confidence (WC) and a Glyph for each character (GC); a space is an SP. A line
+      without words is one String. A line without text has one empty String, since the schema requires one.
+    - All coordinates are whole pixels inside the page. What is not an axis-aligned box has a Shape as well.
+    - The type of a region is a tag, as in eScriptorium.
+    - The order of the file is the reading order, so there is no ReadingOrder element.
     - Processing names the software, the model and the notes.
 
     Args:
         page: the page.
-        created: when it was read; not written when None.
+        created: time of the recognition; None leaves it out.
     """
     root = etree.Element(
-        name_in(_NAMESPACE, "alto"),
+        qualify_name(_NAMESPACE, "alto"),
         {f"{{{_INSTANCE}}}schemaLocation": f"{_NAMESPACE} {_SCHEMA}", "SCHEMAVERSION": "4.4"},
         nsmap={None: _NAMESPACE, "xsi": _INSTANCE},
     )
-    ids = Ids()
-    regions = named(page, ids)
-    _describe(add(root, "Description"), page, ids, created)
-    tags = _tags(root, page, ids)
+    ids = IdAllocator()
+    regions = assign_ids(page, ids)
+    _add_metadata(add_element(root, "Description"), page, ids, created)
+    tags = _add_tags(root, page, ids)
     width, height = str(page.width_px), str(page.height_px)
-    attributes = {"ID": ids.give("page"), "PHYSICAL_IMG_NR": str(page.number or 1), "WIDTH": width, "HEIGHT": height}
-    element = add(add(root, "Layout"), "Page", **attributes)
-    space = add(element, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
-    for name, region, lines in regions:
-        block = add(space, "TextBlock", ID=name)
+    attributes = {
+        "ID": ids.allocate("page"),
+        "PHYSICAL_IMG_NR": str(page.number or 1),
+        "WIDTH": width,
+        "HEIGHT": height,
+    }
+    element = add_element(add_element(root, "Layout"), "Page", **attributes)
+    space = add_element(element, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
+    grid = PixelGrid.for_page(page)
+    for region_id, region, lines in regions:
+        block = add_element(space, "TextBlock", ID=region_id)
         if region.kind in tags:
             block.set("TAGREFS", tags[region.kind])
-        _region(block, region, Sheet.of(page))
-        for name, line in lines:
-            element = add(block, "TextLine", ID=name)
-            _line(element, line, Sheet.of(page))
+        _set_region_geometry(block, region, grid)
+        for line_id, line in lines:
+            element = add_element(block, "TextLine", ID=line_id)
+            _fill_line(element, line, grid)
             for number, string in enumerate(element.iterchildren("{*}String"), 1):
-                string.set("ID", ids.give(f"{name}_w{number}"))
-    return to_bytes(root)
+                string.set("ID", ids.allocate(f"{line_id}_w{number}"))
+    return serialize(root)
 
 
-def strings(line: PredictedLine, sheet: Sheet, namespace: str, *, detailed: bool = True) -> Iterator[Any]:
-    """Yield the String and SP elements of a line, without ids; one empty String where it has no text.
+def build_strings(line: PredictedLine, grid: PixelGrid, namespace: str, *, detailed: bool = True) -> Iterator[Any]:
+    """Yield the String and SP elements of a line, without ids; one empty String if it has no text.
 
     Args:
         line: the line.
-        sheet: of its page.
+        grid: of its page.
         namespace: of the elements; empty for none.
-        detailed: with Shape and Glyph, which ALTO has from version 4 on.
+        detailed: add Shape and Glyph elements, which ALTO has from version 4 on.
     """
-    found = pieces(line) or [Piece("")]
-    for number, piece in enumerate(found):
+    tokens = tokenize(line) or [Token("")]
+    for number, token in enumerate(tokens):
         if number:
-            space = etree.Element(name_in(namespace, "SP"))
-            _place(space, sheet.box(found[number - 1].space or ()))
+            space = etree.Element(qualify_name(namespace, "SP"))
+            _set_box(space, grid.bounding_box(tokens[number - 1].space or ()))
             yield space
-        string = etree.Element(name_in(namespace, "String"), CONTENT=piece.text)
-        if piece.confidence is not None:
-            string.set("WC", confidence(piece.confidence))
-        if len(found) == 1 and piece.outline is None:
-            _place(string, sheet.box(around(line)))
+        string = etree.Element(qualify_name(namespace, "String"), CONTENT=token.text)
+        if token.confidence is not None:
+            string.set("WC", format_confidence(token.confidence))
+        if len(tokens) == 1 and token.outline is None:
+            _set_box(string, grid.bounding_box(get_extent_points(line)))
         else:
-            _place_shape(string, piece.outline or (), sheet, detailed)
-        for character in piece.characters if detailed else ():
-            glyph = add(string, "Glyph", CONTENT=legal(character.text), GC=confidence(character.confidence))
-            _place_shape(glyph, character.outline, sheet, True)
+            _set_box_and_shape(string, token.outline or (), grid, detailed)
+        for character in token.characters if detailed else ():
+            attributes = {"CONTENT": sanitize(character.text), "GC": format_confidence(character.confidence)}
+            _set_box_and_shape(add_element(string, "Glyph", **attributes), character.outline, grid, True)
         yield string
 
 
-def _describe(description: Any, page: PredictedPage, ids: Ids, created: datetime | None) -> None:
-    add(description, "MeasurementUnit", "pixel")
-    add(add(description, "sourceImageInformation"), "fileName", legal(page.image_name))
-    step = add(description, "Processing", ID=ids.give("recognition"))
-    add(step, "processingCategory", "contentGeneration")
+def _add_metadata(description: Any, page: PredictedPage, ids: IdAllocator, created: datetime | None) -> None:
+    add_element(description, "MeasurementUnit", "pixel")
+    add_element(add_element(description, "sourceImageInformation"), "fileName", sanitize(page.image_name))
+    step = add_element(description, "Processing", ID=ids.allocate("recognition"))
+    add_element(step, "processingCategory", "contentGeneration")
     if created is not None:
-        add(step, "processingDateTime", created.isoformat(timespec="seconds"))
+        add_element(step, "processingDateTime", created.isoformat(timespec="seconds"))
     for note in ("Recognition of handwriting", *page.notes):
-        add(step, "processingStepDescription", legal(note))
+        add_element(step, "processingStepDescription", sanitize(note))
     if page.model:
-        add(step, "processingStepSettings", legal(f"model: {page.model}"))
-    software = add(step, "processingSoftware")
-    add(software, "softwareName", SOFTWARE)
-    add(software, "softwareVersion", __version__)
+        add_element(step, "processingStepSettings", sanitize(f"model: {page.model}"))
+    software = add_element(step, "processingSoftware")
+    add_element(software, "softwareName", SOFTWARE)
+    add_element(software, "softwareVersion", __version__)
 
 
-def _tags(root: Any, page: PredictedPage, ids: Ids) -> dict[str, str]:
-    """Write a tag for each kind of region; return its id."""
+def _add_tags(root: Any, page: PredictedPage, ids: IdAllocator) -> dict[str, str]:
+    """Add a tag for each type of region; return the id of each."""
     kinds = list(dict.fromkeys(region.kind for region in page.regions if region.kind))
-    tags = {kind: ids.give(f"BT{number}") for number, kind in enumerate(kinds, 1)}
-    element = add(root, "Tags") if tags else None
+    tags = {kind: ids.allocate(f"BT{number}") for number, kind in enumerate(kinds, 1)}
+    element = add_element(root, "Tags") if tags else None
     for kind, id in tags.items():
-        add(element, "OtherTag", ID=id, LABEL=legal(kind), DESCRIPTION=legal(f"block type {kind}"))
+        add_element(element, "OtherTag", ID=id, LABEL=sanitize(kind), DESCRIPTION=sanitize(f"block type {kind}"))
     return tags
 
 
-def _region(block: Any, region: PredictedRegion, sheet: Sheet) -> None:
-    _place(block, sheet.box(region.polygon))
-    _shape(block, written(sheet.outline(region.polygon), " "))
+def _set_region_geometry(block: Any, region: PredictedRegion, grid: PixelGrid) -> None:
+    _set_box(block, grid.bounding_box(region.polygon))
+    _add_shape(block, format_points(grid.round_polygon(region.polygon), " "))
 
 
-def _line(element: Any, line: PredictedLine, sheet: Sheet) -> None:
-    _place(element, sheet.box(around(line)))
-    baseline = written(sheet.baseline(line), " ")
+def _fill_line(element: Any, line: PredictedLine, grid: PixelGrid) -> None:
+    _set_box(element, grid.bounding_box(get_extent_points(line)))
+    baseline = format_points(grid.round_baseline(line), " ")
     if baseline:
         element.set("BASELINE", baseline)
-    _shape(element, written(sheet.outline(line.polygon), " "))
-    element.extend(strings(line, sheet, _NAMESPACE))
+    _add_shape(element, format_points(grid.round_polygon(line.polygon), " "))
+    element.extend(build_strings(line, grid, _NAMESPACE))
 
 
-def _place_shape(element: Any, outline: Any, sheet: Sheet, detailed: bool) -> None:
-    """Write the box of an outline, and the outline itself where the box does not say it all."""
-    _place(element, sheet.box(outline))
-    corners = sheet.outline(outline)
-    if detailed and len(corners) and not is_upright(corners):
-        _shape(element, written(corners, " "))
+def _set_box_and_shape(element: Any, outline: Any, grid: PixelGrid, detailed: bool) -> None:
+    """Set the bounding box of an outline, and add the outline itself if it is not its bounding box."""
+    _set_box(element, grid.bounding_box(outline))
+    corners = grid.round_polygon(outline)
+    if detailed and len(corners) and not is_axis_aligned(corners):
+        _add_shape(element, format_points(corners, " "))
 
 
-def _place(element: Any, box: Box | None) -> None:
+def _set_box(element: Any, box: Box | None) -> None:
     if box is not None:
         left, top, right, bottom = box
-        for name, value in zip(
-            ("HPOS", "VPOS", "WIDTH", "HEIGHT"), (left, top, right - left, bottom - top), strict=True
-        ):
+        values = {"HPOS": left, "VPOS": top, "WIDTH": right - left, "HEIGHT": bottom - top}
+        for name, value in values.items():
             element.set(name, str(value))
 
 
-def _shape(element: Any, points: str) -> None:
+def _add_shape(element: Any, points: str) -> None:
     if points:
-        add(add(element, "Shape"), "Polygon", POINTS=points)
+        add_element(add_element(element, "Shape"), "Polygon", POINTS=points)

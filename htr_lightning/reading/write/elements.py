@@ -1,4 +1,4 @@
-"""What the files written here share as XML: their ids, their confidences, their bytes."""
+"""Helpers shared by the writers: unique ids, confidences, XML elements and their serialization."""
 
 import re
 from collections.abc import Iterable
@@ -12,67 +12,73 @@ from htr_lightning.version import __version__
 SOFTWARE = "htr-lightning"
 SOFTWARE_VERSION = f"{SOFTWARE} {__version__}"
 
-_START = (
+_NAME_START = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
     "\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
-_NO_NAME = re.compile(f"[^{_START}\\-.0-9\u00b7\u0300-\u036f\u203f\u2040]")
+_INVALID_IN_NAME = re.compile(f"[^{_NAME_START}\\-.0-9\u00b7\u0300-\u036f\u203f\u2040]")
 
 
-class Ids:
-    """The ids of a file: XML names without a colon, none twice.
+class IdAllocator:
+    """Allocates the ids of a file: unique XML names without a colon.
 
     Args:
-        taken: ids that the file has already.
+        used: ids that the file contains already.
     """
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken)
+    def __init__(self, used: Iterable[str] = ()) -> None:
+        self._used = set(used)
 
-    def give(self, wanted: str) -> str:
-        """Return an id, as it is wanted if it is a name that is not taken."""
-        name = _NO_NAME.sub("_", wanted)
-        if not re.match(f"[{_START}]", name):
+    def allocate(self, wanted: str) -> str:
+        """Return an unused id: the wanted one if possible, with invalid characters replaced and a number appended."""
+        name = _INVALID_IN_NAME.sub("_", wanted)
+        if not re.match(f"[{_NAME_START}]", name):
             name = f"_{name}"
         id, number = name, 2
-        while id in self._taken:
+        while id in self._used:
             id, number = f"{name}_{number}", number + 1
-        self._taken.add(id)
+        self._used.add(id)
         return id
 
 
-def named(page: PredictedPage, ids: Ids) -> list[tuple[str, PredictedRegion, list[tuple[str, PredictedLine]]]]:
-    """Return the regions and lines of a page, each with its id in the file: before anything else takes it."""
+def assign_ids(
+    page: PredictedPage, ids: IdAllocator
+) -> list[tuple[str, PredictedRegion, list[tuple[str, PredictedLine]]]]:
+    """Return the regions and lines of a page with their ids in the file.
+
+    Call it before anything else allocates ids, so that regions and lines keep theirs.
+    """
     return [
-        (ids.give(region.id), region, [(ids.give(line.id), line) for line in region.lines]) for region in page.regions
+        (ids.allocate(region.id), region, [(ids.allocate(line.id), line) for line in region.lines])
+        for region in page.regions
     ]
 
 
-def confidence(value: float) -> str:
-    """Write a confidence as a number from 0 to 1, to four places."""
+def format_confidence(value: float) -> str:
+    """Format a confidence, clipped to 0..1, with four decimals."""
     return f"{min(max(value, 0.0), 1.0):.4f}"
 
 
-def name_in(namespace: str, name: str) -> str:
-    """Return a name as lxml wants it, in a namespace or (the empty string) in none."""
+def qualify_name(namespace: str, name: str) -> str:
+    """Return a qualified name as lxml expects it; an empty namespace stands for none."""
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def add(parent: Any, name: str, text: str | None = None, /, **attributes: str) -> Any:
-    """Add an element to another one, in its namespace."""
-    element = etree.SubElement(parent, name_in(etree.QName(parent).namespace or "", name), attributes)
+def add_element(parent: Any, name: str, text: str | None = None, /, **attributes: str) -> Any:
+    """Append a child element in the namespace of its parent, and return it."""
+    element = etree.SubElement(parent, qualify_name(etree.QName(parent).namespace or "", name), attributes)
     element.text = text
     return element
 
 
-def to_bytes(root: Any, *, pretty: bool = True) -> bytes:
-    """Return a file as UTF-8, with all that stands before and after its outermost element.
+def serialize(root: Any, *, pretty: bool = True) -> bytes:
+    """Serialize a document as UTF-8, with what comes before and after its root element.
 
     Args:
-        root: the outermost element.
-        pretty: indent it; else every space stays as it is.
+        root: the root element.
+        pretty: indent the elements; otherwise whitespace stays as it is.
     """
     tree = root.getroottree()
-    alone = ' standalone="yes"' if tree.docinfo.standalone else ""
+    standalone = ' standalone="yes"' if tree.docinfo.standalone else ""
     body = etree.tostring(tree, encoding="UTF-8", xml_declaration=False, pretty_print=pretty)
-    return f'<?xml version="1.0" encoding="UTF-8"{alone}?>\n'.encode() + bytes(body).rstrip(b"\n") + b"\n"
+    return f'<?xml version="1.0" encoding="UTF-8"{standalone}?>\n'.encode() + bytes(body).rstrip(b"\n") + b"\n"

@@ -1,4 +1,4 @@
-"""hOCR 1.2: XHTML with places, as OCRmyPDF, the Internet Archive and viewers of scanned books read it."""
+"""Write pages as hOCR 1.2 (XHTML), the format of OCRmyPDF, the Internet Archive and book viewers."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, named
-from htr_lightning.reading.write.pieces import Piece, legal, pieces
-from htr_lightning.reading.write.whole_pixels import Box, Sheet, around
+from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids
+from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, get_extent_points
+from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrx_cinfo"
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -27,115 +27,124 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def write_hocr(page: PredictedPage) -> bytes:
-    """Write a page.
+    """Return a page as an hOCR file.
 
-    - A region is an ocr_carea with one ocr_par; lines and words are ocr_line and ocrx_word, characters ocrx_cinfo.
-      A line without words is one ocrx_word.
-    - The baseline of a line is the straight one that fits it best, relative to the lower left corner of its box.
+    - A region is an ocr_carea with one ocr_par. Lines are ocr_line, words ocrx_word, characters ocrx_cinfo. A line
+      without words is one ocrx_word.
+    - The baseline of a line is the best straight fit, relative to the bottom left corner of its bounding box.
     - Confidences are percentages: x_wconf of words, x_conf of characters.
     - The model and the notes are in meta elements named ``htr-model`` and ``htr-note``; why a line could not be read
       is a comment.
     """
-    ids = Ids()
-    regions = named(page, ids)
-    properties = (
-        f'image "{_unquoted(page.image_name)}"',
-        f"bbox 0 0 {page.width_px} {page.height_px}",
-        f"ppageno {(page.number or 1) - 1}",
+    ids = IdAllocator()
+    regions = assign_ids(page, ids)
+    grid = PixelGrid.for_page(page)
+    title = "; ".join(
+        (
+            f'image "{_escape_quotes(page.image_name)}"',
+            f"bbox 0 0 {page.width_px} {page.height_px}",
+            f"ppageno {(page.number or 1) - 1}",
+        )
     )
-    rows = [_head(page), f'<div class="ocr_page" id="{ids.give("page")}" title={_attribute("; ".join(properties))}>']
-    for name, region, lines in regions:
-        rows.append(f'<div class="ocr_carea" id="{name}"{_title(_bbox(_box(region, Sheet.of(page))))}>')
-        rows.append(f'<p class="ocr_par" id="{ids.give(f"{name}_p")}">')
-        rows += [_line(name, line, Sheet.of(page), ids) for name, line in lines]
+    rows = [_build_head(page), f'<div class="ocr_page" id="{ids.allocate("page")}" title={_quote_attribute(title)}>']
+    for region_id, region, lines in regions:
+        box = _get_region_box(region, grid)
+        rows.append(f'<div class="ocr_carea" id="{region_id}"{_format_title(_format_bbox(box))}>')
+        rows.append(f'<p class="ocr_par" id="{ids.allocate(f"{region_id}_p")}">')
+        rows += [_build_line(line_id, line, grid, ids) for line_id, line in lines]
         rows.append("</p>\n</div>")
     return "\n".join([*rows, "</div>", "</body>", "</html>", ""]).encode()
 
 
-def straight_baseline(line: PredictedLine, box: Box) -> tuple[float, float] | None:
-    """Fit a straight baseline to that of a line.
+def fit_baseline(line: PredictedLine, box: Box) -> tuple[float, float] | None:
+    """Fit a straight line to the baseline of a line, by least squares.
 
     Args:
         line: the line.
-        box: its box, in px.
+        box: its bounding box, in px.
 
     Returns:
-        Slope (px down for each px to the right) and offset (px below the box's lower left corner, so that it is
-        negative as a rule); None where there is no baseline, or it stands upright.
+        Slope (px down per px to the right) and offset (px below the bottom left corner of the box, so usually
+        negative); None if there is no baseline or it is vertical.
     """
     if len(line.baseline) < 2 or np.ptp(line.baseline[:, 0]) < 1:
         return None
     x, y = line.baseline.astype(np.float64).T - [[box[0]], [box[3]]]
     slope, offset = np.polyfit(x, y, 1).tolist()
-    return round(slope, 4) + 0.0, round(offset, 2) + 0.0
+    return round(slope, 4) + 0.0, round(offset, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
 
 
-def _head(page: PredictedPage) -> str:
+def _build_head(page: PredictedPage) -> str:
     number = "" if page.number is None else f", page {page.number}"
     head = _HEAD.format(
-        title=escape(legal(f"{page.image_name}{number}")),
-        system=_attribute(SOFTWARE_VERSION),
+        title=escape(sanitize(f"{page.image_name}{number}")),
+        system=_quote_attribute(SOFTWARE_VERSION),
         capabilities=_CAPABILITIES,
     )
     notes = [("htr-model", page.model)] * bool(page.model) + [("htr-note", note) for note in page.notes]
-    metas = "".join(f'<meta name="{name}" content={_attribute(content)}/>\n' for name, content in notes)
+    metas = "".join(f'<meta name="{name}" content={_quote_attribute(content)}/>\n' for name, content in notes)
     return f"{head}{metas}</head>\n<body>"
 
 
-def _line(name: str, line: PredictedLine, sheet: Sheet, ids: Ids) -> str:
-    box = sheet.box(around(line))
-    fit = straight_baseline(line, box) if box else None
+def _build_line(line_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAllocator) -> str:
+    box = grid.bounding_box(get_extent_points(line))
+    fit = fit_baseline(line, box) if box else None
     baseline = [f"baseline {fit[0]:g} {fit[1]:g}"] if fit else []
-    found = pieces(line)
-    words = [_word(piece, f"{name}_w{number}", line, sheet, ids) for number, piece in enumerate(found, 1)]
-    problem = f"<!-- {_comment(line.problem)} -->" if line.problem else ""
-    return f'<span class="ocr_line" id="{name}"{_title(_bbox(box), *baseline)}>{" ".join(words)}{problem}</span>'
+    words = [
+        _build_word(token, f"{line_id}_w{number}", line, grid, ids) for number, token in enumerate(tokenize(line), 1)
+    ]
+    problem = f"<!-- {_escape_comment(line.problem)} -->" if line.problem else ""
+    title = _format_title(_format_bbox(box), *baseline)
+    return f'<span class="ocr_line" id="{line_id}"{title}>{" ".join(words)}{problem}</span>'
 
 
-def _word(piece: Piece, name: str, line: PredictedLine, sheet: Sheet, ids: Ids) -> str:
-    if not piece.text:
+def _build_word(token: Token, word_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAllocator) -> str:
+    if not token.text:
         return ""
-    box = sheet.box(around(line) if piece.outline is None else piece.outline)
-    certainty = [] if piece.confidence is None else [f"x_wconf {_percent(piece.confidence)}"]
-    text = "".join(_character(character, sheet) for character in piece.characters) or _content(piece.text)
-    return f'<span class="ocrx_word" id="{ids.give(name)}"{_title(_bbox(box), *certainty)}>{text}</span>'
+    box = grid.bounding_box(get_extent_points(line) if token.outline is None else token.outline)
+    confidence = [] if token.confidence is None else [f"x_wconf {_format_percent(token.confidence)}"]
+    text = "".join(_build_character(character, grid) for character in token.characters) or _escape_content(token.text)
+    title = _format_title(_format_bbox(box), *confidence)
+    return f'<span class="ocrx_word" id="{ids.allocate(word_id)}"{title}>{text}</span>'
 
 
-def _character(character: Character, sheet: Sheet) -> str:
-    title = _title(_bbox(sheet.box(character.outline), "x_bboxes"), f"x_conf {_percent(character.confidence)}")
-    return f'<span class="ocrx_cinfo"{title}>{_content(legal(character.text))}</span>'
+def _build_character(character: Character, grid: PixelGrid) -> str:
+    box = _format_bbox(grid.bounding_box(character.outline), "x_bboxes")
+    title = _format_title(box, f"x_conf {_format_percent(character.confidence)}")
+    return f'<span class="ocrx_cinfo"{title}>{_escape_content(sanitize(character.text))}</span>'
 
 
-def _box(region: PredictedRegion, sheet: Sheet) -> Box | None:
-    inside: Any = [point for line in region.lines for point in around(line)]
-    return sheet.box(region.polygon if len(region.polygon) else inside)
+def _get_region_box(region: PredictedRegion, grid: PixelGrid) -> Box | None:
+    points: Any = [point for line in region.lines for point in get_extent_points(line)]
+    return grid.bounding_box(region.polygon if len(region.polygon) else points)
 
 
-def _bbox(box: Sequence[int] | None, name: str = "bbox") -> str:
+def _format_bbox(box: Sequence[int] | None, name: str = "bbox") -> str:
     return " ".join([name, *map(str, box)]) if box else ""
 
 
-def _title(*properties: str) -> str:
-    known = "; ".join(filter(None, properties))
-    return f' title="{known}"' if known else ""
+def _format_title(*properties: str) -> str:
+    """Return a title attribute with the properties that are not empty."""
+    title = "; ".join(filter(None, properties))
+    return f' title="{title}"' if title else ""
 
 
-def _percent(confidence: float) -> str:
+def _format_percent(confidence: float) -> str:
     return f"{100 * min(max(confidence, 0.0), 1.0):.4g}"
 
 
-def _attribute(text: str) -> str:
-    return quoteattr(legal(text), {"\n": " ", "\r": " ", "\t": " "})
+def _quote_attribute(text: str) -> str:
+    return quoteattr(sanitize(text), {"\n": " ", "\r": " ", "\t": " "})
 
 
-def _unquoted(name: str) -> str:
-    """Return a file name that can stand between quotes, with the slashes of a URL."""
+def _escape_quotes(name: str) -> str:
+    """Return a file name that can be put between double quotes, with slashes as in a URL."""
     return name.replace("\\", "/").replace('"', "%22")
 
 
-def _comment(text: str) -> str:
-    return re.sub("-(?=-|$)", "- ", legal(text))
+def _escape_comment(text: str) -> str:
+    return re.sub("-(?=-|$)", "- ", sanitize(text))
 
 
-def _content(text: str) -> str:
+def _escape_content(text: str) -> str:
     return escape(text, {"\r": "&#13;"})

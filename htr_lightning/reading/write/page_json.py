@@ -1,32 +1,32 @@
-"""A page as JSON.
+"""Write pages as JSON.
 
-All places are in pixels of the page's image, x to the right and y down from its upper left corner, to a tenth of a
-pixel. Confidences are from 0 to 1. ``page.schema.json``, in this folder, says the same as a JSON Schema (2020-12):
+All coordinates are pixels of the page's image, x to the right and y down from its top left corner, to a tenth of a
+pixel. Confidences are between 0 and 1. ``page.schema.json``, in this folder, is the JSON Schema (2020-12):
 
 ```
 format       "htr-lightning page"
-version      1; a number that is raised when an older program could not read the file any more
-software     what wrote the file, with its version
-model        what read the page, as the user named it; may be empty
+version      1; raised whenever an older program could no longer read the file
+software     program that wrote the file, with its version
+model        model that recognized the page, as the user named it; may be empty
 image        name, width_px, height_px
 number       of the page in its document, from 1; null for an image that is one page
-notes        sentences on the page as a whole
+notes        sentences about the page as a whole
 regions      in reading order:
   id         unique in the file
   kind       such as paragraph, marginalia
   polygon    [[x, y], ...] around its lines
   lines      in reading order:
     id          unique in the file
-    text        empty where nothing could be read
-    confidence  that all of the text is right
-    problem     why the line could not be read; empty where it could
-    polygon     [[x, y], ...], its outline; may be empty
-    baseline    [[x, y], ...] from its beginning to its end; may be empty
-    words       those of the text, parted at spaces; empty where their places are not known:
+    text        empty if nothing could be read
+    confidence  probability that the whole text is correct
+    problem     why the line could not be read; empty if it could
+    polygon     [[x, y], ...] around the line; may be empty
+    baseline    [[x, y], ...] from its start to its end; may be empty
+    words       of the text, split at spaces; empty if their positions are unknown:
       text
-      confidence  that all of the word is right
-      outline     [[x, y], ...]: upper left, upper right, lower right, lower left
-      characters  text, confidence and outline of each; empty where they are not known
+      confidence  probability that the whole word is correct
+      outline     [[x, y], ...]: top left, top right, bottom right, bottom left
+      characters  text, confidence and outline of each; empty if unknown
 ```
 """
 
@@ -36,68 +36,68 @@ from typing import Any
 
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage
-from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, named
-from htr_lightning.reading.write.pieces import Piece, legal, pieces
+from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids
+from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
 
 FORMAT, VERSION = "htr-lightning page", 1
 
 
 def write_json(page: PredictedPage) -> bytes:
-    """Write a page as UTF-8, on one row that ends in a line feed; the module says what it holds."""
+    """Return a page as UTF-8 JSON, in one row that ends in a line feed; see the module for its keys."""
     content = {
         "format": FORMAT,
         "version": VERSION,
         "software": SOFTWARE_VERSION,
-        "model": legal(page.model),
-        "image": {"name": legal(page.image_name), "width_px": page.width_px, "height_px": page.height_px},
+        "model": sanitize(page.model),
+        "image": {"name": sanitize(page.image_name), "width_px": page.width_px, "height_px": page.height_px},
         "number": page.number,
-        "notes": [legal(note) for note in page.notes],
+        "notes": [sanitize(note) for note in page.notes],
         "regions": [
             {
-                "id": name,
-                "kind": legal(region.kind),
-                "polygon": _points(region.polygon),
-                "lines": [_line(name, line) for name, line in lines],
+                "id": region_id,
+                "kind": sanitize(region.kind),
+                "polygon": _round_points(region.polygon),
+                "lines": [_build_line(line_id, line) for line_id, line in lines],
             }
-            for name, region, lines in named(page, Ids())
+            for region_id, region, lines in assign_ids(page, IdAllocator())
         ],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _line(name: str, line: PredictedLine) -> dict[str, Any]:
+def _build_line(line_id: str, line: PredictedLine) -> dict[str, Any]:
     return {
-        "id": name,
-        "text": legal(line.text),
-        "confidence": _confidence(line.confidence),
-        "problem": legal(line.problem),
-        "polygon": _points(line.polygon),
-        "baseline": _points(line.baseline),
-        "words": [_part(piece) for piece in pieces(line) if piece.outline is not None],
+        "id": line_id,
+        "text": sanitize(line.text),
+        "confidence": _round_confidence(line.confidence),
+        "problem": sanitize(line.problem),
+        "polygon": _round_points(line.polygon),
+        "baseline": _round_points(line.baseline),
+        "words": [_build_word(token) for token in tokenize(line) if token.outline is not None],
     }
 
 
-def _part(part: Piece | Character) -> dict[str, Any]:
-    """Write a word, or a character, which has no characters of its own."""
-    written: dict[str, Any] = {
-        "text": legal(part.text),
-        "confidence": _confidence(part.confidence or 0.0),
-        "outline": _points(part.outline or ()),
+def _build_word(token: Token) -> dict[str, Any]:
+    return _build_part(token) | {"characters": [_build_part(character) for character in token.characters]}
+
+
+def _build_part(part: Token | Character) -> dict[str, Any]:
+    return {
+        "text": sanitize(part.text),
+        "confidence": _round_confidence(part.confidence or 0.0),
+        "outline": _round_points(part.outline or ()),
     }
-    if isinstance(part, Piece):
-        written["characters"] = [_part(character) for character in part.characters]
-    return written
 
 
-def _points(points: Iterable[Iterable[float]]) -> list[list[float]]:
-    return [[_short(float(x)) for x in point] for point in points]
+def _round_points(points: Iterable[Iterable[float]]) -> list[list[float]]:
+    return [[_round_coordinate(float(x)) for x in point] for point in points]
 
 
-def _short(number: float) -> float:
-    """Round to a tenth, without a fraction where there is none."""
+def _round_coordinate(number: float) -> float:
+    """Round to a tenth; a whole number becomes an integer, which is shorter in JSON."""
     rounded = round(number, 1)
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _confidence(value: float) -> float:
+def _round_confidence(value: float) -> float:
     return round(min(max(float(value), 0.0), 1.0), 4)

@@ -1,4 +1,4 @@
-"""PAGE XML of 2019-07-15, as Transkribus, eScriptorium, OCR-D and LAREX read it."""
+"""Write pages as PAGE XML of 2019-07-15, the format of Transkribus, eScriptorium, OCR-D and LAREX."""
 
 import re
 import struct
@@ -9,154 +9,185 @@ from typing import Any
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.write.elements import SOFTWARE_VERSION, Ids, add, confidence, name_in, named, to_bytes
-from htr_lightning.reading.write.pieces import legal, pieces
-from htr_lightning.reading.write.whole_pixels import Sheet, Whole, around, corners, written
+from htr_lightning.reading.write.elements import (
+    SOFTWARE_VERSION,
+    IdAllocator,
+    add_element,
+    assign_ids,
+    format_confidence,
+    qualify_name,
+    serialize,
+)
+from htr_lightning.reading.write.pixel_grid import (
+    IntPoints,
+    PixelGrid,
+    format_points,
+    get_box_corners,
+    get_extent_points,
+)
+from htr_lightning.reading.write.tokens import sanitize, tokenize
 
 _NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-# fmt: off
-_KINDS = (
-    "paragraph", "heading", "caption", "header", "footer", "page-number", "drop-capital", "credit", "floating",
-    "signature-mark", "catch-word", "marginalia", "footnote", "footnote-continued", "endnote", "TOC-entry",
-    "list-label", "other",
+_REGION_TYPES = frozenset(
+    [
+        "paragraph",
+        "heading",
+        "caption",
+        "header",
+        "footer",
+        "page-number",
+        "drop-capital",
+        "credit",
+        "floating",
+        "signature-mark",
+        "catch-word",
+        "marginalia",
+        "footnote",
+        "footnote-continued",
+        "endnote",
+        "TOC-entry",
+        "list-label",
+        "other",
+    ]
 )
-# fmt: on
 
 
 def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
-    """Write a page.
+    """Return a page as a PAGE XML file.
 
     - Lines, words and characters (Glyph) have their confidence in TextEquiv; regions have their text.
-    - Every place is whole, not negative, and inside the page. The schema wants Coords of every line: without an
-      outline, that is the box of its words and baseline, or else ``0,0 0,0``.
-    - The kind of a region is its type where PAGE knows it, and in any case in ``custom``, as Transkribus has it.
+    - All coordinates are whole pixels inside the page. The schema requires Coords of every line: a line without a
+      polygon gets the bounding box of its words and baseline, or else ``0,0 0,0``.
+    - The type of a region is its ``type`` if PAGE defines it, and always in ``custom``, as in Transkribus.
     - Why a line could not be read is in its ``comments``; the notes on the page are in Metadata.
 
     Args:
         page: the page.
-        created: when it was read.
+        created: time of the recognition.
     """
     root = etree.Element(
-        name_in(_NAMESPACE, "PcGts"),
+        qualify_name(_NAMESPACE, "PcGts"),
         {f"{{{_INSTANCE}}}schemaLocation": f"{_NAMESPACE} {_NAMESPACE}/pagecontent.xsd"},
         nsmap={None: _NAMESPACE, "xsi": _INSTANCE},
     )
-    _describe(add(root, "Metadata"), page, created)
+    _add_metadata(add_element(root, "Metadata"), page, created)
     attributes = {"imageWidth": str(page.width_px), "imageHeight": str(page.height_px)}
-    element = add(root, "Page", imageFilename=legal(page.image_name), **attributes)
-    ids = Ids()
-    regions = named(page, ids)
-    _order(element, [name for name, _, _ in regions], ids)
-    for number, (name, region, lines) in enumerate(regions):
-        block = add(element, "TextRegion", id=name)
-        _region(block, region, number, Sheet.of(page))
-        for place, (name, line) in enumerate(lines):
-            _line(add(block, "TextLine", id=name), line, place, Sheet.of(page), ids)
-        equivalent(block, legal("\n".join(line.text for line in region.lines)))
-    return to_bytes(root)
+    element = add_element(root, "Page", imageFilename=sanitize(page.image_name), **attributes)
+    ids = IdAllocator()
+    regions = assign_ids(page, ids)
+    _add_reading_order(element, [id for id, _, _ in regions], ids)
+    grid = PixelGrid.for_page(page)
+    for number, (region_id, region, lines) in enumerate(regions):
+        block = add_element(element, "TextRegion", id=region_id)
+        _fill_region(block, region, number, grid)
+        for index, (line_id, line) in enumerate(lines):
+            _fill_line(add_element(block, "TextLine", id=line_id), line, index, grid, ids)
+        add_text_equiv(block, sanitize("\n".join(line.text for line in region.lines)))
+    return serialize(root)
 
 
-def words(
-    line: PredictedLine, sheet: Sheet, namespace: str, name: str, ids: Ids, *, early: bool = False
+def build_words(
+    line: PredictedLine, grid: PixelGrid, namespace: str, line_id: str, ids: IdAllocator, *, before_2013: bool = False
 ) -> Iterator[Any]:
-    """Yield a Word for each word whose place is known.
+    """Yield a Word element for each word whose position is known.
 
     Args:
         line: the line.
-        sheet: of its page.
+        grid: of its page.
         namespace: of the elements; empty for none.
-        name: id of the line, which those of words and characters begin with.
+        line_id: prefix of the ids of words and characters.
         ids: of the file.
-        early: as PAGE was before 2013: each point an element, no confidences, a PlainText in every TextEquiv.
+        before_2013: follow the versions of PAGE before 2013: a Point element for each point, no confidences, a
+            PlainText in every TextEquiv.
     """
-    found = [piece for piece in pieces(line) if piece.outline is not None]
-    for number, piece in enumerate(found, 1):
-        element = etree.Element(name_in(namespace, "Word"), id=ids.give(f"{name}_w{number}"))
-        coords(element, "Coords", sheet.points(piece.outline or ()), early=early)
-        for place, character in enumerate(piece.characters, 1):
-            glyph = add(element, "Glyph", id=ids.give(f"{name}_w{number}_g{place}"))
-            coords(glyph, "Coords", sheet.points(character.outline), early=early)
-            equivalent(glyph, legal(character.text), character.confidence, early=early)
-        equivalent(element, piece.text, piece.confidence, early=early)
+    tokens = [token for token in tokenize(line) if token.outline is not None]
+    for number, token in enumerate(tokens, 1):
+        element = etree.Element(qualify_name(namespace, "Word"), id=ids.allocate(f"{line_id}_w{number}"))
+        add_coords(element, "Coords", grid.round_points(token.outline or ()), before_2013=before_2013)
+        for index, character in enumerate(token.characters, 1):
+            glyph = add_element(element, "Glyph", id=ids.allocate(f"{line_id}_w{number}_g{index}"))
+            add_coords(glyph, "Coords", grid.round_points(character.outline), before_2013=before_2013)
+            add_text_equiv(glyph, sanitize(character.text), character.confidence, before_2013=before_2013)
+        add_text_equiv(element, token.text, token.confidence, before_2013=before_2013)
         yield element
 
 
-def equivalent(parent: Any, text: str, certainty: float | None = None, *, early: bool = False) -> Any:
-    """Add a TextEquiv; see `words`."""
-    element = add(parent, "TextEquiv")
-    if certainty is not None and not early:
-        element.set("conf", confidence(certainty))
-    if early:
-        add(element, "PlainText", text)
-    add(element, "Unicode", text)
+def add_text_equiv(parent: Any, text: str, confidence: float | None = None, *, before_2013: bool = False) -> Any:
+    """Append a TextEquiv element, and return it; see `build_words`."""
+    element = add_element(parent, "TextEquiv")
+    if confidence is not None and not before_2013:
+        element.set("conf", format_confidence(confidence))
+    if before_2013:
+        add_element(element, "PlainText", text)
+    add_element(element, "Unicode", text)
     return element
 
 
-def coords(parent: Any, name: str, points: Whole, *, early: bool = False) -> None:
-    """Add Coords or Baseline; see `words`."""
-    if not early:
-        add(parent, name, points=written(points))
+def add_coords(parent: Any, name: str, points: IntPoints, *, before_2013: bool = False) -> None:
+    """Append a Coords or Baseline element; see `build_words`."""
+    if not before_2013:
+        add_element(parent, name, points=format_points(points))
         return
-    element = add(parent, name)
+    element = add_element(parent, name)
     for x, y in points.tolist():
-        add(element, "Point", x=str(x), y=str(y))
+        add_element(element, "Point", x=str(x), y=str(y))
 
 
-def _describe(metadata: Any, page: PredictedPage, created: datetime) -> None:
-    add(metadata, "Creator", SOFTWARE_VERSION)
+def _add_metadata(metadata: Any, page: PredictedPage, created: datetime) -> None:
+    add_element(metadata, "Creator", SOFTWARE_VERSION)
     for name in ("Created", "LastChange"):
-        add(metadata, name, created.isoformat(timespec="seconds"))
+        add_element(metadata, name, created.isoformat(timespec="seconds"))
     if page.notes:
-        add(metadata, "Comments", legal("\n".join(page.notes)))
+        add_element(metadata, "Comments", sanitize("\n".join(page.notes)))
     if page.number is not None:
-        add(metadata, "MetadataItem", type="imageProperties", name="page", value=str(page.number))
+        add_element(metadata, "MetadataItem", type="imageProperties", name="page", value=str(page.number))
     step = {"type": "processingStep", "name": "recognition", "value": SOFTWARE_VERSION}
-    item = add(metadata, "MetadataItem", **step)
+    item = add_element(metadata, "MetadataItem", **step)
     if page.model:
-        add(add(item, "Labels"), "Label", type="model", value=legal(page.model))
+        add_element(add_element(item, "Labels"), "Label", type="model", value=sanitize(page.model))
 
 
-def _order(element: Any, regions: list[str], ids: Ids) -> None:
-    if regions:
-        group = add(add(element, "ReadingOrder"), "OrderedGroup", id=ids.give("reading_order"))
-        for number, id in enumerate(regions):
-            add(group, "RegionRefIndexed", index=str(number), regionRef=id)
+def _add_reading_order(element: Any, region_ids: list[str], ids: IdAllocator) -> None:
+    if region_ids:
+        group = add_element(add_element(element, "ReadingOrder"), "OrderedGroup", id=ids.allocate("reading_order"))
+        for number, id in enumerate(region_ids):
+            add_element(group, "RegionRefIndexed", index=str(number), regionRef=id)
 
 
-def _region(element: Any, region: PredictedRegion, number: int, sheet: Sheet) -> None:
-    if region.kind in _KINDS:
+def _fill_region(element: Any, region: PredictedRegion, number: int, grid: PixelGrid) -> None:
+    if region.kind in _REGION_TYPES:
         element.set("type", region.kind)
-    kind = f" structure {{type:{_escaped(region.kind)};}}" if region.kind else ""
-    element.set("custom", f"readingOrder {{index:{number};}}{kind}")
-    drawn = len(region.polygon) > 0
-    points = region.polygon if drawn else [point for line in region.lines for point in around(line)]
-    coords(element, "Coords", _outline(sheet, points, drawn=drawn))
+    structure = f" structure {{type:{_escape_custom(region.kind)};}}" if region.kind else ""
+    element.set("custom", f"readingOrder {{index:{number};}}{structure}")
+    has_polygon = len(region.polygon) > 0
+    points = region.polygon if has_polygon else [point for line in region.lines for point in get_extent_points(line)]
+    add_coords(element, "Coords", _build_outline(grid, points, is_polygon=has_polygon))
 
 
-def _line(element: Any, line: PredictedLine, place: int, sheet: Sheet, ids: Ids) -> None:
-    element.set("custom", f"readingOrder {{index:{place};}}")
+def _fill_line(element: Any, line: PredictedLine, index: int, grid: PixelGrid, ids: IdAllocator) -> None:
+    element.set("custom", f"readingOrder {{index:{index};}}")
     if line.problem:
-        element.set("comments", legal(line.problem))
-    coords(element, "Coords", _outline(sheet, around(line), drawn=len(line.polygon) > 0))
-    baseline = sheet.baseline(line)
+        element.set("comments", sanitize(line.problem))
+    add_coords(element, "Coords", _build_outline(grid, get_extent_points(line), is_polygon=len(line.polygon) > 0))
+    baseline = grid.round_baseline(line)
     if len(baseline):
-        coords(element, "Baseline", baseline)
-    element.extend(words(line, sheet, _NAMESPACE, element.get("id"), ids))
+        add_coords(element, "Baseline", baseline)
+    element.extend(build_words(line, grid, _NAMESPACE, element.get("id"), ids))
     if line.text or not line.problem:
-        equivalent(element, legal(line.text), line.confidence)
+        add_text_equiv(element, sanitize(line.text), line.confidence)
 
 
-def _outline(sheet: Sheet, points: Any, *, drawn: bool) -> Whole:
-    """Return an outline as it was drawn, or else the box around points, which is ``0,0 0,0`` around none."""
-    outline = sheet.outline(points)
-    if drawn and len(outline):
-        return outline
-    box = sheet.box(points)
-    return corners(box) if box else sheet.points([(0, 0), (0, 0)])
+def _build_outline(grid: PixelGrid, points: Any, *, is_polygon: bool) -> IntPoints:
+    """Round a polygon, or return the bounding box of other points: ``0,0 0,0`` if there are none."""
+    polygon = grid.round_polygon(points)
+    if is_polygon and len(polygon):
+        return polygon
+    box = grid.bounding_box(points)
+    return get_box_corners(box) if box else grid.round_points([(0, 0), (0, 0)])
 
 
-def _escaped(value: str) -> str:
-    """Escape all but letters and digits of the first plane in ``custom``, by UTF-16 units, as Transkribus does."""
-    units = struct.iter_unpack(">H", legal(value).encode("utf-16-be"))
+def _escape_custom(value: str) -> str:
+    """Escape a value of ``custom`` as Transkribus does: UTF-16 units except letters and digits become backslash-u."""
+    units = struct.iter_unpack(">H", sanitize(value).encode("utf-16-be"))
     return "".join(chr(unit) if re.match(r"[\w.-]", chr(unit)) else f"\\u{unit:04x}" for (unit,) in units)

@@ -1,50 +1,50 @@
-"""The outer form of a PDF file: numbered objects, and where each one stands (PDF 1.7, 7.5)."""
+"""The file structure of PDF: numbered objects and the cross-reference table with their offsets (PDF 1.7, 7.5)."""
 
 import zlib
 from datetime import datetime
 
 
-class Objects:
-    """Objects of a document, in the order in which they were added."""
+class PdfObjects:
+    """The indirect objects of a document, in the order in which they are added."""
 
     def __init__(self) -> None:
-        self._written: list[bytes] = []
+        self._contents: list[bytes] = []
 
     def reserve(self) -> int:
-        """Return a number for an object that is added later, since others name it before."""
-        self._written.append(b"")
-        return len(self._written)
+        """Return a number for an object that is added later but referred to earlier."""
+        self._contents.append(b"")
+        return len(self._contents)
 
     def add(self, content: str | bytes, number: int | None = None) -> int:
-        """Add an object, under a number that was reserved or the next one; return the number."""
+        """Add an object, with a reserved number or the next one; return the number."""
         number = self.reserve() if number is None else number
-        self._written[number - 1] = content.encode("ascii") if isinstance(content, str) else content
+        self._contents[number - 1] = content.encode("ascii") if isinstance(content, str) else content
         return number
 
-    def stream(self, content: bytes, entries: str = "", *, packed: bool = True) -> int:
-        """Add a stream; return its number.
+    def add_stream(self, content: bytes, entries: str = "", *, compress: bool = True) -> int:
+        """Add a stream object; return its number.
 
         Args:
-            content: its bytes.
+            content: bytes of the stream.
             entries: further entries of its dictionary.
-            packed: compress it.
+            compress: apply FlateDecode compression.
         """
-        if packed:
+        if compress:
             content, entries = zlib.compress(content), f"{entries} /Filter /FlateDecode"
         head = f"<< {entries} /Length {len(content)} >>\nstream\n".encode("ascii")
         return self.add(head + content + b"\nendstream")
 
-    def file(self, root: int, info: int) -> bytes:
-        """Return the whole file.
+    def serialize(self, root: int, info: int) -> bytes:
+        """Return the content of the file.
 
         Args:
-            root: number of the catalog.
-            info: number of the document's information.
+            root: number of the document catalog.
+            info: number of the document information dictionary.
         """
-        # The second row tells programs that the file is not text.
+        # The second row marks the file as binary.
         file = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
         rows = ["0000000000 65535 f \n"]
-        for number, content in enumerate(self._written, 1):
+        for number, content in enumerate(self._contents, 1):
             rows.append(f"{len(file):010d} 00000 n \n")
             file += b"%d 0 obj\n%b\nendobj\n" % (number, content)
         start = len(file)
@@ -53,13 +53,13 @@ class Objects:
         return bytes(file) + b"startxref\n%d\n%%%%EOF\n" % start
 
 
-def text_string(text: str) -> str:
-    """Return a text of the document's information, of any characters."""
+def encode_text_string(text: str) -> str:
+    """Encode a text of the document information: UTF-16 with a byte order mark, in hexadecimal (PDF 1.7, 7.9.2.2)."""
     return f"<FEFF{text.encode('utf-16-be', 'replace').hex().upper()}>"
 
 
-def date_string(when: datetime) -> str:
-    """Return a date, with its distance from UTC where that is known."""
-    offset = when.strftime("%z")
+def format_date(time: datetime) -> str:
+    """Format a date (PDF 1.7, 7.9.4), with its offset from UTC if known."""
+    offset = time.strftime("%z")
     zone = f"{offset[:3]}'{offset[3:5]}'" if offset else ""
-    return f"(D:{when:%Y%m%d%H%M%S}{zone})"
+    return f"(D:{time:%Y%m%d%H%M%S}{zone})"

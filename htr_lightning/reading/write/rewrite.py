@@ -1,4 +1,4 @@
-"""Write what was read into the layout file that the lines came from, leaving everything else as it is."""
+"""Write predictions into the layout file that the lines came from, leaving everything else unchanged."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,54 +11,59 @@ from htr_lightning.layout.geometry import parse_page_size
 from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write import rewrite_alto, rewrite_page_xml
-from htr_lightning.reading.write.elements import to_bytes
-from htr_lightning.reading.write.whole_pixels import Sheet
+from htr_lightning.reading.write.elements import serialize
+from htr_lightning.reading.write.pixel_grid import PixelGrid
 
 
-def rewrite_layout(path: Path, texts: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:
-    """Return a layout file with other texts and confidences; see `rewrite_alto` and `rewrite_page_xml` for the rules.
+def rewrite_layout(path: Path, lines: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:
+    """Return a layout file with new texts and confidences; see `rewrite_alto` and `rewrite_page_xml` for the rules.
 
-    What stays: all other elements and attributes, comments, processing instructions, CDATA sections, prefixes and the
-    DOCTYPE. Only how the XML is spelled may change, as no program is to tell the difference: quotes, the space
-    between attributes, ``<a></a>``; the encoding becomes UTF-8.
+    All other elements and attributes, comments, processing instructions, CDATA sections, prefixes and the DOCTYPE
+    stay. Only the spelling of the XML may change, which is the same to every parser: quotes, whitespace between
+    attributes, ``<a></a>``. The encoding becomes UTF-8.
 
     Args:
-        path: ALTO or PAGE, of any version that is read here.
-        texts: lines by their ids, as the readers of these formats give them. One that has a problem, and one that is
-            not here, stays as it was.
-        image_size: width and height in px of the image in which the places of words are; they are scaled to the size
-            that the file gives its page. None where they are in the unit of the file.
+        path: ALTO or PAGE file of any supported version.
+        lines: predictions by line id, as the layout readers return the ids. Lines with a problem and lines that are
+            missing here keep their text.
+        image_size: width and height in px of the image that the outlines of words refer to; they are scaled to the
+            page size of the file. None if they are in the unit of the file.
 
     Raises:
-        DataError: the file cannot be read, is neither ALTO nor PAGE, or has no line of an id in ``texts``.
+        DataError: the file cannot be read, is neither ALTO nor PAGE, or lacks one of the lines.
     """
     root = read_xml(path, keep_comments=True)
     if alto.matches(root):
         page = get_only_element(root, "Page", path)
-        sheet = _sheet(path, page.get("WIDTH"), page.get("HEIGHT"), image_size)
-        for line, reading in _pairs(path, alto.find_text_lines(page), texts):
-            rewrite_alto.rewrite_line(line, reading, sheet)
+        grid = _build_grid(path, page.get("WIDTH"), page.get("HEIGHT"), image_size)
+        for element, line in _match_lines(path, alto.find_text_lines(page), lines):
+            rewrite_alto.rewrite_line(element, line, grid)
     elif page_xml.matches(root):
         page = get_only_element(root, "Page", path)
-        sheet = _sheet(path, page.get("imageWidth"), page.get("imageHeight"), image_size)
-        rewrite_page_xml.rewrite_lines(root, _pairs(path, page_xml.find_text_lines(page), texts), sheet)
+        grid = _build_grid(path, page.get("imageWidth"), page.get("imageHeight"), image_size)
+        rewrite_page_xml.rewrite_lines(root, _match_lines(path, page_xml.find_text_lines(page), lines), grid)
     else:
+        formats = " nor ".join(TITLES.values())
         raise DataError(
-            f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {get_local_name(root)}"
+            f"is neither {formats}; its root element is {get_local_name(root)}", file=path, kind="unknown format"
         )
-    return to_bytes(root, pretty=False)
+    return serialize(root, pretty=False)
 
 
-def _pairs(path: Path, lines: dict[str, Any], texts: Mapping[str, PredictedLine]) -> list[tuple[Any, PredictedLine]]:
-    unknown = [id for id in texts if id not in lines]
-    if unknown:
-        raise DataError(f"{path}: has no line {unknown[0]!r}; was the text read from another file?")
-    return [(lines[id], reading) for id, reading in texts.items() if not reading.problem]
+def _match_lines(
+    path: Path, elements: dict[str, Any], lines: Mapping[str, PredictedLine]
+) -> list[tuple[Any, PredictedLine]]:
+    """Return the TextLine element of each line that was read."""
+    for id in lines:
+        if id not in elements:
+            problem = f"has no line {id!r}"
+            raise DataError(problem, file=path, line_id=id, remedy="use the file that the lines were read from")
+    return [(elements[id], line) for id, line in lines.items() if not line.problem]
 
 
-def _sheet(path: Path, width: str | None, height: str | None, image_size: tuple[int, int] | None) -> Sheet:
+def _build_grid(path: Path, width: str | None, height: str | None, image_size: tuple[int, int] | None) -> PixelGrid:
     size = parse_page_size(path, width, height)
     if size is None:
-        return Sheet()
+        return PixelGrid()
     scale = (size[0] / image_size[0], size[1] / image_size[1]) if image_size else (1.0, 1.0)
-    return Sheet(*size, scale)
+    return PixelGrid(*size, scale)

@@ -1,4 +1,4 @@
-"""Where the text of a line stands on its page, word by word, for text that is laid over the image."""
+"""Layout of the text of a line on its page, word by word, for text that is laid over the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from numpy.typing import NDArray
 
 from htr_lightning.decode.positions import Outline
 from htr_lightning.reading.page import PredictedLine
-from htr_lightning.reading.write.pieces import pieces
+from htr_lightning.reading.write.tokens import tokenize
 
 Vector = NDArray[np.float64]
 """``(2,)``: x to the right and y down, in px."""
-Curve = NDArray[np.float64]
+Polyline = NDArray[np.float64]
 """``(n, 2)`` px."""
 
-DESCENT = 0.2  # of the height of a line, what lies below the baseline where none is drawn
-_NARROWEST_PX = 1.0
-_SPACE = 0.25  # of the height of a line, where two words leave no room for a space
-_ASPECT = 0.5  # width by height of a character, where nothing else tells the height
+DESCENT = 0.2  # fraction of the line height below the baseline, if the line has no baseline of its own
+_MIN_LENGTH_PX = 1.0
+_SPACE_WIDTH = 0.25  # fraction of the line height, if two words leave no gap
+_ASPECT_RATIO = 0.5  # width / height of a character, if nothing else gives the line height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """A word, or a space, on a straight piece of baseline.
+class TextRun:
+    """A word or a space on a straight piece of the baseline.
 
     Attributes:
         text: never empty.
         start: where it begins.
-        end: where it ends, at least a pixel from there.
+        end: where it ends, at least a pixel from the start.
     """
 
     text: str
@@ -36,91 +36,92 @@ class Run:
     end: Vector
 
 
-def runs(line: PredictedLine) -> tuple[float, list[Run]]:
-    """Lay a line out.
+def build_runs(line: PredictedLine) -> tuple[float, list[TextRun]]:
+    """Lay out the text of a line in runs.
 
-    Words begin and end on the baseline where their outlines do; between two there is a space. A line without words is
-    one run over its whole extent.
+    Words begin and end where their outlines, projected to the baseline, do; between two words is a space. A line
+    without words is one run over its whole extent.
 
     Returns:
-        The height of the line in px, and its runs; none of a line without text or without a place.
+        The height of the line in px, and its runs; no runs if the line has no text or no position.
     """
-    parts = [(piece.text, piece.outline or _extent(line)) for piece in pieces(line) if piece.text]
-    corners = np.array([outline for _, outline in parts if outline], np.float64).reshape(-1, 4, 2)
-    if not len(corners):
+    parts = [(token.text, token.outline or _compute_outline(line)) for token in tokenize(line) if token.text]
+    outlines = np.array([outline for _, outline in parts if outline], np.float64).reshape(-1, 4, 2)
+    if not len(outlines):
         return 0.0, []
-    height = max(float(np.median([_height(outline) for outline in corners])), _NARROWEST_PX)
-    baseline = _baseline(line, corners, height)
-    found: list[Run] = []
-    for (text, _), (a, b, c, d) in zip(parts, corners, strict=True):
-        run = _run(text, _foot((a + d) / 2, baseline), _foot((b + c) / 2, baseline), baseline)
-        if found:
-            found.append(_space(found[-1], run, height))
-        found.append(run)
-    return height, found
+    height = max(float(np.median([_compute_height(outline) for outline in outlines])), _MIN_LENGTH_PX)
+    baseline = _get_baseline(line, outlines, height)
+    runs: list[TextRun] = []
+    for (text, _), (a, b, c, d) in zip(parts, outlines, strict=True):
+        run = _build_run(text, _project((a + d) / 2, baseline), _project((b + c) / 2, baseline), baseline)
+        if runs:
+            runs.append(_build_space(runs[-1], run, height))
+        runs.append(run)
+    return height, runs
 
 
-def _run(text: str, start: Vector, end: Vector, baseline: Curve) -> Run:
-    if np.hypot(*(end - start)) < _NARROWEST_PX:
-        end = start + _NARROWEST_PX * _unit(baseline[-1] - baseline[0])
-    return Run(text, start, end)
+def _build_run(text: str, start: Vector, end: Vector, baseline: Polyline) -> TextRun:
+    if np.hypot(*(end - start)) < _MIN_LENGTH_PX:
+        end = start + _MIN_LENGTH_PX * _normalize(baseline[-1] - baseline[0])
+    return TextRun(text, start, end)
 
 
-def _space(before: Run, after: Run, height: float) -> Run:
-    direction = _unit(before.end - before.start)
-    room = after.start - before.end
-    if room @ direction < _NARROWEST_PX:
-        room = _SPACE * height * direction
-    return Run(" ", before.end, before.end + room)
+def _build_space(before: TextRun, after: TextRun, height: float) -> TextRun:
+    direction = _normalize(before.end - before.start)
+    gap = after.start - before.end
+    if gap @ direction < _MIN_LENGTH_PX:
+        gap = _SPACE_WIDTH * height * direction
+    return TextRun(" ", before.end, before.end + gap)
 
 
-def _height(corners: Curve) -> float:
-    """How far the upper left corner of an outline is from its lower edge."""
-    along, up = _unit(corners[2] - corners[3]), corners[0] - corners[3]
+def _compute_height(outline: Polyline) -> float:
+    """Return the distance of the top left corner of an outline from its bottom edge."""
+    along, up = _normalize(outline[2] - outline[3]), outline[0] - outline[3]
     return float(abs(along[0] * up[1] - along[1] * up[0]))
 
 
-def _baseline(line: PredictedLine, corners: Curve, height: float) -> Curve:
-    """Return the line's own baseline, or one above the lower edge of its words."""
-    drawn = line.baseline.astype(np.float64)
-    drawn = drawn[np.r_[True, np.any(np.diff(drawn, axis=0) != 0, axis=1)]] if len(drawn) else drawn
-    if len(drawn) > 1:
-        return drawn
-    lower = np.stack([corners[0, 3], corners[-1, 2]])
-    if np.hypot(*(lower[1] - lower[0])) < _NARROWEST_PX:
-        lower[1] = lower[0] + (_NARROWEST_PX, 0)
-    return lower + DESCENT * height * _unit(corners[0, 0] - corners[0, 3])
+def _get_baseline(line: PredictedLine, outlines: NDArray[np.float64], height: float) -> Polyline:
+    """Return the baseline of a line, or one slightly above the bottom edges ``(n, 4, 2)`` of its words."""
+    baseline = line.baseline.astype(np.float64)
+    if len(baseline):
+        baseline = baseline[np.r_[True, np.any(np.diff(baseline, axis=0) != 0, axis=1)]]  # drop repeated points
+    if len(baseline) > 1:
+        return baseline
+    bottom = np.stack([outlines[0, 3], outlines[-1, 2]])
+    if np.hypot(*(bottom[1] - bottom[0])) < _MIN_LENGTH_PX:
+        bottom[1] = bottom[0] + (_MIN_LENGTH_PX, 0)
+    return bottom + DESCENT * height * _normalize(outlines[0, 0] - outlines[0, 3])
 
 
-def _extent(line: PredictedLine) -> Outline | None:
-    """Return the box around a line, turned as its baseline is; None where it has neither outline nor baseline."""
-    outline, baseline = line.polygon.astype(np.float64), line.baseline.astype(np.float64)
-    if not len(outline) and len(baseline) < 2:
+def _compute_outline(line: PredictedLine) -> Outline | None:
+    """Return the bounding box of a line, rotated like its baseline; None if it has neither polygon nor baseline."""
+    polygon, baseline = line.polygon.astype(np.float64), line.baseline.astype(np.float64)
+    if not len(polygon) and len(baseline) < 2:
         return None
-    along = _unit(baseline[-1] - baseline[0]) if len(baseline) > 1 else np.array([1.0, 0.0])
+    along = _normalize(baseline[-1] - baseline[0]) if len(baseline) > 1 else np.array([1.0, 0.0])
     down = np.array([-along[1], along[0]])
     axes = np.stack([along, down])
-    points = (outline if len(outline) else baseline) @ axes.T
+    points = (polygon if len(polygon) else baseline) @ axes.T
     (left, top), (right, bottom) = points.min(0), points.max(0)
-    if bottom - top < _NARROWEST_PX:
-        top = bottom - max((right - left) / (_ASPECT * len(line.text)), _NARROWEST_PX)
+    if bottom - top < _MIN_LENGTH_PX:
+        top = bottom - max((right - left) / (_ASPECT_RATIO * len(line.text)), _MIN_LENGTH_PX)
     box = np.array([(left, top), (right, top), (right, bottom), (left, bottom)]) @ axes
     a, b, c, d = ((x, y) for x, y in box.tolist())
     return a, b, c, d
 
 
-def _foot(point: Vector, baseline: Curve) -> Vector:
-    """Return the nearest point of a baseline that goes on beyond both its ends."""
+def _project(point: Vector, baseline: Polyline) -> Vector:
+    """Return the nearest point on a baseline whose first and last segment are extended to infinity."""
     starts, steps = baseline[:-1], np.diff(baseline, axis=0)
-    share = ((point - starts) * steps).sum(1) / (steps * steps).sum(1)
+    fraction = ((point - starts) * steps).sum(1) / (steps * steps).sum(1)
     low, high = np.zeros(len(steps)), np.ones(len(steps))
     low[0], high[-1] = -np.inf, np.inf
-    feet = starts + np.clip(share, low, high)[:, None] * steps
-    nearest: Vector = feet[((feet - point) ** 2).sum(1).argmin()]
+    candidates = starts + np.clip(fraction, low, high)[:, None] * steps
+    nearest: Vector = candidates[((candidates - point) ** 2).sum(1).argmin()]
     return nearest
 
 
-def _unit(vector: Vector | Sequence[float]) -> Vector:
-    """Return the direction of a vector; to the right of one without length."""
+def _normalize(vector: Vector | Sequence[float]) -> Vector:
+    """Return the unit vector in the direction of a vector; ``(1, 0)`` for one of length 0."""
     length = float(np.hypot(*vector))
     return np.asarray(vector, np.float64) / length if length > 0 else np.array([1.0, 0.0])

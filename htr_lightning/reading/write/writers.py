@@ -1,4 +1,4 @@
-"""The formats that a page can be written in, by name."""
+"""The writers of page formats, by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from htr_lightning.reading.write.hocr import write_hocr
 from htr_lightning.reading.write.page_json import write_json
 from htr_lightning.reading.write.page_xml import write_page_xml
 from htr_lightning.reading.write.pdf import write_pdf
-from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.tokens import sanitize
 
 
 @dataclass(frozen=True, slots=True)
 class PageWriter:
-    """A format.
+    """Writes pages in one format.
 
     Attributes:
-        title: what people call it.
-        suffix: of its files; all formats can stand in one folder under the same name.
-        write: from a page, and when it was read, to the content of its file.
+        title: name of the format for users.
+        suffix: of its files; unique, so that files of all formats fit into one folder.
+        write: from a page and the time of its recognition to the content of its file.
     """
 
     title: str
@@ -29,8 +29,8 @@ class PageWriter:
 
 
 def write_txt(page: PredictedPage) -> bytes:
-    """Write the text as UTF-8: a row for each line, an empty row between regions."""
-    return legal(f"{page.text}\n" if page.text else "").encode()
+    """Return the text of a page as UTF-8: one row per line, an empty row between regions."""
+    return sanitize(f"{page.text}\n" if page.text else "").encode()
 
 
 PAGE_WRITERS = {

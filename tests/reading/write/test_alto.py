@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers.layouts import points
-from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
 from helpers.written_rules import check_alto
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from lxml import etree
 from htr_lightning.layout.alto import parse_page, read_alto
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.alto import write_alto
-from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.tokens import sanitize
 from htr_lightning.version import __version__
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,7 +26,7 @@ BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
 
 
 def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
-    page, path = usual(), tmp_path / "a.xml"
+    page, path = build_sample_page(), tmp_path / "a.xml"
     path.write_bytes(write_alto(page, NOW))
     root = check_alto(path.read_bytes())
     assert root.get("SCHEMAVERSION") == "4.4" and root.tag.startswith("{http://www.loc.gov/standards/alto/ns-v4#}")
@@ -39,19 +39,19 @@ def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> N
 
 
 def test_who_read_it_is_said() -> None:
-    root = check_alto(write_alto(usual(), NOW))
+    root = check_alto(write_alto(build_sample_page(), NOW))
     said = {e.tag.rpartition("}")[2]: e.text for e in root.find(".//{*}Processing").iter()}
     assert (said["softwareName"], said["softwareVersion"]) == ("htr-lightning", __version__)
     assert said["processingStepSettings"] == "model: peraire & co"
     assert said["processingStepDescription"] == 'One "note" <more>.'
     assert said["processingDateTime"] == "2026-01-02T03:04:05+00:00"
-    plain = check_alto(write_alto(read_page()))
+    plain = check_alto(write_alto(build_page()))
     assert plain.find(".//{*}processingDateTime") is None and plain.find(".//{*}Tags") is None
     assert plain.find(".//{*}Page").get("PHYSICAL_IMG_NR") == "1"
 
 
 def test_words_and_characters_have_places_and_confidences() -> None:
-    root = check_alto(write_alto(read_page(region("r", read_line("l", "le roi", 100)))))
+    root = check_alto(write_alto(build_page(build_region("r", build_line("l", "le roi", 100)))))
     first, space, second = root.find(".//{*}TextLine")[1:]
     assert attributes(first, "CONTENT", "WC", *BOX) == ["le", "0.7500", "50", "100", "24", "30"]
     assert attributes(space, *BOX) == ["74", "100", "12", "30"]
@@ -65,7 +65,7 @@ def test_words_and_characters_have_places_and_confidences() -> None:
 
 
 def test_what_leans_has_a_shape() -> None:
-    root = check_alto(write_alto(read_page(region("r", read_line("l", "le", 100, slope=0.5)))))
+    root = check_alto(write_alto(build_page(build_region("r", build_line("l", "le", 100, slope=0.5)))))
     string = root.find(".//{*}String")
     assert attributes(string, *BOX) == ["50", "100", "24", "42"]
     assert string[0][0].get("POINTS") == "50 100 74 112 74 142 50 130"
@@ -73,8 +73,8 @@ def test_what_leans_has_a_shape() -> None:
 
 
 def test_lines_without_words_and_without_text() -> None:
-    lines = read_line("l1", "un deux", words=(), characters=()), read_line("l2", ""), PredictedLine("l3", problem="x")
-    root = check_alto(write_alto(read_page(region("r", *lines))))
+    lines = build_line("l1", "un deux", words=(), characters=()), build_line("l2", ""), PredictedLine("l3", problem="x")
+    root = check_alto(write_alto(build_page(build_region("r", *lines))))
     one, empty, lost = root.iter("{*}String")
     assert attributes(one, "CONTENT", "WC", "HPOS", "WIDTH") == ["un deux", "0.6250", "46", "92"]
     assert attributes(empty, "CONTENT", "WC") == ["", None] and attributes(lost, "CONTENT", "HPOS") == ["", None]
@@ -84,22 +84,22 @@ def test_lines_without_words_and_without_text() -> None:
 def test_numbers_are_whole_and_inside_the_page() -> None:
     polygon = points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)
     line = PredictedLine("l", "a", polygon=polygon, baseline=points(-3, 20.5, 1200, 21.5))
-    root = check_alto(write_alto(read_page(region("r", line, polygon=points()))))
+    root = check_alto(write_alto(build_page(build_region("r", line, polygon=points()))))
     element = root.find(".//{*}TextLine")
     assert element[0][0].get("POINTS") == "0 0 999 4 999 799 1 30"
     assert attributes(element, *BOX, "BASELINE") == ["0", "0", "999", "799", "0 20 999 22"]
     tiny = PredictedLine("l", "a", polygon=points(1, 1, 1.2, 1, 1.3, 1.4), baseline=points(1, 1, 1.1, 1))
-    assert check_alto(write_alto(read_page(region("r", tiny)))).find(".//{*}Shape") is None
+    assert check_alto(write_alto(build_page(build_region("r", tiny)))).find(".//{*}Shape") is None
 
 
 def test_ids_are_names_and_never_twice() -> None:
-    lines = [read_line(id, "a b") for id in ("page", "page", "1 é:x", "page_w1")]
-    root = check_alto(write_alto(read_page(region("page", *lines), region("", read_line("", "c")))))
+    lines = [build_line(id, "a b") for id in ("page", "page", "1 é:x", "page_w1")]
+    root = check_alto(write_alto(build_page(build_region("page", *lines), build_region("", build_line("", "c")))))
     assert [line.get("ID") for line in root.iter("{*}TextLine")] == ["page_2", "page_3", "_1_é_x", "page_w1", "__2"]
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page())
+@given(predicted_pages())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     root = etree.fromstring(write_alto(page))
     read = parse_page(root, Path("a.xml"))
@@ -111,7 +111,7 @@ def test_any_page_is_read_back(page: PredictedPage) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page(st.text(st.characters(), max_size=8)))
+@given(predicted_pages(st.text(st.characters(), max_size=8)))
 def test_any_character_is_written(page: PredictedPage) -> None:
     read = parse_page(check_alto(write_alto(page)), Path("a.xml"))
-    assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]
+    assert [line.text for line in read.lines] == [sanitize(line.text) for line in page.lines]

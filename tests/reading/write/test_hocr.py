@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.layouts import points
-from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage
-from htr_lightning.reading.write.hocr import straight_baseline, write_hocr
-from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.hocr import fit_baseline, write_hocr
+from htr_lightning.reading.write.tokens import sanitize
 from htr_lightning.version import __version__
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -59,8 +59,8 @@ def texts(elements: list[Any]) -> list[str]:
 
 
 def test_the_usual_page() -> None:
-    root = checked(write_hocr(usual()))
-    assert texts(of_class(root, "ocr_line")) == [line.text for line in usual().lines]
+    root = checked(write_hocr(build_sample_page()))
+    assert texts(of_class(root, "ocr_line")) == [line.text for line in build_sample_page().lines]
     assert texts(of_class(root, "ocrx_word"))[-3:] == ["Ω", "ж", "sans mots"]
     (page,) = of_class(root, "ocr_page")
     assert page.get("title") == 'image "scan 1.jpg"; bbox 0 0 1000 800; ppageno 2'
@@ -70,7 +70,7 @@ def test_the_usual_page() -> None:
 
 
 def test_places_and_confidences() -> None:
-    root = checked(write_hocr(read_page(region("r", read_line("l", "le roi", 100, slope=0.1)))))
+    root = checked(write_hocr(build_page(build_region("r", build_line("l", "le roi", 100, slope=0.1)))))
     (line,) = of_class(root, "ocr_line")
     assert (line.get("id"), line.get("title")) == ("l", "bbox 46 95 126 133; baseline 0.1 -9.4")
     word = of_class(root, "ocrx_word")[1]
@@ -92,11 +92,11 @@ def test_places_and_confidences() -> None:
 )
 def test_baselines_are_fitted(numbers: tuple[float, ...], fit: tuple[float, float] | None) -> None:
     line = PredictedLine("l", baseline=points(*numbers))
-    assert straight_baseline(line, (10, 50, 110, 100)) == fit
+    assert fit_baseline(line, (10, 50, 110, 100)) == fit
 
 
 def test_names_and_problems_that_would_break_the_file() -> None:
-    page = PredictedPage('a "b"\\c -->.jpg', 9, 9, (region("r", PredictedLine("l", problem="a --- b --> <c>-")),))
+    page = PredictedPage('a "b"\\c -->.jpg', 9, 9, (build_region("r", PredictedLine("l", problem="a --- b --> <c>-")),))
     root = checked(write_hocr(page))
     assert of_class(root, "ocr_page")[0].get("title").startswith('image "a %22b%22/c -->.jpg"')
     (comment,) = root.iter(etree.Comment)
@@ -104,10 +104,10 @@ def test_names_and_problems_that_would_break_the_file() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page(st.text(st.characters(), max_size=8)))
+@given(predicted_pages(st.text(st.characters(), max_size=8)))
 def test_any_text_is_there(page: PredictedPage) -> None:
     root = checked(write_hocr(page))
-    assert texts(of_class(root, "ocr_line")) == [legal(line.text) for line in page.lines]
+    assert texts(of_class(root, "ocr_line")) == [sanitize(line.text) for line in page.lines]
     assert [line.get("id") for line in of_class(root, "ocr_line")] == [line.id for line in page.lines]
 
 
@@ -115,5 +115,5 @@ def test_any_text_is_there(page: PredictedPage) -> None:
 def test_symmetric_baselines_have_a_slope_of_0(heights: list[int]) -> None:
     ys = [*heights, *heights[::-1]]
     line = PredictedLine("l", "text", baseline=np.array([(100.0 * i, y) for i, y in enumerate(ys)], np.float32))
-    straight = straight_baseline(line, (0, 0, 100, 60))
+    straight = fit_baseline(line, (0, 0, 100, 60))
     assert straight is not None and straight[0] == pytest.approx(0, abs=1e-3)

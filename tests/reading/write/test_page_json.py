@@ -4,21 +4,35 @@ from typing import Any
 
 import pytest
 from helpers.layouts import points
-from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write import page_json as module
 from htr_lightning.reading.write.page_json import write_json
-from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.tokens import sanitize
 
 SCHEMA = json.loads((Path(module.__file__).parent / "page.schema.json").read_text())
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
 KNOWN = {
-    "$schema", "title", "description", "$defs", "$ref", "type", "const", "properties", "required", "items",
-    "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
-}  # fmt: skip
+    "$schema",
+    "title",
+    "description",
+    "$defs",
+    "$ref",
+    "type",
+    "const",
+    "properties",
+    "required",
+    "items",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+}
 
 
 def check(value: Any, rule: dict[str, Any]) -> None:
@@ -50,18 +64,18 @@ def read(page: PredictedPage) -> Any:
 
 
 def test_the_usual_page() -> None:
-    page = read(usual())
+    page = read(build_sample_page())
     assert page["image"] == {"name": "scan 1.jpg", "width_px": 1000, "height_px": 800}
-    assert (page["number"], page["model"], page["notes"]) == (3, "peraire & co", list(usual().notes))
+    assert (page["number"], page["model"], page["notes"]) == (3, "peraire & co", list(build_sample_page().notes))
     assert [region["kind"] for region in page["regions"]] == ["paragraph", "marginalia", "MainZone:a {b};"]
     lines = [line for region in page["regions"] for line in region["lines"]]
-    assert [line["text"] for line in lines] == [line.text for line in usual().lines]
-    assert lines[4]["problem"] == usual().lines[4].problem and lines[2]["words"] == []
+    assert [line["text"] for line in lines] == [line.text for line in build_sample_page().lines]
+    assert lines[4]["problem"] == build_sample_page().lines[4].problem and lines[2]["words"] == []
 
 
 def test_places_and_confidences() -> None:
-    line = read_line("l", "a b", 100.26, polygon=points(1.25, 2, 3.04, 4, 5, -6.16))
-    (there,) = read(read_page(region("r", line)))["regions"][0]["lines"]
+    line = build_line("l", "a b", 100.26, polygon=points(1.25, 2, 3.04, 4, 5, -6.16))
+    (there,) = read(build_page(build_region("r", line)))["regions"][0]["lines"]
     assert (there["id"], there["confidence"]) == ("l", 0.625)
     assert there["polygon"] == [[1.2, 2], [3, 4], [5, -6.2]] and there["baseline"] == [[50, 124.3], [86, 124.3]]
     first, second = there["words"]
@@ -70,7 +84,7 @@ def test_places_and_confidences() -> None:
 
 
 def test_what_is_not_valid_is_refused_by_the_check() -> None:
-    page = json.loads(write_json(usual()))
+    page = json.loads(write_json(build_sample_page()))
     page["regions"][0]["lines"][0]["confidence"] = 1.5
     with pytest.raises(AssertionError):
         check(page, SCHEMA)
@@ -78,11 +92,11 @@ def test_what_is_not_valid_is_refused_by_the_check() -> None:
 
 def test_an_empty_page() -> None:
     assert read(PredictedPage("a.png", 5, 6, ()))["regions"] == []
-    assert read(read_page(region("r", PredictedLine("l"))))["regions"][0]["lines"][0]["polygon"] == []
+    assert read(build_page(build_region("r", PredictedLine("l"))))["regions"][0]["lines"][0]["polygon"] == []
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page(st.text(st.characters(), max_size=8)))
+@given(predicted_pages(st.text(st.characters(), max_size=8)))
 def test_any_text_is_there(page: PredictedPage) -> None:
     lines = [line for region in read(page)["regions"] for line in region["lines"]]
-    assert [(line["id"], line["text"]) for line in lines] == [(line.id, legal(line.text)) for line in page.lines]
+    assert [(line["id"], line["text"]) for line in lines] == [(line.id, sanitize(line.text)) for line in page.lines]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers.layouts import points
-from helpers.read_pages import any_page, read_line, read_page, region, usual
+from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
 from helpers.written_rules import check_page_xml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,14 +12,14 @@ from lxml import etree
 from htr_lightning.layout.page_xml import parse_page, read_page_xml
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.page_xml import write_page_xml
-from htr_lightning.reading.write.pieces import legal
+from htr_lightning.reading.write.tokens import sanitize
 from htr_lightning.version import __version__
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
-    page, path = usual(), tmp_path / "a.xml"
+    page, path = build_sample_page(), tmp_path / "a.xml"
     path.write_bytes(write_page_xml(page, NOW))
     root = check_page_xml(path.read_bytes())
     assert root.tag == "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}PcGts"
@@ -34,7 +34,7 @@ def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> N
 
 
 def test_who_read_it_and_what_is_to_know_is_said() -> None:
-    root = check_page_xml(write_page_xml(usual(), NOW))
+    root = check_page_xml(write_page_xml(build_sample_page(), NOW))
     metadata = root.find("{*}Metadata")
     assert [element.text for element in metadata][:4] == [
         f"htr-lightning {__version__}",
@@ -47,7 +47,7 @@ def test_who_read_it_and_what_is_to_know_is_said() -> None:
     problem = root.findall(".//{*}TextLine")[4]
     assert problem.get("comments").startswith("its outline has") and problem.find("{*}TextEquiv") is None
     assert problem.find("{*}Coords").get("points") == "0,0 0,0"
-    empty = check_page_xml(write_page_xml(read_page(), NOW))
+    empty = check_page_xml(write_page_xml(build_page(), NOW))
     assert empty.find(".//{*}ReadingOrder") is None and empty.find(".//{*}Comments") is None
 
 
@@ -57,7 +57,7 @@ def equivalents(element: object) -> list[tuple[str | None, str | None]]:
 
 
 def test_regions_lines_words_and_characters_have_texts() -> None:
-    page = read_page(region("r", read_line("l", "le roi", 100), read_line("m", "", 140)))
+    page = build_page(build_region("r", build_line("l", "le roi", 100), build_line("m", "", 140)))
     root = check_page_xml(write_page_xml(page, NOW))
     assert equivalents(root.find(".//{*}TextRegion")) == [(None, "le roi\n")]
     first, second = root.iter("{*}TextLine")
@@ -74,21 +74,21 @@ def test_places_are_inside_the_page_and_never_missing() -> None:
     lines = (
         PredictedLine("l1", "a", polygon=points(-5, -0.4, 2000, 3.5, 1999.6, 900, 1, 30)),
         PredictedLine("l2", "b", baseline=points(10, 20, 60, 30, 90, 20)),
-        read_line("l3", "c d", polygon=points(), baseline=points()),
+        build_line("l3", "c d", polygon=points(), baseline=points()),
     )
-    root = check_page_xml(write_page_xml(read_page(region("r", *lines, polygon=points())), NOW))
+    root = check_page_xml(write_page_xml(build_page(build_region("r", *lines, polygon=points())), NOW))
     assert [line.find("{*}Coords").get("points") for line in root.iter("{*}TextLine")] == [
         "0,0 999,4 999,799 1,30",
         "10,20 90,20 90,30 10,30",
         "50,100 86,100 86,130 50,130",
     ]
     assert root.find(".//{*}TextRegion/{*}Coords").get("points") == "0,0 999,0 999,799 0,799"
-    nothing = check_page_xml(write_page_xml(read_page(region("r")), NOW))
+    nothing = check_page_xml(write_page_xml(build_page(build_region("r")), NOW))
     assert nothing.find(".//{*}Coords").get("points") == "0,0 0,0"
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page())
+@given(predicted_pages())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     read = parse_page(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
     for line, there in zip(page.lines, read.lines, strict=True):
@@ -99,7 +99,7 @@ def test_any_page_is_read_back(page: PredictedPage) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(any_page(st.text(st.characters(), max_size=8)))
+@given(predicted_pages(st.text(st.characters(), max_size=8)))
 def test_any_character_is_written(page: PredictedPage) -> None:
     read = parse_page(check_page_xml(write_page_xml(page, NOW)), Path("a.xml"))
-    assert [line.text for line in read.lines] == [legal(line.text) for line in page.lines]
+    assert [line.text for line in read.lines] == [sanitize(line.text) for line in page.lines]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from helpers.layouts import alto_xml, page_xml, points, text_line
-from helpers.read_pages import read_line
+from helpers.predicted_pages import build_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -14,8 +14,8 @@ from lxml import etree
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.page import PredictedLine
-from htr_lightning.reading.write.pieces import legal
 from htr_lightning.reading.write.rewrite import rewrite_layout
+from htr_lightning.reading.write.tokens import sanitize
 
 Rewrite = Callable[..., str]
 LINES = [
@@ -73,12 +73,12 @@ def test_other_texts_are_read_back(xml: str, rewritten: Rewrite, tmp_path: Path)
 def test_lines_with_a_problem_stay_and_unknown_ones_are_refused(xml: str, rewritten: Rewrite) -> None:
     problem = PredictedLine("l1", problem="it has no outline; draw one")
     assert rewritten(xml, {"l1": problem}) == rewritten(xml, {})
-    with pytest.raises(DataError, match="has no line 'l9'; was the text read from another file"):
+    with pytest.raises(DataError, match="has no line 'l9'"):
         rewritten(xml, {"l9": "a"})
 
 
 def test_other_files_are_refused(rewritten: Rewrite) -> None:
-    with pytest.raises(DataError, match="is neither ALTO nor PAGE; its first element is html"):
+    with pytest.raises(DataError, match=r"neither ALTO nor PAGE; .* html"):
         rewritten("<html/>", {})
 
 
@@ -118,14 +118,14 @@ def test_any_text_takes_the_place_of_any(
 ) -> None:
     words = {"words": True} if write is alto_xml else {}
     xml = write([text_line("l", before)], **words)
-    for reading in (PredictedLine("l", after, 0.5), read_line("l", after)):
+    for reading in (PredictedLine("l", after, 0.5), build_line("l", after)):
         (read,) = texts_of(rewritten(xml, {"l": reading}), tmp_path / "b.xml")
-        assert read.split() == legal(after).split()
+        assert read.split() == sanitize(after).split()
 
 
 def test_new_words_stand_where_the_file_counts(rewritten: Rewrite) -> None:
     xml = alto_xml([text_line("l", "a b c")], words=True, size=(500, 400))
-    made = etree.fromstring(rewritten(xml, {"l": read_line("l", "le roi", 100, 50)}, image_size=(1000, 800)).encode())
+    made = etree.fromstring(rewritten(xml, {"l": build_line("l", "le roi", 100, 50)}, image_size=(1000, 800)).encode())
     roi = made.findall(".//{*}String")[1]
     assert [roi.get(name) for name in ("CONTENT", "HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["roi", "43", "50", "18", "15"]
 
@@ -140,6 +140,6 @@ def test_real_pages() -> None:
         assert without_confidences(same) == without_confidences(path.read_bytes())
         assert same.count(b'WC="0.2500"') == len(lines) and rewrite_layout(path, {}).count(b"WC=") == 0
         other = rewrite_layout(
-            path, {line.id: read_line(line.id, "tout autre", 9, 9, baseline=points()) for line in lines}
+            path, {line.id: build_line(line.id, "tout autre", 9, 9, baseline=points()) for line in lines}
         )
         assert other.count(b'CONTENT="tout autre"') == len(lines)

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.read_pages import place, read_line
+from helpers.predicted_pages import build_line, build_outline
 from lxml import etree
 
 from htr_lightning.decode.positions import Word
@@ -33,27 +33,41 @@ def written(line: Any) -> str:
 @pytest.mark.parametrize(
     ("inside", "text", "after"),
     [
-        ('<String ID="s" CONTENT="a" STYLE="bold" X="1"/>', "b c",
-         '<String ID="s" CONTENT="b c" STYLE="bold" X="1" WC="0.5000"/>'),
+        (
+            '<String ID="s" CONTENT="a" STYLE="bold" X="1"/>',
+            "b c",
+            '<String ID="s" CONTENT="b c" STYLE="bold" X="1" WC="0.5000"/>',
+        ),
         ('<String CONTENT="a" WC="0.9" CC="1"/>', "a", '<String CONTENT="a" WC="0.5000"/>'),
         ('<Shape/><String CONTENT="a"/>', "", '<Shape/><String CONTENT="" WC="0.5000"/>'),
         ('<String CONTENT="a"/><SP/>', "b", '<String CONTENT="b" WC="0.5000"/>'),
-        ('<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple"/><HYP CONTENT="-"/>', "ex-",
-         '<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple" WC="0.5000"/><HYP CONTENT="-"/>'),
-        ('<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple"/><HYP CONTENT="-"/>', "cas-",
-         '<String CONTENT="cas" WC="0.5000"/><HYP CONTENT="-"/>'),
-        ('<String CONTENT="ex-"/><HYP CONTENT="-"/>', "cas-",
-         '<String CONTENT="cas-" WC="0.5000"/><HYP CONTENT="-"/>'),
+        (
+            '<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple"/><HYP CONTENT="-"/>',
+            "ex-",
+            '<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple" WC="0.5000"/><HYP CONTENT="-"/>',
+        ),
+        (
+            '<String CONTENT="ex" SUBS_TYPE="HypPart1" SUBS_CONTENT="exemple"/><HYP CONTENT="-"/>',
+            "cas-",
+            '<String CONTENT="cas" WC="0.5000"/><HYP CONTENT="-"/>',
+        ),
+        ('<String CONTENT="ex-"/><HYP CONTENT="-"/>', "cas-", '<String CONTENT="cas-" WC="0.5000"/><HYP CONTENT="-"/>'),
         ('<String CONTENT="ex"/><HYP CONTENT="-"/>', "cas", '<String CONTENT="cas" WC="0.5000"/>'),
         ('<String CONTENT="ex"/><HYP/>', "cas", '<String CONTENT="cas" WC="0.5000"/><HYP/>'),
-        ('<String CONTENT="a"><Shape/><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a" GC="1"/></String>', "b",
-         '<String CONTENT="b" WC="0.5000"><Shape/></String>'),
-        ('<String CONTENT="a"><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a" GC="1"/></String>', "a",
-         '<String CONTENT="a" WC="0.5000"><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a"/></String>'),
+        (
+            '<String CONTENT="a"><Shape/><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a" GC="1"/></String>',
+            "b",
+            '<String CONTENT="b" WC="0.5000"><Shape/></String>',
+        ),
+        (
+            '<String CONTENT="a"><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a" GC="1"/></String>',
+            "a",
+            '<String CONTENT="a" WC="0.5000"><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a"/></String>',
+        ),
         ("", "", ""),
         ("<Shape/>", "a b", '<Shape/><String CONTENT="a b" WC="0.5000"/>'),
     ],
-)  # fmt: skip
+)
 def test_one_string_or_none(inside: str, text: str, after: str, tmp_path: Path) -> None:
     assert written(line_after(inside, text, tmp_path)) == after
 
@@ -61,18 +75,30 @@ def test_one_string_or_none(inside: str, text: str, after: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("inside", "text", "after"),
     [
-        ('<String CONTENT="a" X="1"/><SP WIDTH="9"/><String CONTENT="b"/>', "c d",
-         '<String CONTENT="c" X="1" WC="0.7500"/><SP WIDTH="9"/><String CONTENT="d" WC="0.7500"/>'),
-        ('<String CONTENT="a"/><String CONTENT="b"/>', "c d",
-         '<String CONTENT="c" WC="0.7500"/><String CONTENT="d" WC="0.7500"/>'),
-        ('<String CONTENT="a"/><SP/><String CONTENT="ex"/><HYP CONTENT="-"/>', "a cas-",
-         '<String CONTENT="a" WC="0.7500"/><SP/><String CONTENT="cas" WC="0.7500"/><HYP CONTENT="-"/>'),
-        ('<String CONTENT="a"/><SP/><String CONTENT="ex"/><HYP CONTENT="-"/>', "a cas",
-         '<String CONTENT="a" WC="0.7500"/><SP/><String CONTENT="cas" WC="0.7500"/>'),
+        (
+            '<String CONTENT="a" X="1"/><SP WIDTH="9"/><String CONTENT="b"/>',
+            "c d",
+            '<String CONTENT="c" X="1" WC="0.7500"/><SP WIDTH="9"/><String CONTENT="d" WC="0.7500"/>',
+        ),
+        (
+            '<String CONTENT="a"/><String CONTENT="b"/>',
+            "c d",
+            '<String CONTENT="c" WC="0.7500"/><String CONTENT="d" WC="0.7500"/>',
+        ),
+        (
+            '<String CONTENT="a"/><SP/><String CONTENT="ex"/><HYP CONTENT="-"/>',
+            "a cas-",
+            '<String CONTENT="a" WC="0.7500"/><SP/><String CONTENT="cas" WC="0.7500"/><HYP CONTENT="-"/>',
+        ),
+        (
+            '<String CONTENT="a"/><SP/><String CONTENT="ex"/><HYP CONTENT="-"/>',
+            "a cas",
+            '<String CONTENT="a" WC="0.7500"/><SP/><String CONTENT="cas" WC="0.7500"/>',
+        ),
     ],
-)  # fmt: skip
+)
 def test_as_many_strings_as_words(inside: str, text: str, after: str, tmp_path: Path) -> None:
-    assert written(line_after(inside, read_line("l", text), tmp_path)) == after
+    assert written(line_after(inside, build_line("l", text), tmp_path)) == after
 
 
 def test_words_of_unknown_confidence_have_none(tmp_path: Path) -> None:
@@ -87,14 +113,25 @@ TWO = (
 
 
 def test_other_strings_are_replaced(tmp_path: Path) -> None:
-    line = line_after(TWO, read_line("l", "c de f", 100, 50, slope=0.5), tmp_path)
+    line = line_after(TWO, build_line("l", "c de f", 100, 50, slope=0.5), tmp_path)
     assert [child.tag.rpartition("}")[2] for child in line if isinstance(child.tag, str)] == [
-        "Shape", "String", "SP", "String", "SP", "String",
-    ]  # fmt: skip
+        "Shape",
+        "String",
+        "SP",
+        "String",
+        "SP",
+        "String",
+    ]
     string = line.findall("{*}String")[1]
     assert dict(string.attrib) == {
-        "CONTENT": "de", "WC": "0.7500", "HPOS": "74", "VPOS": "112", "WIDTH": "24", "HEIGHT": "42", "STYLE": "bold",
-    }  # fmt: skip
+        "CONTENT": "de",
+        "WC": "0.7500",
+        "HPOS": "74",
+        "VPOS": "112",
+        "WIDTH": "24",
+        "HEIGHT": "42",
+        "STYLE": "bold",
+    }
     assert [child.tag.rpartition("}")[2] for child in string] == ["Shape", "Glyph", "Glyph"]
     assert line.findall("{*}SP")[1].get("HPOS") == "98" and "<!-- a -->" in written(line)
     assert (line.findall("{*}SP")[0].tail, line[-1].tail) == ("\n  ", "\n ")
@@ -102,7 +139,7 @@ def test_other_strings_are_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("namespace", ["http://www.loc.gov/standards/alto/ns-v3#", ""])
 def test_older_versions_get_no_glyphs(namespace: str, tmp_path: Path) -> None:
-    line = line_after(TWO, read_line("l", "c de f", slope=0.5), tmp_path, namespace)
+    line = line_after(TWO, build_line("l", "c de f", slope=0.5), tmp_path, namespace)
     assert len(line.findall("{*}String")) == 3 and not line.findall(".//{*}Glyph")
     assert {etree.QName(child).namespace or "" for child in line.iter("{*}*")} == {namespace}
 
@@ -118,9 +155,9 @@ def test_without_places_a_line_gets_one_string_in_its_box(tmp_path: Path) -> Non
 
 def test_spaces_that_the_file_lacks_make_new_strings(tmp_path: Path) -> None:
     inside = '<String CONTENT="a"/><String CONTENT="b"/><SP/><String CONTENT="c"/>'
-    line = line_after(inside, read_line("l", "x y z"), tmp_path)
+    line = line_after(inside, build_line("l", "x y z"), tmp_path)
     assert [child.get("CONTENT") for child in line] == ["x", None, "y", None, "z"]
-    kept = line_after(inside, read_line("l", "xy z"), tmp_path)
+    kept = line_after(inside, build_line("l", "xy z"), tmp_path)
     assert [child.get("CONTENT") for child in kept] == ["xy", None, "z"]
 
 
@@ -132,6 +169,6 @@ def test_what_was_corrected_by_hand_is_so_no_more(tmp_path: Path) -> None:
 
 
 def test_words_of_another_text_are_not_used(tmp_path: Path) -> None:
-    reading = PredictedLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, place(0, 9)),))
+    reading = PredictedLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, build_outline(0, 9)),))
     (string,) = line_after(TWO, reading, tmp_path).findall("{*}String")
     assert string.get("CONTENT") == "c d e"

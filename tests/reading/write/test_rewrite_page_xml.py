@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.read_pages import read_line
+from helpers.predicted_pages import build_line
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine
@@ -47,8 +47,11 @@ def written(element: Any) -> str:
     [
         (text("a"), "b", text("b", ' conf="0.5000"')),
         (text("a", ' conf="0.9" comments="x"', "A"), "b", text("b", ' conf="0.5000" comments="x"')),
-        (text("x", ' index="1"') + text("a", ' index="0"'), "b",
-         text("x", ' index="1"') + text("b", ' index="0" conf="0.5000"')),
+        (
+            text("x", ' index="1"') + text("a", ' index="0"'),
+            "b",
+            text("x", ' index="1"') + text("b", ' index="0" conf="0.5000"'),
+        ),
         ("<TextEquiv><PlainText>a</PlainText></TextEquiv>", "b", text("b", ' conf="0.5000"')),
         (text("<![CDATA[a&b]]>"), "a&b", text("<![CDATA[a&b]]>", ' conf="0.5000"')),
         (text("a<!-- c -->b"), "ab", text("a<!-- c -->b", ' conf="0.5000"')),
@@ -56,7 +59,7 @@ def written(element: Any) -> str:
         ("<TextStyle/>", "b", text("b", ' conf="0.5000"') + "<TextStyle/>"),
         (text("a"), "", '<TextEquiv conf="0.5000"><Unicode/></TextEquiv>'),
     ],
-)  # fmt: skip
+)
 def test_text_of_a_line(inside: str, new: str, after: str, tmp_path: Path) -> None:
     line = region_after(COORDS + inside, new, tmp_path)[0]
     assert written(line).replace("<Unicode></Unicode>", "<Unicode/>") == COORDS + after
@@ -66,8 +69,9 @@ def test_before_2013_there_are_no_confidences_and_always_plain_text(tmp_path: Pa
     old = '<Coords><Point x="1" y="2"/><Point x="9" y="2"/><Point x="9" y="9"/></Coords>'
     line = region_after(old + text("a", plain="A"), "b", tmp_path, "2010-03-19")[0]
     assert written(line) == old + text("b", plain="b")
-    line = region_after(f'{old}<Word id="w">{old}{text("a", plain="a")}</Word>', read_line("l", "le roi"), tmp_path,
-                        "2010-03-19")[0]  # fmt: skip
+    line = region_after(
+        f'{old}<Word id="w">{old}{text("a", plain="a")}</Word>', build_line("l", "le roi"), tmp_path, "2010-03-19"
+    )[0]
     assert [child.tag.rpartition("}")[2] for child in line] == ["Coords", "Word", "Word", "TextEquiv"]
     assert [point.get("x") for point in line[2][0]] == ["86", "122", "122", "86"]
     assert written(line[2][-1]) == "<PlainText>roi</PlainText><Unicode>roi</Unicode>"
@@ -83,7 +87,7 @@ GLYPH = '<Glyph id="g">' + COORDS + text("a", ' conf="1"') + "</Glyph>"
 
 def test_as_many_words_are_set_in_their_place(tmp_path: Path) -> None:
     inside = COORDS + word("w1", "a", GLYPH) + word("w2", "b", GLYPH.replace('"g"', '"h"')) + text("a b")
-    line = region_after(inside, read_line("l", "a c"), tmp_path)[0]
+    line = region_after(inside, build_line("l", "a c"), tmp_path)[0]
     first, second = line.findall("{*}Word")
     assert written(first) == COORDS + GLYPH.replace(' conf="1"', "") + text("a", ' conf="0.7500"')
     assert written(second) == COORDS + text("c", ' conf="0.7500"')
@@ -91,7 +95,7 @@ def test_as_many_words_are_set_in_their_place(tmp_path: Path) -> None:
 
 def test_other_words_are_replaced_or_go(tmp_path: Path) -> None:
     inside = f"{COORDS}\n  {word('l_w1', 'a')}\n  {word('m_w2', 'b')}\n  {text('a b')}\n"
-    line = region_after(inside, read_line("l", "le roi dit"), tmp_path)[0]
+    line = region_after(inside, build_line("l", "le roi dit"), tmp_path)[0]
     words = line.findall("{*}Word")
     assert [w.findtext("{*}TextEquiv/{*}Unicode") for w in words] == ["le", "roi", "dit"]
     assert words[1].find("{*}Coords").get("points") == "86,100 122,100 122,130 86,130"
@@ -99,21 +103,23 @@ def test_other_words_are_replaced_or_go(tmp_path: Path) -> None:
     assert {w.tail for w in words} == {"\n  "}
     gone = region_after(inside, "le roi dit", tmp_path)[0]
     assert not gone.findall("{*}Word") and gone.findtext("{*}TextEquiv/{*}Unicode") == "le roi dit"
-    assert not region_after(COORDS + text("a"), read_line("l", "le roi"), tmp_path)[0].findall("{*}Word")
+    assert not region_after(COORDS + text("a"), build_line("l", "le roi"), tmp_path)[0].findall("{*}Word")
 
 
 @pytest.mark.parametrize(
     ("custom", "after"),
     [
-        ("readingOrder {index:0;} textStyle {offset:0; length:2;bold:true;} structure {type:a;}",
-         "readingOrder {index:0;} structure {type:a;}"),
+        (
+            "readingOrder {index:0;} textStyle {offset:0; length:2;bold:true;} structure {type:a;}",
+            "readingOrder {index:0;} structure {type:a;}",
+        ),
         ("unclear {length:1; offset:0;}", None),
         ("gap{offset:3;length:0} person {name:x; offset:1; length:2;continued:true;} a {b:1;}", "a {b:1;}"),
         ("structure {type:length; offsets:1;}", "structure {type:length; offsets:1;}"),
         ("", None),
         ("x {offset:0", None),
     ],
-)  # fmt: skip
+)
 def test_marks_of_places_go_with_the_text(custom: str, after: str | None, tmp_path: Path) -> None:
     assert region_after(COORDS + text("a"), "b", tmp_path, custom=custom)[0].get("custom") == after
     assert region_after(COORDS + text("a"), "a", tmp_path, custom=custom)[0].get("custom") == custom
@@ -122,7 +128,7 @@ def test_marks_of_places_go_with_the_text(custom: str, after: str | None, tmp_pa
     assert changed.get("custom") == after
 
 
-def test_text_of_the_region(tmp_path: Path) -> None:
+def test_text_of_a_region(tmp_path: Path) -> None:
     whole = text("a\nfin", ' conf="0.9"', "a fin")
     region = region_after(COORDS + text("a"), "b", tmp_path, more=whole)
     assert written(region[-1]) == "<Unicode>b\nfin</Unicode>" and "conf" not in region[-1].attrib

@@ -3,23 +3,28 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from helpers.read_pages import read_line, read_page, region, usual
+from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page
 
 from htr_lightning.reading.write.writers import PAGE_WRITERS, write_txt
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 BEGINNINGS = {
-    "alto": b"<?xml", "page": b"<?xml", "hocr": b"<?xml", "json": b'{"format"', "txt": b"Le b<o>n", "pdf": b"%PDF",
-}  # fmt: skip
+    "alto": b"<?xml",
+    "page": b"<?xml",
+    "hocr": b"<?xml",
+    "json": b'{"format"',
+    "txt": b"Le b<o>n",
+    "pdf": b"%PDF",
+}
 
 
 @pytest.mark.parametrize("name", PAGE_WRITERS)
 def test_every_format_writes_the_usual_page_and_the_empty_one(name: str) -> None:
     pixels = np.zeros((80, 100), np.uint8)
-    page = dataclasses.replace(usual(), pixels=pixels)
+    page = dataclasses.replace(build_sample_page(), pixels=pixels)
     written = PAGE_WRITERS[name].write(page, NOW)
     assert written.startswith(BEGINNINGS[name]) and written == PAGE_WRITERS[name].write(page, NOW)
-    assert PAGE_WRITERS[name].write(read_page(pixels=pixels), NOW) or name == "txt"
+    assert PAGE_WRITERS[name].write(build_page(pixels=pixels), NOW) or name == "txt"
 
 
 def test_all_formats_can_stand_in_one_folder() -> None:
@@ -29,6 +34,6 @@ def test_all_formats_can_stand_in_one_folder() -> None:
 
 
 def test_plain_text() -> None:
-    assert write_txt(usual()).decode() == "Le b<o>n «roi» & l’œuf\ndit ŭ Ω ж\n\nsans mots\n\n\n\n\n"
-    assert write_txt(read_page()) == b""
-    assert write_txt(read_page(region("r", read_line("l", "a\x00\ud800")))) == "a\ufffd\ufffd\n".encode()
+    assert write_txt(build_sample_page()).decode() == "Le b<o>n «roi» & l’œuf\ndit ŭ Ω ж\n\nsans mots\n\n\n\n\n"
+    assert write_txt(build_page()) == b""
+    assert write_txt(build_page(build_region("r", build_line("l", "a\x00\ud800")))) == "a\ufffd\ufffd\n".encode()

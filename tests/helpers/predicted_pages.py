@@ -1,7 +1,4 @@
-"""Pages that were read, to test writers with.
-
-Import as ``from page.read_pages import ...``, from any test.
-"""
+"""Predicted pages to test the writers with."""
 
 from typing import Any
 
@@ -17,43 +14,45 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=1
 IDS = ("page", "r1", "l1", "l1_w1", "l1_w1_g1", "_", "e.1", "A-b", "reading_order", "BT1", "recognition", "l2")
 
 
-def place(start: float, end: float, top: float = 100, left: float = 50, slope: float = 0.0) -> Outline:
-    """Return a parallelogram, 30 px high, on a line that begins at left, top, from start to end px along it."""
+def build_outline(start: float, end: float, top: float = 100, left: float = 50, slope: float = 0.0) -> Outline:
+    """Return a parallelogram, 30 px high, from start to end px along a line whose top left corner is left, top."""
     a, b = (left + start, top + slope * start), (left + end, top + slope * end)
     return a, b, (b[0], b[1] + 30), (a[0], a[1] + 30)
 
 
-def read_line(id: str, text: str, top: float = 100, left: float = 50, slope: float = 0.0, **more: Any) -> PredictedLine:
+def build_line(
+    id: str, text: str, top: float = 100, left: float = 50, slope: float = 0.0, **more: Any
+) -> PredictedLine:
     """Return a line whose characters are 12 px wide and 30 px high, the first one at left, top."""
     characters = tuple(
-        Character(c, 0.5 + 0.4 / (n + 1), n, n + 1, place(12 * n, 12 * n + 12, top, left, slope))
+        Character(c, 0.5 + 0.4 / (n + 1), n, n + 1, build_outline(12 * n, 12 * n + 12, top, left, slope))
         for n, c in enumerate(text)
     )
     words, start = [], 0
     for part in text.split(" "):
         end = start + len(part)
         if part:
-            words.append(Word(part, 0.75, start, end, place(12 * start, 12 * end, top, left, slope)))
+            words.append(Word(part, 0.75, start, end, build_outline(12 * start, 12 * end, top, left, slope)))
         start = end + 1
     length = max(12 * len(text), 12)
-    a, b, c, d = place(-4, length + 4, top - 5, left, slope)
+    a, b, c, d = build_outline(-4, length + 4, top - 5, left, slope)
     bottom = top + 24
-    facts: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "confidence": 0.625,
         "polygon": points(*a, *b, *c, *d),
         "baseline": points(left, bottom, left + length, bottom + slope * length),
         "characters": characters,
         "words": tuple(words),
     }
-    return PredictedLine(id, text, **(facts | more))
+    return PredictedLine(id, text, **(defaults | more))
 
 
-def read_page(*regions: PredictedRegion, **more: Any) -> PredictedPage:
+def build_page(*regions: PredictedRegion, **more: Any) -> PredictedPage:
     """Return a page of 1000 x 800 px."""
     return PredictedPage("scan 1.jpg", 1000, 800, regions, **more)
 
 
-def region(id: str, *lines: PredictedLine, kind: str = "paragraph", **more: Any) -> PredictedRegion:
+def build_region(id: str, *lines: PredictedLine, kind: str = "paragraph", **more: Any) -> PredictedRegion:
     """Return a region with the box around its lines as its outline."""
     inside = np.concatenate([points(), *(line.polygon for line in lines)])
     if len(inside):
@@ -63,18 +62,20 @@ def region(id: str, *lines: PredictedLine, kind: str = "paragraph", **more: Any)
     return PredictedRegion(id, lines=lines, kind=kind, **more)
 
 
-def usual() -> PredictedPage:
-    """Return a page with all that may be on one."""
-    return read_page(
-        region("r1", read_line("l1", "Le b<o>n «roi» & l’œuf", 100), read_line("l2", "dit ŭ Ω ж", 150, slope=0.1)),
-        region(
+def build_sample_page() -> PredictedPage:
+    """Return a page with everything that a page may contain."""
+    return build_page(
+        build_region(
+            "r1", build_line("l1", "Le b<o>n «roi» & l’œuf", 100), build_line("l2", "dit ŭ Ω ж", 150, slope=0.1)
+        ),
+        build_region(
             "r2",
-            read_line("l3", "sans mots", 300, 600, characters=(), words=()),
-            read_line("l4", "", 340, 600),
+            build_line("l3", "sans mots", 300, 600, characters=(), words=()),
+            build_line("l4", "", 340, 600),
             PredictedLine("l5", problem="its outline has only 2 different points, where 3 are needed; draw it again"),
             kind="marginalia",
         ),
-        region("r3", kind="MainZone:a {b};"),
+        build_region("r3", kind="MainZone:a {b};"),
         number=3,
         model="peraire & co",
         notes=("It lies on its side.", 'One "note" <more>.'),
@@ -82,8 +83,8 @@ def usual() -> PredictedPage:
 
 
 @st.composite
-def any_page(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> PredictedPage:
-    """Draw a page: ids are XML names and all different, outlines and baselines whole and inside it."""
+def predicted_pages(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> PredictedPage:
+    """Draw a page: its ids are unique XML names, its polygons and baselines whole pixels inside it."""
     ids = iter(draw(st.permutations(IDS)))
     number = st.integers(0, 700)
     regions = []
@@ -91,13 +92,13 @@ def any_page(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Predicte
         lines = []
         for _ in range(draw(st.integers(0, 3))):
             slope = draw(st.sampled_from([0.0, 0.1, -0.3]))
-            line = read_line(next(ids), draw(texts), draw(number), draw(number), slope)
+            line = build_line(next(ids), draw(texts), draw(number), draw(number), slope)
             x, y = draw(number), draw(number)
             polygon = points(x, y, x + 200, y + 3, x + 190, y + 40, x, y + 33)
             baseline = points(x, y + 20, x + 90, y + 25, x + 180, y + 20)
-            known: dict[str, Any] = draw(st.sampled_from([{}, {"words": (), "characters": ()}]))
-            facts = {"words": line.words, "characters": line.characters} | known
-            lines.append(PredictedLine(line.id, line.text, 0.5, polygon, baseline, **facts))
+            has_words = draw(st.booleans())
+            words, characters = (line.words, line.characters) if has_words else ((), ())
+            lines.append(PredictedLine(line.id, line.text, 0.5, polygon, baseline, characters, words))
         kind = draw(st.sampled_from(["paragraph", "marginalia", "Ligne: {a};", "été", ""]))
-        regions.append(region(next(ids), *lines, kind=kind))
-    return read_page(*regions)
+        regions.append(build_region(next(ids), *lines, kind=kind))
+    return build_page(*regions)
