@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.pack import PackedLine, PackedLines
+from htr_lightning.data.packed_lines import PackedLine, PackedLines
 from htr_lightning.data.widths import BatchKey, pad_lines
 
 

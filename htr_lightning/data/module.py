@@ -14,7 +14,8 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
 from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
-from htr_lightning.data.pack import PackedLines, Progress, pack
+from htr_lightning.data.pack import Progress, pack
+from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.widths import WidthBatchSampler
 from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError

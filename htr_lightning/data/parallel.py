@@ -1,4 +1,4 @@
-"""The same work on many lines, in several processes, in order."""
+"""Map a function over lines in several processes, in order."""
 
 import multiprocessing
 from collections import deque
@@ -9,44 +9,45 @@ from typing import TypeVar
 from htr_lightning.data.line import Line
 
 LINES_PER_TASK = 32
-_MOST_WORKERS = 61  # what Windows can wait for
-FEW_LINES = 256  # done in this process: starting workers would take longer
+MIN_PARALLEL_LINES = 257  # fewer are mapped in this process: to start workers would take longer
+_MAX_WORKERS = 61  # limit of ProcessPoolExecutor on Windows
 
 Result = TypeVar("Result")
 
 
 def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_workers: int) -> Iterator[list[Result]]:
-    """Yield what ``function`` returns for each line, in order, a task's worth at a time.
+    """Yield what ``function`` returns for each line, in order, in lists of up to `LINES_PER_TASK` results.
 
-    Neighboring lines go to the same process, so those of one page decode it once. Few results wait at any moment.
+    Consecutive lines go to the same process, so that a page is decoded once for all its lines. Only a few tasks are
+    submitted ahead, so that memory use stays low.
 
     Args:
-        function: of one line; it and its results are pickled, and what it imports is imported in every process.
-        lines: the work.
-        num_workers: processes; with 1, or with few lines, no other process is started.
+        function: called with each line. It and its results are pickled; every process imports its modules.
+        lines: lines to map.
+        num_workers: number of processes; with 1, or fewer than `MIN_PARALLEL_LINES` lines, no process is started.
 
     Raises:
-        Exception: whatever ``function`` raises, as soon as its turn comes.
+        Exception: whatever ``function`` raises, in the order of the lines.
     """
-    num_workers = min(num_workers, _MOST_WORKERS, -(-len(lines) // LINES_PER_TASK))
+    num_workers = min(num_workers, _MAX_WORKERS, -(-len(lines) // LINES_PER_TASK))
     tasks = (lines[i : i + LINES_PER_TASK] for i in range(0, len(lines), LINES_PER_TASK))
-    if num_workers <= 1 or len(lines) <= FEW_LINES:
+    if num_workers <= 1 or len(lines) < MIN_PARALLEL_LINES:
         for task in tasks:
             yield _run(function, task)
         return
-    # Spawned, not forked: this process may hold threads of torch and Arrow, which a fork would freeze.
+    # Spawn, not fork: the threads of torch and Arrow in this process may hold locks, on which a fork would hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        waiting: deque[Future[list[Result]]] = deque()
+        pending: deque[Future[list[Result]]] = deque()
         try:
             for task in tasks:
-                waiting.append(pool.submit(_run, function, task))
-                if len(waiting) > 4 * num_workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(_run, function, task))
+                if len(pending) > 4 * num_workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line, Split
-from htr_lightning.data.pack import PackedLines, Progress
+from htr_lightning.data.pack import Progress
+from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS, Split
-from htr_lightning.data.pack import PackedLines
+from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.doctor import characters, leaks
 from htr_lightning.doctor.facts import Settings, facts_of_packed
 from htr_lightning.doctor.finding import Finding, in_order

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import collate
-from htr_lightning.data.pack import PackedLine
+from htr_lightning.data.packed_lines import PackedLine
 from htr_lightning.data.widths import BatchKey, WidthBatchSampler, bucket_widths
 from htr_lightning.image.files import DataError
 

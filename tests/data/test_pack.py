@@ -16,7 +16,8 @@ from filelock import FileLock
 from PIL import Image
 
 from htr_lightning.data.line import Line
-from htr_lightning.data.pack import PackedLines, _lock, fingerprint, pack
+from htr_lightning.data.pack import _lock, fingerprint, pack
+from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.image.files import DataError, ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
@@ -95,14 +96,14 @@ from htr_lightning.data.line import Line
 from htr_lightning.image.files import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
-folder, write = Path(sys.argv[1]), pack._write
+folder, write = Path(sys.argv[1]), pack.write_packed_lines
 
 def write_slowly(*arguments):
     (folder / f"written-by-{os.getpid()}").touch()
     time.sleep(1)
     write(*arguments)
 
-pack._write = write_slowly
+pack.write_packed_lines = write_slowly
 print("ready", flush=True)
 sys.stdin.readline()
 print(len(pack.pack([Line("a", ImageFile(folder / "a.png"), "a")], Preprocess(), folder / "packed")))
@@ -262,7 +263,7 @@ def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot keep packed lines here .* set loader\.cache_dir"):
+    with pytest.raises(DataError, match=r"packed lines cannot be stored .* set loader\.cache_dir"):
         pack(stripes(1), PREPROCESS, tmp_path / "file")
 
 

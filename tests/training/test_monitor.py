@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import collate
-from htr_lightning.data.pack import PackedLine
+from htr_lightning.data.packed_lines import PackedLine
 from htr_lightning.image.ink import to_ink
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar
 
