@@ -1,4 +1,4 @@
-"""Image files -> pixels: whatever a scanner, a phone or an archive made of a line or a page."""
+"""Decoding of image files to 8-bit pixels, and the images of lines that data sets name."""
 
 import hashlib
 import io
@@ -14,36 +14,38 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from htr_lightning.errors import InputError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
-"""What is taken for an image when a folder is searched."""
+"""Suffixes of image files; folders are searched for them."""
 MAX_PIXELS = 178_000_000
-"""An image with more is refused unless told otherwise; Pillow refuses by itself a little above."""
+"""Default limit of width times height; Pillow's own limit is a little higher."""
+MAX_ASPECT_DIFFERENCE = 0.02
+"""Relative difference of two aspect ratios, of a page and of its image, up to which they are the same."""
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112  # the EXIF tag
-_READ_AGAIN = "copy or export it again, or remove it from the data set"
+_REPLACE = "copy or export it again, or remove it from the data set"
 
 
 class DataError(InputError):
-    """Data that is missing or unusable; the message names the file or line and the remedy."""
+    """Data that is missing or unusable."""
 
 
 class LineImage(Protocol):
-    """Where the pixels of a line come from: small, picklable, read in a worker process."""
+    """The image of a line that is read later, in a worker: small and picklable."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the pixels change; cheap, for it is computed for every line at every start."""
+        """Changes when the pixels change. Must be cheap: it is computed for every line at every start."""
         ...
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Return the pixels, upright: ``(H, W)`` gray or ``(H, W, 3)`` RGB, contiguous ``uint8``.
 
         Args:
-            max_pixels: an image file that holds more (a page, for a line cut from one) is refused before it is
-                decoded.
+            max_pixels: limit of width times height of the image file (of the page, for a line cropped from one); a
+                larger file is refused before it is decoded.
 
         Raises:
-            DataError: the pixels cannot be had; names the file and the reason.
+            DataError: the pixels cannot be read.
         """
         ...
 
@@ -53,15 +55,15 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Decode an image file to 8 bits, upright, without transparency.
 
-    EXIF and TIFF orientation is applied; 16- and 32-bit gray is scaled to 8 bits; transparent pixels become
-    white, as paper is. Pillow's global settings are left alone.
+    EXIF and TIFF orientation is applied; 16- and 32-bit gray is scaled to 8 bits; transparent pixels become white.
+    Pillow's global settings are not changed.
 
     Args:
         path: a PNG, JPEG, TIFF, WebP, BMP, GIF, PPM or JPEG 2000 file.
-        max_pixels: width times height above which the file is refused before it is decoded. Pillow refuses by
-            itself twice `PIL.Image.MAX_IMAGE_PIXELS` (179 million, unless the program changed it).
-        upright: apply the orientation; otherwise the pixels come as they are stored.
-        frame: of an animation or a multi-page TIFF, from 0.
+        max_pixels: limit of width times height; a larger file is refused before it is decoded. Pillow itself refuses
+            more than twice `PIL.Image.MAX_IMAGE_PIXELS` (179 million, unless the program changed it).
+        upright: apply the orientation; False returns the pixels as stored.
+        frame: index in an animation or a multi-page TIFF, from 0.
 
     Returns:
         ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``, C-contiguous and writable.
@@ -73,17 +75,23 @@ def read_image(
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             if not file.read(1):
-                raise DataError(f"{path}: the file is empty (0 bytes); {_READ_AGAIN}")
+                raise DataError("the file is empty (0 bytes)", file=path, remedy=_REPLACE, kind="empty")
             file.seek(0)
-            # Pillow warns of large sizes, odd EXIF and palettes: all of it is dealt with here.
+            # Pillow warns about large images, odd EXIF and palettes, all of which are handled here.
             warnings.simplefilter("ignore")
             return _decode(path, file, max_pixels, upright, frame)
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; check the path and the data set's root folder") from None
+        raise DataError(
+            "there is no such file", file=path, remedy="check the path and the data set's root folder", kind="missing"
+        ) from None
     except IsADirectoryError:
-        raise DataError(f"{path}: this is a folder, not an image file; name a file inside it") from None
+        raise DataError(
+            "this is a folder, not an image file", file=path, remedy="name a file inside it", kind="folder"
+        ) from None
     except OSError as error:  # no permission, a loop of links, a broken disk
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check permissions and disk") from None
+        raise DataError(
+            f"cannot be read ({error.strerror})", file=path, remedy="check permissions and disk", kind="unreadable"
+        ) from None
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -91,7 +99,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> 
 
     Args:
         content: the bytes of the file.
-        name: what messages call it: the archive it comes from, and where it is in there.
+        name: names the image in errors: the archive, and its position there.
         max_pixels: see `read_image`.
 
     Returns:
@@ -101,7 +109,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> 
         DataError: the content is empty, truncated, not an image or too large.
     """
     if not content:
-        raise DataError(f"{name}: the image is empty (0 bytes); {_READ_AGAIN}")
+        raise DataError("the image is empty (0 bytes)", file=name, remedy=_REPLACE, kind="empty")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in `read_image`
         return _decode(name, io.BytesIO(content), max_pixels)
@@ -110,32 +118,39 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> 
 def read_page_image(path: Path, size: tuple[float, float] | None, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode the image of a page in the orientation in which its layout was made.
 
-    Some programs show a photograph as its EXIF orientation says, and some as it is stored.
+    Some programs show a photograph as its EXIF orientation says, others as it is stored.
 
     Args:
         path: the image.
-        size: width and height that the layout gives the page, in any unit.
+        size: width and height of the page in the layout, in any unit.
         max_pixels: see `read_image`.
 
     Raises:
-        DataError: as `read_image`; or the image is stored turned, and the size does not tell what was seen.
+        DataError: as `read_image`; or the image has an EXIF orientation, and the size does not tell whether the
+            layout was made with it or without.
     """
     upright = read_image(path, max_pixels=max_pixels)
     with Image.open(path, formats=_FORMATS) as image:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
     if orientation in (0, 1):
         return upright
-    seen = [size is not None and _same_shape(size, (w, h)) for h, w in (upright.shape[:2], upright.shape[1::-1])]
-    if orientation < 5 or seen[0] == seen[1]:
+    fits_upright, fits_stored = (
+        size is not None and _have_same_aspect_ratio(size, (width, height))
+        for height, width in (upright.shape[:2], upright.shape[1::-1])
+    )
+    if orientation < 5 or fits_upright == fits_stored:
         raise DataError(
-            f"{path}: its EXIF orientation is {orientation}, and it cannot be told whether the layout was made on the "
-            "picture as it is stored or as it is shown; save it upright"
+            f"the EXIF orientation is {orientation}, and the layout does not tell whether it was made on the image as "
+            "stored or as shown",
+            file=path,
+            remedy="save the image upright",
+            kind="orientation",
         )
-    return upright if seen[0] else read_image(path, max_pixels=max_pixels, upright=False)
+    return upright if fits_upright else read_image(path, max_pixels=max_pixels, upright=False)
 
 
-def _same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < 0.02
+def _have_same_aspect_ratio(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < MAX_ASPECT_DIFFERENCE
 
 
 def _decode(
@@ -152,22 +167,31 @@ def _decode(
         raise
     except UnidentifiedImageError:
         raise DataError(
-            f"{path}: not an image, damaged in its first bytes, or of a format not read here; "
-            f"convert it to one of {', '.join(_FORMATS)}"
+            "not an image, damaged in its first bytes, or of an unsupported format",
+            file=path,
+            remedy=f"convert it to one of {', '.join(_FORMATS)}",
+            kind="damaged",
         ) from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own, whatever ours is
-        raise DataError(f"{path}: has more than {limit:,} pixels; scale it down or cut it into lines") from None
-    except Exception as error:  # decoders raise anything from SyntaxError to struct.error at damaged data
-        raise DataError(f"{path}: the image is truncated or damaged ({error}); {_READ_AGAIN}") from None
+        raise DataError(
+            f"the image has more than {limit:,} pixels",
+            file=path,
+            remedy="scale it down or crop it into lines",
+            kind="too_large",
+        ) from None
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error on damaged data
+        raise DataError(
+            f"the image is truncated or damaged ({error})", file=path, remedy=_REPLACE, kind="damaged"
+        ) from None
 
 
 def convert_pillow_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
-    """Return the pixels of a Pillow image as `read_image` gives those of a file.
+    """Convert a Pillow image as `read_image` converts that of a file.
 
     Args:
         image: of any mode.
-        name: what messages call it.
+        name: names the image in errors.
 
     Raises:
         DataError: it cannot be decoded.
@@ -178,17 +202,19 @@ def convert_pillow_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
             image.load()
             return _to_8_bits(ImageOps.exif_transpose(image))
     except Exception as error:  # as in `_decode`
-        raise DataError(f"{name}: is truncated or damaged ({error})") from None
+        raise DataError(f"truncated or damaged ({error})", file=name, kind="damaged") from None
 
 
 def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height == 0:
-        raise DataError(f"{path}: the image has no pixels ({width} x {height}); {_READ_AGAIN}")
+        raise DataError(f"the image has no pixels ({width} x {height})", file=path, remedy=_REPLACE, kind="empty")
     if width * height > max_pixels:
         raise DataError(
-            f"{path}: {width} x {height} px is more than preprocess.max_pixels={max_pixels}; scale it down, or raise "
-            "the limit"
+            f"{width} x {height} px is more than preprocess.max_pixels={max_pixels}",
+            file=path,
+            remedy="scale the image down, or increase the limit",
+            kind="too_large",
         )
 
 
@@ -206,7 +232,7 @@ def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Map 16-bit gray by its full range; other depths, whose range no file tells, by their largest value."""
+    """Scale 16-bit gray by its full range, and other depths, whose range no file states, by their largest value."""
     values = np.nan_to_num(deep.astype(np.float64))
     largest = float(values.max())
     full = 1.0 if deep.dtype.kind == "f" and largest <= 1 else 65535.0
@@ -217,12 +243,12 @@ def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class UnusableImage:
-    """The place of pixels that can never be had: a reader yields it instead of dropping a line in silence.
+    """An image that can never be read: a data source yields it instead of silently dropping the line.
 
-    Such a line counts as skipped (``loader.max_skipped``) and is listed with its reason.
+    The line counts as skipped (``loader.max_skipped``) and is listed with the reason.
 
     Attributes:
-        reason: one sentence that names the file, the line and the remedy.
+        reason: one sentence that names the file, the line, the problem and the remedy.
     """
 
     reason: str
@@ -233,23 +259,23 @@ class UnusableImage:
         return self.reason
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Raise.
+        """Raise the error.
 
         Raises:
             DataError: always, with the reason.
         """
-        raise DataError(self.reason)
+        raise DataError(self.reason, kind="unusable")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A line that is a whole image file."""
+    """An image file that shows a single line."""
 
     path: Path
 
     @property
     def fingerprint(self) -> str:
-        """Path, size and time of change; ``absent`` for a file that is not there."""
+        """Path, size and modification time; ``absent`` for a missing file."""
         try:
             status = self.path.stat()
         except OSError:
@@ -263,13 +289,13 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InMemoryImage:
-    """A line whose pixels are there already: ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8."""
+    """Pixels in memory: ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8."""
 
     pixels: NDArray[np.uint8]
 
     @property
     def fingerprint(self) -> str:
-        """Of the pixels."""
+        """Digest of the pixels."""
         return hashlib.blake2b(self.pixels.tobytes(), digest_size=12).hexdigest()
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

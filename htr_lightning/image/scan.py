@@ -1,4 +1,4 @@
-"""Scans of pages: image files, TIFF files of several pages, PDF documents."""
+"""Scans of pages: image files, multi-page TIFF files and PDF documents."""
 
 import contextlib
 import warnings
@@ -14,20 +14,21 @@ from PIL import Image
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, read_image, read_page_image
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
-"""What is taken for a scan when a folder is searched."""
+"""Suffixes of scans; folders are searched for them."""
 OVERLAY_SUFFIX = ".overlay.jpg"
-"""What the pictures of results are called."""
+"""Suffix of the pictures that show results on the page; they are not scans themselves."""
 PDF_DPI = 300
-_SMALLEST_PX = 32  # a page has more, each way
+"""Resolution at which PDF pages are rendered."""
+_MIN_SIZE_PX = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A page to read.
+    """A page of a scanned document.
 
     Attributes:
         path: the file.
-        number: of the page in a document of several, from 1; None for an image that is one page.
+        number: page number in a document of several pages, from 1; None for an image of one page.
     """
 
     path: Path
@@ -35,58 +36,66 @@ class Scan:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the page in messages."""
         return str(self.path) if self.number is None else f"{self.path}, page {self.number}"
 
     @property
     def stem(self) -> str:
-        """What its results are called, without suffix."""
+        """Name of the result files, without suffix."""
         return self.path.stem if self.number is None else f"{self.path.stem}_{self.number:04d}"
 
     def read(self, max_pixels: int = MAX_PIXELS, layout_size: tuple[float, float] | None = None) -> NDArray[np.uint8]:
-        """Return ``(H, W)`` gray or ``(H, W, 3)`` RGB; a page of a PDF is drawn at `PDF_DPI`, or coarser if too large.
+        """Decode the page.
 
         Args:
-            max_pixels: images that have more are refused.
-            layout_size: width and height of the page in the layout whose lines are to be read: of photographs that
-                are stored turned, it tells how its author saw them.
+            max_pixels: larger images are refused; PDF pages are rendered at a lower resolution than `PDF_DPI`.
+            layout_size: width and height of the page in its layout file; they tell in which orientation the layout
+                was made (see `htr_lightning.image.files.read_page_image`).
+
+        Returns:
+            ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``.
 
         Raises:
-            DataError: it cannot be read, is too large, or too small to be a page.
+            DataError: the page cannot be read, is too large, or too small to be a page.
         """
         if self.path.suffix.lower() == ".pdf":
-            pixels = _drawn(self.path, (self.number or 1) - 1, max_pixels)
+            pixels = _render_pdf_page(self.path, (self.number or 1) - 1, max_pixels)
         elif layout_size is not None and self.number is None:
             pixels = read_page_image(self.path, layout_size, max_pixels=max_pixels)
         else:
             pixels = read_image(self.path, max_pixels=max_pixels, frame=(self.number or 1) - 1)
         height, width = pixels.shape[:2]
-        if min(height, width) < _SMALLEST_PX:
-            raise DataError(f"{self.name}: {width} x {height} px are too few for a page; is it the right file?")
+        if min(height, width) < _MIN_SIZE_PX:
+            raise DataError(
+                f"{width} x {height} px are too few for a page",
+                file=self.name,
+                remedy="check whether it is the right file",
+                kind="too_small",
+            )
         return pixels
 
 
 def list_scans(path: Path) -> list[Scan]:
-    """Return the pages of a file; one that cannot be opened is a page whose reading says so.
+    """List the pages of a file. An image is one page, even if reading it will fail.
 
     Raises:
         DataError: a document is damaged, locked by a password or empty.
     """
     if path.suffix.lower() == ".pdf":
-        with _opened(path) as document:
+        with _open_pdf(path) as document:
             return [Scan(path, number) for number in range(1, len(document) + 1)]
     if path.suffix.lower() in (".tif", ".tiff"):
-        frames = _frames(path)
-        if frames > 1:
-            return [Scan(path, number) for number in range(1, frames + 1)]
+        num_pages = _count_tiff_pages(path)
+        if num_pages > 1:
+            return [Scan(path, number) for number in range(1, num_pages + 1)]
     return [Scan(path)]
 
 
-def _frames(path: Path) -> int:
-    """Count the pages of a TIFF file; 1 for what is none, which is for its reader to say.
+def _count_tiff_pages(path: Path) -> int:
+    """Count the pages of a TIFF file; 1 for any other file, which fails when it is read.
 
     Raises:
-        DataError: it is cut off.
+        DataError: the file is truncated.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -98,43 +107,59 @@ def _frames(path: Path) -> int:
             try:
                 return int(getattr(image, "n_frames", 1))
             except Exception as error:
-                raise DataError(f"{path}: its pages cannot be counted ({error}); copy or export it again") from None
+                raise DataError(
+                    f"the number of its pages cannot be read ({error})",
+                    file=path,
+                    remedy="copy or export it again",
+                    kind="damaged",
+                ) from None
 
 
 def find_scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Return the files that are named, folders searched through, each with its path below the folder it was found in.
+    """Find scans.
+
+    Args:
+        paths: files, returned whether they exist or not; and folders, which are searched with all subfolders.
+
+    Returns:
+        Pairs of a file and its path relative to the folder that was searched (to its own folder, for a file).
 
     Raises:
-        DataError: a folder holds no scan.
+        DataError: a folder contains no scan.
     """
     files = []
     for path in paths:
         if not path.is_dir():
             files.append((path, Path(path.name)))
             continue
-        found = sorted(p for p in path.rglob("*") if _is_scan(p.relative_to(path)))
-        if not found:
-            raise DataError(f"{path}: there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})")
-        files += [(file, file.relative_to(path)) for file in found]
+        scans = sorted(p for p in path.rglob("*") if _is_scan(p.relative_to(path)))
+        if not scans:
+            raise DataError(
+                f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})",
+                file=path,
+                remedy="name another folder",
+                kind="missing",
+            )
+        files += [(file, file.relative_to(path)) for file in scans]
     return files
 
 
 def _is_scan(path: Path) -> bool:
-    """Return whether a file in a folder is one, and no picture of an earlier result; what is hidden is none."""
+    """Return whether a file in a folder is a scan: neither hidden nor an overlay written by an earlier prediction."""
     hidden = any(part.startswith(".") for part in path.parts)
     return path.suffix.lower() in SCAN_SUFFIXES and not hidden and not path.name.endswith(OVERLAY_SUFFIX)
 
 
 def read_image_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of an image file without decoding it; None of what cannot be opened."""
+    """Return width and height of an image file without decoding it; None if it cannot be opened."""
     with contextlib.suppress(Exception), Image.open(path) as image:
         return image.size
     return None
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a PDF document.
+def _open_pdf(path: Path) -> Iterator[Any]:
+    """Open a PDF document (pypdfium2).
 
     Raises:
         DataError: it is missing, damaged, locked or empty.
@@ -142,31 +167,48 @@ def _opened(path: Path) -> Iterator[Any]:
     import pypdfium2
 
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
+        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing")
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise DataError(f"{path}: is locked by a password; save a copy without one") from None
-        raise DataError(f"{path}: is damaged or no PDF document ({error}); copy or export it again") from None
+            raise DataError(
+                "the document is locked by a password", file=path, remedy="save a copy without one", kind="locked"
+            ) from None
+        raise DataError(
+            f"the document is damaged or not a PDF ({error})",
+            file=path,
+            remedy="copy or export it again",
+            kind="damaged",
+        ) from None
     try:
         if not len(document):
-            raise DataError(f"{path}: has no pages; export it again")
+            raise DataError("the document has no pages", file=path, remedy="export it again", kind="empty")
         yield document
     finally:
         document.close()
 
 
-def _drawn(path: Path, index: int, max_pixels: int) -> NDArray[np.uint8]:
+def _render_pdf_page(path: Path, index: int, max_pixels: int) -> NDArray[np.uint8]:
     import pypdfium2
 
-    with _opened(path) as document:
+    with _open_pdf(path) as document:
         if index >= len(document):
-            raise DataError(f"{path}: has {len(document)} pages, not {index + 1}; was it changed meanwhile?")
+            raise DataError(
+                f"the document has {len(document)} pages, not {index + 1}",
+                file=path,
+                remedy="check whether it has changed since the start",
+                kind="missing",
+            )
         try:
             page = document[index]
             width, height = page.get_size()  # points, 1/72 inch
             scale = min(PDF_DPI / 72, float(np.sqrt(max_pixels / max(width * height, 1.0))) * 0.999)
             return np.array(page.render(scale=scale).to_pil().convert("RGB"))
         except pypdfium2.PdfiumError as error:
-            raise DataError(f"{path}, page {index + 1}: cannot be drawn ({error}); export it again") from None
+            raise DataError(
+                f"the page cannot be rendered ({error})",
+                file=f"{path}, page {index + 1}",
+                remedy="export it again",
+                kind="damaged",
+            ) from None

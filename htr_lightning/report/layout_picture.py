@@ -41,7 +41,7 @@ def draw_layout(page: Page, image: ImageFile, max_lines: int = 30) -> Image.Imag
         try:
             if line.problem:
                 raise DataError(line.problem)
-            cut = PageCrop(image, line.polygon, line.baseline, page.size, line=line.id)
+            cut = PageCrop(image, line.polygon, line.baseline, page.size)
             rows.append((_scaled(cut.read()), line.text, line.text))
         except DataError as error:
             rows.append((np.full((4, 40, 3), 255, np.uint8), str(error), ""))

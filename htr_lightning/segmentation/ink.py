@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.image.deslant import count_levels
-from htr_lightning.image.preprocess import is_light_on_dark
+from htr_lightning.image.levels import compute_histogram, is_light_on_dark
 
 Mask = NDArray[np.uint8]
 """``(H, W)`` uint8, 1 where there is something."""
@@ -44,7 +43,7 @@ class Rule:
 def find_ink(gray: Gray) -> Mask:
     """Return the ink of a page ``(H, W)``, whose lines should be 25 to 100 px apart; rules are taken out."""
     outside = find_surround(gray)
-    if is_light_on_dark(count_levels(gray[outside == 0][None] if outside.any() else gray)):
+    if is_light_on_dark(compute_histogram(gray[outside == 0][None] if outside.any() else gray)):
         gray = np.bitwise_not(gray)
     darkness = np.bitwise_not(flattened(gray)) * (1 - outside)
     ink = (darkness > _threshold(darkness)).astype(np.uint8)

@@ -14,17 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from htr_lightning.image.deslant import count_levels, shear, slant_degrees
+from htr_lightning.image.deslant import estimate_slant, shear
 from htr_lightning.image.files import DataError, read_image
-from htr_lightning.image.preprocess import (
-    Preprocess,
-    binarize_otsu,
-    binarize_sauvola,
-    is_light_on_dark,
-    percentiles,
-    stretch_contrast,
-    to_gray,
-)
+from htr_lightning.image.levels import compute_histogram, stretch_contrast
+from htr_lightning.image.preprocess import Preprocess, to_gray
 
 Pixels = NDArray[np.uint8]
 
@@ -107,13 +100,6 @@ def test_polarity() -> None:
     assert not np.allclose(Preprocess(polarity="dark_on_light")(negative), upright, atol=50)
 
 
-def test_auto_polarity_leaves_dark_paper_and_white_borders_alone() -> None:
-    assert not is_light_on_dark(count_levels(writing(paper=100, ink=20)))
-    pencil = writing(paper=190, ink=140)
-    pencil[:, :80] = 255
-    assert not is_light_on_dark(count_levels(pencil))
-
-
 def test_gray_by_the_darkest_channel_sees_colored_ink() -> None:
     image = np.full((20, 40, 3), 255, np.uint8)
     image[5:15, 10:20] = (200, 220, 30)
@@ -159,14 +145,6 @@ def test_binarize_gives_two_levels(binarize: Any) -> None:
     assert 0.7 < share < 1.7
 
 
-def test_sauvola_follows_the_shade_where_otsu_does_not() -> None:
-    clean = writing()
-    shaded = (writing(paper=240, ink=60) * np.linspace(1.0, 0.25, 800)[None, :]).astype(np.uint8)
-    otsu, sauvola = ((f(shaded) != clean).mean() for f in (binarize_otsu, binarize_sauvola))
-    assert otsu > 0.1
-    assert sauvola < 0.03
-
-
 def test_padding_is_blank_and_comes_last() -> None:
     line, padded = Preprocess()(writing()), Preprocess(pad_px=7)(writing())
     np.testing.assert_array_equal(padded[:, 7:-7], line)
@@ -176,7 +154,7 @@ def test_padding_is_blank_and_comes_last() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1)])
 def test_tiny_images_are_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(DataError, match=rf"{shape[1]} x {shape[0]} px, too small to hold a line; remove it"):
+    with pytest.raises(DataError, match=rf"{shape[1]} x {shape[0]} px, too small to hold a line"):
         Preprocess()(np.zeros(shape, np.uint8))
 
 
@@ -185,7 +163,7 @@ def test_wide_images_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch
         raise AssertionError("worked on an image that it had to refuse")
 
     monkeypatch.setattr("htr_lightning.image.preprocess.to_gray", fail)
-    with pytest.raises(DataError, match=r"60000 x 96 px would become 30000 x 48 px.*max_width_px=8192; raise"):
+    with pytest.raises(DataError, match=r"60000 x 96 px would become 30000 x 48 px.*max_width_px=8192"):
         Preprocess()(np.zeros((96, 60_000), np.uint8))
 
 
@@ -205,12 +183,12 @@ def test_other_arrays_are_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"height_px": 7}, r"preprocess\.height_px: 7 is too small; give at least 8"),
-        ({"height_px": 48.0}, r"preprocess\.height_px: 48.0 is not an int"),
-        ({"pad_px": -1}, r"preprocess\.pad_px: -1 is too small"),
-        ({"deskew": "yes"}, r"preprocess\.deskew: 'yes' is not a bool"),
-        ({"binarize": "otus"}, r"preprocess\.binarize: 'otus' is none of none, otsu, sauvola"),
-        ({"hieght_px": 48}, r"unknown keys hieght_px"),
+        ({"height_px": 7}, r"preprocess\.height_px=7: .* at least 8"),
+        ({"height_px": 48.0}, r"preprocess\.height_px=48\.0: .* int"),
+        ({"pad_px": -1}, r"preprocess\.pad_px=-1: "),
+        ({"deskew": "yes"}, r"preprocess\.deskew=yes: .* bool"),
+        ({"binarize": "otus"}, r"preprocess\.binarize=otus: .*none, otsu, sauvola"),
+        ({"hieght_px": 48}, r"preprocess: .*hieght_px"),
     ],
 )
 def test_values_are_checked(values: dict[str, Any], message: str) -> None:
@@ -223,23 +201,12 @@ def test_dict_round_trip_through_json() -> None:
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
 
 
-@settings(max_examples=50, deadline=None)
-@given(
-    levels=st.lists(st.integers(0, 255), min_size=4, max_size=200),
-    percent=st.sampled_from([1, 25, 50, 90, 99]),
-)
-def test_percentiles_are_those_of_numpy(levels: list[int], percent: int) -> None:
-    image = np.array([levels], np.uint8)
-    (got,) = percentiles(count_levels(image), percent)
-    assert got == np.percentile(image, percent, method="inverted_cdf")
-
-
 @pytest.mark.parametrize("settings", [{}, {"contrast": False}, {"polarity": "light_on_dark"}, {"denoise": "median"}])
-def test_counts_of_levels_follow_the_pixels(settings: dict[str, Any]) -> None:
+def test_the_histogram_follows_the_pixels(settings: dict[str, Any]) -> None:
     for image in (writing(paper=230, ink=90), 255 - writing(paper=230, ink=90)):
-        line, counts = Preprocess(**settings)._tone(image)
-        assert counts is not None
-        np.testing.assert_array_equal(counts, count_levels(line))
+        line, histogram = Preprocess(**settings)._normalize_levels(image)
+        assert histogram is not None
+        np.testing.assert_array_equal(histogram, compute_histogram(line))
 
 
 def test_real_lines() -> None:
@@ -251,9 +218,9 @@ def test_real_lines() -> None:
         line = Preprocess()(image)
         assert np.median(line) == 255
         assert line.min() < 30
-        slant = slant_degrees(stretch_contrast(image))
+        slant = estimate_slant(stretch_contrast(image))
         if abs(slant) < 15:
-            assert slant_degrees(shear(stretch_contrast(image), 20)) == pytest.approx(slant + 20, abs=8)
+            assert estimate_slant(shear(stretch_contrast(image), 20)) == pytest.approx(slant + 20, abs=8)
 
 
 def test_sauvola_keeps_ink_in_the_bright_part_of_a_shaded_line() -> None:

@@ -1,4 +1,4 @@
-"""Places in a preprocessed line are found again in the image that it was made of."""
+"""Points of a preprocessed line are mapped to the image that it was made from."""
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ def slanted_line() -> NDArray[np.uint8]:
         {"deskew": True, "deslant": True, "pad_px": 3, "height_px": 64},
     ],
 )
-def test_every_pixel_comes_from_where_the_trace_says(settings: dict[str, int]) -> None:
+def test_every_pixel_comes_from_where_the_transform_says(settings: dict[str, int]) -> None:
     image, transform = cv2.GaussianBlur(slanted_line(), (0, 0), 3).astype(np.uint8), Transform()
     line = Preprocess(contrast=False, **settings)(image, transform)  # type: ignore[arg-type]
     ys, xs = np.mgrid[: line.shape[0], : line.shape[1]] + 0.5
@@ -42,7 +42,7 @@ def test_every_pixel_comes_from_where_the_trace_says(settings: dict[str, int]) -
     assert wrong < 8 < 20 < far
 
 
-def test_tracing_changes_no_pixel() -> None:
+def test_a_transform_changes_no_pixel() -> None:
     preprocess = Preprocess(deskew=True, deslant=True, pad_px=2)
     assert np.array_equal(preprocess(slanted_line()), preprocess(slanted_line(), Transform()))
 

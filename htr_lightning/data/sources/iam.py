@@ -238,4 +238,4 @@ class Iam:
         right, bottom = x + width - 1, y + height - 1  # the last pixels inside
         corners = np.array([(x, y), (right, y), (right, bottom), (x, bottom)], np.float32)
         page = ImageFile(self._files.form_image(row.form))
-        return PageCrop(page, corners, padding_px=self._padding_px, mask=False, line=row.id)
+        return PageCrop(page, corners, padding_px=self._padding_px, mask=False)

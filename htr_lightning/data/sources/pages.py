@@ -179,7 +179,7 @@ class Pages:
 
     def _cut(self, line: PageLine, page: Page, image: ImageFile, band: float) -> PageCrop:
         baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
-        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, band, line.id)
+        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, band)
 
     def _unusable(self, layout: Path, reason: str) -> Line:
         name = layout.relative_to(self.root).with_suffix("").as_posix()

@@ -174,7 +174,7 @@ class Rimes:
         box, cleaned = _box(element), self._markup(text)
         if not cleaned:
             return None
-        return Line(id, PageCrop(page.image, box, padding_px=self._padding_px, mask=False, line=id), cleaned, page.name)
+        return Line(id, PageCrop(page.image, box, padding_px=self._padding_px, mask=False), cleaned, page.name)
 
     def _validating(self, pages: Sequence["_Page"], file: Path) -> frozenset[str]:
         """Return the names of the pages, or the ids of the lines, that are for validation."""

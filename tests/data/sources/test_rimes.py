@@ -206,7 +206,7 @@ def test_boxes_beyond_the_page(root):
     write_xml(root / "eval_2011_annotated.xml", [page("eval2011-0", lines)])
     inside, outside = Rimes(str(root)).lines("test")
     assert inside.image.read().shape[0] == lines[0][1][3] + 1
-    assert "eval2011-0_000002" in refusal(outside.image.read)
+    assert "eval2011-0.png: its outline, from (20, 4000)" in refusal(outside.image.read)
 
 
 @pytest.mark.parametrize("name", ["images/eval2011-9.png", "../../etc/eval2011-9.png", "C:\\x\\eval2011-9.png", ""])
