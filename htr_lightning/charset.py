@@ -1,4 +1,4 @@
-"""The bijection between the characters of a text and the classes of a recognizer."""
+"""The charset: a bijection between the characters of a text and the classes of a recognizer."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,34 +8,34 @@ from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, describe_characters, normalize
 
 BLANK = 0
-"""The class of the CTC blank; no character ever has it."""
+"""The class of the CTC blank, which no character has."""
 
 
 class CharsetError(InputError):
-    """A text and a charset that do not fit, or a charset that cannot be; the message names the remedy."""
+    """An invalid charset, or a text with characters that the charset lacks."""
 
 
 class Charset:
-    """The characters that a recognizer can write, in the order of its classes. Immutable and hashable.
+    """The characters that a recognizer can predict, in the order of its classes. Immutable and hashable.
 
-    A character is one Unicode code point of the normalized text. Combining marks are characters of their
-    own, so a letter that no normalization form composes (``x̄``) is written as two characters.
+    A character is one Unicode code point of the normalized text. A combining mark is a character of its own,
+    so a letter that no normalization form composes (``x̄``) is two characters.
     The characters have the ids 1 to n in their order; 0 is the CTC blank.
 
     Laws, for a charset ``c`` and a text ``t``:
 
-    1. No character occurs twice, and each is left as it is by the charset's normalization.
+    1. No character occurs twice, and the charset's normalization changes none of them.
     2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises.
-    3. ``c.encode(t)`` holds no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
-    4. ``c.extend(ts)`` gives every character of ``c`` the id it had, and knows every character of ``ts``.
+    3. ``c.encode(t)`` contains no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
+    4. ``c.extend(ts)`` keeps the id of every character of ``c``, and contains every character of ``ts``.
 
     Args:
         characters: the characters in the order of their ids, which start at 1.
-        normalization: the Unicode form that a text is brought to before it is encoded; ``"none"`` for none.
+        normalization: Unicode normalization form applied to a text before it is encoded; ``"none"`` for none.
 
     Raises:
-        CharsetError: there is no character, one is not a single code point, occurs twice or could never
-            occur in a normalized text, or the normalization is unknown.
+        CharsetError: there is no character; one is not a single code point, occurs twice or never occurs in a
+            normalized text; or the normalization is unknown.
     """
 
     __slots__ = ("_characters", "_ids", "_normalization")
@@ -43,7 +43,12 @@ class Charset:
     def __init__(self, characters: Sequence[str], *, normalization: Normalization = "NFC") -> None:
         if normalization not in get_args(Normalization):
             forms = ", ".join(get_args(Normalization))
-            raise CharsetError(f"normalization: {normalization!r} is not one of {forms}")
+            raise CharsetError(
+                "unknown Unicode normalization form",
+                key="normalization",
+                value=normalization,
+                remedy=f"choose from {forms}",
+            )
         self._characters = tuple(characters)
         self._normalization: Normalization = normalization
         self._check()
@@ -51,27 +56,27 @@ class Charset:
 
     def _check(self) -> None:
         if not self._characters:
-            raise CharsetError("a charset needs at least one character; are the texts it is made from empty?")
+            raise CharsetError("the charset has no characters", remedy="check that the texts are not empty")
         for character in self._characters:
             if not isinstance(character, str) or len(character) != 1:
-                raise CharsetError(f"a character of a charset is a single code point, not {character!r}")
+                raise CharsetError(f"each character of a charset must be a single code point, not {character!r}")
             if self.normalize(character) != character:
                 raise CharsetError(
-                    f"{describe_characters(character)} never occurs in a text of the form {self._normalization}, "
-                    f"which writes {describe_characters(self.normalize(character))}; use that in the charset"
+                    f"{describe_characters(character)} never occurs in a text normalized to {self._normalization}",
+                    remedy=f"use {describe_characters(self.normalize(character))} in the charset",
                 )
         if len(set(self._characters)) < len(self._characters):
-            twice = sorted({c for c in self._characters if self._characters.count(c) > 1})
-            raise CharsetError(f"in the charset more than once: {describe_characters(''.join(twice))}")
+            duplicates = sorted({c for c in self._characters if self._characters.count(c) > 1})
+            raise CharsetError(f"in the charset more than once: {describe_characters(''.join(duplicates))}")
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], normalization: Normalization = "NFC") -> "Charset":
-        """Make the charset of some texts: their characters, once normalized, ordered by code point.
+        """Build the charset of some texts: the characters of the normalized texts, sorted by code point.
 
         Raises:
-            CharsetError: the texts have no character at all.
+            CharsetError: the texts contain no characters.
         """
-        return cls(sorted(_characters_of(texts, normalization)), normalization=normalization)
+        return cls(sorted(_collect_characters(texts, normalization)), normalization=normalization)
 
     @property
     def characters(self) -> tuple[str, ...]:
@@ -80,12 +85,12 @@ class Charset:
 
     @property
     def normalization(self) -> Normalization:
-        """The Unicode form of every text that is encoded."""
+        """The Unicode normalization form of every encoded text."""
         return self._normalization
 
     @property
     def num_classes(self) -> int:
-        """The classes of a recognizer with this charset, K: the characters and the blank."""
+        """K, the number of classes of a recognizer with this charset: its characters and the blank."""
         return len(self._characters) + 1
 
     def __len__(self) -> int:
@@ -106,15 +111,15 @@ class Charset:
         return f"Charset({''.join(self._characters)!r}, normalization={self._normalization!r})"
 
     def normalize(self, text: str) -> str:
-        """Bring a text to the form in which this charset encodes it."""
+        """Normalize a text to the Unicode form of this charset."""
         return normalize(text, self._normalization)
 
     def encode(self, text: str, *, line_id: str | None = None) -> list[int]:
-        """Turn a text into the ids of its characters, after normalizing it.
+        """Normalize a text and return the ids of its characters.
 
         Args:
-            text: any text; the empty one gives the empty list.
-            line_id: the line the text belongs to, named in the message of an error.
+            text: any text; an empty one gives an empty list.
+            line_id: id of the line that the text belongs to; used in error messages.
 
         Raises:
             CharsetError: the text has a character that the charset lacks.
@@ -122,63 +127,66 @@ class Charset:
         try:
             return [self._ids[character] for character in self.normalize(text)]
         except KeyError:
-            place = "the text" if line_id is None else f"the text of line {line_id}"
             raise CharsetError(
-                f"{place} has {describe_characters(self.find_unknown(text))}, which the charset lacks; "
-                f"extend the charset with this text, or take the character out of it"
+                f"the text has {describe_characters(self.find_unknown(text))}, which the charset lacks",
+                line_id=line_id or "",
+                remedy="extend the charset with this text, or remove the character from it",
             ) from None
 
     def encode_known(self, text: str) -> list[int]:
-        """Turn a text into ids like `encode`, but drop the characters that the charset lacks."""
+        """Return the ids of a text like `encode`, but skip the characters that the charset lacks."""
         ids = self._ids
         return [ids[character] for character in self.normalize(text) if character in ids]
 
     def find_unknown(self, text: str) -> str:
-        """Return the characters of the normalized text that the charset lacks, each once, in their order."""
+        """Return the characters of the normalized text that the charset lacks: each once, in order of appearance."""
         return "".join(c for c in dict.fromkeys(self.normalize(text)) if c not in self._ids)
 
     def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
-        """Return how often each character that the charset lacks stands in some texts."""
+        """Count the occurrences of each character that the charset lacks."""
         return Counter(c for text in texts for c in self.normalize(text) if c not in self._ids)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids into text, one character for each id, so that positions carry over.
+        """Turn ids into text, one character for each id, so that positions in both agree.
 
-        The ids are those of a decoded text: blanks removed. The result is normalized if the ids come from
-        `encode`; a recognizer may also put a combining mark after a letter that would compose with it.
+        The ids must not contain blanks. The result is normalized if the ids come from `encode`; a recognizer may
+        also predict a combining mark after a letter that composes with it.
 
         Raises:
             CharsetError: an id is 0 (blank), negative or beyond the last character.
         """
         ids = list(ids)
         if ids and (min(ids) <= BLANK or max(ids) > len(self._characters)):
-            wrong = next(i for i in ids if not BLANK < i <= len(self._characters))
-            raise CharsetError(f"{wrong} is not the id of a character; they go from 1 to {len(self)}")
+            invalid = next(i for i in ids if not BLANK < i <= len(self._characters))
+            raise CharsetError(f"{invalid} is not the id of a character; ids range from 1 to {len(self)}")
         return "".join([self._characters[i - 1] for i in ids])
 
     def extend(self, texts: Iterable[str]) -> "Charset":
-        """Return a charset that also has the characters of some texts: behind the others, by code point."""
-        new = _characters_of(texts, self._normalization).difference(self._ids)
+        """Return a charset with the characters of some texts appended, sorted by code point."""
+        new = _collect_characters(texts, self._normalization).difference(self._ids)
         return Charset((*self._characters, *sorted(new)), normalization=self._normalization)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types, which `from_dict` reads back."""
+        """Return JSON types that `from_dict` reads."""
         return {"characters": list(self._characters), "normalization": self._normalization}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> "Charset":
-        """Make the charset that `to_dict` described.
+        """Build a charset from the result of `to_dict`.
 
         Raises:
-            CharsetError: a key is missing or unknown, or what it holds is no charset.
+            CharsetError: a key is missing or unknown, or its value is invalid.
         """
         if set(state) != {"characters", "normalization"}:
-            found = ", ".join(map(str, state)) or "nothing"
-            raise CharsetError(f"a stored charset has 'characters' and 'normalization', this one has {found}")
+            keys = ", ".join(map(str, state)) or "none"
+            raise CharsetError(
+                f"a stored charset has the keys 'characters' and 'normalization', but this one has {keys}",
+                kind="damaged",
+            )
         if not isinstance(state["characters"], list):
-            raise CharsetError("the 'characters' of a stored charset are not a list; the file is damaged")
+            raise CharsetError("the 'characters' of a stored charset are not a list: damaged file", kind="damaged")
         return cls(state["characters"], normalization=state["normalization"])
 
 
-def _characters_of(texts: Iterable[str], normalization: Normalization) -> set[str]:
+def _collect_characters(texts: Iterable[str], normalization: Normalization) -> set[str]:
     return set().union(*(normalize(text, normalization) for text in texts))

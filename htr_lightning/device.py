@@ -1,4 +1,4 @@
-"""Which device a model computes on, how exactly, and what it does fast."""
+"""Devices and precisions: which are available, and which are fast."""
 
 import os
 from typing import TYPE_CHECKING, Literal
@@ -12,16 +12,16 @@ Precision = Literal["fp32", "bf16"]
 
 
 class DeviceError(InputError):
-    """A device that is not there, or cannot do what is asked; the message names it, the reason and the remedy."""
+    """A device or a precision that is not available."""
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use: those of its job, where they are fewer than the machine's."""
+    """Return the number of CPU cores that this process may use; in a job these can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_bf16_fast(device_type: str) -> bool:
-    """Whether it multiplies bf16 faster than fp32, judged without running anything.
+    """Whether a device has instructions for bf16, so that bf16 is faster than fp32; nothing is run to find out.
 
     Args:
         device_type: ``cpu`` or ``cuda``.
@@ -35,19 +35,22 @@ def is_bf16_fast(device_type: str) -> bool:
 
 
 def enlarge_onednn_cache() -> None:
-    """Let oneDNN keep a kernel for every shape of a batch: making one takes as long as using it several times.
+    """Let oneDNN cache more kernels: it compiles one for every batch shape, which takes as long as several runs of it.
 
-    Its own limit of 1,024 kernels is less than the shapes of one epoch need; training on a CPU becomes a third
-    faster (experiments/copiste). Must happen before the first convolution.
+    The default capacity of 1,024 kernels is too small for the batch shapes of one epoch; with 16,384, training on a CPU
+    is a third faster (experiments/copiste). Call it before the first convolution.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
 
 def select_device(name: str | None) -> "torch.device":
-    """Return the device that a command line calls ``name``, or the best there is.
+    """Return a PyTorch device.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the first GPU, or the CPU if there is no GPU.
 
     Raises:
-        DeviceError: there is none of that name.
+        DeviceError: the device is not available.
     """
     import torch
 
@@ -57,5 +60,8 @@ def select_device(name: str | None) -> "torch.device":
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise DeviceError(f"--device {name}: not available here ({str(error).splitlines()[0]}); use cpu") from None
+        reason = str(error).splitlines()[0]
+        raise DeviceError(
+            f"not available here ({reason})", key="--device", value=name, remedy="use cpu", kind="unavailable"
+        ) from None
     return device

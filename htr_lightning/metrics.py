@@ -1,19 +1,19 @@
-"""How well hypotheses agree with references: pure functions (`htr_lightning.training.metrics` accumulates them).
+"""Error rates of hypotheses against references, as pure functions (`htr_lightning.training.metrics` accumulates them).
 
 Definitions, over a whole set of lines:
 
-- *Edits* are insertions, deletions and substitutions (Levenshtein 1966), the fewest that turn the hypothesis
-  into the reference. Characters are the Unicode code points of the texts, both first brought to the same
-  normalization form; *words* are what whitespace separates.
-- *Tokens* are words and punctuation marks apart (`tokenize`): ``l'eau.`` is one word, but four tokens. An error
-  in a full stop makes the word before it wrong for `wer`, though not for `wer_tokens`.
-- An *error rate* is all edits divided by the length of all references, so that long lines weigh more.
-  It exceeds 1 if the hypotheses are much longer than the references. Where all references are empty, it is
-  0 without and 1 with edits: finite, as logs and sweeps need it.
-- For *precision* and *recall*, the characters of the two texts are aligned by those edits. A matched
-  character is a true positive of its class, a substitution a false negative of the reference's class and a
-  false positive of the hypothesis's, a deletion a false negative, an insertion a false positive. A quotient
-  0/0 is 0, except that all scores are 1 where neither side has any character, as the error rate is 0 there.
+- *Edits* are the minimum number of insertions, deletions and substitutions (Levenshtein 1966) that turn the
+  hypothesis into the reference. Characters are Unicode code points, after both texts have been normalized to the
+  same form; *words* are separated by whitespace.
+- *Tokens* are words and punctuation marks, separated by `tokenize`: ``l'eau.`` is one word, but four tokens. A wrong
+  full stop makes the preceding word wrong in `wer`, but not in `wer_tokens`.
+- An *error rate* is the number of all edits divided by the length of all references, so long lines weigh more.
+  It exceeds 1 if the hypotheses are much longer than the references. If all references are empty, it is 0 without
+  edits and 1 with edits: finite, as logs and sweeps require.
+- For *precision* and *recall*, the edits align the characters of both texts. A match is a true positive of its class;
+  a substitution is a false negative of the reference's class and a false positive of the hypothesis's; a deletion is
+  a false negative; an insertion is a false positive. A quotient 0/0 is 0, except that all scores are 1 if neither
+  side has any characters, where the error rate is 0.
 """
 
 from collections.abc import Sequence
@@ -24,33 +24,33 @@ from htr_lightning.text import Normalization, normalize, tokenize
 
 
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Count the edits between two texts, or between two lists of words."""
+    """Return the number of edits between two texts, or between two lists of words."""
     return Levenshtein.distance(reference, hypothesis)
 
 
 def cer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
-    """Character error rate of a set of lines (see the module for its definition): 0 is best.
+    """Return the character error rate of a set of lines (defined in the module docstring); lower is better.
 
     Raises:
-        ValueError: the two sides differ in number.
+        ValueError: the numbers of references and hypotheses differ.
     """
     return _rate(*_count_character_edits(normalize_pairs(references, hypotheses, normalization)))
 
 
 def wer(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
-    """Word error rate of a set of lines (see the module for its definition): 0 is best.
+    """Return the word error rate of a set of lines (defined in the module docstring); lower is better.
 
     Raises:
-        ValueError: the two sides differ in number.
+        ValueError: the numbers of references and hypotheses differ.
     """
     return _rate(*count_word_edits(normalize_pairs(references, hypotheses, normalization)))
 
 
 def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization = "NFC") -> float:
-    """Error rate of the tokens of a set of lines, words and punctuation marks apart (see the module): 0 is best.
+    """Return the token error rate of a set of lines (defined in the module docstring); lower is better.
 
     Raises:
-        ValueError: the two sides differ in number.
+        ValueError: the numbers of references and hypotheses differ.
     """
     tokens = [(tokenize(r), tokenize(h)) for r, h in normalize_pairs(references, hypotheses, normalization)]
     return _rate(sum(edit_distance(r, h) for r, h in tokens), sum(len(r) for r, _ in tokens))
@@ -59,24 +59,28 @@ def wer_tokens(references: Sequence[str], hypotheses: Sequence[str], normalizati
 def normalize_pairs(
     references: Sequence[str], hypotheses: Sequence[str], normalization: Normalization
 ) -> list[tuple[str, str]]:
-    """Pair the texts of both sides, normalized."""
+    """Normalize references and hypotheses, and pair them.
+
+    Raises:
+        ValueError: the numbers of references and hypotheses differ, or one of them is a single text.
+    """
     for name, texts in (("references", references), ("hypotheses", hypotheses)):
-        if isinstance(texts, str):  # its characters would pass for lines
-            raise ValueError(f"{name}: a list of texts is needed, not the single text {texts!r}")
+        if isinstance(texts, str):  # its characters would be taken for lines
+            raise ValueError(f"{name}: expected a list of texts, got the single text {texts!r}")
     if len(references) != len(hypotheses):
-        raise ValueError(f"{len(references)} references do not go with {len(hypotheses)} hypotheses")
+        raise ValueError(f"{len(references)} references, but {len(hypotheses)} hypotheses; give one for each line")
     return [
         (normalize(r, normalization), normalize(h, normalization)) for r, h in zip(references, hypotheses, strict=True)
     ]
 
 
 def _count_character_edits(pairs: list[tuple[str, str]]) -> tuple[int, int]:
-    """Return the edits, and the characters of the references."""
+    """Return the number of edits and the number of characters in the references."""
     return sum(edit_distance(r, h) for r, h in pairs), sum(len(r) for r, _ in pairs)
 
 
 def count_word_edits(pairs: list[tuple[str, str]]) -> tuple[int, int]:
-    """Return the edits, and the words of the references."""
+    """Return the number of edits and the number of words in the references."""
     words = [(r.split(), h.split()) for r, h in pairs]
     return sum(edit_distance(r, h) for r, h in words), sum(len(r) for r, _ in words)
 

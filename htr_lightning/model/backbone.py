@@ -1,4 +1,4 @@
-"""Convolutional feature extractors."""
+"""Convolutional backbones."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from typing import Literal, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from htr_lightning.errors import InputError
+
 Stride = tuple[int, int]
 Downsample = Literal["stride", "max_pool"]
 
@@ -14,7 +16,7 @@ Downsample = Literal["stride", "max_pool"]
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut (He et al. 2016, *Deep Residual Learning*, figure 2).
 
-    The shortcut is a 1x1 convolution where the shape changes.
+    The shortcut is a 1x1 convolution if the block changes the number of channels or the resolution.
     """
 
     def __init__(self, in_channels: int, channels: int, stride: Stride = (1, 1)) -> None:
@@ -40,13 +42,17 @@ class ResidualBackbone(nn.Module):
     """A stem convolution and stages of residual blocks: ``(N, 1, H, W)`` -> ``(N, C, H', W')``.
 
     Args:
-        stem_channels: of the first convolution.
-        stem_kernel: its size, odd.
-        stem_stride: its stride (vertical, horizontal).
-        channels: of each stage.
-        blocks: in each stage, at least one.
-        strides: of each stage (vertical, horizontal), applied at its start.
-        downsample: by strided convolution, which is faster, or by max-pooling before the stage.
+        stem_channels: output channels of the stem convolution.
+        stem_kernel: kernel size of the stem convolution; odd.
+        stem_stride: stride of the stem convolution: (vertical, horizontal).
+        channels: output channels of each stage.
+        blocks: number of residual blocks in each stage, at least one.
+        strides: stride of each stage: (vertical, horizontal).
+        downsample: how a stage applies its stride: ``stride``, in its first convolution, which is faster; or
+            ``max_pool``, by max-pooling before its first block.
+
+    Raises:
+        InputError: an argument is out of range; names ``model.<key>``.
     """
 
     def __init__(
@@ -62,12 +68,17 @@ class ResidualBackbone(nn.Module):
     ) -> None:
         super().__init__()
         if not len(channels) == len(blocks) == len(strides):
-            raise ValueError(
-                f"model: channels ({len(channels)}), blocks ({len(blocks)}) and strides ({len(strides)}) "
-                "must have one entry for each stage"
+            raise InputError(
+                f"channels ({len(channels)}), blocks ({len(blocks)}) and strides ({len(strides)}) "
+                "must have one entry for each stage",
+                key="model",
             )
-        if stem_kernel % 2 == 0 or min(blocks) < 1:
-            raise ValueError("model: stem_kernel must be odd, and every stage needs at least one block")
+        if stem_kernel % 2 == 0:
+            raise InputError(
+                "the kernel size is even", key="model.stem_kernel", value=stem_kernel, remedy="make it odd"
+            )
+        if min(blocks) < 1:
+            raise InputError("every stage needs at least one block", key="model.blocks", value=list(blocks))
         self.out_channels = channels[-1]
         self.strides = [cast(Stride, tuple(stride)) for stride in (stem_stride, *strides)]
         self.stem = nn.Sequential(
@@ -76,16 +87,10 @@ class ResidualBackbone(nn.Module):
             nn.ReLU(inplace=True),
         )
         stages: list[nn.Module] = []
-        width = stem_channels
-        for stage_channels, num_blocks, stride in zip(channels, blocks, self.strides[1:], strict=True):
-            layers: list[nn.Module] = []
-            if downsample == "max_pool" and stride != (1, 1):
-                layers.append(nn.MaxPool2d(stride, stride, ceil_mode=True))
-                stride = (1, 1)
-            for index in range(num_blocks):
-                layers.append(ResidualBlock(width, stage_channels, stride if index == 0 else (1, 1)))
-                width = stage_channels
-            stages.append(nn.Sequential(*layers))
+        in_channels = stem_channels
+        for out_channels, num_blocks, stride in zip(channels, blocks, self.strides[1:], strict=True):
+            stages.append(_build_stage(in_channels, out_channels, num_blocks, stride, downsample))
+            in_channels = out_channels
         self.stages = nn.ModuleList(stages)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -96,12 +101,24 @@ class ResidualBackbone(nn.Module):
         return cast(Tensor, x)
 
     def frame_lengths(self, widths: Tensor) -> Tensor:
-        """Return W' of lines that are ``widths`` pixels wide: every stride rounds up."""
+        """Return W', the number of feature columns of lines ``widths`` pixels wide: every stride rounds up."""
         for _, stride in self.strides:
             widths = -(-widths // stride)
         return widths
 
     @property
     def frame_px(self) -> int:
-        """Columns of the image for each column of features."""
+        """Width of a feature column in pixels of the image: the product of the horizontal strides."""
         return math.prod(stride for _, stride in self.strides)
+
+
+def _build_stage(
+    in_channels: int, out_channels: int, num_blocks: int, stride: Stride, downsample: Downsample
+) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    if downsample == "max_pool" and stride != (1, 1):
+        layers.append(nn.MaxPool2d(stride, stride, ceil_mode=True))
+        stride = (1, 1)
+    layers.append(ResidualBlock(in_channels, out_channels, stride))
+    layers += [ResidualBlock(out_channels, out_channels) for _ in range(num_blocks - 1)]
+    return nn.Sequential(*layers)

@@ -1,5 +1,6 @@
-"""The CNN-RNN recognizer: columns of features, read left to right and right to left, classified frame by frame."""
+"""The CRNN: a convolutional backbone, a bidirectional LSTM and a CTC head."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,9 +11,9 @@ from htr_lightning.model.backbone import Downsample, ResidualBackbone
 
 
 class Frames(NamedTuple):
-    """What a recognizer says: logits ``(N, T, K)``, class 0 the CTC blank.
+    """Output of a network: logits ``(N, T, K)``, of which class 0 is the CTC blank.
 
-    ``auxiliary`` is the shortcut head's opinion, made in training only.
+    ``auxiliary`` holds the logits of the shortcut head, of the same shape; None outside training.
     """
 
     logits: Tensor
@@ -20,28 +21,31 @@ class Frames(NamedTuple):
 
 
 class CRNN(nn.Module):
-    """Residual CNN, column max-pooling, bidirectional LSTM, linear CTC head.
+    """Residual CNN, max-pooling over columns, bidirectional LSTM, linear CTC head.
 
     After Retsinas et al. 2022, *Best Practices for a Handwritten Text Recognition System* (arXiv 2404.11339):
-    max-pooling over each column instead of flattening it, and, in training, a shortcut head of one convolution
-    on the CNN's features, which teaches the CNN without the detour through the LSTM.
+    features are max-pooled over each column instead of flattened, and in training a shortcut head (one convolution on
+    the CNN's features) gives the CNN a CTC loss that does not pass through the LSTM.
 
-    The defaults are ``crnn_small``: 1.5 M parameters at 80 classes, made for two CPU cores and 48-pixel lines.
-    ``crnn`` (conf/model/crnn.yaml) is the paper's network: 7.4 M parameters for 128-pixel lines.
+    The defaults are ``crnn_small``: 1.5 M parameters at 80 classes, made for two CPU cores and lines of 48 px.
+    ``crnn`` (conf/model/crnn.yaml) is the paper's network: 7.4 M parameters, for lines of 128 px.
 
     Args:
-        num_classes: K, the blank included; the run knows it from the charset.
-        height_px: the height of lines that it is made for; other heights are refused.
-        stem_channels: see `ResidualBackbone`, as the next six.
-        stem_kernel: size of the first convolution.
-        stem_stride: (vertical, horizontal).
-        channels: of each stage.
-        blocks: of each stage.
-        strides: of each stage (vertical, horizontal).
-        downsample: strided convolutions or max-pooling.
-        rnn_size: features of the LSTM in each direction.
-        rnn_layers: of the LSTM.
-        dropout: share of features dropped before, between and after the LSTM's layers.
+        num_classes: K, including the blank; training derives it from the charset.
+        height_px: height of the line images; other heights are refused.
+        stem_channels: see `ResidualBackbone`.
+        stem_kernel: see `ResidualBackbone`.
+        stem_stride: see `ResidualBackbone`.
+        channels: see `ResidualBackbone`.
+        blocks: see `ResidualBackbone`.
+        strides: see `ResidualBackbone`.
+        downsample: see `ResidualBackbone`.
+        rnn_size: hidden size of the LSTM in each direction.
+        rnn_layers: number of LSTM layers.
+        dropout: dropout probability before, between and after the LSTM layers.
+
+    Attributes:
+        arguments: the arguments without ``num_classes``, as JSON types; a model file stores them.
     """
 
     def __init__(
@@ -60,29 +64,15 @@ class CRNN(nn.Module):
         rnn_layers: int = 2,
         dropout: float = 0.2,
     ) -> None:
+        # This signature is the only list of the settings: `arguments` and the backbone's arguments are taken from it.
+        given = dict(locals())
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
         self.arguments: dict[str, Any] = {
-            "height_px": height_px,
-            "stem_channels": stem_channels,
-            "stem_kernel": stem_kernel,
-            "stem_stride": list(stem_stride),
-            "channels": list(channels),
-            "blocks": list(blocks),
-            "strides": [list(stride) for stride in strides],
-            "downsample": downsample,
-            "rnn_size": rnn_size,
-            "rnn_layers": rnn_layers,
-            "dropout": dropout,
+            name: _to_json_types(given[name]) for name in inspect.signature(CRNN).parameters if name != "num_classes"
         }
         self.backbone = ResidualBackbone(
-            stem_channels=stem_channels,
-            stem_kernel=stem_kernel,
-            stem_stride=stem_stride,
-            channels=channels,
-            blocks=blocks,
-            strides=strides,
-            downsample=downsample,
+            **{name: given[name] for name in inspect.signature(ResidualBackbone).parameters}
         )
         # Channels last in memory: on CPUs the convolutions run up to four times as fast, on GPUs no slower.
         self.backbone.to(memory_format=torch.channels_last)
@@ -99,31 +89,31 @@ class CRNN(nn.Module):
         self.auxiliary_head = nn.Conv1d(features, num_classes, 3, padding=1)
 
     def forward(self, images: Tensor) -> Frames:
-        """Read lines.
+        """Compute the logits of line images.
 
         Args:
-            images: ``(N, 1, H, W)``, ink from 0 (paper) to 1; H must be ``height_px``.
+            images: ``(N, 1, H, W)``, from 0 (paper) to 1 (ink); H must be ``height_px``.
 
         Returns:
-            Frames whose logits are ``(N, T, K)``, T as `frame_lengths` says of W.
+            Logits ``(N, T, K)``, where T is `frame_lengths` of W.
 
         Raises:
-            ValueError: lines of another height.
+            ValueError: the lines have another height.
         """
         if images.shape[2] != self.height_px:
-            raise ValueError(f"lines are {images.shape[2]} px high, but this model reads {self.height_px} px")
+            raise ValueError(f"lines are {images.shape[2]} px high, but this model reads lines of {self.height_px} px")
         features = self.backbone(images.contiguous(memory_format=torch.channels_last)).amax(dim=2)  # (N, D, T)
         auxiliary = self.auxiliary_head(features).transpose(1, 2) if self.training else None
         sequence, _ = self.rnn(self.dropout(features.permute(2, 0, 1)))  # (T, N, 2 rnn_size)
         return Frames(self.head(self.dropout(sequence)).transpose(0, 1), auxiliary)
 
     def frame_lengths(self, widths: Tensor) -> Tensor:
-        """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)`` int64."""
+        """Return the number of frames of lines that are ``widths`` pixels wide, both ``(N,)`` int64."""
         return self.backbone.frame_lengths(widths)
 
     @property
     def frame_px(self) -> int:
-        """How many columns of pixels each frame stands for."""
+        """Width of a frame in pixels of the line image."""
         return self.backbone.frame_px
 
 
@@ -133,9 +123,23 @@ ARCHITECTURES: dict[str, type[CRNN]] = {"CRNN": CRNN}
 def build_network(architecture: str, num_classes: int, arguments: dict[str, Any]) -> CRNN:
     """Build the network that a model file names.
 
+    Args:
+        architecture: a key of `ARCHITECTURES`.
+        num_classes: K, including the blank.
+        arguments: of the constructor, without ``num_classes``.
+
     Raises:
-        ValueError: an architecture that this version does not have.
+        ValueError: the architecture is unknown.
     """
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture {architecture!r} is unknown here; there is {', '.join(ARCHITECTURES)}")
+        raise ValueError(f"unknown architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[architecture](num_classes, **arguments)
+
+
+def _to_json_types(value: Any) -> Any:
+    """Turn sequences into lists, as JSON does."""
+    return (
+        [_to_json_types(item) for item in value]
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else value
+    )

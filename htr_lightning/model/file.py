@@ -1,4 +1,4 @@
-"""What a model file holds: everything that reading needs, in one safetensors file, without pickle."""
+"""Model files: everything that inference needs, in one safetensors file, without pickle."""
 
 import json
 from collections.abc import Mapping
@@ -23,9 +23,14 @@ from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileErro
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to use: the network in evaluation mode, and what surrounds it.
+    """A PyTorch recognizer (`htr_lightning.model.load.Recognizer`): a network in evaluation mode with its metadata.
 
-    It is a `htr_lightning.model.load.Recognizer`, which reads where the network is.
+    Attributes:
+        network: in evaluation mode; inference runs on its device.
+        charset: the mapping between class ids and characters.
+        preprocess: the preprocessing from images to the lines that `logits` takes.
+        info: the metadata.
+        precision: ``fp32``, or ``bf16`` by autocast.
     """
 
     network: CRNN
@@ -36,29 +41,29 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device of the network."""
         return next(self.network.parameters()).device
 
     @property
     def frame_px(self) -> int:
-        """How many columns of pixels each frame stands for."""
+        """Width of a frame in pixels of the line image."""
         return self.network.frame_px
 
     @property
     def pixels_per_batch(self) -> int:
-        """So few that all cores have some, or so many that a GPU has enough to do."""
+        """Recommended batch size in pixels: small on CPUs, so that every core gets a batch; large on GPUs."""
         return 250_000 if self.is_parallel else 1_000_000
 
     @property
     def is_parallel(self) -> bool:
-        """On CPUs: a core for each batch is faster than all cores for one, as they need not wait for each other."""
+        """True on CPUs: one core for each batch is faster than all cores for one batch, which wait for each other."""
         return self.device.type == "cpu"
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: logits ``(N, T, K)``."""
+        """Compute logits ``(N, T, K)`` of line images ``(N, H, W)``, paper 255."""
         before = torch.get_num_threads()
-        torch.set_num_threads(1)  # of this thread; where other work is on the machine, several would stall
+        torch.set_num_threads(1)  # several would stall while other programs use the cores; counts for this thread only
         try:
             ink = to_ink(torch.from_numpy(images)[:, None].to(self.device))
             with torch.autocast(
@@ -70,19 +75,19 @@ class Model:
             torch.set_num_threads(before)
 
     def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
+        """Return the number of frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
         return np.asarray(self.network.frame_lengths(torch.from_numpy(widths)).numpy(), np.int64)
 
 
 def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo, *, half: bool = False) -> None:
-    """Write a model file; it appears whole or not at all.
+    """Write a model file atomically.
 
     Args:
-        path: where to.
-        weights: the network's state dict.
-        info: everything else.
-        half: write matrices and kernels in 16 bits; biases and normalization keep 32. Networks compute in fp32 all
-            the same.
+        path: the file.
+        weights: state dict of the network.
+        info: the metadata.
+        half: store matrices and kernels in 16 bits, biases and normalization in 32. Networks compute in fp32 either
+            way.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
@@ -98,46 +103,58 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file.
 
     Raises:
-        ModelFileError: missing, truncated, not ours, of a newer format, or weights that do not fit.
+        ModelFileError: the file is missing, truncated, not a model of this package, or of a newer format; or its
+            weights do not fit its metadata.
     """
     info = read_info(path)
     try:
-        return _assembled(info, safetensors.torch.load_file(path), device)
+        return _build_model(info, safetensors.torch.load_file(path), device)
     except (ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelFileError(
-            f"{path}: cannot be built as it describes itself ({error}); train or export it again"
+            f"its weights or metadata are inconsistent ({error})",
+            file=path,
+            remedy="train or export it again",
+            kind="damaged",
         ) from None
 
 
 def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
-    """Read a model from wherever it is.
+    """Load a PyTorch model.
 
     Args:
         where: a model file, a Lightning checkpoint (``.ckpt``) of this package, a run folder, or ``zoo:NAME``.
-        device: of the network.
+        device: device of the network.
 
     Raises:
-        ModelFileError: there is no model, or it cannot be used.
+        ModelFileError: the model is missing or cannot be used.
     """
     path = find_model(str(where))
     if path.suffix == ".onnx":
         raise ModelFileError(
-            f"{path}: an ONNX file can only be read with; give the model that it was exported from "
-            "(model.safetensors, a run folder, or zoo:NAME)"
+            "an ONNX file can only be used for inference",
+            file=path,
+            remedy="give the model that it was exported from (model.safetensors, a run folder, or zoo:NAME)",
         )
     return read_checkpoint(path, device) if path.suffix == ".ckpt" else read_model(path, device)
 
 
 def with_precision(model: Model, precision: Precision) -> Model:
-    """Return a model that computes so; its weights stay in fp32.
+    """Return a copy of a model that computes in a precision; its weights stay in fp32.
 
     Raises:
-        DeviceError: there is no such precision, or it is not fast on the device.
+        DeviceError: the precision is unknown, or slow on the model's device.
     """
     if precision not in get_args(Precision):
-        raise DeviceError(f"precision {precision!r}: there is {' and '.join(get_args(Precision))}")
+        choices = ", ".join(get_args(Precision))
+        raise DeviceError("unknown precision", key="precision", value=precision, remedy=f"choose from {choices}")
     if precision == "bf16" and not is_bf16_fast(model.device.type):
-        raise DeviceError(f"--precision bf16: {model.device} has no instructions for it, and would be slower; use fp32")
+        raise DeviceError(
+            f"{model.device} has no instructions for bf16, and would be slower than in fp32",
+            key="--precision",
+            value=precision,
+            remedy="use fp32",
+            kind="unavailable",
+        )
     return replace(model, precision=precision)
 
 
@@ -145,26 +162,35 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read the model in a Lightning checkpoint that a run wrote.
 
     Raises:
-        ModelFileError: missing, truncated, or not a checkpoint of this package.
+        ModelFileError: the file is missing, truncated, or not a checkpoint of this package.
     """
     if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such checkpoint")
+        raise ModelFileError("there is no such checkpoint", file=path, remedy="check the path", kind="missing")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises whatever its pickle or its archive makes of it
-        first = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path}: cannot be read as a checkpoint ({first}); copy it again") from None
+    except Exception as error:  # pickle and zip raise many types for a damaged file
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(
+            f"not a complete checkpoint ({reason})", file=path, remedy="copy it again", kind="damaged"
+        ) from None
     if not isinstance(state, dict) or METADATA_KEY not in state or "state_dict" not in state:
-        raise ModelFileError(f"{path}: a checkpoint, but not of htr_lightning; start from a model that it trained")
+        raise ModelFileError(
+            "a checkpoint, but not of htr_lightning",
+            file=path,
+            remedy="give a model trained with htr_lightning",
+            kind="foreign",
+        )
     try:
         info = ModelInfo(**state[METADATA_KEY])
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
-        return _assembled(info, weights, device)
+        return _build_model(info, weights, device)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ModelFileError(f"{path}: cannot be built as it describes itself ({error}); train it again") from None
+        raise ModelFileError(
+            f"its weights or metadata are inconsistent ({error})", file=path, remedy="train it again", kind="damaged"
+        ) from None
 
 
-def _assembled(info: ModelInfo, weights: Mapping[str, torch.Tensor], device: str | torch.device) -> Model:
+def _build_model(info: ModelInfo, weights: Mapping[str, torch.Tensor], device: str | torch.device) -> Model:
     charset = Charset.from_dict(info.charset)
     preprocess = Preprocess.from_dict(info.preprocess)
     network = build_network(info.architecture, charset.num_classes, info.arguments)

@@ -1,4 +1,4 @@
-"""What is known of a model besides its weights, and where models are found. No PyTorch is needed for it."""
+"""Model metadata, and where model files are found. PyTorch is not needed for it."""
 
 import json
 from collections.abc import Mapping
@@ -12,32 +12,34 @@ from htr_lightning.errors import InputError
 from htr_lightning.version import __version__
 
 FORMAT_VERSION = 3
+"""Version of the model file format; raise it when the metadata changes in a way that older versions cannot read."""
 METADATA_KEY = "htr_lightning"
+"""Key of the metadata in safetensors files, ONNX files and checkpoints."""
 
 
 class ModelFileError(InputError):
-    """A model file that cannot be read; the message names the file, the reason and the remedy."""
+    """A model file that is missing or cannot be used."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model, besides its weights; plain JSON types only.
+    """Metadata of a model: everything but its weights. JSON types only.
 
     Attributes:
         architecture: name of the network's class.
-        arguments: of its constructor, without the number of classes.
-        charset: as `Charset.to_dict` gives it.
-        preprocess: as `Preprocess.to_dict` gives it.
-        width_step_px: lines were padded to multiples of this width in training.
-        scores: what was measured at the end of training, such as ``val/cer``.
-        data: the training data's name and fingerprint.
-        license: of the weights, where known.
-        languages: ISO 639-1 codes of what it learnt to read, where known.
-        attribution: whom the data is owed to, and on what terms, where known.
-        temperature: what logits are divided by before they are taken for probabilities, so that confidences are true.
+        arguments: arguments of its constructor, without the number of classes.
+        charset: see `Charset.to_dict`.
+        preprocess: see `Preprocess.to_dict`.
+        width_step_px: in training, lines were padded to multiples of this width.
+        scores: metrics at the end of training, such as ``val/cer``.
+        data: name and fingerprint of the training data.
+        license: of the weights; empty if unknown.
+        languages: ISO 639-1 codes of the languages in the training data; empty if unknown.
+        attribution: whom to credit for the training data, and its terms; empty if unknown.
+        temperature: logits are divided by it before the softmax, so that confidences are calibrated.
         version: of this package.
-        commit: of the working tree that trained it, where known.
-        format: of the file.
+        commit: of the working tree that trained the model; empty if unknown.
+        format: version of the file format.
     """
 
     architecture: str
@@ -57,56 +59,72 @@ class ModelInfo:
 
 
 def read_info(path: Path) -> ModelInfo:
-    """Read what is known of a model in a safetensors file, without its weights.
+    """Read the metadata of a safetensors model file, without its weights.
 
     Raises:
-        ModelFileError: missing, truncated, not ours, or of a newer format.
+        ModelFileError: the file is missing, truncated, not a model of this package, or of a newer format.
     """
     check_exists(path)
     try:
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path}: not a complete safetensors file ({error}); copy or download it again") from None
+        raise ModelFileError(
+            f"not a complete safetensors file ({error})", file=path, remedy="copy or download it again", kind="damaged"
+        ) from None
     if METADATA_KEY not in metadata:
-        raise ModelFileError(f"{path}: a safetensors file, but not a model of htr_lightning; train or export one")
+        raise ModelFileError(
+            "a safetensors file, but not a model of htr_lightning",
+            file=path,
+            remedy="train or export a model with htr_lightning",
+            kind="foreign",
+        )
     return build_info(parse_metadata(metadata[METADATA_KEY], path), path)
 
 
 def check_exists(path: Path) -> None:
-    """Raise where there is no file.
+    """Check that a model file exists.
 
     Raises:
-        ModelFileError: nothing is there, or a folder.
+        ModelFileError: the file is missing, or is a folder.
     """
+    if path.is_dir():
+        raise ModelFileError("is a folder", file=path, remedy="name the model.safetensors in it", kind="missing")
     if not path.is_file():
-        hint = " (a folder; name the model.safetensors in it)" if path.is_dir() else ""
-        raise ModelFileError(f"{path}: there is no such model file{hint}")
+        raise ModelFileError("there is no such model file", file=path, remedy="check the path", kind="missing")
 
 
 def parse_metadata(text: str, path: Path) -> dict[str, Any]:
-    """Read the JSON with which a model file describes itself.
+    """Parse the JSON metadata of a model file, and upgrade it to the current format.
+
+    Args:
+        text: the JSON.
+        path: of the model file, for error messages.
 
     Raises:
-        ModelFileError: damaged, or of a newer format; names the file.
+        ModelFileError: the metadata is damaged, or of a newer format.
     """
     try:
         values: dict[str, Any] = json.loads(text)
-        number = int(values["format"])
-        if number < 1:
-            raise ValueError(number)
+        version = int(values["format"])
+        if version < 1:
+            raise ValueError(version)
     except (ValueError, KeyError, TypeError):
-        raise ModelFileError(f"{path}: its description is damaged; copy or download it again") from None
-    if number > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: model format {number}, but htr_lightning {__version__} reads up to {FORMAT_VERSION}; "
-            "upgrade with pip install -U htr-lightning"
+            "its metadata is damaged", file=path, remedy="copy or download it again", kind="damaged"
+        ) from None
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"model format {version}, but htr_lightning {__version__} reads formats up to {FORMAT_VERSION}",
+            file=path,
+            remedy="upgrade with pip install -U htr-lightning",
+            kind="newer",
         )
-    return _upgrade(values) if number < FORMAT_VERSION else values
+    return _upgrade(values) if version < FORMAT_VERSION else values
 
 
 def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename what formats 1 and 2 spelled otherwise."""
+    """Rename the keys that formats 1 and 2 spelled differently."""
     upgraded = {"license" if key == "licence" else key: value for key, value in values.items()}
     if isinstance(upgraded.get("preprocess"), dict):
         preprocess = upgraded["preprocess"].items()
@@ -115,47 +133,63 @@ def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_info(values: Mapping[str, Any], path: Path) -> ModelInfo:
-    """Make a description of what was read.
+    """Build the metadata from parsed JSON.
+
+    Args:
+        values: the fields of `ModelInfo`.
+        path: of the model file, for error messages.
 
     Raises:
-        ModelFileError: there is too much or too little in it; names the file.
+        ModelFileError: a field is missing or unknown.
     """
     try:
         return ModelInfo(**values)
     except TypeError as error:
-        raise ModelFileError(f"{path}: its description is damaged ({error}); train or export it again") from None
+        raise ModelFileError(
+            f"its metadata is damaged ({error})", file=path, remedy="train or export it again", kind="damaged"
+        ) from None
 
 
 def find_model(where: str) -> Path:
-    """Return the file that a name stands for: see `htr_lightning.model.load.load_recognizer`.
+    """Find the file of a model.
+
+    Args:
+        where: a file, a run folder, or ``zoo:NAME``; see `htr_lightning.model.load.load_recognizer`.
 
     Raises:
-        ModelFileError: a run folder without a model, or a name that the zoo does not have.
+        ModelFileError: the run folder contains no model, or the zoo has no model of that name.
     """
     if where.startswith("zoo:"):
         return find_zoo_model(where.removeprefix("zoo:"))
     path = Path(where)
     if not path.is_dir():
         return path
-    inside = [path / "model.safetensors", path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"]
-    found = next((file for file in inside if file.is_file()), None)
-    if found is None:
-        raise ModelFileError(f"{path}: holds no model (model.safetensors, checkpoints/best.ckpt); name another folder")
-    return found
+    candidates = ("model.safetensors", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
+    model = next((path / name for name in candidates if (path / name).is_file()), None)
+    if model is None:
+        raise ModelFileError(
+            f"the folder contains no model ({', '.join(candidates)})",
+            file=path,
+            remedy="name another folder",
+            kind="missing",
+        )
+    return model
 
 
 def list_zoo_models() -> dict[str, Path]:
-    """Return the models that ship with this package, by name."""
+    """Return the models that ship with this package: name -> file."""
     return {path.stem: path for path in sorted((Path(__file__).parent.parent / "zoo").glob("*.safetensors"))}
 
 
 def find_zoo_model(name: str) -> Path:
-    """Return the file of a model that ships with this package.
+    """Find the file of a model that ships with this package.
 
     Raises:
-        ModelFileError: there is none of that name.
+        ModelFileError: there is no model of that name.
     """
     models = list_zoo_models()
     if name not in models:
-        raise ModelFileError(f"zoo:{name}: there is no such model; there is {', '.join(models) or 'none yet'}")
+        raise ModelFileError(
+            "there is no such model", file=f"zoo:{name}", remedy=f"choose from {', '.join(models)}", kind="missing"
+        )
     return models[name]

@@ -1,4 +1,4 @@
-"""What reads lines: a network with its charset and preprocessing, run by PyTorch or by ONNX Runtime."""
+"""The recognizer: a network with its charset and preprocessing, run by PyTorch or ONNX Runtime."""
 
 import importlib.util
 from pathlib import Path
@@ -14,82 +14,85 @@ from htr_lightning.model.info import ModelFileError, ModelInfo, find_model
 
 
 class Recognizer(Protocol):
-    """What reading lines takes of a model."""
+    """What inference needs of a model."""
 
     @property
     def charset(self) -> Charset:
-        """Between class ids and characters."""
+        """The mapping between class ids and characters."""
         ...
 
     @property
     def preprocess(self) -> Preprocess:
-        """From images to the lines that `logits` takes."""
+        """The preprocessing from images to the lines that `logits` takes."""
         ...
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of it."""
+        """The metadata of the model."""
         ...
 
     @property
     def frame_px(self) -> int:
-        """How many columns of pixels each frame stands for."""
+        """Width of a frame in pixels of the line image."""
         ...
 
     @property
     def pixels_per_batch(self) -> int:
-        """How many pixels are best read at once."""
+        """Recommended batch size in pixels."""
         ...
 
     @property
     def is_parallel(self) -> bool:
-        """Whether it is best to read several batches at once, each in a thread of its own."""
+        """Whether several batches should run at the same time, each in a thread of its own."""
         ...
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines.
+        """Compute the logits of line images.
 
         Args:
-            images: ``(N, H, W)``, paper 255, C-contiguous; H is that of the preprocessing.
+            images: ``(N, H, W)``, paper 255, C-contiguous; H is the height of the preprocessing.
 
         Returns:
-            ``(N, T, K)`` and before the temperature.
+            ``(N, T, K)``, not divided by the temperature.
         """
         ...
 
     def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
+        """Return the number of frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
         ...
 
 
 def load_recognizer(where: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recognizer:
-    """Read a model from wherever it is; only what runs it is imported.
+    """Load a model for inference. Only the runtime that it needs is imported.
 
     Args:
-        where: an ONNX file (``.onnx``) that `export` wrote, a model file, a Lightning checkpoint (``.ckpt``) of this
+        where: an ONNX file (``.onnx``) written by `export`, a model file, a Lightning checkpoint (``.ckpt``) of this
             package, a run folder, or ``zoo:NAME``.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
-        precision: ``bf16`` multiplies in 16 bits, which is faster where the device has instructions for it, and reads
-            some lines otherwise (experiments/benchmark_onnx).
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for a GPU if there is one, else the CPU.
+        precision: ``bf16`` multiplies in 16 bits: faster on devices with bf16 instructions, and a few lines are read
+            differently (experiments/benchmark_onnx).
 
     Raises:
-        ModelFileError: there is no model, or it cannot be used.
-        DeviceError: there is no such device, or it has no such precision.
+        ModelFileError: the model is missing or cannot be used.
+        DeviceError: the device or the precision is not available.
     """
     path = find_model(str(where))
     if path.suffix == ".onnx":
         if precision != "fp32":
             raise ModelFileError(
-                f"{path}: an ONNX file is read as it was written; leave out the precision ({precision}), or give the "
-                "model that it was exported from"
+                f"the precision of an ONNX file is fixed, it cannot be {precision}",
+                file=path,
+                remedy="leave out the precision, or give the model that the file was exported from",
             )
         from htr_lightning.model.onnx_model import read_onnx
 
         return read_onnx(path, device)
     if importlib.util.find_spec("torch") is None:
         raise ModelFileError(
-            f"{where}: only an ONNX file is read without PyTorch, which is not installed; install it, or export the "
-            "model to ONNX where it is"
+            "PyTorch is not installed; without it, only ONNX files can be read",
+            file=str(where),
+            remedy="install PyTorch, or export the model to ONNX on a machine that has it",
+            kind="not_installed",
         )
     from htr_lightning.device import select_device
     from htr_lightning.model.file import load_model, with_precision

@@ -1,4 +1,4 @@
-"""A model written as one ONNX file, for this and other programs to read with."""
+"""Export of a model to an ONNX file, for inference with this package or other programs."""
 
 import importlib.util
 import json
@@ -24,26 +24,24 @@ from htr_lightning.model.onnx_int8 import CalibrationLines, quantize
 from htr_lightning.model.onnx_model import INPUT, OUTPUT, OnnxInfo, OnnxModel, build_metadata, read_onnx
 
 OPSET = 17
-MISSING = (
-    "an ONNX file is written with onnx and ONNX Runtime, which are not both installed; install them with: "
-    "pip install 'htr-lightning[export-onnx]'"
-)
 MAX_DIFFERENCE = 1e-3
-_CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in steps of `width_step_px`
+"""Largest absolute difference allowed between logits of the ONNX file and of the model."""
+_INSTALL = "pip install 'htr-lightning[export-onnx]'"
+_CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in multiples of `width_step_px`
 
 
 class ExportError(InputError):
-    """A model that cannot be written as ONNX; says why, and the remedy."""
+    """A model that cannot be exported to ONNX."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxExport:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         max_difference: largest absolute difference between logits of the file and of the model, on random dots of three
             widths, or, with ``int8``, on the validation lines.
-        json_path: the file beside it, with what the ONNX file says of itself.
+        json_path: the JSON file beside the ONNX file, with the same metadata.
     """
 
     max_difference: float
@@ -51,7 +49,7 @@ class OnnxExport:
 
 
 class _FromPixels(nn.Module):
-    """The network with what is done to pixels before it: ``(N, 1, H, W)`` uint8 -> ``(N, T, K)``."""
+    """The network including the scaling of pixels: ``(N, 1, H, W)`` uint8 -> ``(N, T, K)``."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -63,70 +61,85 @@ class _FromPixels(nn.Module):
 
 
 def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None) -> OnnxExport:
-    """Write a model as an ONNX file, and beside it a JSON file with what it says of itself.
+    """Export a model to an ONNX file, with a JSON file of its metadata beside it.
 
-    Batch and width are free. Each file appears whole or not at all, the ONNX file first, and neither unless the network
-    in it computes what the model does.
+    Batch size and width are dynamic axes. Each file is written atomically, the ONNX file first, and only if its logits
+    agree with those of the model.
 
     Args:
-        path: where to; the JSON file has its name, but ends in ``.json``.
+        path: the ONNX file; the JSON file has the same name with the suffix ``.json``.
         model: on the CPU.
-        int8: write weights in 8 bits, and compute convolutions in them, by the ranges that these lines show (see
-            `quantize`). Differences are not limited.
+        int8: quantize to int8, calibrated on these lines (see `quantize`); the difference of logits is then not
+            limited.
 
     Raises:
-        ExportError: a package is missing; the JSON file would be
-            written over another one; or the file's logits differ by more than `MAX_DIFFERENCE`.
+        ExportError: a package is missing; the JSON file would overwrite an unrelated file; or the logits differ by more
+            than `MAX_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
-        raise ExportError(MISSING)
-    beside = path.with_suffix(".json")
-    if beside.is_file() and not _is_ours(beside):
-        raise ExportError(f"{beside}: is there already and tells of something else; name another file than {path}")
-    description = build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if int8 else "float32"))
+        raise ExportError(
+            "exporting to ONNX requires onnx and onnxruntime, which are not both installed",
+            remedy=f"install them with: {_INSTALL}",
+            kind="not_installed",
+        )
+    json_path = path.with_suffix(".json")
+    if json_path.is_file() and not _is_onnx_metadata(json_path):
+        raise ExportError(
+            "the file exists and does not describe an ONNX file",
+            file=json_path,
+            remedy=f"choose another name than {path}",
+            kind="exists",
+        )
+    metadata = build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if int8 else "float32"))
     with tempfile.TemporaryDirectory() as folder:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
-        _trace(model, raw)
+        _export_network(model, raw)
         if int8:
             try:
-                quantize(raw, ready, int8.ranges)
+                quantize(raw, ready, int8.calibration)
             except DataError as error:
                 raise ExportError(
-                    f"{path}: 8 bits take their ranges from synthetic lines, which cannot be drawn ({error}); install "
-                    "what they need with: pip install 'htr-lightning[export-onnx]'"
+                    f"quantization is calibrated on synthetic lines, which cannot be rendered ({error})",
+                    file=path,
+                    remedy=f"install the packages that it needs with: {_INSTALL}",
                 ) from None
-        _describe(ready if int8 else raw, ready, description)
-        checked = int8.check if int8 else _scribbles(model)
-        difference = _largest_difference(model, read_onnx(ready, "cpu"), checked)
+        _write_metadata(ready if int8 else raw, ready, metadata)
+        batches = int8.validation if int8 else _draw_random_dots(model)
+        difference = _compute_max_difference(model, read_onnx(ready, "cpu"), batches)
         if not int8 and not difference <= MAX_DIFFERENCE:
             raise ExportError(
-                f"{path}: its logits would differ by {difference:.2g} from those of the model, more than "
-                f"{MAX_DIFFERENCE}; nothing is written. Try other versions of torch and onnxruntime"
+                f"nothing was written, as its logits differ by {difference:.2g} from those of the model, more than "
+                f"{MAX_DIFFERENCE}",
+                file=path,
+                remedy="try other versions of torch and onnxruntime",
             )
         with replacing(path) as file:
             file.write(ready.read_bytes())
-    write_json(beside, description)
-    return OnnxExport(difference, beside)
+    write_json(json_path, metadata)
+    return OnnxExport(difference, json_path)
 
 
-def _is_ours(beside: Path) -> bool:
-    """Return whether a JSON file tells of an ONNX file of ours, which may be written anew."""
+def _is_onnx_metadata(path: Path) -> bool:
+    """Whether a JSON file is the metadata of an ONNX file of this package, which may be overwritten."""
     try:
-        return "onnx" in json.loads(beside.read_text(encoding="utf-8"))
+        return "onnx" in json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
         return False
 
 
-def _trace(model: Model, path: Path) -> None:
-    """Write the bare network, by the exporter that leaves the width of what a bidirectional LSTM reads free."""
+def _export_network(model: Model, path: Path) -> None:
+    """Export the network without metadata, by the TorchScript exporter: it supports dynamic widths with an LSTM."""
     example = torch.full((2, 1, model.preprocess.height_px, 4 * model.info.width_step_px), 255, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.inference_mode():
         for message, category in (
             ("You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
             ("The feature will be removed", DeprecationWarning),
-            ("Converting a tensor to a Python boolean", Warning),  # checks of shapes
-            ("Exporting a model to ONNX with a batch_size other than 1", UserWarning),  # the check below has others
+            ("Converting a tensor to a Python boolean", Warning),  # shape checks
+            (
+                "Exporting a model to ONNX with a batch_size other than 1",
+                UserWarning,
+            ),  # `write_onnx` checks other sizes
         ):
             warnings.filterwarnings("ignore", message, category)
         torch.onnx.export(
@@ -141,24 +154,24 @@ def _trace(model: Model, path: Path) -> None:
         )
 
 
-def _describe(source: Path, target: Path, description: dict[str, Any]) -> None:
-    """Write what a file says of itself into its metadata."""
+def _write_metadata(source: Path, target: Path, metadata: dict[str, Any]) -> None:
+    """Copy an ONNX file with the metadata added."""
     import onnx
 
     network = onnx.load(source)
     network.producer_name = "htr_lightning"
-    network.graph.name = description["architecture"]
-    onnx.helper.set_model_props(network, {METADATA_KEY: json.dumps(description, ensure_ascii=False)})
+    network.graph.name = metadata["architecture"]
+    onnx.helper.set_model_props(network, {METADATA_KEY: json.dumps(metadata, ensure_ascii=False)})
     onnx.save(network, target)
 
 
-def _largest_difference(model: Model, written: OnnxModel, batches: Iterable[NDArray[np.uint8]]) -> float:
-    return float(max(np.abs(model.logits(images) - written.logits(images)).max() for images in batches))
+def _compute_max_difference(model: Model, onnx_model: OnnxModel, batches: Iterable[NDArray[np.uint8]]) -> float:
+    return float(max(np.abs(model.logits(images) - onnx_model.logits(images)).max() for images in batches))
 
 
-def _scribbles(model: Model) -> Iterator[NDArray[np.uint8]]:
-    """Yield ``(N, H, W)`` paper with dark dots on a tenth of it, of three widths and numbers."""
+def _draw_random_dots(model: Model) -> Iterator[NDArray[np.uint8]]:
+    """Yield images ``(N, H, W)`` with dark dots on a tenth of the pixels, in three batch sizes and widths."""
     generator = np.random.default_rng(0)
-    for number, steps in enumerate(_CHECKED_STEPS, 1):
-        shape = (number, model.preprocess.height_px, steps * model.info.width_step_px)
+    for batch_size, steps in enumerate(_CHECKED_STEPS, 1):
+        shape = (batch_size, model.preprocess.height_px, steps * model.info.width_step_px)
         yield np.where(generator.random(shape) < 0.1, generator.integers(0, 200, shape), 255).astype(np.uint8)

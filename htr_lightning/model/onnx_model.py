@@ -1,6 +1,6 @@
-"""A model in an ONNX file, read with ONNX Runtime; no PyTorch is needed for it.
+"""Inference with ONNX Runtime, from an ONNX file; PyTorch is not needed for it.
 
-The file says all that reading takes in its metadata, under the key ``htr_lightning``: see `OnnxInfo`.
+The metadata of the file holds a `ModelInfo` and an `OnnxInfo`, as JSON under the key ``htr_lightning``.
 """
 
 import importlib.util
@@ -17,21 +17,18 @@ from htr_lightning.device import DeviceError
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.info import METADATA_KEY, ModelFileError, ModelInfo, build_info, check_exists, parse_metadata
 
-MISSING = (
-    "an ONNX file is read with ONNX Runtime, which is not installed; install it with: pip install 'htr-lightning[onnx]'"
-)
 INPUT, OUTPUT = "images", "logits"
 
 
 @dataclass(frozen=True)
 class OnnxInfo:
-    """What an ONNX file says besides that which any model file says; plain JSON types only.
+    """Metadata of an ONNX file in addition to `ModelInfo`. JSON types only.
 
     Attributes:
-        frame_px: columns of pixels for each frame; a line of W pixels has W / frame_px frames, rounded up.
-        weights: ``float32``, or ``int8`` where some are.
-        input: what the network takes, for other programs.
-        output: what it gives, for other programs.
+        frame_px: width of a frame in pixels; a line of W pixels has W / frame_px frames, rounded up.
+        weights: ``float32``, or ``int8`` if some of the weights are quantized.
+        input: description of the input, for other programs.
+        output: description of the output, for other programs.
     """
 
     frame_px: int
@@ -47,34 +44,34 @@ class OnnxInfo:
 
 
 def build_metadata(info: ModelInfo, onnx: OnnxInfo) -> dict[str, Any]:
-    """Return what an ONNX file says of itself."""
+    """Return the metadata of an ONNX file as JSON types."""
     return asdict(info) | {"onnx": asdict(onnx)}
 
 
 class OnnxModel:
-    """A model ready to use: a `htr_lightning.model.load.Recognizer`.
+    """An ONNX Runtime recognizer (`htr_lightning.model.load.Recognizer`).
 
     Args:
-        session: of ONNX Runtime.
-        info: what is known of the model.
-        onnx: what is known of the file.
-        on_cpu: several batches are read at once, each on one core.
+        session: an ``onnxruntime.InferenceSession``.
+        info: the metadata of the model.
+        onnx: the metadata of the ONNX file.
+        is_on_cpu: run several batches at the same time, each on one core.
     """
 
-    def __init__(self, session: Any, info: ModelInfo, onnx: OnnxInfo, *, on_cpu: bool) -> None:
-        self._session, self.info, self.onnx, self.is_parallel = session, info, onnx, on_cpu
+    def __init__(self, session: Any, info: ModelInfo, onnx: OnnxInfo, *, is_on_cpu: bool) -> None:
+        self._session, self.info, self.onnx, self.is_parallel = session, info, onnx, is_on_cpu
         self.charset = Charset.from_dict(info.charset)
         self.preprocess = Preprocess.from_dict(info.preprocess)
         self.frame_px = onnx.frame_px
-        self.pixels_per_batch = 250_000 if on_cpu else 1_000_000  # few, so that all cores have some
+        self.pixels_per_batch = 250_000 if is_on_cpu else 1_000_000  # small on CPUs, so that every core gets a batch
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Read lines ``(N, H, W)``, paper 255: logits ``(N, T, K)``."""
+        """Compute logits ``(N, T, K)`` of line images ``(N, H, W)``, paper 255."""
         logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
         return logits
 
     def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
+        """Return the number of frames of lines that are ``widths`` pixels wide, both ``(N,)``."""
         return -(-widths // self.frame_px)
 
 
@@ -82,34 +79,45 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
     """Read an ONNX file that `htr_lightning.model.onnx_export.write_onnx` wrote.
 
     Args:
-        path: of the file.
-        device: ``cpu``, ``cuda`` or ``cuda:1``; None for a GPU if ONNX Runtime can use one.
+        path: the file.
+        device: ``cpu``, ``cuda`` or ``cuda:1``; None for a GPU if ONNX Runtime can use one, else the CPU.
 
     Raises:
-        ModelFileError: missing, damaged, not ours, of a newer format; or ONNX Runtime is not installed.
+        ModelFileError: the file is missing, damaged, not a model of this package, or of a newer format; or ONNX Runtime
+            is not installed.
         DeviceError: ONNX Runtime cannot use the device.
     """
     check_exists(path)
     if importlib.util.find_spec("onnxruntime") is None:
-        raise ModelFileError(f"{path}: {MISSING}")
-    session, on_cpu = _opened(path, device)
+        raise ModelFileError(
+            "reading an ONNX file requires ONNX Runtime, which is not installed",
+            file=path,
+            remedy="install it with: pip install 'htr-lightning[onnx]'",
+            kind="not_installed",
+        )
+    session, is_on_cpu = _open_session(path, device)
     metadata = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in metadata:
         raise ModelFileError(
-            f"{path}: an ONNX file, but not a model of htr_lightning; write one with export MODEL --to onnx"
+            "an ONNX file, but not a model of htr_lightning",
+            file=path,
+            remedy="write one with export MODEL --to onnx",
+            kind="foreign",
         )
     values = parse_metadata(metadata[METADATA_KEY], path)
     try:
         onnx = OnnxInfo(**values.pop("onnx"))
-        return OnnxModel(session, build_info(values, path), onnx, on_cpu=on_cpu)
+        return OnnxModel(session, build_info(values, path), onnx, is_on_cpu=is_on_cpu)
     except (ValueError, TypeError, KeyError) as error:
         if isinstance(error, ModelFileError):
             raise
-        raise ModelFileError(f"{path}: its description is damaged ({error}); export it again") from None
+        raise ModelFileError(
+            f"its metadata is damaged ({error})", file=path, remedy="export it again", kind="damaged"
+        ) from None
 
 
-def _opened(path: Path, device: str | None) -> tuple[Any, bool]:
-    """Return a session of ONNX Runtime, and whether it runs on the CPU.
+def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
+    """Open an ONNX Runtime session; return it, and whether it runs on the CPU.
 
     Raises:
         ModelFileError: the file is damaged.
@@ -117,29 +125,31 @@ def _opened(path: Path, device: str | None) -> tuple[Any, bool]:
     """
     import onnxruntime
 
-    providers = _providers(device, onnxruntime.get_available_providers())
+    providers = _select_providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; these are raised, too
-    on_cpu = len(providers) == 1
-    if on_cpu:  # lines are many and small: a core for each batch is faster than all cores for one
+    options.log_severity_level = 3  # only errors, which are raised as well
+    is_on_cpu = len(providers) == 1
+    if is_on_cpu:  # lines are many and small: one core for each batch is faster than all cores for one batch
         options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
-    except Exception as error:  # ONNX Runtime has a dozen kinds, without a name for all of them
-        first = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path}: not a complete ONNX file ({first}); copy it or export it again") from None
-    if on_cpu or session.get_providers()[0] != "CPUExecutionProvider":
-        return session, on_cpu
-    if device is not None:  # CUDA did not start, and ONNX Runtime took the CPU in its place
-        raise DeviceError(f"--device {device}: ONNX Runtime cannot start CUDA here; use cpu")
-    return _opened(path, "cpu")
+    except Exception as error:  # ONNX Runtime raises a dozen types without a common base class
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(
+            f"not a complete ONNX file ({reason})", file=path, remedy="copy it or export it again", kind="damaged"
+        ) from None
+    if is_on_cpu or session.get_providers()[0] != "CPUExecutionProvider":
+        return session, is_on_cpu
+    if device is not None:  # CUDA did not start, and ONNX Runtime fell back to the CPU
+        raise _device_error(device, "ONNX Runtime cannot start CUDA here", "use cpu")
+    return _open_session(path, "cpu")
 
 
-def _providers(device: str | None, available: Sequence[str]) -> list[Any]:
-    """Return what ONNX Runtime is to run the network with.
+def _select_providers(device: str | None, available: Sequence[str]) -> list[Any]:
+    """Return the execution providers for ONNX Runtime.
 
     Raises:
-        DeviceError: it cannot use the device.
+        DeviceError: ONNX Runtime cannot use the device.
     """
     name, _, number = (device or "cpu").partition(":")
     has_cuda = "CUDAExecutionProvider" in available
@@ -148,10 +158,15 @@ def _providers(device: str | None, available: Sequence[str]) -> list[Any]:
     if name == "cpu":
         return ["CPUExecutionProvider"]
     if name != "cuda" or not (number or "0").isdecimal():
-        raise DeviceError(f"--device {device}: not available for ONNX files; use cpu")
+        raise _device_error(device, "not available for ONNX files", "use cpu")
     if not has_cuda:
-        raise DeviceError(
-            f"--device {device}: not available here, as this ONNX Runtime is built without CUDA; use cpu, or install "
-            "onnxruntime-gpu in its place"
+        raise _device_error(
+            device,
+            "not available here, as this ONNX Runtime was built without CUDA",
+            "use cpu, or install onnxruntime-gpu instead of onnxruntime",
         )
     return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+
+
+def _device_error(device: str | None, problem: str, remedy: str) -> DeviceError:
+    return DeviceError(problem, key="--device", value=device, remedy=remedy, kind="unavailable")

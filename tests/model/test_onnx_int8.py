@@ -1,4 +1,4 @@
-"""ONNX files in 8 bits: `export --int8`."""
+"""Quantized ONNX files: `export --int8`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -45,15 +45,15 @@ def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(
 
 def test_convolutions_are_computed_in_eight_bits_and_other_weights_stored_in_them(int8: Path) -> None:
     graph = onnx.load(int8).graph
-    made = {name: node.op_type for node in graph.node for name in node.output}
+    producers = {name: node.op_type for node in graph.node for name in node.output}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     assert len(convolutions) == 12
-    assert all(made[name] == "DequantizeLinear" for node in convolutions for name in node.input)
+    assert all(producers[name] == "DequantizeLinear" for node in convolutions for name in node.input)
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     large = [t.name for t in graph.initializer if np.prod(t.dims) > 5_000]
     assert large and all(types[name] == onnx.TensorProto.INT8 for name in large)
     recurrent = [node for node in graph.node if node.op_type == "LSTM"]
-    assert len(recurrent) == 2 and all(made[node.input[place]] == "Mul" for node in recurrent for place in (1, 2))
+    assert len(recurrent) == 2 and all(producers[node.input[i]] == "Mul" for node in recurrent for i in (1, 2))
 
 
 def test_eight_bits_read_nearly_as_well(latin: Model, int8: Path) -> None:
@@ -68,14 +68,16 @@ def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("fontpkg.families", dict)
     with pytest.raises(
         ExportError,
-        match=r"8 bits take their ranges from synthetic lines, which cannot be drawn.*not installed.*export-onnx",
+        match=r"calibrated on synthetic lines, which cannot be rendered.*not installed.*export-onnx",
     ):
         write_onnx(tmp_path / "latin.onnx", latin, int8=calibration_of(latin))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["latin_onnx", "int8"])
-def test_a_line_is_read_alike_beside_any_others(kind: str, lines: Path, request: pytest.FixtureRequest) -> None:
+def test_the_prediction_of_a_line_does_not_depend_on_its_batch(
+    kind: str, lines: Path, request: pytest.FixtureRequest
+) -> None:
     reader = LineReader(load_recognizer(request.getfixturevalue(kind)))
     given = [Line(path.name, ImageFile(path), "") for path in sorted((lines / "val").iterdir())] * 30
     together = list(reader.read(given))

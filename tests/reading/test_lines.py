@@ -134,7 +134,7 @@ def test_characters_are_cut_out(images: Path, tmp_path: Path, capsys: pytest.Cap
     ("arguments", "message"),
     [
         (["none.safetensors", "x.png"], "there is no such model file"),
-        (["{model}", "x.png", "--device", "cuda:77"], "--device cuda:77: not available here"),
+        (["{model}", "x.png", "--device", "cuda:77"], "--device=cuda:77: not available here"),
         (["{model}", "{empty}"], "there is no image in this folder"),
     ],
 )

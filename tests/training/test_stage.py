@@ -120,9 +120,9 @@ def test_where_a_model_is_found(model: Model, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"best\.ckpt: a checkpoint, but not of htr_lightning"):
         load_model(checkpoint)
     checkpoint.write_bytes(b"PK no archive")
-    with pytest.raises(ModelFileError, match=r"best\.ckpt: cannot be read as a checkpoint"):
+    with pytest.raises(ModelFileError, match=r"best\.ckpt: not a complete checkpoint"):
         load_model(tmp_path / "other")
-    for where, message in ((tmp_path, "holds no model"), ("zoo:none", "zoo:none: there is no such model")):
+    for where, message in ((tmp_path, "contains no model"), ("zoo:none", "zoo:none: there is no such model")):
         with pytest.raises(ModelFileError, match=message):
             load_model(where)
 

@@ -77,7 +77,7 @@ def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
         assert text in shown
     command.main(["zoo:latin"])
     assert "## Limits" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="zoo:klingon: there is no such model; there is latin"):
+    with pytest.raises(SystemExit, match="zoo:klingon: there is no such model; choose from latin"):
         command.main(["klingon"])
 
 
