@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and those that a run writes."""
 
 import contextlib
 import json
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,3 +41,94 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write JSON, whole or not at all."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files that a run writes.
+
+    Attributes:
+        path: of the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def info(self) -> Path:
+        """Versions, commit, device, seed, command, and the start and end of the run."""
+        return self.path / "run.json"
+
+    @property
+    def result(self) -> Path:
+        """The scores."""
+        return self.path / "result.json"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of `best`, `last` and `previous`."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the lowest CER on val."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before `last`, in case that one is damaged."""
+        return self.checkpoints / "previous.ckpt"
+
+    @property
+    def non_finite(self) -> Path:
+        """Folder with the batch and the weights that led to a loss that is NaN or infinite."""
+        return self.path / "non_finite"
+
+    @property
+    def failed(self) -> Path:
+        """Why a run of a sweep failed."""
+        return self.path / "failed.json"
+
+    @property
+    def pruned(self) -> Path:
+        """When a trial of a study was pruned."""
+        return self.path / "pruned.json"
+
+    @property
+    def logs(self) -> list[Path]:
+        """The CSV files of the metrics, one for each time that the run was started."""
+        return sorted(self.path.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:]))
+
+    @property
+    def resumable(self) -> list[Path]:
+        """The checkpoints to resume from, the newest first."""
+        return [path for path in (self.last, self.previous) if path.is_file()]
+
+    def scores(self) -> dict[str, float] | None:
+        """Return the scores of a run that is complete, or None."""
+        if "end" not in read_json(self.info) or not self.model.is_file():
+            return None
+        return read_json(self.result) or None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty where there is no such file, or something else in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -120,10 +120,10 @@ def copiste() -> dict[str, float]:
     """Pack the real lines, and pass over them without augmentation, and with it."""
     from hydra import compose, initialize_config_dir
 
+    from htr_lightning.config.build import build
     from htr_lightning.config.compose import conf_dir
     from htr_lightning.data.augment import Augment
     from htr_lightning.image.preprocess import Preprocess
-    from htr_lightning.training.run import build
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=["+experiment=copiste"])

@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 
+from htr_lightning.config.build import build
 from htr_lightning.config.compose import compose_config
 from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.image.ink import to_ink
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
-from htr_lightning.training.run import build
 from htr_lightning.training.task import RecognitionTask
 
 HERE = Path(__file__).parent

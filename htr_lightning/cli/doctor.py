@@ -5,16 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from omegaconf import DictConfig
 
     from htr_lightning.data.line import Line, Split
     from htr_lightning.doctor.diagnosis import Diagnosis
-    from htr_lightning.doctor.facts import Frames, Settings
+    from htr_lightning.doctor.facts import Settings
     from htr_lightning.image.preprocess import Preprocess
 
 
@@ -37,14 +35,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.config.compose import compose_config
     from htr_lightning.config.schema import ConfigError
+    from htr_lightning.data.line import SPLITS
     from htr_lightning.doctor.finding import exit_status
     from htr_lightning.doctor.terminal import print_report
     from htr_lightning.image.files import DataError
     from htr_lightning.model.info import ModelFileError
+    from htr_lightning.training.build import build_parts, build_settings
 
     try:
         cfg = compose_config(options.overrides, options.config_dir)
-        lines, preprocess, settings = prepare(cfg)
+        parts = build_parts(cfg)
+        lines: Lines = {split: parts.source.lines(split) for split in SPLITS}
+        settings, preprocess = build_settings(cfg, parts), parts.preprocess
         diagnosis = examine_all(cfg, lines, preprocess, settings, " ".join(options.overrides) or "dataset=synthetic")
         console = Console(soft_wrap=True, highlight=False)
         print_report(diagnosis, console)
@@ -61,8 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"The data set cannot be read: {error}") from None
     except BrokenProcessPool:
         raise SystemExit(
-            "A process that read lines was ended from outside, perhaps for lack of memory; "
-            "use fewer with +loader.num_pack_workers=1"
+            "A preprocessing worker was killed (out of memory?); use fewer workers: +loader.num_pack_workers=1"
         ) from None
     raise SystemExit(exit_status(diagnosis.findings, strict=options.strict))
 
@@ -96,46 +97,6 @@ def _claim(folder: Path, parser: argparse.ArgumentParser) -> None:
 
 
 Lines = dict["Split", Sequence["Line"]]
-
-
-def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings]":
-    """Make what a run would make of a configuration, up to the list of lines.
-
-    Raises:
-        HydraException: a constructor refuses its arguments; ``__cause__`` says why.
-        ConfigError, ModelFileError: the model to start from cannot be used.
-        DataError: the data set cannot be read.
-    """
-    from dataclasses import replace
-
-    from hydra.utils import instantiate
-
-    from htr_lightning.data.line import SPLITS
-    from htr_lightning.doctor.facts import Settings
-    from htr_lightning.training.stage import preprocess_of
-
-    stage = instantiate(cfg.stage, _convert_="all")
-    base = stage.load(None)
-    source = instantiate(cfg.dataset, _convert_="all")
-    preprocess = preprocess_of(base, cfg.preprocess) if base else instantiate(cfg.preprocess, _convert_="all")
-    network = base.network if base else instantiate(cfg.model, _convert_="all")(2)
-    lines: Lines = {split: source.lines(split) for split in SPLITS}
-    settings = Settings.of(cfg.loader, source, preprocess, frames_of(network))
-    if base:
-        known = frozenset(base.charset.characters if stage.charset != "replace" else ())
-        settings = replace(settings, normalization=base.charset.normalization, known=known)
-    return lines, preprocess, settings
-
-
-def frames_of(network: Any) -> "Frames":
-    """Return how a network turns widths into numbers of frames."""
-    import torch
-
-    def frames(widths: "NDArray[np.int64]") -> "NDArray[np.int64]":
-        lengths: NDArray[np.int64] = network.frame_lengths(torch.from_numpy(widths)).numpy()
-        return lengths
-
-    return frames
 
 
 def examine_all(

@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(argv)
 
     from hydra.errors import HydraException
-    from hydra.utils import instantiate
     from PIL import Image
 
+    from htr_lightning.config.build import build
     from htr_lightning.config.compose import compose_config
     from htr_lightning.config.schema import ConfigError
     from htr_lightning.files import write_text
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     try:
         cfg = compose_config(options.overrides, options.config_dir)
-        source = instantiate(cfg.dataset, _convert_="all")
+        source = build(cfg.dataset)
         lines = list(itertools.islice(source.lines(options.split), options.limit))
         (options.out / options.split).mkdir(parents=True, exist_ok=True)
         rows = ["image\ttext\tgroup"]

@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 
 import hydra
@@ -18,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from htr_lightning.config.compose import conf_dir, groups
 from htr_lightning.config.schema import AUTO, ConfigError
 from htr_lightning.config.validate import refusal, validate
+from htr_lightning.files import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def start() -> None:
     values = dict(a.lstrip("+").partition("=")[::2] for a in sys.argv[1:] if "=" in a)
     resume = values.get("resume", "").strip("'\"")
     new = resume in ("", "null", AUTO)
-    if not new and not (Path(resume) / "config.yaml").is_file():
+    if not new and not RunFolder(Path(resume)).config.is_file():
         raise SystemExit(f"resume: {resume} is not a run folder; it has no config.yaml")
     given = {"hydra.run.dir", "hydra.sweep.dir"} & values.keys()
     if _num_started_together() > 1 and not given and resume in ("", "null"):
@@ -114,7 +114,8 @@ def record(what: str, message: str) -> None:
     from htr_lightning.training.provenance import now
 
     hydra = HydraConfig.get()
-    path = Path(hydra.runtime.output_dir) / f"{what}.json"
+    folder = RunFolder(Path(hydra.runtime.output_dir))
+    path = folder.failed if what == "failed" else folder.pruned
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"message": message, "time": now(), "overrides": list(hydra.overrides.task)})
@@ -126,7 +127,7 @@ def run_from(cfg: DictConfig) -> float | str | None:
     Raises:
         SystemExit: with a message for the user.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     try:
         if cfg.resume not in (None, AUTO):
             cfg = resume_config(cfg, HydraConfig.get().overrides.task)
@@ -141,12 +142,13 @@ def run_from(cfg: DictConfig) -> float | str | None:
     from lightning.pytorch.utilities import rank_zero_only
 
     from htr_lightning.training.exits import PrunedError, exit_of
+    from htr_lightning.training.lightning_fixes import silence_lightning
     from htr_lightning.training.run import run
 
     OmegaConf.set_readonly(cfg, True)
-    quieten()
+    silence_lightning()
     try:
-        scores = run(cfg, folder)
+        scores = run(cfg, folder.path)
     except PrunedError as error:
         log.info("The trial was %s", error)
         record("pruned", str(error))
@@ -165,20 +167,20 @@ def run_from(cfg: DictConfig) -> float | str | None:
     return scores.get("val/cer")
 
 
-def done_before(cfg: DictConfig, folder: Path) -> dict[str, float] | None:
+def done_before(cfg: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     """Return the scores of the run that ``resume=auto`` finds complete; of one to go on with, check the configuration.
 
     Raises:
         ConfigError: the run in the folder has another configuration.
     """
-    if not (folder / "config.yaml").is_file():
+    if not folder.config.is_file():
         return None
-    from htr_lightning.training.run_folder import finished, refuse_other_config
+    from htr_lightning.training.run_folder import refuse_other_config
 
     refuse_other_config(folder, cfg)
-    scores = finished(folder)
+    scores = folder.scores()
     if scores:
-        log.info("%s holds this run, and it is complete; nothing is left to do", folder)
+        log.info("The run in %s is complete; nothing to do", folder.path)
     return scores
 
 
@@ -196,31 +198,13 @@ def refuse_several_devices(cfg: DictConfig) -> None:
         )
 
 
-def quieten() -> None:
-    """Leave to the console what users can act on; Lightning's hints and inner deprecations are not that.
-
-    Of several processes the first speaks for all.
-    """
-    from lightning.pytorch.utilities import rank_zero_only
-
-    if getattr(rank_zero_only, "rank", 0):
-        logging.getLogger().setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").handlers.clear()  # else every message comes twice
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # of a run that goes on
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # collating is a copy; see loader
-
-
 def resume_config(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     """Return the configuration of the run folder ``cfg.resume``, with the values given on the command line.
 
     Raises:
         ConfigError: no such run, or an override that chooses another group option.
     """
-    path = Path(cfg.resume) / "config.yaml"
+    path = RunFolder(Path(cfg.resume)).config
     if not path.is_file():
         raise ConfigError(f"resume: {cfg.resume} is not a run folder; it has no config.yaml")
     saved = OmegaConf.load(path)

@@ -23,6 +23,7 @@ SET_BY_THE_RUN = {
     "trainer.gradient_clip_val": "use optim.clip_norm",
     "trainer.callbacks": "use early_stopping, optim.ema_decay",
     "trainer.logger": "TensorBoard and CSV are always written",
+    "trainer.plugins": "checkpoints and SLURM are handled by the run",
     "trainer.default_root_dir": "use hydra.run.dir",
     "trainer.use_distributed_sampler": "the loader divides the lines itself",
     "loader.seed": "use seed",
@@ -30,6 +31,7 @@ SET_BY_THE_RUN = {
     "loader.preprocess": "use preprocess",
     "loader.augment": "use augment",
     "loader.num_views": "use consistency_weight",
+    "loader.overfit": "use trainer.overfit_batches",
     "loader.progress": "use trainer.enable_progress_bar",
     "model.num_classes": "the charset of the training texts decides",
 }

@@ -25,6 +25,7 @@ class Batch:
         texts: full texts of the lines, including characters that the charset lacks.
         seed: seed of all randomness in the training step that uses this batch.
         num_views: number of augmented views of each line; the batch holds the first view of all lines, then the second.
+        augment: whether the lines are to be augmented on the device, as in the training loader.
     """
 
     images: Tensor
@@ -35,6 +36,7 @@ class Batch:
     texts: list[str]
     seed: int
     num_views: int = 1
+    augment: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,10 +95,17 @@ def count_required_frames(targets: Tensor, target_lengths: Tensor) -> Tensor:
 
 
 class LineDataset(Dataset[Batch]):
-    """Packed lines, indexed by `BatchKey`: each item is a whole batch."""
+    """Packed lines, indexed by `BatchKey`: each item is a whole batch.
 
-    def __init__(self, lines: PackedLines, charset: Charset) -> None:
-        self.lines, self.charset = lines, charset
+    Args:
+        lines: of a split.
+        charset: turns their texts into targets.
+        augment: mark the batches as to be augmented.
+    """
+
+    def __init__(self, lines: PackedLines, charset: Charset, *, augment: bool = False) -> None:
+        self.lines, self.charset, self.augment = lines, charset, augment
 
     def __getitem__(self, key: BatchKey) -> Batch:
-        return collate([self.lines[row] for row in key.rows], key.width_px, self.charset, key.seed)
+        batch = collate([self.lines[row] for row in key.rows], key.width_px, self.charset, key.seed)
+        return replace(batch, augment=self.augment)

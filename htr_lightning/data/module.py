@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import lightning
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
@@ -16,7 +16,7 @@ from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
 from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
 from htr_lightning.data.pack import Progress, pack
 from htr_lightning.data.packed_lines import PackedLines
-from htr_lightning.data.widths import WidthBatchSampler
+from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
@@ -27,60 +27,53 @@ log = logging.getLogger(__name__)
 NAMED = 10  # how many lines a message names
 
 
-class FixedOrder(SequentialSampler):
-    """Batches in their order, as what Lightning takes for such; another sampler it replaces where it overfits."""
-
-    def __init__(self, batches: WidthBatchSampler) -> None:
-        self.batches = batches
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which pass is next; Lightning calls this."""
-        self.batches.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
 class LineLoader(DataLoader[Batch]):
-    """A loader of which a checkpoint says how far the epoch has come, so that a run goes on with the same batch.
+    """A loader whose state is saved in checkpoints, so that a resumed run continues with the next batch.
 
     Args:
         dataset: the lines.
         batches: of the lines, in their order.
-        position: how many batches of the epoch have been trained on.
         num_workers: processes that collate; 0 for none.
     """
 
-    def __init__(
-        self, dataset: LineDataset, batches: WidthBatchSampler, position: Callable[[], int], num_workers: int
-    ) -> None:
+    def __init__(self, dataset: LineDataset, batches: WidthBatchSampler, num_workers: int) -> None:
         super().__init__(
             dataset,
-            sampler=batches if batches.shuffle else FixedOrder(batches),
+            sampler=batches,
             batch_size=None,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
-        self._batches, self._position = batches, position
+        self._batches, self._num_consumed = batches, 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """Yield the batches of an epoch; workers start with the first one, when Lightning has set the epoch.
+
+        Lightning makes iterators before it calls ``set_epoch``, and workers would fetch batches of another epoch
+        (Lightning-AI/pytorch-lightning#21938).
+        """
+        self._num_consumed = self._batches.num_skipped
+        for batch in super().__iter__():
+            self._num_consumed += 1
+            yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Return how far the epoch has come; Lightning puts it into checkpoints."""
-        return {"epoch": self._batches.epoch, "num_batches": self._position(), "of": len(self._batches)}
+        """Return the position in the epoch; Lightning saves it in checkpoints."""
+        return {"epoch": self._batches.epoch, "num_batches": self._num_consumed, "of": len(self._batches)}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on from there; Lightning calls this where the checkpoint was made in the middle of an epoch.
+        """Continue from a saved position; Lightning calls this when it resumes a run.
 
         Raises:
             DataError: the epoch is divided into other batches now.
         """
         if state["num_batches"] < state["of"] != len(self._batches):
             raise DataError(
-                f"resume: the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
-                f"{len(self._batches)}; restore loader.pixels_per_batch and the number of processes, or start a new run"
+                f"the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
+                f"{len(self._batches)}",
+                key="resume",
+                remedy="restore loader.pixels_per_batch and the number of processes, or start a new run",
             )
         self._batches.skip_batches(state["epoch"], state["num_batches"])
 
@@ -111,6 +104,7 @@ class LineDataModule(lightning.LightningDataModule):
         normalization: Unicode form of all texts.
         seed: of the order of lines and of augmentation.
         num_views: how often a line is in a training batch, each time varied otherwise; see `Augment`.
+        overfit: train and validate on the train split in a fixed order, without augmentation.
         progress: draws a bar while packing.
     """
 
@@ -133,6 +127,7 @@ class LineDataModule(lightning.LightningDataModule):
         normalization: Normalization = "NFC",
         seed: int = 1,
         num_views: int = 1,
+        overfit: bool = False,
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
@@ -152,7 +147,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
-        self.num_views = num_views
+        self.num_views, self.overfit = num_views, overfit
         self.num_pack_workers = num_pack_workers or count_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
@@ -250,7 +245,7 @@ class LineDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in another order each epoch."""
-        return self._loader("train", shuffle=True)
+        return self._loader("train", train=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the val split, each line once."""
@@ -260,34 +255,28 @@ class LineDataModule(lightning.LightningDataModule):
         """Batches of the test split, each line once."""
         return self._loader("test")
 
-    def _loader(self, split: Split, *, shuffle: bool = False) -> "LineLoader":
+    def batches(self, split: Split, most: int) -> DataLoader[Batch]:
+        """Return a loader of at most so many lines of a split, evenly spread over it, whichever process calls it."""
         assert self.charset is not None, "setup() first"
-        trainer = self.trainer
-        if self._overfits and split != "test":
-            split, shuffle = "train", False
-        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        batches = self._batches(split, shuffle, rank, world_size)
-        if trainer and shuffle:
-            # Of a run that goes on: workers fetch before Lightning says which epoch it is.
-            progress: Any = trainer.fit_loop.epoch_progress.current
-            batches.set_epoch(progress.processed)
-        return LineLoader(
-            LineDataset(self.packed[split], self.charset),
-            batches,
-            position=lambda: trainer.fit_loop.batch_idx + 1 if trainer else 0,
-            num_workers=self.num_workers,
-        )
+        lines = self.packed[split]
+        others = np.setdiff1d(np.arange(len(lines)), spread_evenly(len(lines), most))
+        return LineLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others.tolist()), 0)
 
-    @property
-    def _overfits(self) -> bool:
-        """Whether the trainer is to learn a few batches by heart (``trainer.overfit_batches``)."""
-        return bool(getattr(self.trainer, "overfit_batches", 0))
+    def _loader(self, split: Split, *, train: bool = False) -> LineLoader:
+        assert self.charset is not None, "setup() first"
+        if self.overfit and split != "test":
+            split = "train"
+        batches = self._batches(split, train and not self.overfit, *_rank_and_world_size())
+        dataset = LineDataset(self.packed[split], self.charset, augment=train)
+        return LineLoader(dataset, batches, self.num_workers)
 
     def num_batches(self, world_size: int) -> int:
         """Return how many batches of an epoch each of so many processes trains on."""
         return len(self._batches("train", True, 0, world_size))
 
-    def _batches(self, split: Split, shuffle: bool, rank: int, world_size: int) -> WidthBatchSampler:
+    def _batches(
+        self, split: Split, shuffle: bool, rank: int, world_size: int, exclude: Sequence[int] = ()
+    ) -> WidthBatchSampler:
         lines, source = self.packed[split], self.source
         draws = source.draws_per_epoch(lines.column("id")) if shuffle and isinstance(source, WeightedSource) else None
         return WidthBatchSampler(
@@ -301,7 +290,7 @@ class LineDataModule(lightning.LightningDataModule):
             seed=self.seed,
             rank=rank,
             world_size=world_size,
-            exclude=self._dropped.get(split, []),
+            exclude=[*self._dropped.get(split, []), *exclude],
             merge_leftovers=shuffle,  # in val and test a line is padded as it will be when the model is used
             draws_per_epoch=draws,
         )
@@ -311,10 +300,18 @@ class LineDataModule(lightning.LightningDataModule):
         return replace(batch, images=batch.images.to(device, non_blocking=True))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Turn pixels into ink; augment when training."""
+        """Turn pixels into ink; augment training batches."""
         images, widths = to_ink(batch.images), batch.widths
-        if self.trainer is not None and self.trainer.training:
+        if batch.augment:
             generator = torch.Generator().manual_seed(batch.seed)
-            augment = Augment() if self._overfits else self.augment
+            augment = Augment() if self.overfit else self.augment
             images, widths = augment(images, widths, generator, self.num_views)
         return batch.with_views(images, widths)
+
+
+def _rank_and_world_size() -> tuple[int, int]:
+    """Return which of how many processes this one is."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

@@ -81,6 +81,11 @@ class WidthBatchSampler:
         """Skip the first batches of one epoch: a resumed run was already trained on them."""
         self._num_skipped = {epoch: num_batches}
 
+    @property
+    def num_skipped(self) -> int:
+        """Number of batches of the current epoch that are skipped."""
+        return self._num_skipped.get(self.epoch, 0)
+
     def __len__(self) -> int:
         return len(range(self.rank, self._num_batches, self.world_size))
 
@@ -90,7 +95,7 @@ class WidthBatchSampler:
         seeds = np.random.SeedSequence([self.seed, self.epoch]).generate_state(len(batches), np.uint64) >> 1
         order = np.arange(len(batches)) if generator is None else generator.permutation(len(batches))
         order = np.resize(order, self._num_batches)[self.rank :: self.world_size]
-        remaining = order[self._num_skipped.get(self.epoch, 0) :]
+        remaining = order[self.num_skipped :]
         return (BatchKey(batches[i][0].tolist(), int(batches[i][1]), int(seeds[i])) for i in remaining)
 
     def _make_generator(self, epoch: int) -> np.random.Generator | None:
@@ -161,6 +166,11 @@ def bucket_widths(widths: NDArray[np.int64], step_px: int, max_shapes: int | Non
     buckets = np.unique(np.quantile(rounded, quantiles, method="higher").astype(np.int64))
     bucketed: NDArray[np.int64] = buckets[np.searchsorted(buckets, rounded)]
     return bucketed
+
+
+def spread_evenly(number: int, most: int) -> NDArray[np.int64]:
+    """Return at most ``most`` of the indices of ``number`` items, evenly spread."""
+    return np.arange(number) if number <= most else np.linspace(0, number - 1, most).round().astype(np.int64)
 
 
 def pad_lines(lines: Sequence[NDArray[np.uint8]], width_px: int) -> NDArray[np.uint8]:

@@ -14,6 +14,8 @@ from htr_lightning.decode.greedy import greedy_decode
 
 Floats = NDArray[np.float64]
 
+CALIBRATION_LINES = 2000
+"""At most so many lines are used to find a temperature."""
 _LEAST, _MOST = 0.3, 5.0  # temperatures looked at
 
 

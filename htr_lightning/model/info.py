@@ -9,6 +9,7 @@ from typing import Any
 import safetensors
 
 from htr_lightning.errors import InputError
+from htr_lightning.files import RunFolder
 from htr_lightning.version import __version__
 
 FORMAT_VERSION = 3
@@ -164,11 +165,11 @@ def find_model(where: str) -> Path:
     path = Path(where)
     if not path.is_dir():
         return path
-    candidates = ("model.safetensors", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
-    model = next((path / name for name in candidates if (path / name).is_file()), None)
+    run = RunFolder(path)
+    model = next((file for file in (run.model, run.best, run.last) if file.is_file()), None)
     if model is None:
         raise ModelFileError(
-            f"the folder contains no model ({', '.join(candidates)})",
+            "the folder contains no model (model.safetensors, checkpoints/best.ckpt, checkpoints/last.ckpt)",
             file=path,
             remedy="name another folder",
             kind="missing",

@@ -7,9 +7,9 @@ from omegaconf import OmegaConf
 
 from htr_lightning.config.compose import compose_unvalidated
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.files import write_text
+from htr_lightning.files import RunFolder, write_text
 from htr_lightning.sweep.trials import IGNORED, TrialRecord
-from htr_lightning.training.run_folder import flat
+from htr_lightning.training.run_folder import flatten_config
 
 
 def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) -> Path:
@@ -27,15 +27,15 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
         ConfigError: the trial cannot be composed again from what is installed here.
     """
     chosen = {group: option for group, option in trial.choices.items() if group != "experiment" and option}
-    base = flat(compose_unvalidated([f"{group}={option}" for group, option in chosen.items()], config_dir))
-    wanted = flat(OmegaConf.load(trial.folder / "config.yaml"))
+    base = flatten_config(compose_unvalidated([f"{group}={option}" for group, option in chosen.items()], config_dir))
+    wanted = flatten_config(OmegaConf.load(RunFolder(trial.folder).config))
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
     where = config_dir or folder
     path = where / "experiment" / ("best.yaml" if config_dir is None else f"best-{folder.absolute().name}.yaml")
     path.parent.mkdir(exist_ok=True)
     write_text(path, _text(trial, chosen, changed))
     try:
-        again = flat(compose_unvalidated([f"+experiment={path.stem}"], where))
+        again = flatten_config(compose_unvalidated([f"+experiment={path.stem}"], where))
     except ConfigError:
         path.unlink()
         raise

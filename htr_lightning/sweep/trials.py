@@ -1,7 +1,6 @@
 """What the folder of a sweep says of its trials, whoever drew them."""
 
 import csv
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.files import write_json
+from htr_lightning.files import RunFolder, read_json, write_json
 from htr_lightning.training.provenance import now
-from htr_lightning.training.run_folder import finished
 
 log = logging.getLogger(__name__)
 State = Literal["done", "pruned", "failed", "unfinished"]
@@ -73,8 +71,9 @@ def _trials(folder: Path) -> list[TrialRecord]:
 
 
 def _read(number: int, folder: Path) -> TrialRecord:
-    run, failed, pruned = (_json(folder / f"{name}.json") for name in ("run", "failed", "pruned"))
-    scores = finished(folder)
+    files = RunFolder(folder)
+    run, failed, pruned = read_json(files.info), read_json(files.failed), read_json(files.pruned)
+    scores = files.scores()
     ended = failed or pruned
     state: State = "done" if scores else "failed" if failed else "pruned" if pruned else "unfinished"
     return TrialRecord(
@@ -119,7 +118,7 @@ def ended_otherwise(
         if trial is None or trial.state == "unfinished":
             where = trial.folder if trial is not None else folder / str(number)
             where.mkdir(parents=True, exist_ok=True)
-            write_json(where / "failed.json", {"message": message, "time": now(), "overrides": list(overrides)})
+            write_json(RunFolder(where).failed, {"message": message, "time": now(), "overrides": list(overrides)})
     return found
 
 
@@ -135,14 +134,6 @@ def varied(trials: Sequence[TrialRecord]) -> list[str]:
     return [key for key in keys if len({trial.overrides.get(key) for trial in trials}) > 1]
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _minutes(run: dict[str, Any], ended: str | None) -> float:
     end = run.get("end") or ended
     if not end or "start" not in run:
@@ -156,10 +147,11 @@ def _curve(folder: Path) -> list[tuple[int, float]]:
     The last one of a run that is done is that of the weights it chose.
     """
     found: dict[int, float] = {}
-    for path in sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:])):
+    run = RunFolder(folder)
+    for path in run.logs:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("val/cer") and row.get("step"):
                     found.setdefault(int(row["step"]), float(row["val/cer"]))
     rates = [cer for _, cer in sorted(found.items())]
-    return list(enumerate(rates[:-1] if finished(folder) and len(rates) > 1 else rates, start=1))
+    return list(enumerate(rates[:-1] if run.scores() and len(rates) > 1 else rates, start=1))

@@ -1,4 +1,4 @@
-"""The part of a network that a compiler can make faster."""
+"""Compiling the convolutions with TorchInductor."""
 
 import logging
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from htr_lightning.model.crnn import CRNN
 
 MAX_SHAPES = 8
-"""Widths of batches for a compiled network, where the configuration does not say: kernels are chosen for each."""
+"""Default number of different batch widths for a compiled network: kernels are compiled for each."""
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,15 @@ def compiler_works(accelerator: str) -> bool:
         torch.compile(_probe)(torch.ones(8, device="cuda" if gpu else "cpu"))
     except Exception as error:  # whatever the compiler and its tools raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        log.warning("compile: the compiler does not work here (%s); training goes on without", reason)
+        log.warning("compile: the compiler does not work here (%s); training continues without", reason)
         return False
     return True
 
 
 def compile_backbone(model: CRNN) -> None:
-    """Let the convolutions be compiled when they are first used; the LSTM gains nothing from it.
+    """Compile the convolutions when they are first used; the LSTM would gain nothing.
 
-    Where the compiler fails then, a warning says so, and they run as they are from there on.
+    If the compiler fails then, a warning says so, and they run in eager mode.
     """
     backbone = model.backbone
     backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
@@ -47,7 +47,7 @@ def compile_backbone(model: CRNN) -> None:
         except torch._dynamo.exc.TorchDynamoException as error:
             backbone._compiled_call_impl = None
             reason = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
-            log.warning("compile: fell back to the network as it is (%s)", reason)
+            log.warning("compile: falling back to eager mode (%s)", reason)
             return cast(torch.Tensor, backbone(*images))
 
     backbone._compiled_call_impl = run

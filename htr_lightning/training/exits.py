@@ -1,11 +1,10 @@
-"""What a run says that cannot go on, and with which status it ends."""
+"""With which message and exit status a run ends that cannot continue."""
 
 import errno
 import os
 import signal
 import sys
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import NamedTuple
 
 import lightning
@@ -19,9 +18,11 @@ from omegaconf import DictConfig
 from htr_lightning.charset import CharsetError
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import refusal
+from htr_lightning.files import RunFolder
 from htr_lightning.image.files import DataError
 from htr_lightning.model.info import ModelFileError
-from htr_lightning.training.resume import CheckpointWriteError, PreemptedError, kept
+from htr_lightning.training.lightning_fixes import CheckpointWriteError, interrupted_by_user
+from htr_lightning.training.resume import PreemptedError
 from htr_lightning.training.task import NonFiniteLossError
 
 # A quota is no error of every system's.
@@ -29,23 +30,23 @@ _UNWRITABLE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS
 
 
 class PrunedError(Exception):
-    """The trial is worse than others were at this point; the message says when it ended."""
+    """The trial is worse than others at the same point; the message says when it ended."""
 
 
 class RunExit(NamedTuple):
-    """How a run ends.
+    """Message and exit status of a run that ends with an error.
 
     Attributes:
         message: what happened, and the remedy.
-        status: of the process.
+        status: exit status of the process.
     """
 
     message: str
     status: int = 1
 
 
-def exit_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool = False) -> RunExit | None:
-    """Return how a run ends for an error that its user can do something about; None for one of the program's own.
+def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps: bool = False) -> RunExit | None:
+    """Return message and exit status for an error that the user can do something about; None for a bug.
 
     Args:
         error: that `htr_lightning.training.run.run` raised.
@@ -53,29 +54,32 @@ def exit_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool
         cfg: of the run.
         sweeps: whether the run is one of many.
     """
-    go_on = f"Go on with resume={folder}" if kept(folder) else "Nothing is kept yet; start it anew"
+    resume = f"Resume with resume={folder.path}"
+    if not folder.resumable:
+        resume = "No checkpoint was saved yet; start the run again"
     if sweeps:
-        go_on = f"The same command with hydra.sweep.dir={folder.parent} and resume=auto goes on with the sweep"
-    if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
-        error = error.__context__  # Lightning ends with status 1 and without a word
+        resume = f"The same command with hydra.sweep.dir={folder.path.parent} and resume=auto resumes the sweep"
+    if interrupted_by_user(error):
+        return RunExit(f"The run stopped: Ctrl-C. {resume}", 128 + signal.SIGINT)
     match error:
         case PreemptedError():
-            return RunExit(f"The run stopped: {error}. {go_on}", error.status)
-        case KeyboardInterrupt():
-            return RunExit(f"The run stopped: Ctrl-C. {go_on}", 128 + signal.SIGINT)
+            return RunExit(f"The run stopped: {error}. {resume}", error.status)
         case SIGTERMException():
-            return RunExit(f"The run stopped: asked to stop (SIGTERM) while it measured. {go_on}", 128 + signal.SIGTERM)
+            return RunExit(
+                f"The run stopped: SIGTERM was received while the trained model was measured. {resume}",
+                128 + signal.SIGTERM,
+            )
         case NonFiniteLossError():
-            evidence = folder / "non_finite"
-            return RunExit(f"The run stopped: {error}" + (f". What led to it: {evidence}" if evidence.is_dir() else ""))
+            saved = folder.non_finite
+            return RunExit(f"The run stopped: {error}" + (f". Batch and weights: {saved}" if saved.is_dir() else ""))
         case CheckpointWriteError():
-            return RunExit(f"The run stopped: {error}. {go_on}")
+            return RunExit(f"The run stopped: {error}. {resume}")
         case ConfigError() | DataError() | CharsetError() | ModelFileError():
             return RunExit(f"The run stopped: {error}")
         case BrokenProcessPool():
             return RunExit(
-                "The run stopped: a process that prepared lines was ended from outside, perhaps for lack of memory; "
-                "use fewer with ++loader.num_pack_workers=1"
+                "The run stopped: a preprocessing worker was killed (out of memory?); use fewer workers: "
+                "++loader.num_pack_workers=1"
             )
         case torch.OutOfMemoryError():
             return RunExit(
@@ -83,19 +87,19 @@ def exit_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool
                 f"half of loader.pixels_per_batch (now {cfg.loader.get('pixels_per_batch')})"
             )
         case OSError() if error.errno in _UNWRITABLE:
-            where = error.filename or folder
-            return RunExit(f"The run stopped: {where} cannot be written ({error.strerror}). {go_on}")
+            where = error.filename or folder.path
+            return RunExit(f"The run stopped: {where} cannot be written ({error.strerror}). {resume}")
         case RuntimeError() if "DataLoader worker" in str(error):
             if hasattr(signal, "SIGCHLD"):  # torch's handler raises again for a second one, while Python already exits
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return RunExit(
-                "The run stopped: a process that loads batches was ended from outside, perhaps for lack of memory. "
-                f"{go_on}, with fewer of them: ++loader.num_workers=0"
+                "The run stopped: a data-loading worker was killed (out of memory?). "
+                f"{resume}, with fewer workers: ++loader.num_workers=0"
             )
         case _ if _is_of_another_process(error):
             return RunExit(
-                "The run stopped: another of its processes ended or cannot be reached; if it said nothing, it was "
-                f"ended from outside, perhaps for lack of memory. {go_on}"
+                "The run stopped: another process ended or cannot be reached; if it printed no error, it was "
+                f"killed (out of memory?). {resume}"
             )
         case MisconfigurationException():
             return RunExit(refusal(f"trainer: {error}"))
@@ -105,23 +109,23 @@ def exit_of(error: BaseException, folder: Path, cfg: DictConfig, *, sweeps: bool
 
 
 class LostProcess(Callback):
-    """Ends a process whose run has lost another of its processes, at once.
+    """Ends a process at once when another process of the same run was lost.
 
-    What follows an error, such as closing the group of processes, would wait for the lost one; and Lightning kills
-    what it started, which would leave the user without a word.
+    The usual cleanup, such as closing the process group, would wait for the lost process; and Lightning kills the
+    processes it started before they have printed their errors.
 
     Args:
         folder: of the run.
         cfg: of the run.
     """
 
-    def __init__(self, folder: Path, cfg: DictConfig) -> None:
+    def __init__(self, folder: RunFolder, cfg: DictConfig) -> None:
         self.folder, self.cfg = folder, cfg
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """End, if the error is of that kind."""
+        """End the process if another one was lost."""
         if not _is_of_another_process(exception):
             return
         run_exit = exit_of(exception, self.folder, self.cfg)
@@ -135,7 +139,7 @@ class LostProcess(Callback):
 
 
 def _is_of_another_process(error: BaseException) -> bool:
-    """Whether processes lost each other: NCCL has an error of its own for it, gloo a plain one."""
+    """Whether a process was lost: NCCL raises an error class of its own for it, gloo a plain RuntimeError."""
     lost = "gloo" in str(error) and any(word in str(error) for word in ("Connection", "Read error", "Timed out"))
     return isinstance(error, RuntimeError) and (
         lost or isinstance(error, getattr(torch.distributed, "DistBackendError", ()))

@@ -1,4 +1,4 @@
-"""Which weights of a network move when, and how fast."""
+"""Which weights of a network are trained when, and with which learning rate."""
 
 import fnmatch
 import logging
@@ -23,8 +23,8 @@ class Block:
     Attributes:
         name: path of the module.
         num_parameters: in it.
-        frozen: what of it does not move, and until when: empty, ``always``, ``epoch 3``, ``step 500``, ``partly``.
-        rate: its learning rate as a share of ``optim.lr``.
+        frozen: until when it is frozen: empty, ``always``, ``epoch 3``, ``step 500``, ``partly``.
+        rate: its learning rate as a fraction of ``optim.lr``.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Block:
 
 
 class FreezingSchedule:
-    """Which parameters of a network move when, and how fast.
+    """Which parameters of a network are trained when, and with which learning rate.
 
     Args:
         network: its parameters are named by their paths.
         freeze: see `htr_lightning.training.stage.Finetune`, as the others.
-        unfreeze_epoch: frozen parts and the epoch in which they start to move.
+        unfreeze_epoch: frozen parts and the epoch in which they are unfrozen.
         unfreeze_step: the same by steps.
         layer_decay: of the learning rate from each block to the one below.
 
@@ -61,28 +61,26 @@ class FreezingSchedule:
         for path in freeze:
             matched = list(_matching(names, path))
             if not matched:
-                raise ConfigError(
-                    f"stage.freeze: {path!r} matches nothing; the blocks are {', '.join(blocks(network))}"
-                )
+                raise ConfigError(f"stage.freeze: {path!r} matches nothing; choose from {', '.join(blocks(network))}")
             self._unfrozen_at |= dict.fromkeys(matched)
         if len(self._unfrozen_at) == len(names):
-            raise ConfigError(f"stage.freeze: {list(freeze)} freeze everything, and nothing would be learnt")
+            raise ConfigError(f"stage.freeze: {list(freeze)} freeze everything; leave something to train")
         for unit, unfreeze in (("epoch", unfreeze_epoch or {}), ("step", unfreeze_step or {})):
             for path, when in unfreeze.items():
                 matched = [name for name in _matching(names, path) if name in self._unfrozen_at]
                 if not matched:
                     raise ConfigError(
-                        f"stage.unfreeze_{unit}.{path}: is not frozen; add it to stage.freeze, or take it out here"
+                        f"stage.unfreeze_{unit}.{path}: is not frozen; add it to stage.freeze, or remove it here"
                     )
                 self._unfrozen_at |= dict.fromkeys(matched, (unit, when))
 
     def frozen(self, epoch: int, step: int) -> set[str]:
-        """Return the names of the parameters that do not move in a step."""
+        """Return the names of the parameters that are frozen in a step."""
         now = {"epoch": epoch, "step": step}
         return {name for name, at in self._unfrozen_at.items() if at is None or now[at[0]] < at[1]}
 
     def apply(self, epoch: int, step: int) -> None:
-        """Freeze and unfreeze for a step: gradients, and the statistics of batch normalization."""
+        """Freeze and unfreeze parameters and the statistics of batch normalization for a step."""
         if not self._unfrozen_at:
             return
         frozen = self.frozen(epoch, step)
@@ -95,13 +93,13 @@ class FreezingSchedule:
                 module.train(f"{path}.weight" not in frozen)
 
     def rates(self) -> dict[str, float]:
-        """Return the learning rate of each parameter as a share of ``optim.lr``."""
+        """Return the learning rate of each parameter as a fraction of ``optim.lr``."""
         order = blocks(self.network)
         below = [name for name in order if name not in HEADS]
-        shares = {name: self.layer_decay ** (len(below) - place) for place, name in enumerate(below)}
-        shares |= {name: 1.0 for name in order if name in HEADS}
+        factors = {name: self.layer_decay ** (len(below) - place) for place, name in enumerate(below)}
+        factors |= {name: 1.0 for name in order if name in HEADS}
         return {
-            name: next(shares[block] for block in order if name.startswith(f"{block}."))
+            name: next(factors[block] for block in order if name.startswith(f"{block}."))
             for name, _ in self.network.named_parameters()
         }
 
@@ -110,7 +108,7 @@ class FreezingSchedule:
         rates, rows = self.rates(), []
         for block in blocks(self.network):
             inside = [(n, p) for n, p in self.network.named_parameters() if n.startswith(f"{block}.")]
-            states = {self._words(name) for name, _ in inside}
+            states = {self._frozen_until(name) for name, _ in inside}
             rows.append(
                 Block(
                     block,
@@ -122,14 +120,14 @@ class FreezingSchedule:
         return rows
 
     def log_table(self, lr: float) -> None:
-        """Log the table: of each block its parameters, its highest learning rate, and until when it is frozen."""
+        """Log a table of the blocks: parameters, peak learning rate, and until when they are frozen."""
         lines = [
             f"  {row.name:<20} {row.num_parameters:>10,}  {row.rate * lr:<9.2g} {row.frozen or '-'}"
             for row in self.table()
         ]
-        log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'rate':<9} frozen until", *lines]))
+        log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'peak lr':<9} frozen until", *lines]))
 
-    def _words(self, name: str) -> str:
+    def _frozen_until(self, name: str) -> str:
         if name not in self._unfrozen_at:
             return ""
         at = self._unfrozen_at[name]
@@ -164,11 +162,11 @@ class Unfreeze(Callback):
         self.freezing = freezing
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Freeze what is frozen at the first step of the run, or of its continuation."""
+        """Apply the schedule at the first step of a new or resumed run."""
         self.freezing.apply(trainer.current_epoch, trainer.global_step)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Follow epoch and step; validation puts every module back into training mode, too."""
+        """Apply the schedule at each step; validation puts every module back into training mode."""
         self.freezing.apply(trainer.current_epoch, trainer.global_step)

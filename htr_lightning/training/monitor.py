@@ -1,4 +1,4 @@
-"""What one sees while a run goes on: pictures of lines, a line in the log for each validation, the progress bar."""
+"""What a run shows while it trains: pictures of lines, a log line for each validation, the progress bar."""
 
 import logging
 import math
@@ -29,18 +29,18 @@ SHOWN = {
     "train/loss_step": "loss",
     "val/cer": "CER",
     "speed/lines_per_second": "lines/s",
-    "speed/share_waiting": "waiting",
+    "speed/fraction_waiting": "waiting",
     "speed/gpu_utilization": "GPU",
     "speed/gpu_memory_gb": "GB",
 }
-"""What stands beside the progress bar, and under which name."""
+"""Metrics beside the progress bar, and their labels."""
 
 
 class ProgressBar(RichProgressBar):
     """Lightning's Rich bar, showing loss, CER and speed."""
 
     def get_metrics(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> dict[str, Any]:
-        """Return what stands beside the bar."""
+        """Return the metrics beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
         return {short: shown[name] for name, short in SHOWN.items() if name in shown}
 
@@ -51,7 +51,7 @@ class ProgressBar(RichProgressBar):
 
 
 class ValidationLog(Callback):
-    """Writes one line for each validation to the log: what remains readable where there is no progress bar."""
+    """Logs one line for each validation, which is readable also without a progress bar."""
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the scores and the speed of the epoch so far; the loss is that of the last training batch."""
@@ -75,7 +75,7 @@ class ValidationPanel(Callback):
     """Writes validation lines with reference and hypothesis as one picture to TensorBoard, each validation.
 
     Args:
-        num_lines: how many, the first of the split that come by.
+        num_lines: how many lines.
     """
 
     def __init__(self, num_lines: int = 8) -> None:
@@ -91,14 +91,14 @@ class ValidationPanel(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep lines spread over the batches, so that short and long ones show."""
+        """Keep lines spread over the batches, so that short and long ones are shown."""
         total = sum(n for n in trainer.num_val_batches if isinstance(n, int))
         if len(self._rows) >= self.num_lines or batch_idx % max(1, total // self.num_lines):
             return
-        self._rows.append((pixels_of(batch, 0), batch.texts[0], outputs["hypotheses"][0]))
+        self._rows.append((line_pixels(batch, 0), batch.texts[0], outputs["hypotheses"][0]))
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw what was kept."""
+        """Draw the lines."""
         rows, self._rows = self._rows, []
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or not rows:
             return
@@ -106,9 +106,9 @@ class ValidationPanel(Callback):
 
 
 class ErrorPanel(Callback):
-    """Writes what went wrong in the test lines to TensorBoard: the confusion matrix, and the worst lines.
+    """Writes the errors in the test lines to TensorBoard: the confusion matrix and the worst lines.
 
-    Where several processes test, these are the lines of the first.
+    With several processes, these are the lines of the first.
 
     Args:
         num_lines: how many lines are drawn.
@@ -118,7 +118,7 @@ class ErrorPanel(Callback):
         self.num_lines = num_lines
 
     def on_test_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Forget an earlier test."""
+        """Start a new test."""
         self._confusions, self._worst = Confusions(), WrongLines(self.num_lines)
 
     def on_test_batch_end(
@@ -130,7 +130,7 @@ class ErrorPanel(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Align the lines of a batch, and keep the worst."""
+        """Count the errors of a batch, and keep its worst lines."""
         if not trainer.is_global_zero:
             return
         normalization = cast("RecognitionTask", pl_module).charset.normalization
@@ -138,10 +138,10 @@ class ErrorPanel(Callback):
         for row, (id, reference, hypothesis) in enumerate(texts):
             line = score_line(id, "", reference, hypothesis, 0.0, normalization)
             self._confusions.add(line)
-            self._worst.offer(line, partial(pixels_of, batch, row))
+            self._worst.offer(line, partial(line_pixels, batch, row))
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw what was kept, if anything is wrong."""
+        """Draw the errors, if there are any."""
         lines = self._worst.lines()
         matrix = draw_confusions(self._confusions)
         if matrix is None:
@@ -151,8 +151,8 @@ class ErrorPanel(Callback):
         _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
 
 
-def pixels_of(batch: Batch, row: int) -> NDArray[np.uint8]:
-    """Return the pixels of a line ``(H, W)`` as the network got it, dark on white."""
+def line_pixels(batch: Batch, row: int) -> NDArray[np.uint8]:
+    """Return the pixels of a line ``(H, W)`` as the network saw it, dark on white."""
     return ink_to_gray(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
 
 

@@ -1,4 +1,4 @@
-"""The optimizer and its learning-rate schedule."""
+"""Optimizer and learning-rate schedule."""
 
 import math
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ class AdamW:
         schedule: ``one_cycle``: up to ``lr`` in a cosine, then down to ``lr * final``; ``cosine``: ``lr``
             until ``flat``, then down; ``multi_step``: times 0.1 at each of ``milestones``; ``constant``.
             All but ``one_cycle`` begin with a linear warm-up, where ``warmup`` is not 0.
-        warmup: share of all steps in which the rate rises.
-        flat: share of all steps that ``cosine`` and ``one_cycle`` stay at ``lr`` before going down.
-        milestones: shares of all steps.
-        final: the last rate as a share of ``lr``.
+        warmup: fraction of all steps in which the rate rises.
+        flat: fraction of all steps that ``cosine`` and ``one_cycle`` stay at ``lr`` before going down.
+        milestones: fractions of all steps.
+        final: the last rate as a fraction of ``lr``.
         weight_decay: of weight matrices and kernels; biases and normalization are spared.
         betas: AdamW's averages of gradient and squared gradient.
         clip_norm: gradients are scaled down to this norm; None to leave them.
@@ -43,7 +43,7 @@ class AdamW:
     def __post_init__(self) -> None:
         if not (self.warmup >= 0 and self.flat >= 0 and self.warmup + self.flat < 1):
             raise ValueError(
-                f"optim: warmup ({self.warmup}) and flat ({self.flat}) are shares of the run; "
+                f"optim: warmup ({self.warmup}) and flat ({self.flat}) are fractions of the run; "
                 "together they must stay under 1"
             )
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
@@ -54,32 +54,31 @@ class AdamW:
     ) -> tuple[torch.optim.AdamW, LambdaLR]:
         """Return the optimizer over all parameters of ``module``, and the schedule, stepped each batch.
 
-        A parameter that never gets a gradient neither moves nor has a state.
+        A parameter that never gets a gradient is not changed and has no optimizer state.
 
         Args:
             module: the network.
             total_steps: of the run.
-            rates: learning rate of each parameter, by name, as a share of ``lr``; None for 1.
+            rates: learning rate of each parameter, by name, as a fraction of ``lr``; None for 1.
         """
-        sorted_out: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        groups_by_kind: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in module.named_parameters():
             kind = (1.0 if rates is None else rates[name], parameter.ndim > 1)
-            sorted_out.setdefault(kind, []).append(parameter)
+            groups_by_kind.setdefault(kind, []).append(parameter)
         groups: list[dict[str, Any]] = [
             {"params": group, "lr": self.lr * rate, "weight_decay": self.weight_decay if is_matrix else 0.0}
-            for (rate, is_matrix), group in sorted(sorted_out.items(), key=lambda item: (-item[0][0], not item[0][1]))
+            for (rate, is_matrix), group in sorted(
+                groups_by_kind.items(), key=lambda item: (-item[0][0], not item[0][1])
+            )
         ]
         # On a CPU, one loop over all weights; elsewhere, torch's choice.
         on_cpu = all(parameter.device.type == "cpu" for parameter in module.parameters())
         betas = (self.betas[0], self.betas[1])
         optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=betas, fused=True if on_cpu else None)
-        if on_cpu:
-            # Lightning takes this for a promise to undo the scaling of fp16 gradients, and clips none in bf16 either.
-            optimizer._step_supports_amp_scaling = False
         return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))
 
     def factor(self, progress: float) -> float:
-        """Return the learning rate as a share of ``lr`` after a share ``progress`` (0..1) of the run."""
+        """Return the learning rate as a fraction of ``lr`` after a fraction ``progress`` (0..1) of the run."""
         if progress < self.warmup:
             rise = progress / self.warmup
             return max(0.04, _cosine(1 - rise)) if self.schedule == "one_cycle" else max(0.01, rise)

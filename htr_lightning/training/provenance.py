@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, device, command, time."""
+"""Provenance of a result: versions, commit, device, command, time."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ LIBRARIES = (
 
 
 def describe_run(seed: int) -> dict[str, Any]:
-    """Return what ``run.json`` says when a run starts; plain JSON types."""
+    """Return the content of ``run.json`` at the start of a run; plain JSON types."""
     import torch
 
     commit, dirty = git_state()

@@ -1,6 +1,5 @@
-"""What lets a stopped run go on as if it had not stopped: its whole state, kept while it trains."""
+"""Checkpoints from which a stopped run resumes exactly: same batches, same steps, same weights."""
 
-import io
 import logging
 import pickle
 import signal
@@ -14,23 +13,29 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.files import replacing
+from htr_lightning.files import RunFolder
+from htr_lightning.training.lightning_fixes import (
+    AtomicCheckpointIO,
+    CheckpointWriteError,
+    can_resume_exactly,
+    mark_epoch_complete,
+    restore_early_stopping,
+)
 
-LAST, PREVIOUS, _WRITTEN = "last.ckpt", "previous.ckpt", ".written.ckpt"
+_WRITTEN = ".written.ckpt"
 log = logging.getLogger(__name__)
 
 
 class PreemptedError(Exception):
-    """The run was asked to stop (SIGTERM, SIGUSR1, Ctrl-C), and its state is kept; the message says where.
+    """The run was asked to stop (SIGTERM, SIGUSR1, Ctrl-C), and a checkpoint was saved; the message says where.
 
     Attributes:
-        status: of the process, as shells report signals.
+        status: exit status of the process, as shells report signals.
     """
 
     def __init__(self, message: str, status: int) -> None:
@@ -38,67 +43,21 @@ class PreemptedError(Exception):
         self.status = status
 
 
-class CheckpointWriteError(OSError):
-    """The state of the run cannot be written; what was kept before is still there."""
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints that appear whole or not at all; Lightning's own may be cut where the disk is full.
-
-    Attributes:
-        error: why one could not be written. It is not raised at once, when other processes are waiting for this one,
-            but by `ResumeCheckpoint`, in all of them.
-    """
-
-    error: CheckpointWriteError | None = None
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint; Lightning calls this in the first process."""
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with replacing(Path(path)) as file:
-                file.write(content.getbuffer())
-        except OSError as error:
-            self.error = CheckpointWriteError(f"{Path(path).parent} cannot be written ({error.strerror or error})")
-
-
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights with the lowest CER on val; a run whose folder was moved still knows which they are.
-
-    Args:
-        folder: of the checkpoints.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "best", monitor="val/cer", mode="min", enable_version_counter=False)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state over into the folder of now."""
-        before, now = str(state_dict["dirpath"]), str(self.dirpath)
-        moved = {
-            key: value.replace(before, now) if isinstance(value, str) else value for key, value in state_dict.items()
-        }
-        moved["best_k_models"] = {path.replace(before, now): k for path, k in state_dict["best_k_models"].items()}
-        super().load_state_dict(moved)
-
-
 class ResumeCheckpoint(Checkpoint):
-    """Keeps the state of a run in ``last.ckpt``, and the one before in ``previous.ckpt``.
+    """Saves the state of a run as ``last.ckpt``, and keeps the one before as ``previous.ckpt``.
 
-    It is written after each epoch, in the middle of one when the last is older than ``every_minutes``, and when the
-    process gets SIGTERM, SIGUSR1 or Ctrl-C, which end the run after the step it is in, or the validation that belongs
-    to it; while a trained model is measured, after the batch, or with several processes after the split.
-    A run that goes on from it takes the same steps as one that never stopped: the loader goes on with the same batch
+    A checkpoint is saved after each epoch, within an epoch when the last one is older than ``every_minutes``, and when
+    the process gets SIGTERM, SIGUSR1 or Ctrl-C. These end the run after the current step, or after the validation that
+    belongs to it; while a trained model is measured, after the batch, or with several processes after the split.
+    A resumed run takes the same steps as one that was never stopped: the loader continues with the same batch
     (`htr_lightning.data.module.LineLoader`). With several processes, all of them stop after the same step, whichever
     got the signal.
 
     Args:
-        folder: of the checkpoints.
-        every_minutes: between two writings in an epoch.
-        writer: of the checkpoints.
-        begun_from: the checkpoint that the run goes on from, if any.
+        folder: of the run.
+        every_minutes: between two checkpoints within an epoch.
+        writer: the trainer's plugin that writes checkpoints.
+        resumed_from: the checkpoint that the run was resumed from; None for a new run.
 
     Raises:
         PreemptedError: from within the trainer, after a signal.
@@ -106,25 +65,23 @@ class ResumeCheckpoint(Checkpoint):
     """
 
     def __init__(
-        self, folder: Path, every_minutes: float, writer: AtomicCheckpointIO, begun_from: Path | None = None
+        self, folder: RunFolder, every_minutes: float, writer: AtomicCheckpointIO, resumed_from: Path | None = None
     ) -> None:
         self.folder, self.every_s, self.writer = folder, 60 * every_minutes, writer
-        self._last_is_sound = begun_from == folder / LAST
-        self._epoch_ends = False
+        self._last_is_valid = resumed_from == folder.last
+        self._is_epoch_end = False
         self._signal: signal.Signals | None = None
-        self._kept_at = time.monotonic()
+        self._saved_at = time.monotonic()
 
     def on_sanity_check_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to signals, as early as Lightning lets."""
-        self._listen()
+        """Handle signals from the first hook on."""
+        self._handle_signals()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to signals, and start the clock."""
-        self._listen()
-        self._kept_at = time.monotonic()
-        watching = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
-        if any(callback.wait_count >= callback.patience for callback in watching):
-            trainer.should_stop = True  # early stopping ended the run before it was stopped; Lightning forgets that
+        """Handle signals, and start the clock."""
+        self._handle_signals()
+        self._saved_at = time.monotonic()
+        restore_early_stopping(trainer)
 
     def on_train_batch_end(
         self,
@@ -134,39 +91,39 @@ class ResumeCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Keep the state in the middle of an epoch, but not between a step and the validation that belongs to it."""
-        due = time.monotonic() - self._kept_at >= self.every_s
-        stop, due = self._anywhere(trainer, self._signal is not None, due)
-        if not (stop or due) or not between_steps(trainer, batch_idx):
+        """Save a checkpoint within an epoch, but not between a step and the validation that belongs to it."""
+        due = time.monotonic() - self._saved_at >= self.every_s
+        stop, due = self._any_process(trainer, self._signal is not None, due)
+        if not (stop or due) or not can_resume_exactly(trainer, batch_idx):
             return
-        self._keep(trainer)
+        self._save(trainer)
         if stop:
-            self._end(trainer)
+            self._stop_run(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Keep the state after an epoch and its validation."""
-        self._epoch_ends = True
+        """Save a checkpoint after an epoch and its validation."""
+        self._is_epoch_end = True
         try:
-            self._keep(trainer)
+            self._save(trainer)
         finally:
-            self._epoch_ends = False
-        if any(self._anywhere(trainer, self._signal is not None)):
-            self._end(trainer)
+            self._is_epoch_end = False
+        if any(self._any_process(trainer, self._signal is not None)):
+            self._stop_run(trainer)
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to signals while a trained model is measured."""
+        """Handle signals while a trained model is measured."""
         if trainer.state.fn != TrainerFn.FITTING:
-            self._listen()
+            self._handle_signals()
 
     def on_validation_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Stop measuring, unless others wait for this process to go on."""
+        """Stop measuring, unless other processes wait for this one."""
         if trainer.state.fn != TrainerFn.FITTING and trainer.world_size == 1 and self._signal is not None:
-            self._end(trainer)
+            self._stop_run(trainer)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Stop after measuring, all processes together."""
-        if trainer.state.fn != TrainerFn.FITTING and any(self._anywhere(trainer, self._signal is not None)):
-            self._end(trainer)
+        if trainer.state.fn != TrainerFn.FITTING and any(self._any_process(trainer, self._signal is not None)):
+            self._stop_run(trainer)
 
     def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Do as in validation, here and below."""
@@ -181,113 +138,90 @@ class ResumeCheckpoint(Checkpoint):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say that an epoch is over where Lightning, in runs by steps, would go on in it, and skip the next one."""
-        if not self._epoch_ends or trainer.max_steps == -1:
-            return
-        loops = checkpoint["loops"]["fit_loop"]
-        for counted in (loops["epoch_progress"]["current"], loops["epoch_progress"]["total"]):
-            counted["completed"] = counted["processed"]
-        batches = loops["epoch_loop.batch_progress"]
-        batches["current"] = dict.fromkeys(batches["current"], 0)
-        batches["is_last_batch"] = False
+        """Mark the epoch as complete in a checkpoint that is saved at its end."""
+        if self._is_epoch_end and trainer.max_steps != -1:
+            mark_epoch_complete(checkpoint)
 
-    def _listen(self) -> None:
-        """Take signals in place of Lightning, which would keep nothing, or wait for other processes."""
+    def _handle_signals(self) -> None:
+        """Replace Lightning's handlers, which save nothing, or wait for other processes."""
         if threading.current_thread() is not threading.main_thread():
             return
         for name in ("SIGTERM", "SIGUSR1", "SIGINT"):
-            if asked := getattr(signal, name, None):  # Windows has no SIGUSR1
-                signal.signal(asked, self._stop)  # Lightning puts the handlers of before back when it ends
+            if number := getattr(signal, name, None):  # Windows has no SIGUSR1
+                signal.signal(number, self._on_signal)  # Lightning restores the handlers of before when it ends
 
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(signum)
         if signum == signal.SIGINT:
-            print("Stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
+            print("Stopping after this step; press Ctrl-C again to stop at once", file=sys.stderr)
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _keep(self, trainer: lightning.Trainer) -> None:
-        self._kept_at = time.monotonic()
+    def _save(self, trainer: lightning.Trainer) -> None:
+        self._saved_at = time.monotonic()
         if getattr(trainer, "fast_dev_run", False):
             return
-        written, last = self.folder / _WRITTEN, self.folder / LAST
-        self._refuse_what_is_not_written(trainer)
+        written, last = self.folder.checkpoints / _WRITTEN, self.folder.last
+        self._raise_write_error(trainer)
         trainer.save_checkpoint(written, weights_only=False)
-        self._refuse_what_is_not_written(trainer)
+        self._raise_write_error(trainer)
         if trainer.is_global_zero:
-            if last.exists() and self._last_is_sound:
-                last.replace(self.folder / PREVIOUS)
+            if last.exists() and self._last_is_valid:
+                last.replace(self.folder.previous)
             written.replace(last)
-        self._last_is_sound = True
+        self._last_is_valid = True
 
-    def _refuse_what_is_not_written(self, trainer: lightning.Trainer) -> None:
-        """Raise what kept the first process from writing, in every process."""
-        if any(self._anywhere(trainer, self.writer.error is not None)):
-            raise self.writer.error or CheckpointWriteError(f"{self.folder} cannot be written by the first process")
+    def _raise_write_error(self, trainer: lightning.Trainer) -> None:
+        """Raise the error that kept the first process from writing, in every process."""
+        if any(self._any_process(trainer, self.writer.error is not None)):
+            message = f"{self.folder.checkpoints} cannot be written by the first process"
+            raise self.writer.error or CheckpointWriteError(message)
 
-    def _end(self, trainer: lightning.Trainer) -> None:
-        asked = self._signal or signal.SIGTERM  # of another process
-        raise PreemptedError(
-            f"asked to stop ({asked.name}) "
-            + (f"after step {trainer.global_step}" if trainer.state.fn == TrainerFn.FITTING else "while it measured")
-            + f"; {self.folder / LAST} is kept",
-            128 + asked,
-        )
+    def _stop_run(self, trainer: lightning.Trainer) -> None:
+        number = self._signal or signal.SIGTERM  # of another process
+        fitting = trainer.state.fn == TrainerFn.FITTING
+        when = f"after step {trainer.global_step}" if fitting else "while the trained model was measured"
+        raise PreemptedError(f"{number.name} was received {when}; {self.folder.last} is saved", 128 + number)
 
     @staticmethod
-    def _anywhere(trainer: lightning.Trainer, *here: bool) -> Sequence[bool]:
-        """Whether it is so in any process; all get the same answers."""
+    def _any_process(trainer: lightning.Trainer, *flags: bool) -> Sequence[bool]:
+        """Return for each flag whether it is true in any process."""
         if trainer.world_size == 1:
-            return here
-        there = torch.tensor(here, dtype=torch.float32, device=trainer.strategy.root_device)
-        return [number > 0 for number in trainer.strategy.reduce(there, reduce_op="sum").tolist()]
+            return flags
+        counts = torch.tensor(flags, dtype=torch.float32, device=trainer.strategy.root_device)
+        return [number > 0 for number in trainer.strategy.reduce(counts, reduce_op="sum").tolist()]
 
 
-def between_steps(trainer: lightning.Trainer, batch_idx: int) -> bool:
-    """Whether a run stopped after this batch could go on exactly: no gradients gathered, no validation due."""
-    every = trainer.val_check_batch
-    counted = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
-    last = batch_idx + 1 >= trainer.num_training_batches
-    validates = every is not None and every != float("inf") and (counted + 1) % every == 0
-    done = 0 < trainer.max_steps <= trainer.global_step
-    return not (last or validates or done or (batch_idx + 1) % trainer.accumulate_grad_batches)
+def find_checkpoint(folder: RunFolder) -> Path | None:
+    """Return the newest checkpoint of a run that can be read; None where none was saved yet.
 
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest state of a run that can be read, from which it goes on; None where none was kept yet.
-
-    A damaged ``last.ckpt`` is passed over with a warning.
+    A damaged ``last.ckpt`` is skipped with a warning.
 
     Raises:
         ConfigError: there are checkpoints, and none of them can be read.
     """
     damaged: list[str] = []
-    for path in kept(folder):
-        reason = unreadable(path)
+    for path in folder.resumable:
+        reason = find_damage(path)
         if reason is None:
             if damaged and getattr(rank_zero_only, "rank", 0) == 0:
-                log.warning("%s; going on from %s, the one before", "; ".join(damaged), path)
+                log.warning("%s; resuming from %s, the one before", "; ".join(damaged), path)
             return path
         damaged.append(f"{path} is damaged ({reason})")
     if damaged:
-        raise ConfigError(f"resume: {'; '.join(damaged)}; start anew in another folder")
+        raise ConfigError("; ".join(damaged), key="resume", remedy="start a new run in another folder", kind="damaged")
     return None
 
 
-def kept(folder: Path) -> list[Path]:
-    """Return the states that a run folder holds, the newest first."""
-    return [path for name in (LAST, PREVIOUS) if (path := folder / "checkpoints" / name).is_file()]
-
-
-def unreadable(path: Path) -> str | None:
-    """Return how a checkpoint is damaged, or None.
+def find_damage(path: Path) -> str | None:
+    """Return why a checkpoint cannot be loaded, or None.
 
     Raises:
-        ConfigError: it cannot be read for another reason.
+        ConfigError: the file cannot be read for another reason, such as permissions.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ConfigError(f"resume: {path} cannot be read ({error.strerror or error})") from None
+        raise ConfigError(f"cannot be read ({error.strerror or error})", key="resume", file=path) from None
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         return str(error).splitlines()[0] if str(error) else "it is empty"
     missing = {"state_dict", "loops", "optimizer_states", "htr_lightning"} - set(state)

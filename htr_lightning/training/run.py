@@ -1,6 +1,5 @@
 """One experiment, from its configuration to its result."""
 
-import itertools
 import logging
 import math
 from dataclasses import asdict, replace
@@ -9,43 +8,51 @@ from typing import Any
 
 import lightning
 import torch
-from hydra.utils import instantiate
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.callbacks import (
-    Callback,
-    EarlyStopping,
-    EMAWeightAveraging,
-    LearningRateMonitor,
-)
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
+from torch import nn
 
+from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import CalibrationBatch, Calibrator
+from htr_lightning.decode.confidence import CALIBRATION_LINES, CalibrationBatch, Calibrator
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
+from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.crnn import CRNN
-from htr_lightning.model.file import Model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.progress import show_progress
-from htr_lightning.training import run_folder as folder
+from htr_lightning.training.build import Parts, build_parts
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
+from htr_lightning.training.lightning_fixes import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    count_training_steps,
+    limits_for_overfitting,
+    remove_weight_averaging,
+    slurm_plugins,
+)
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.provenance import git_state
-from htr_lightning.training.resume import AtomicCheckpointIO, BestCheckpoint, ResumeCheckpoint
-from htr_lightning.training.stage import Finetune, Pretrain, carry_over, charset_for, preprocess_of, reconcile_config
+from htr_lightning.training.resume import ResumeCheckpoint
+from htr_lightning.training.run_folder import (
+    flatten_config,
+    prepare_run_folder,
+    refuse_other_data,
+    write_results,
+    write_start,
+)
+from htr_lightning.training.stage import Finetune, carry_over, charset_for, reconcile_config
 from htr_lightning.training.task import RecognitionTask
 from htr_lightning.training.throughput import Throughput
-
-CALIBRATION_LINES = 2000
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +61,8 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     """Train, choose the best weights on val, measure them on test, write the model file.
 
     Args:
-        cfg: validated; see `htr_lightning.config.validate`.
-        path: the run folder; with ``cfg.resume``, the one that the run goes on in.
+        cfg: validated; see `htr_lightning.config`.
+        path: the run folder; with ``cfg.resume``, that of the run to resume.
 
     Returns:
         The scores, as written to ``result.json``.
@@ -65,46 +72,34 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `ResumeCheckpoint`.
     """
     enlarge_onednn_cache()
-    checkpoint = folder.claim(path, cfg.resume)
+    folder = RunFolder(path)
+    checkpoint = prepare_run_folder(folder, cfg.resume)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
-    optim, make_trainer, stage = build(cfg.optim), build(cfg.trainer), build(cfg.stage)
-    base = stage.load(checkpoint)
-    data = build(cfg.loader)(
-        source=build(cfg.dataset),
-        preprocess=preprocess_of(base, cfg.preprocess) if base else build(cfg.preprocess),
-        augment=build(cfg.augment),
-        seed=cfg.seed,
-        num_views=2 if cfg.consistency_weight else 1,
-        progress=show_progress,
-    )
+    make_trainer, overfit = limits_for_overfitting(build(cfg.trainer))
+    parts = build_parts(cfg, checkpoint)
     compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
-    if compiles and data.max_shapes is None:
-        data.max_shapes = MAX_SHAPES
-        log.info("compile: batches have at most %d widths (loader.max_shapes) before augmentation", MAX_SHAPES)
-    data.setup()
-    model, freezing = begin(cfg, stage, base, data)
-    look_at(cfg, data)
+    data = prepare_data(cfg, parts, overfit=overfit, compiles=compiles)
+    model, freezing = build_model(cfg, parts, data)
+    check_data(cfg, data)
     data.drop_infeasible(model.frame_lengths)
-    decoder = decoder_for(cfg, data)
+    decoder = build_decoder(cfg, data)
     info = describe_model(cfg, model, data)
     if checkpoint:
-        folder.refuse_other_data(path, checkpoint, info)
-    checkpoints = path / "checkpoints"
-    writer, best = AtomicCheckpointIO(), BestCheckpoint(checkpoints)
-    last = ResumeCheckpoint(checkpoints, cfg.checkpoint_minutes, writer, checkpoint)
+        refuse_other_data(folder, checkpoint, info)
+
+    assert data.charset is not None
+    optim, writer, best = build(cfg.optim), AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
+    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, writer, checkpoint)
     tensorboard = TensorBoardLogger(path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=path,
-        callbacks=[*callbacks(cfg, path), Unfreeze(freezing), best, last],
+        callbacks=[*build_callbacks(cfg, folder), Unfreeze(freezing), best, last],
         logger=[tensorboard, CSVLogger(path, "csv")],
+        plugins=[writer, *slurm_plugins()],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
-    trainer.strategy.checkpoint_io = writer
-    environment = trainer._accelerator_connector.cluster_environment
-    if isinstance(environment, SLURMEnvironment):  # or it would go on from checkpoints of its own, also to measure
-        environment.auto_requeue = False
     task = RecognitionTask(
         model,
         data.charset,
@@ -113,11 +108,11 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         consistency_weight=cfg.consistency_weight,
         info=asdict(info),
         rates=freezing.rates(),
-        num_steps=steps_of(trainer, data.num_batches(trainer.world_size)),
+        num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
     )
-    provenance = folder.start(cfg, path, data)
-    announce(cfg, data, model)
-    if base:
+    provenance = write_start(cfg, folder, data)
+    log_start(cfg, data, model)
+    if parts.base:
         freezing.log_table(cfg.optim.lr)
     if compiles:
         compile_backbone(model)
@@ -130,52 +125,58 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
         tensorboard.log_hyperparams(hyperparameters(cfg), {f"final/{name}": value for name, value in scores.items()})
-        info = replace(info, scores=scores, temperature=temperature_on_val(model, data))
-        folder.finish(path, model, info, data, provenance)
+        info = replace(info, scores=scores, temperature=fit_temperature(model, data))
+        write_results(folder, model, info, data, provenance)
     shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
-    log.info("Done: %s. The model: %s", shown, path / "model.safetensors")
+    log.info("Done: %s. The model: %s", shown, folder.model)
     return scores
 
 
-def build(node: Any) -> Any:
-    """Make the object that a config node describes; lists and mappings reach it as plain Python."""
-    return instantiate(node, _convert_="all")
+def prepare_data(cfg: DictConfig, parts: Parts, *, overfit: bool, compiles: bool) -> LineDataModule:
+    """Return the data module with its splits packed.
+
+    Args:
+        cfg: of the run.
+        parts: of the run.
+        overfit: train and validate on the same batches, without augmentation.
+        compiles: whether the network is compiled, which takes few different widths.
+    """
+    data: LineDataModule = build(cfg.loader)(
+        source=parts.source,
+        preprocess=parts.preprocess,
+        augment=build(cfg.augment),
+        seed=cfg.seed,
+        num_views=2 if cfg.consistency_weight else 1,
+        overfit=overfit,
+        progress=show_progress,
+    )
+    if compiles and data.max_shapes is None:
+        data.max_shapes = MAX_SHAPES
+        log.info("compile: batches have at most %d widths (loader.max_shapes) before augmentation", MAX_SHAPES)
+    data.setup()
+    return data
 
 
-def begin(
-    cfg: DictConfig, stage: Pretrain | Finetune, base: Model | None, data: LineDataModule
-) -> tuple[CRNN, FreezingSchedule]:
-    """Make the network, from nothing or from a trained one, and say which of its weights move when.
+def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[CRNN, FreezingSchedule]:
+    """Return the network, new or with the weights of the base model, and its freezing schedule.
 
     Raises:
-        ConfigError: the model to start from is not what the configuration describes, or does not fit the texts.
+        ConfigError: the base model is not what the configuration describes, or does not fit the texts.
     """
     assert data.charset is not None
-    if base is None:
+    if parts.base is None:
         model: CRNN = build(cfg.model)(data.charset.num_classes)
-        return model, stage.freezing(model)
-    assert isinstance(stage, Finetune)
-    arguments = reconcile_config(base, "model", cfg.model)
-    data.charset = charset_for(base, stage.charset, list(data.packed["train"].column("text")))
-    model, carried = carry_over(base, arguments, data.charset)
+        return model, parts.stage.freezing(model)
+    assert isinstance(parts.stage, Finetune)
+    arguments = reconcile_config(parts.base, "model", cfg.model)
+    data.charset = charset_for(parts.base, parts.stage.charset, list(data.packed["train"].column("text")))
+    model, carried = carry_over(parts.base, arguments, data.charset)
     carried.log()
-    return model, stage.freezing(model)
+    return model, parts.stage.freezing(model)
 
 
-def steps_of(trainer: lightning.Trainer, num_batches: int) -> int:
-    """Return how many steps a trainer means to take, where each process has so many batches of an epoch.
-
-    Lightning's own estimate makes the loader before it knows where a run goes on, and so the wrong batches.
-    """
-    limit = trainer.limit_train_batches
-    num_batches = min(num_batches, limit) if isinstance(limit, int) else int(num_batches * limit)
-    num_steps = (trainer.max_epochs or 0) * math.ceil(num_batches / trainer.accumulate_grad_batches)
-    limits = [number for number in (num_steps, trainer.max_steps) if number > 0]
-    return min(limits, default=1)
-
-
-def decoder_for(cfg: DictConfig, data: LineDataModule) -> Decoder:
-    """Return what the trained model is measured with.
+def build_decoder(cfg: DictConfig, data: LineDataModule) -> Decoder:
+    """Return the decoder that the trained model is measured with.
 
     Raises:
         ConfigError: the language model cannot be used, or a value is out of its range.
@@ -187,11 +188,11 @@ def decoder_for(cfg: DictConfig, data: LineDataModule) -> Decoder:
     return decoder
 
 
-def look_at(cfg: DictConfig, data: LineDataModule) -> None:
-    """Log what can be seen to be wrong with the lines, in a sentence each.
+def check_data(cfg: DictConfig, data: LineDataModule) -> None:
+    """Log a warning for each problem that the doctor finds in the packed lines.
 
     Raises:
-        DataError: it is so wrong that the scores would mean nothing.
+        DataError: a problem makes the scores meaningless.
     """
     assert data.charset is not None
     settings = Settings.of(cfg.loader, data.source, data.preprocess)
@@ -201,8 +202,8 @@ def look_at(cfg: DictConfig, data: LineDataModule) -> None:
         log_warnings(findings)
 
 
-def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
-    """Log what is about to be trained on what."""
+def log_start(cfg: DictConfig, data: LineDataModule, model: nn.Module) -> None:
+    """Log the sizes of the data and of the network."""
     assert data.charset is not None
     lines = " + ".join(f"{len(packed)} {split}" for split, packed in data.packed.items())
     log.info(
@@ -216,59 +217,62 @@ def announce(cfg: DictConfig, data: LineDataModule, model: CRNN) -> None:
     )
 
 
-def callbacks(cfg: DictConfig, path: Path) -> list[Callback]:
-    """Return what watches the run, besides the checkpoints."""
-    made: list[Callback] = [ValidationLog(), ValidationPanel(), ErrorPanel(), Throughput(), NonFiniteReport(path)]
-    made += [LearningRateMonitor("step"), LostProcess(path, cfg)]
+def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
+    """Return the callbacks of a run, without those that save checkpoints."""
+    callbacks: list[Callback] = [
+        ValidationLog(),
+        ValidationPanel(),
+        ErrorPanel(),
+        Throughput(),
+        NonFiniteReport(folder),
+    ]
+    callbacks += [LearningRateMonitor("step"), LostProcess(folder, cfg)]
     if cfg.trial is not None:
-        from htr_lightning.training.pruning import Report, load_trial
+        from htr_lightning.training.pruning import Report, load_trial  # needs the extra sweep, as the sweeper did
 
-        made.append(Report(load_trial(cfg.trial)))
+        callbacks.append(Report(load_trial(cfg.trial)))
     if cfg.trainer.get("enable_progress_bar", True):
-        made.append(ProgressBar())
+        callbacks.append(ProgressBar())
     if cfg.early_stopping is not None:
-        made.append(EarlyStopping("val/cer", patience=cfg.early_stopping))
+        callbacks.append(EarlyStopping("val/cer", patience=cfg.early_stopping))
     if cfg.optim.get("ema_decay") is not None:
-        made.append(EMAWeightAveraging(decay=cfg.optim.ema_decay))
-    return made
+        callbacks.append(EMAWeightAveraging(decay=cfg.optim.ema_decay))
+    return callbacks
 
 
 def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataModule) -> dict[str, float]:
     """Return the scores of the task's weights on val, and on test where there is one."""
-    # The callback would put its own average, that of the last step, in the place of the weights to measure.
-    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, EMAWeightAveraging)]  # type: ignore[attr-defined]
+    remove_weight_averaging(trainer)
     scores = dict(trainer.validate(task, data, verbose=False)[0])
     if len(data.packed["test"]):
         scores |= trainer.test(task, data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
 
 
-def temperature_on_val(model: CRNN, data: LineDataModule) -> float:
-    """Return the temperature at which the model is as sure of val's lines as it is right."""
+def fit_temperature(model: CRNN, data: LineDataModule) -> float:
+    """Return the temperature that calibrates the confidences on val (all of it, also with several processes)."""
     assert data.charset is not None
-    loader = data.val_dataloader()
-    every = -(-len(data.packed["val"]) // CALIBRATION_LINES)
     device = next(model.parameters()).device
     observed: list[CalibrationBatch] = []
     model.eval()
     with torch.inference_mode():
-        for batch in itertools.islice(loader, 0, None, every):
+        for batch in data.batches("val", most=CALIBRATION_LINES):
             logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
             observed.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
     return Calibrator(observed, data.charset).fit_temperature()
 
 
 def hyperparameters(cfg: DictConfig) -> dict[str, Any]:
-    """Return the configuration as TensorBoard takes it, without the constructors' names."""
+    """Return the configuration as TensorBoard takes it, without the names of constructors."""
     return {
         key: value if isinstance(value, bool | int | float) else str(value)
-        for key, value in folder.flat(cfg).items()
+        for key, value in flatten_config(cfg).items()
         if not key.rpartition(".")[2].startswith("_")
     }
 
 
 def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelInfo:
-    """Return what the model file will say, but for the scores."""
+    """Return the metadata of the model file, except for the scores."""
     assert data.charset is not None
     return ModelInfo(
         architecture=type(model).__name__,

@@ -1,4 +1,4 @@
-"""What a run folder holds, and when it may be written."""
+"""A run folder is prepared, checked against the run that it holds, and filled."""
 
 import json
 from pathlib import Path
@@ -8,83 +8,76 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import MISSING, DictConfig, OmegaConf
+from torch import nn
 
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.files import write_json, write_text
-from htr_lightning.model.crnn import CRNN
+from htr_lightning.files import RunFolder, write_json, write_text
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.training.provenance import describe_run, now
-from htr_lightning.training.resume import LAST, last_checkpoint
+from htr_lightning.training.resume import find_checkpoint
 
 
-def claim(folder: Path, resume: str | None) -> Path | None:
-    """Make the folder of a new run, or find what an old one goes on from; nothing in it changes yet.
+def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
+    """Make the folder of a new run, or find the checkpoint to resume from; nothing in the folder changes yet.
 
     Args:
         folder: of the run.
         resume: as in the configuration: a folder, `AUTO`, or None for a new run.
 
     Returns:
-        The checkpoint to go on from, if any.
+        The checkpoint to resume from; None for a new run.
 
     Raises:
         ConfigError: the folder cannot be written, holds a run already, or lacks the checkpoint to resume from.
     """
     if resume is not None:
-        checkpoint = last_checkpoint(folder)
+        checkpoint = find_checkpoint(folder)
         if checkpoint is None and resume != AUTO:
             raise ConfigError(
-                f"resume: {folder} has no checkpoints/{LAST}; the run ended before it kept anything; start it anew"
+                f"no checkpoint was saved yet in {folder.checkpoints}", key="resume", remedy="start the run again"
             )
     else:
         checkpoint = None
-        if getattr(rank_zero_only, "rank", 0) == 0 and (folder / "checkpoints").exists():
+        if getattr(rank_zero_only, "rank", 0) == 0 and folder.checkpoints.exists():
             raise ConfigError(
-                f"hydra.run.dir: {folder} already holds a run; go on with it (resume={folder}) or choose another folder"
+                "the folder already holds a run",
+                key="hydra.run.dir",
+                value=folder.path,
+                remedy=f"resume it (resume={folder.path}) or choose another folder",
             )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
     return checkpoint
 
 
-def finished(folder: Path) -> dict[str, float] | None:
-    """Return the scores of a run that is complete, or None."""
-    try:
-        ended = "end" in json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        scores: dict[str, float] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return scores if ended and (folder / "model.safetensors").is_file() else None
+def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:
+    """Refuse to resume a run by ``resume=auto`` with another configuration.
 
-
-def refuse_other_config(folder: Path, cfg: DictConfig) -> None:
-    """Compare the configuration of a run in a folder with the one it would go on with by itself.
-
-    Root keys that are newer than the run had their defaults then.
+    Root keys that did not exist when the run was started count with their defaults.
 
     Raises:
         ConfigError: they differ; names every key with both values.
     """
-    defaults = {key: value for key, value in flat(OmegaConf.structured(Config)).items() if value != MISSING}
-    before = defaults | flat(OmegaConf.load(folder / "config.yaml"))
-    now_given = flat(cfg)
+    defaults = {key: value for key, value in flatten_config(OmegaConf.structured(Config)).items() if value != MISSING}
+    before = defaults | flatten_config(OmegaConf.load(folder.config))
+    current = flatten_config(cfg)
     differing = [
-        f"  {key}: {before.get(key, 'nothing')} there, {now_given.get(key, 'nothing')} here"
-        for key in sorted(before.keys() | now_given.keys())
-        if key not in ("resume", "trial") and before.get(key) != now_given.get(key)
+        f"  {key}: {before.get(key, 'not set')} in the run, {current.get(key, 'not set')} now"
+        for key in sorted(before.keys() | current.keys())
+        if key not in ("resume", "trial") and before.get(key) != current.get(key)
     ]
     if differing:
         raise ConfigError(
-            f"resume: the run in {folder} has another configuration:\n" + "\n".join(differing) + "\n  "
-            f"go on with it as it is (resume={folder}), or choose another folder (hydra.run.dir)"
+            f"resume: the run in {folder.path} has another configuration:\n" + "\n".join(differing) + "\n  "
+            f"resume it as it is (resume={folder.path}), or choose another folder (hydra.run.dir)"
         )
 
 
-def flat(cfg: Any) -> dict[str, Any]:
+def flatten_config(cfg: Any) -> dict[str, Any]:
     """Return a configuration as ``{"optim.lr": 0.003, ...}``."""
     values: dict[str, Any] = {}
 
@@ -99,8 +92,8 @@ def flat(cfg: Any) -> dict[str, Any]:
     return values
 
 
-def refuse_other_data(folder: Path, checkpoint: Path, info: ModelInfo) -> None:
-    """Compare what a run to resume was trained on with what it would go on with.
+def refuse_other_data(folder: RunFolder, checkpoint: Path, info: ModelInfo) -> None:
+    """Refuse to resume a run with other training data.
 
     Raises:
         ConfigError: the lines, their preprocessing or the charset are not the same.
@@ -108,38 +101,38 @@ def refuse_other_data(folder: Path, checkpoint: Path, info: ModelInfo) -> None:
     before = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["htr_lightning"]
     for what, old, new in (
         ("training lines are", before["data"], info.data),
-        ("charset is", before["charset"], info.charset),
+        ("characters are", before["charset"], info.charset),
     ):
         if old != new:
             raise ConfigError(
-                f"resume: the {what} not what the run in {folder} had; restore the data, or start a new run"
+                f"resume: the {what} not those of the run in {folder.path}; restore the data, or start a new run"
             )
 
 
-def start(cfg: DictConfig, folder: Path, data: LineDataModule) -> dict[str, Any]:
+def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dict[str, Any]:
     """Write ``config.yaml`` (resolved) and ``run.json`` just before training, and return the latter's content.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
     fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
-    provenance = describe_run(cfg.seed) | composed_from() | {"data": fingerprints}
+    provenance = describe_run(cfg.seed) | describe_composition() | {"data": fingerprints}
     if getattr(rank_zero_only, "rank", 0) != 0:
         return provenance
     try:
-        if cfg.resume and (folder / "run.json").is_file():
-            before = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            before.pop("end", None)  # of a run that goes on for longer
+        if cfg.resume and folder.info.is_file():
+            before = json.loads(folder.info.read_text(encoding="utf-8"))
+            before.pop("end", None)  # of a run that is trained further
             provenance = before | {"resumed": [*before.get("resumed", []), provenance]}
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        write_json(folder / "run.json", provenance)
+        write_text(folder.config, OmegaConf.to_yaml(cfg, resolve=True))
+        write_json(folder.info, provenance)
     except OSError as error:
         raise _unwritable(folder, error) from None
     return provenance
 
 
-def composed_from() -> dict[str, Any]:
-    """Return which options of the groups a run chose, and what it changed on the command line, where Hydra runs it."""
+def describe_composition() -> dict[str, Any]:
+    """Return the group options and the overrides of a run that Hydra started."""
     if not HydraConfig.initialized():
         return {}
     hydra = HydraConfig.get()
@@ -147,13 +140,16 @@ def composed_from() -> dict[str, Any]:
     return {"choices": choices, "overrides": list(hydra.overrides.task)}
 
 
-def finish(folder: Path, model: CRNN, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]) -> None:
+def write_results(
+    folder: RunFolder, network: nn.Module, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]
+) -> None:
     """Write ``model.safetensors``, ``result.json``, and the end of ``run.json``."""
-    write_model(folder / "model.safetensors", model.state_dict(), info)
+    write_model(folder.model, network.state_dict(), info)
     counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
-    write_json(folder / "result.json", info.scores | counts)
-    write_json(folder / "run.json", provenance | {"end": now()})
+    write_json(folder.result, info.scores | counts)
+    write_json(folder.info, provenance | {"end": now()})
 
 
-def _unwritable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"hydra.run.dir: the run folder {folder} cannot be written ({error.strerror}); choose another")
+def _unwritable(folder: RunFolder, error: OSError) -> ConfigError:
+    problem = f"the run folder cannot be written ({error.strerror})"
+    return ConfigError(problem, key="hydra.run.dir", value=folder.path, remedy="choose another folder")

@@ -1,4 +1,4 @@
-"""What a run starts from, and which weights may move when."""
+"""Stages of training: from initial weights, or fine-tuning of a trained model."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.text import describe_characters
@@ -27,16 +26,16 @@ class Pretrain:
     """Train every weight from its initial value."""
 
     def load(self, resume: Path | None) -> None:
-        """Start from nothing."""
+        """Return no base model."""
 
     def freezing(self, network: nn.Module) -> FreezingSchedule:
-        """Let everything move."""
+        """Freeze nothing."""
         return FreezingSchedule(network)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune:
-    """Go on from a trained model with other lines.
+    """Train a model further on other lines.
 
     Architecture, preprocessing and charset come from the model. What the configuration says of ``model`` and
     ``preprocess`` must agree with it; ``model=loaded preprocess=loaded`` say nothing.
@@ -46,16 +45,16 @@ class Finetune:
         charset: ``keep`` refuses training texts with characters that the model does not write; ``extend`` gives it new
             ones beside the old; ``replace`` takes the characters of the training texts and drops all others.
             Whatever the policy, characters that stay keep their weights.
-        freeze: parts that do not move: paths of modules or parameters, with ``*`` and ``?`` (``backbone``,
+        freeze: parts that are not trained: paths of modules or parameters, with ``*`` and ``?`` (``backbone``,
             ``backbone.stages.[01]``). Frozen batch normalization keeps its statistics.
-        unfreeze_epoch: frozen parts and the epoch, counted from 0, in which they start to move.
+        unfreeze_epoch: frozen parts and the epoch, counted from 0, in which they are unfrozen.
         unfreeze_step: the same by optimizer steps.
-        layer_decay: learning rate of each block as a share of that of the block above it; 1 for one rate. The
+        layer_decay: learning rate of each block as a fraction of that of the block above it; 1 for one rate. The
             blocks, from the top: the heads, the recurrent layers, the stages of the backbone from the last to the
             first, its stem.
 
     Raises:
-        ValueError: a setting that cannot be; names ``stage.<key>``.
+        ValueError: a setting is out of its range; names ``stage.<key>``.
     """
 
     start_from: str
@@ -77,7 +76,7 @@ class Finetune:
             raise ValueError(f"stage.unfreeze_step.{min(both)}: is in stage.unfreeze_epoch too; keep one of them")
 
     def load(self, resume: Path | None) -> Model:
-        """Read the model to start from; of a run that goes on, the checkpoint, as the model may have moved since.
+        """Load the model to start from; for a resumed run its checkpoint, since the model file may have changed.
 
         Raises:
             ModelFileError: it is missing, damaged or of a newer format.
@@ -85,7 +84,7 @@ class Finetune:
         return load_model(resume or self.start_from)
 
     def freezing(self, network: nn.Module) -> FreezingSchedule:
-        """Freeze what is to be frozen.
+        """Return the freezing schedule.
 
         Raises:
             ConfigError: a path matches nothing or everything, or is to be unfrozen without being frozen.
@@ -94,33 +93,36 @@ class Finetune:
 
 
 def reconcile_config(model: Model, key: Literal["model", "preprocess"], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a model's network or preprocessing, once compared with what the configuration says.
+    """Return the arguments of a model's network or preprocessing; refuse a configuration that contradicts them.
 
     Args:
-        model: what the run starts from.
+        model: to start from.
         key: which of the two.
-        given: the node of the configuration; what it does not name comes from the model.
+        given: the node of the configuration; parameters that it does not name come from the model.
 
     Raises:
-        ConfigError: they differ; a table of what does.
+        ConfigError: they differ; the message lists the differences.
     """
     of_model: dict[str, Any] = dict(model.info.arguments if key == "model" else model.preprocess.to_dict())
-    said = {name: value for name, value in given.items() if not name.startswith("_")}
-    differing = [name for name, value in said.items() if name not in _FREE[key] and of_model.get(name) != value]
+    given_values = {name: value for name, value in given.items() if not name.startswith("_")}
+    differing = [name for name, value in given_values.items() if name not in _FREE[key] and of_model.get(name) != value]
     if differing:
-        rows = "\n".join(f"  {key}.{name}: {said[name]} here, {of_model.get(name)} in the model" for name in differing)
+        rows = "\n".join(
+            f"  {key}.{name}: {given_values[name]} in the configuration, {of_model.get(name)} in the model"
+            for name in differing
+        )
         raise ConfigError(
             f"{key}: not that of the model to start from ({model.info.architecture}):\n{rows}\n"
-            f"  take the model's with {key}=loaded"
+            f"  use the model's with {key}=loaded"
         )
-    return of_model | {name: said[name] for name in _FREE[key] if name in said}
+    return of_model | {name: given_values[name] for name in _FREE[key] if name in given_values}
 
 
 def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], texts: Sequence[str]) -> Charset:
-    """Return the charset to go on with.
+    """Return the charset of the fine-tuned model.
 
     Raises:
-        ConfigError: ``keep``, and the texts have characters that the model does not write; names and counts them.
+        ConfigError: ``keep``, and the texts have characters that the charset lacks; names and counts them.
     """
     old = model.charset
     if policy == "replace":
@@ -131,20 +133,20 @@ def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], text
             f"{describe_characters(character)} {number} times" for character, number in unknown.most_common(20)
         )
         raise ConfigError(
-            f"stage.charset: keep, but the training texts have {len(unknown)} characters that the model does not "
-            f"write: {listed}; use stage.charset=extend, or take them out of the texts"
+            f"stage.charset=keep: the training texts have {len(unknown)} characters that the model's charset lacks: "
+            f"{listed}; use stage.charset=extend, or remove them from the texts"
         )
     return old.extend(texts)
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of a model's characters.
+    """The characters of a fine-tuned model, compared with those of its base.
 
     Attributes:
-        kept: those whose weights were carried over.
-        added: those that start anew.
-        dropped: those that the model can no longer write.
+        kept: characters whose weights were carried over.
+        added: new characters, with new weights.
+        dropped: characters of the base that were removed.
     """
 
     kept: str
@@ -152,22 +154,22 @@ class Carried:
     dropped: str
 
     def log(self) -> None:
-        """Log it: what a strict loading of weights cannot be strict about."""
-        log.info("Every weight is carried over; of the characters %d are kept", len(self.kept))
-        for what, characters in (("new", self.added), ("no longer written", self.dropped)):
+        """Log the numbers, and the characters that were added or dropped."""
+        log.info("All weights are carried over; %d characters are kept", len(self.kept))
+        for what, characters in (("new", self.added), ("dropped", self.dropped)):
             if characters:
                 log.info("%d characters are %s: %s", len(characters), what, describe_characters(characters))
 
 
 def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[CRNN, Carried]:
-    """Build the network for another charset with the weights of a trained one.
+    """Build the network for another charset with the weights of a trained model.
 
     A class that both have keeps its row in the heads to the last bit. A new one starts with weights of zero and a
-    bias one standard deviation below the mean of the old (Calamari's way), so that what the network reads in old
-    lines does not change until it has learnt.
+    bias one standard deviation below the mean of the old (as Calamari does), so that predictions do not change
+    before training.
 
     Returns:
-        The network, in training mode, and what became of the characters.
+        The network, in training mode, and the comparison of the charsets.
 
     Raises:
         RuntimeError: a weight is missing, left over, or of another shape for a reason that is not the charset.
@@ -190,19 +192,10 @@ def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> 
 
 
 def _rows(old: Tensor, sources: Sequence[int]) -> Tensor:
-    """Pick rows of a head's weight or bias; -1 makes a new one."""
+    """Select rows of a head's weight or bias; -1 makes a new one."""
     new = torch.zeros(len(sources), *old.shape[1:], dtype=old.dtype)
     if old.ndim == 1:
         new += old[1:].mean() - old[1:].std(correction=0)
     kept = torch.tensor([row for row, source in enumerate(sources) if source >= 0])
     new[kept] = old[torch.tensor([source for source in sources if source >= 0])]
     return new
-
-
-def preprocess_of(model: Model, given: Mapping[str, Any]) -> Preprocess:
-    """Return the model's preprocessing, with the limits that the configuration sets.
-
-    Raises:
-        ConfigError: the configuration says something else; names both values.
-    """
-    return Preprocess.from_dict(reconcile_config(model, "preprocess", given))

@@ -1,4 +1,4 @@
-"""What training means: the loss, the steps, the optimizer. No layers, no files."""
+"""The LightningModule: loss, training and evaluation steps, optimizer."""
 
 from typing import Any, Protocol, cast
 
@@ -12,6 +12,7 @@ from htr_lightning.data.batch import Batch, count_required_frames
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.model.crnn import Frames
+from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
 from htr_lightning.training.metrics import RecognitionMetrics
 from htr_lightning.training.optim import AdamW
 
@@ -20,8 +21,8 @@ class NonFiniteLossError(ValueError):
     """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
 
 
-class Recognizer(Protocol):
-    """What a task asks of a network."""
+class Network(Protocol):
+    """What the task needs of a network."""
 
     def __call__(self, images: Tensor) -> Frames:
         """``(N, 1, H, W)`` ink -> frames ``(N, T, K)``."""
@@ -33,21 +34,21 @@ class Recognizer(Protocol):
 
 
 class RecognitionTask(lightning.LightningModule):
-    """Learn to read lines with CTC (Graves et al. 2006), and measure it.
+    """Trains and evaluates a line recognizer with CTC (Graves et al. 2006).
 
     Attributes:
-        decoder: from frames to texts; greedy, until a run that measures a trained model sets another.
+        decoder: from logits to texts; greedy during training, that of the configuration for the final measurement.
 
     Args:
-        model: a recognizer whose classes are those of the charset.
+        model: a network whose classes are those of the charset.
         charset: between texts and classes.
         optim: optimizer and schedule.
-        auxiliary_weight: of the auxiliary head's loss; 0 to ignore the head.
-        consistency_weight: of `consistency_loss` between two views of each line, which a training batch then holds: all
-            lines once, and all again; 0 for one view and no such loss.
-        info: what every checkpoint says of the model besides its weights; plain JSON types.
-        rates: learning rate of each of the model's parameters as a share of the optimizer's; None for 1.
-        num_steps: of the whole run, for the schedule; None to ask the trainer, which loads the first batches for it.
+        auxiliary_weight: weight of the auxiliary head's loss; 0 ignores the head.
+        consistency_weight: weight of `consistency_loss` between two views of each line; a training batch then holds all
+            lines twice. 0 for one view and no such loss.
+        info: model metadata, saved in every checkpoint; plain JSON types.
+        rates: learning rate of each parameter as a fraction of the optimizer's; None for 1.
+        num_steps: of the whole run, for the schedule; None asks the trainer (see `count_training_steps`).
     """
 
     def __init__(
@@ -72,9 +73,9 @@ class RecognitionTask(lightning.LightningModule):
         self.test_metrics = RecognitionMetrics(charset)
 
     @property
-    def recognizer(self) -> Recognizer:
-        """The network, as what this task uses of it."""
-        return cast(Recognizer, self.model)
+    def network(self) -> Network:
+        """The network, typed."""
+        return cast(Network, self.model)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
@@ -82,9 +83,9 @@ class RecognitionTask(lightning.LightningModule):
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
         """
-        # Dropout draws from the batch's own seed, so that a resumed run goes on as if it had not stopped.
+        # Dropout depends on the seed of the batch, so that a resumed run takes the same steps.
         torch.manual_seed(batch.seed)
-        frames = self.recognizer(batch.images)
+        frames = self.network(batch.images)
         loss = self._loss(frames.logits, batch)
         total = loss
         if frames.auxiliary is not None:
@@ -92,12 +93,12 @@ class RecognitionTask(lightning.LightningModule):
         if self.consistency_weight:
             if batch.num_views != 2:
                 raise ValueError(f"consistency_weight: the batch has {batch.num_views} view of each line; it takes two")
-            lengths = self.recognizer.frame_lengths(batch.widths)
+            lengths = self.network.frame_lengths(batch.widths)
             consistency = consistency_loss(frames.logits, lengths, batch.target_lengths)
             total = total + self.consistency_weight * consistency
             self.log("train/consistency", consistency, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self._ids = batch.ids
-        if not self._everywhere(torch.isfinite(total)):
+        if not self._in_all_processes(torch.isfinite(total)):
             raise self._not_finite(f"the loss is {total.item()}")
         self._count_infeasible(batch)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
@@ -109,16 +110,16 @@ class RecognitionTask(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Refuse gradients that are no numbers before they reach the weights, and limit their norm.
+        """Refuse gradients that are NaN or infinite before they reach the weights, and clip their norm.
 
         Raises:
             NonFiniteLossError: a gradient is NaN or infinite, in any process: they share gradients.
         """
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # which skips such steps itself
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if not (scaled or bool(torch.isfinite(norm))):
-            raise self._not_finite(f"the loss is a number, but its gradient is not (norm {norm.item()})")
+            raise self._not_finite(f"the loss is finite, but its gradient is not (norm {norm.item()})")
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _not_finite(self, what: str) -> NonFiniteLossError:
@@ -127,8 +128,8 @@ class RecognitionTask(lightning.LightningModule):
             f"{', '.join(self._ids)}. Lower optim.lr, or use trainer.precision=32-true"
         )
 
-    def _everywhere(self, here: Tensor) -> bool:
-        """Whether it is so in all processes, which go on or stop together."""
+    def _in_all_processes(self, here: Tensor) -> bool:
+        """Whether a condition holds in all processes."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             everywhere = here.float()
             torch.distributed.all_reduce(everywhere, torch.distributed.ReduceOp.MIN)
@@ -136,11 +137,11 @@ class RecognitionTask(lightning.LightningModule):
         return bool(here)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
-        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        """Predict the texts of a batch and count the errors; the hypotheses go to the callbacks."""
         return self._evaluate(batch, "val", self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
-        """Read a batch and count its errors; the hypotheses go to the callbacks."""
+        """Predict the texts of a batch and count the errors; the hypotheses go to the callbacks."""
         return self._evaluate(batch, "test", self.test_metrics)
 
     def on_validation_epoch_end(self) -> None:
@@ -152,17 +153,19 @@ class RecognitionTask(lightning.LightningModule):
         self._log_scores("test", self.test_metrics)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put charset, architecture and preprocessing beside the weights: a checkpoint is enough by itself."""
+        """Save charset, architecture and preprocessing with the weights: a checkpoint is self-contained."""
         checkpoint["htr_lightning"] = self.info
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW and its schedule over all steps that the trainer means to take."""
+        """Return the optimizer and its schedule over all steps of the run."""
         num_steps = self.num_steps or int(self.trainer.estimated_stepping_batches)
         optimizer, schedule = self.optim.build(self.model, num_steps, self.rates)
+        if self.device.type == "cpu":
+            allow_clipping_in_bf16(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
-        logits = self.recognizer(batch.images).logits
+        logits = self.network(batch.images).logits
         hypotheses = self.read(logits, batch.widths)
         metrics.update(batch.texts, hypotheses)
         loss = self._loss(logits, batch)
@@ -171,15 +174,17 @@ class RecognitionTask(lightning.LightningModule):
 
     def read(self, logits: Tensor, widths: Tensor) -> list[str]:
         """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
-        lengths = self.recognizer.frame_lengths(widths)
+        lengths = self.network.frame_lengths(widths)
         ids = self.decoder(logits.detach().float().cpu().numpy(), lengths.cpu().numpy())
         return [self.charset.decode(line).strip() for line in ids]
 
     def _count_infeasible(self, batch: Batch) -> None:
-        """Log the share of lines that random rescaling left too narrow for their text, and `ctc_loss` ignores."""
+        """Log the fraction of lines that random rescaling made too narrow for their text; `ctc_loss` ignores them."""
         needed = count_required_frames(batch.targets, batch.target_lengths)
-        share = (self.recognizer.frame_lengths(batch.widths) < needed).float().mean()
-        self.log("train/share_too_narrow", share, batch_size=len(batch), on_step=False, on_epoch=True, sync_dist=True)
+        fraction = (self.network.frame_lengths(batch.widths) < needed).float().mean()
+        self.log(
+            "train/fraction_too_narrow", fraction, batch_size=len(batch), on_step=False, on_epoch=True, sync_dist=True
+        )
 
     def _log_scores(self, name: str, metrics: RecognitionMetrics) -> None:
         scores = metrics.compute()
@@ -188,14 +193,14 @@ class RecognitionTask(lightning.LightningModule):
         metrics.reset()
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        return ctc_loss(logits, batch.targets, self.recognizer.frame_lengths(batch.widths), batch.target_lengths)
+        return ctc_loss(logits, batch.targets, self.network.frame_lengths(batch.widths), batch.target_lengths)
 
 
 def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """Return the mean over lines of -log P(text) per character, in fp32 whatever the precision around it.
 
-    A line that has too few frames for its text counts nothing (training refuses such lines beforehand; random
-    rescaling can still make one): its loss would be infinite.
+    A line with too few frames for its text is ignored: its loss would be infinite. Training refuses such lines
+    beforehand, but random rescaling can still make one.
 
     Args:
         logits: ``(N, T, K)``.
@@ -217,15 +222,15 @@ def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_leng
 
 
 def consistency_loss(logits: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return how far two views of a line are read apart, per character, as the mean over lines and in fp32.
+    """Return how much the predictions of two views of a line differ, per character, averaged over lines, in fp32.
 
-    Frame by frame, the Kullback-Leibler divergence of each view's distribution from the other's, which is held fixed,
-    half and half. Each view thus learns from the other, also where it is masked and the other is not, and the peaks
-    of CTC become less extreme (Yao et al. 2025, *CR-CTC: Consistency regularization on CTC for improved speech
+    For each frame, the mean of the Kullback-Leibler divergences of each view's distribution from the other's, which is
+    detached. Each view thus learns from the other, also where it is masked and the other is not, and the peaks of CTC
+    become less extreme (Yao et al. 2025, *CR-CTC: Consistency regularization on CTC for improved speech
     recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
 
     Args:
-        logits: ``(2 N, T, K)``, unnormalized: one view of every line, then the other.
+        logits: ``(2 N, T, K)``: one view of every line, then the other.
         frame_lengths: ``(2 N,)`` int64 on the CPU.
         target_lengths: ``(2 N,)`` int64 on the CPU.
     """

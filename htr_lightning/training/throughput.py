@@ -1,4 +1,4 @@
-"""How fast a run trains, and what it waits for."""
+"""Lines per second, and the fraction of time spent waiting for data."""
 
 import contextlib
 import time
@@ -13,7 +13,7 @@ from htr_lightning.data.batch import Batch
 
 
 class Clock:
-    """Counts lines and time from a start: the time in steps, and the time between them."""
+    """Counts lines, and time within and between steps."""
 
     def __init__(self) -> None:
         self._start = self._free = time.perf_counter()
@@ -28,34 +28,33 @@ class Clock:
         """Note when the next batch could start."""
         self._free = time.perf_counter()
 
-    def leave_out(self, seconds: float) -> None:
-        """Do not count the time just past."""
+    def exclude(self, seconds: float) -> None:
+        """Exclude the time just past."""
         self._start += seconds
         self._free += seconds
 
     def figures(self) -> dict[str, float]:
-        """Return lines per second and the share of waiting, up to the end of the last step."""
+        """Return lines per second and the fraction of waiting, up to the end of the last step."""
         seconds = max(self._free - self._start, 1e-9)
-        return {"lines_per_second": self._lines / seconds, "share_waiting": self._waited / seconds}
+        return {"lines_per_second": self._lines / seconds, "fraction_waiting": self._waited / seconds}
 
 
 class Throughput(Callback):
-    """Logs ``lines_per_second`` and ``share_waiting``: ``train/...`` of each epoch, ``speed/...`` of the last steps.
+    """Logs ``lines_per_second`` and ``fraction_waiting``: ``train/...`` of each epoch, ``speed/...`` of the last steps.
 
     Waiting is the time between the end of a step and the start of the next: loading, transfer to the device,
-    augmentation, and what is written there, checkpoints included. With several processes the lines are those of all,
-    as far as their steps take equally long. On a GPU, ``speed/gpu_memory_gb`` is the most that torch has taken
-    (gigabytes of 1e9 bytes), and ``speed/gpu_utilization`` the share of the last second in which it computed (where the
-    package nvidia-ml-py is installed).
+    augmentation and checkpoints. With several processes the lines are those of all of them, if their steps take equally
+    long. On a GPU, ``speed/gpu_memory_gb`` is the peak memory allocated by torch (1e9 bytes), and
+    ``speed/gpu_utilization`` the fraction of the last second in which it computed (with the package nvidia-ml-py).
     """
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clocks, also where a run goes on in the middle of an epoch."""
+        """Start the clocks, also in a run that is resumed within an epoch."""
         self._logged_at = -1
         self._epoch, self._now = Clock(), Clock()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the epoch's clock anew."""
+        """Restart the clock of the epoch."""
         self._epoch = Clock()
 
     def on_train_batch_start(
@@ -87,15 +86,15 @@ class Throughput(Callback):
             pl_module.log(f"speed/{name}", value, prog_bar=True, on_step=True, on_epoch=False)
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """A validation begins, perhaps in the middle of an epoch."""
+        """Note when a validation begins."""
         self._validates = time.perf_counter()
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """It does not count."""
+        """Exclude the time of the validation."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         for clock in (self._epoch, self._now):
-            clock.leave_out(time.perf_counter() - self._validates)
+            clock.exclude(time.perf_counter() - self._validates)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the figures of the epoch."""
@@ -103,9 +102,9 @@ class Throughput(Callback):
             pl_module.log(f"train/{name}", value, sync_dist=True)
 
     def summary(self) -> str:
-        """Return the figures of the epoch so far, as they follow others in a line of the log."""
+        """Return the figures of the epoch so far, for the end of a log line."""
         figures = self._epoch.figures()
-        return f"; {figures['lines_per_second']:.0f} lines/s, waiting {100 * figures['share_waiting']:.0f} %"
+        return f"; {figures['lines_per_second']:.0f} lines/s, waiting {100 * figures['fraction_waiting']:.0f} %"
 
 
 def _gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:

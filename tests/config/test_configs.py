@@ -4,10 +4,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from htr_lightning.config.build import build
 from htr_lightning.config.compose import conf_dir, groups
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
-from htr_lightning.training.run import build
 
 GROUPS = groups()
 EXPERIMENTS = GROUPS.pop("experiment")

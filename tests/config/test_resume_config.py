@@ -10,6 +10,7 @@ from htr_lightning.cli.train import resume_config
 from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
+from htr_lightning.files import RunFolder
 from htr_lightning.training.run_folder import refuse_other_config
 
 
@@ -34,6 +35,6 @@ def test_a_run_older_than_a_root_key_goes_on_by_itself_with_the_default_only(tmp
     assert isinstance(old, dict)
     del old["consistency_weight"]
     OmegaConf.save(OmegaConf.create(old), tmp_path / "config.yaml")
-    refuse_other_config(tmp_path, saved)
-    with pytest.raises(ConfigError, match=r"consistency_weight: 0\.0 there, 0\.2 here"):
-        refuse_other_config(tmp_path, other)
+    refuse_other_config(RunFolder(tmp_path), saved)
+    with pytest.raises(ConfigError, match=r"consistency_weight: 0\.0 in the run, 0\.2 now"):
+        refuse_other_config(RunFolder(tmp_path), other)

@@ -17,17 +17,18 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from PIL import Image
 
-import htr_lightning.training.resume
+import htr_lightning.training.lightning_fixes
 from htr_lightning.data.batch import Batch
-from htr_lightning.files import replacing
+from htr_lightning.files import RunFolder, replacing
 from htr_lightning.training.exits import exit_of
-from htr_lightning.training.resume import CheckpointWriteError, unreadable
+from htr_lightning.training.lightning_fixes import CheckpointWriteError
+from htr_lightning.training.resume import find_damage
 from htr_lightning.training.task import NonFiniteLossError, RecognitionTask
 
 
 def test_before_the_first_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:
-    run_exit = exit_of(KeyboardInterrupt(), tmp_path, OmegaConf.create())
-    assert run_exit == ("The run stopped: Ctrl-C. Nothing is kept yet; start it anew", 130)
+    run_exit = exit_of(KeyboardInterrupt(), RunFolder(tmp_path), OmegaConf.create())
+    assert run_exit == ("The run stopped: Ctrl-C. No checkpoint was saved yet; start the run again", 130)
 
 
 def test_a_loss_that_is_no_number_leaves_evidence(
@@ -80,14 +81,14 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
                 raise OSError(errno.ENOSPC, "No space left on device")
             yield file
 
-    monkeypatch.setattr(htr_lightning.training.resume, "replacing", full)
+    monkeypatch.setattr(htr_lightning.training.lightning_fixes, "replacing", full)
     monkeypatch.setattr(ModelCheckpoint, "check_monitor_top_k", lambda *_: True)
     with pytest.raises(CheckpointWriteError, match=r"checkpoints cannot be written \(No space left on device\)"):
         train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
-    assert all(unreadable(path) is None for path in (folder / "checkpoints").iterdir())
-    run_exit = exit_of(CheckpointWriteError("x cannot be written"), folder, OmegaConf.create())
-    assert run_exit and run_exit.message == f"The run stopped: x cannot be written. Go on with resume={folder}"
+    assert all(find_damage(path) is None for path in (folder / "checkpoints").iterdir())
+    run_exit = exit_of(CheckpointWriteError("x cannot be written"), RunFolder(folder), OmegaConf.create())
+    assert run_exit and run_exit.message == f"The run stopped: x cannot be written. Resume with resume={folder}"
     monkeypatch.undo()
     train(many_steps, folder, *EPOCHS, *SMALL_BATCHES, f"resume={folder}")
     train(many_steps, tmp_path / "whole", *EPOCHS, *SMALL_BATCHES)
@@ -108,4 +109,4 @@ def test_a_loader_that_dies_is_a_sentence(small_set: Path, tmp_path: Path) -> No
             os.kill(int(worker), signal.SIGKILL)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and "Traceback" not in errors
-    assert f"Go on with resume={folder}, with fewer of them: ++loader.num_workers=0" in " ".join(errors.split())
+    assert f"Resume with resume={folder}, with fewer workers: ++loader.num_workers=0" in " ".join(errors.split())

@@ -18,9 +18,9 @@ from lightning.pytorch.callbacks import Callback
 import htr_lightning.training.resume
 import htr_lightning.training.run
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.files import RunFolder
 from htr_lightning.image.files import DataError
-from htr_lightning.training.resume import PreemptedError, kept, last_checkpoint, unreadable
-from htr_lightning.training.run_folder import finished
+from htr_lightning.training.resume import PreemptedError, find_checkpoint, find_damage
 from htr_lightning.training.task import RecognitionTask
 
 
@@ -48,11 +48,13 @@ class StopAt(Callback):
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that puts a `StopAt` into the runs to come."""
 
-    usual = htr_lightning.training.run.callbacks
+    usual = htr_lightning.training.run.build_callbacks
 
     def put(step: int, how: str) -> None:
         callback = StopAt(step, how)
-        monkeypatch.setattr(htr_lightning.training.run, "callbacks", lambda cfg, path: [*usual(cfg, path), callback])
+        monkeypatch.setattr(
+            htr_lightning.training.run, "build_callbacks", lambda cfg, folder: [*usual(cfg, folder), callback]
+        )
 
     return put
 
@@ -121,9 +123,9 @@ def test_being_asked_to_stop_while_it_measures(
         return step(task, batch, batch_idx)
 
     monkeypatch.setattr(RecognitionTask, name, stopped)
-    with pytest.raises(PreemptedError, match=r"asked to stop \(SIGTERM\) while it measured; .*last.ckpt is kept"):
+    with pytest.raises(PreemptedError, match=r"SIGTERM was received while .* was measured; .*last.ckpt is saved"):
         train(small_set, folder, "trainer.max_epochs=1")
-    assert not finished(folder)
+    assert not RunFolder(folder).scores()
     monkeypatch.undo()
     scores = train(small_set, folder, "trainer.max_epochs=1", f"resume={folder}")
     assert scores == train(small_set, tmp_path / "whole", "trainer.max_epochs=1")
@@ -143,7 +145,7 @@ def test_being_asked_to_stop_is_a_sentence_and_a_status(
     process.send_signal(signal.Signals[name])
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == status and "Traceback" not in errors
-    assert re.search(rf"The run stopped: asked to stop \({name}\) after step \d+; .*last.ckpt is kept", errors)
+    assert re.search(rf"The run stopped: {name} was received after step \d+; .*last.ckpt is saved", errors)
     assert f"resume={folder}" in errors
 
 
@@ -180,8 +182,8 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert re.search(r"last\.ckpt is damaged \(.*\); going on from .*previous\.ckpt", caplog.text)
     for name in ("last.ckpt", "previous.ckpt"):
         (checkpoints / name).write_bytes(b"PK")
-    with pytest.raises(ConfigError, match=r"last\.ckpt is damaged .*previous\.ckpt is damaged .*start anew"):
-        last_checkpoint(folder)
+    with pytest.raises(ConfigError, match=r"last\.ckpt is damaged .*previous\.ckpt is damaged .*start a new run"):
+        find_checkpoint(RunFolder(folder))
 
 
 def test_a_damaged_checkpoint_does_not_displace_the_sound_one(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
@@ -193,7 +195,7 @@ def test_a_damaged_checkpoint_does_not_displace_the_sound_one(many_steps: Path, 
     stop_at(9, "KILL")  # goes on from step 7, keeps step 8, and is killed again
     with pytest.raises(Stopped):
         train(many_steps, folder, *settings, f"resume={folder}")
-    assert [unreadable(path) for path in kept(folder)] == [None, None]
+    assert [find_damage(path) for path in RunFolder(folder).resumable] == [None, None]
 
 
 def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,16 +244,16 @@ def test_other_batches_in_the_middle_of_an_epoch_are_refused(many_steps: Path, t
 def test_a_run_that_goes_on_for_longer_is_not_complete(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
     folder = tmp_path / "run"
     train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)
-    assert finished(folder)
+    assert RunFolder(folder).scores()
     stop_at(24, "KILL")
     with pytest.raises(Stopped):
         train(many_steps, folder, "trainer.max_epochs=9", *SMALL_BATCHES, f"resume={folder}")
-    assert finished(folder) is None
+    assert RunFolder(folder).scores() is None
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from(many_steps: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    assert last_checkpoint(tmp_path / "run") is None
-    with pytest.raises(ConfigError, match="ended before it kept anything; start it anew"):
+    assert find_checkpoint(RunFolder(tmp_path / "run")) is None
+    with pytest.raises(ConfigError, match=r"no checkpoint was saved yet.*start the run again"):
         train(many_steps, tmp_path / "run", f"resume={tmp_path / 'run'}")
     train(many_steps, tmp_path / "run", "resume=auto", "trainer.max_epochs=1")

@@ -167,7 +167,7 @@ def test_scores_are_those_of_the_exported_weights(small_set: Path, tmp_path: Pat
 
 def test_a_run_folder_is_not_overwritten(small_set: Path, tmp_path: Path) -> None:
     train(small_set, tmp_path / "run", "trainer.max_epochs=1")
-    with pytest.raises(ConfigError, match="already holds a run; go on with it"):
+    with pytest.raises(ConfigError, match="already holds a run; resume it"):
         train(small_set, tmp_path / "run", "trainer.max_epochs=1")
 
 

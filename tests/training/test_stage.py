@@ -14,7 +14,7 @@ from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
 from htr_lightning.training.freezing import FreezingSchedule, blocks
-from htr_lightning.training.stage import Finetune, carry_over, charset_for, preprocess_of, reconcile_config
+from htr_lightning.training.stage import Finetune, carry_over, charset_for, reconcile_config
 
 SMALL: dict[str, Any] = {
     "height_px": 16,
@@ -93,16 +93,17 @@ def test_what_the_configuration_says_must_agree_with_the_model(model: Model) -> 
     assert reconcile_config(model, "model", {**node, "rnn_size": 8, "dropout": 0.5})["dropout"] == 0.5
     with pytest.raises(ConfigError) as caught:
         reconcile_config(model, "model", {**node, "rnn_size": 128, "channels": [64, 96], "height_px": 16})
-    assert "model.rnn_size: 128 here, 8 in the model" in str(caught.value)
-    assert "model.channels: [64, 96] here, [8, 8] in the model" in str(caught.value)
+    assert "model.rnn_size: 128 in the configuration, 8 in the model" in str(caught.value)
+    assert "model.channels: [64, 96] in the configuration, [8, 8] in the model" in str(caught.value)
     assert "height_px" not in str(caught.value) and "model=loaded" in str(caught.value)
 
 
 def test_preprocessing_is_the_models(model: Model) -> None:
     node = {"_target_": "x", "max_width_px": 99}
-    assert preprocess_of(model, node) == Preprocess(height_px=16, deslant=True, max_width_px=99)
-    with pytest.raises(ConfigError, match=r"preprocess\.deslant: False here, True in the model"):
-        preprocess_of(model, {**node, "deslant": False})
+    given = Preprocess.from_dict(reconcile_config(model, "preprocess", node))
+    assert given == Preprocess(height_px=16, deslant=True, max_width_px=99)
+    with pytest.raises(ConfigError, match=r"preprocess\.deslant: False in the configuration, True in the model"):
+        reconcile_config(model, "preprocess", {**node, "deslant": False})
 
 
 def test_where_a_model_is_found(model: Model, tmp_path: Path) -> None:
