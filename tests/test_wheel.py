@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import htr_lightning
 
@@ -59,3 +60,11 @@ def test_models_are_in_it(run: Run, tmp_path: Path) -> None:
     exported = tmp_path / "model.safetensors"
     run("export", "zoo:latin", "--out", str(exported))
     assert exported.is_file()
+
+
+def test_templates_and_style_sheets_of_reports_are_in_it(run: Run, tmp_path: Path) -> None:
+    Image.new("L", (200, 48), 255).save(tmp_path / "blank.png")
+    (tmp_path / "lines.tsv").write_text("image\ttext\nblank.png\tun\n", encoding="utf-8")
+    run("evaluate", "zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--out", str(tmp_path / "out"))
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Scores</h2>" in page and ".tile {" in page

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from htr_lightning.data.line import SPLITS
-from htr_lightning.doctor.charts import sparkline
+from htr_lightning.doctor.charts import draw_sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, summary
 from htr_lightning.doctor.finding import Finding, Named, Severity
 from htr_lightning.text import escape_unprintable, format_count, is_unprintable
@@ -42,7 +42,7 @@ def _figures(diagnosis: Diagnosis) -> Table:
         figures = summary(rows, diagnosis.counts[split])
         usable = rows.usable
         drawn = [
-            _range(figures[name], sparkline(values[usable], 12))
+            _range(figures[name], draw_sparkline(values[usable], 12))
             for name, values in (
                 ("width_px", rows.widths_px),
                 ("height_px", rows.heights_px),

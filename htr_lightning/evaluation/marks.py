@@ -1,35 +1,37 @@
-"""What was read beside what is written, with the errors marked."""
+"""Mark the errors in a reference and its hypothesis."""
 
+from collections.abc import Mapping
 from itertools import groupby
+from typing import NamedTuple
 
-from htr_lightning.evaluation.lines import KINDS, Kind, ScoredLine
-from htr_lightning.report.html import shown
-
-_CLASS: dict[Kind, str] = {"insertion": "ins", "deletion": "del", "substitution": "sub"}
+from htr_lightning.evaluation.lines import Kind, ScoredLine
 
 
-def marked(line: ScoredLine) -> tuple[str, str]:
-    """Return reference and hypothesis as HTML.
+class Run(NamedTuple):
+    """Consecutive characters of a text that are all correct or all part of edits of one kind.
 
-    Deletions are marked in the reference, insertions in the hypothesis, substitutions in both; a marked space is
-    shown as ``␣``.
+    Attributes:
+        text: the characters; in an edit, a space is replaced by ``␣`` so that it can be seen.
+        kind: of the edits; None for correct characters.
     """
-    written: dict[int, Kind] = {e.written: e.kind for e in line.edits if e.kind != "insertion"}
-    read: dict[int, Kind] = {e.read: e.kind for e in line.edits if e.kind != "deletion"}
-    return _marked(line.reference, written), _marked(line.hypothesis, read)
+
+    text: str
+    kind: Kind | None
 
 
-def _marked(text: str, kinds: dict[int, Kind]) -> str:
-    parts = []
-    for kind, run in groupby(enumerate(text), lambda item: kinds.get(item[0])):
-        piece = "".join(character for _, character in run)
-        if kind is None:
-            parts.append(shown(piece))
-        else:
-            parts.append(f'<mark class="{_CLASS[kind]}">{shown(piece.replace(" ", "␣"))}</mark>')
-    return "".join(parts)
+def mark_errors(line: ScoredLine) -> tuple[list[Run], list[Run]]:
+    """Divide the reference and the hypothesis of a line into runs of correct and wrong characters.
+
+    Deletions are in the reference, insertions in the hypothesis, substitutions in both.
+    """
+    in_reference: dict[int, Kind] = {e.written: e.kind for e in line.edits if e.kind != "insertion"}
+    in_hypothesis: dict[int, Kind] = {e.read: e.kind for e in line.edits if e.kind != "deletion"}
+    return _split_runs(line.reference, in_reference), _split_runs(line.hypothesis, in_hypothesis)
 
 
-def legend() -> str:
-    """Return what the marks mean."""
-    return " ".join(f'<mark class="{_CLASS[kind]}">{kind}</mark>' for kind in KINDS)
+def _split_runs(text: str, kinds: Mapping[int, Kind]) -> list[Run]:
+    runs = []
+    for kind, group in groupby(enumerate(text), lambda item: kinds.get(item[0])):
+        run = "".join(character for _, character in group)
+        runs.append(Run(run if kind is None else run.replace(" ", "␣"), kind))
+    return runs

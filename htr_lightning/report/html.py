@@ -1,76 +1,70 @@
-"""One HTML page that needs nothing else: no network, no script, no other file."""
+"""HTML reports: Jinja2 templates with autoescape, each rendered to a single file without scripts or external resources.
 
-import html
+The templates lie beside the modules that render them (``evaluation/report.html.jinja``) and extend
+``report/base.html.jinja``, which has the look that all reports share; it follows the reader's light or dark scheme.
+"""
+
+import functools
 import unicodedata
-from collections.abc import Iterable
-from importlib import resources
+from typing import Any
 
-from htr_lightning.text import is_unprintable
+import jinja2
+from markupsafe import Markup, escape
+
+from htr_lightning.text import escape_unprintable, format_count, is_unprintable
 from htr_lightning.version import __version__
 
 
-def document(title: str, body: Iterable[str], style: str = "") -> str:
-    """Write a whole page in the look that all reports share; it follows the reader's light or dark look.
+def render_template(name: str, /, **values: Any) -> str:
+    """Render a template of this package.
 
     Args:
-        title: of the window; any text.
-        body: its parts, HTML; empty ones are left out.
-        style: CSS of this report alone (see `style_of`).
+        name: path of the template below ``htr_lightning``, such as ``doctor/report.html.jinja``.
+        values: variables of the template. Strings are escaped; `markupsafe.Markup` is inserted as it is.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a variable that is not in ``values``.
     """
-    inside = "\n".join(part for part in body if part)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{shown_plain(title)}</title>\n"
-        f"<style>\n{style_of('htr_lightning.report')}{style}</style>\n</head>\n<body>\n{inside}\n</body>\n</html>\n"
+    return _environment().get_template(name).render(values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("htr_lightning", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
+    environment.filters |= {
+        "escape_unprintable": escape_unprintable,
+        "format_count": format_count,
+        "mark_unprintable": mark_unprintable,
+        "percent": format_percent,
+        "show_character": show_character,
+        "thousands": "{:,}".format,
+    }
+    environment.globals["version"] = __version__
+    return environment
 
 
-def style_of(package: str) -> str:
-    """Return the ``report.css`` of a package."""
-    return (resources.files(package) / "report.css").read_text(encoding="utf-8")
+def mark_unprintable(text: str) -> Markup:
+    """Escape a text, and show each invisible, control or direction-changing character as its marked code point.
+
+    Attributes take no markup; use the filter ``escape_unprintable`` for them.
+    """
+    marked = Markup('<span class="hidden">U+{:04X}</span>')
+    return Markup("").join(marked.format(ord(c)) if is_unprintable(c) else escape(c) for c in text)
 
 
-def shown(text: str) -> str:
-    """Escape a text; what is invisible, or would turn the page's writing round, is shown as its code point."""
-    return "".join(hidden(c) if is_unprintable(c) else html.escape(c) for c in text)
-
-
-def shown_plain(text: str) -> str:
-    """Escape a text for a place that takes no markup (a title, an attribute); code points as in `shown`."""
-    return "".join(f"U+{ord(c):04X}" if is_unprintable(c) else html.escape(c) for c in text)
-
-
-def hidden(character: str) -> str:
-    """Return what stands for a character that cannot be seen."""
-    return f'<span class="hidden">U+{ord(character):04X}</span>'
-
-
-def glyph(character: str) -> str:
-    """Return how one character is shown by itself: a space as ␣, a combining mark on a dotted ring."""
+def show_character(character: str) -> Markup:
+    """Make a single character visible: a space as ``␣``, a combining mark on a dotted circle."""
     if character == " ":
-        return "␣"
-    return f"◌{shown(character)}" if unicodedata.combining(character) else shown(character)
+        return Markup("␣")
+    return mark_unprintable(f"◌{character}" if unicodedata.combining(character) else character)
 
 
-def figure(name: str, words: str, drawing: str) -> str:
-    """Frame a drawing.
-
-    Args:
-        name: its heading; any text.
-        words: what to know in order to read it; any text.
-        drawing: SVG or other HTML; for an empty one there is no figure.
-    """
-    if not drawing:
-        return ""
-    heading = f"<figcaption>{shown(name)} <span>{shown(words)}</span></figcaption>"
-    return f"<figure>{heading}\n{drawing}</figure>"
-
-
-def signature(words: str = "") -> str:
-    """Return the last line of a page.
-
-    Args:
-        words: HTML that goes on from the name of the program.
-    """
-    return f'<p class="faint">Written by htr_lightning {html.escape(__version__)}.{" " if words else ""}{words}</p>'
+def format_percent(fraction: float, digits: int = 1) -> str:
+    """Format a fraction (0.05) in percent (``5.0 %``)."""
+    return f"{100 * fraction:.{digits}f} %"

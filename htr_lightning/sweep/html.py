@@ -1,7 +1,11 @@
-"""The page that shows a sweep."""
+"""The report of a sweep: one HTML page that needs nothing else, no network, no script, no other file."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from markupsafe import Markup
 
 from htr_lightning.report.chart import (
     LEFT_MARGIN,
@@ -11,137 +15,118 @@ from htr_lightning.report.chart import (
     build_svg,
     draw_bar,
     draw_line,
+    draw_polyline,
     draw_text,
 )
-from htr_lightning.report.html import document, figure, shown, signature, style_of
+from htr_lightning.report.html import render_template
 from htr_lightning.sweep.importance import is_logarithmic, numbers_of
 from htr_lightning.sweep.table import cells, heading
-from htr_lightning.sweep.trials import TrialRecord
-from htr_lightning.text import format_count
+from htr_lightning.sweep.trials import State, TrialRecord
 
-TOP, BOTTOM, BAR = 34, 250, 24
+TOP, BOTTOM, BAR_HEIGHT = 34, 250, 24
 
 
 def render_sweep(
     name: str, trials: Sequence[TrialRecord], keys: Sequence[str], shares: Mapping[str, float] | None, note: str
 ) -> str:
-    """Write the page.
+    """Render the report of a sweep.
 
     Args:
         name: of the sweep.
         trials: best first.
-        keys: varied.
-        shares: importance of the keys; None where it is not known.
-        note: how to run the best again; plain text.
+        keys: of the configuration, that the sweep varied.
+        shares: importance of the keys; None if it is unknown.
+        note: how to run the best trial again.
     """
     done = [trial for trial in trials if trial.state == "done"]
-    states = ", ".join(
-        f"{sum(trial.state == state for trial in trials)} {state}"
-        for state in ("done", "pruned", "failed", "unfinished")
-        if any(trial.state == state for trial in trials)
-    )
-    return document(
-        f"Sweep {name}",
-        [
-            f"<h1>Sweep {shown(name)}</h1>",
-            f'<p class="faint">{format_count(len(trials), "trial")}: {states}.</p>',
-            f"<p>{shown(note)}</p>" if note else "",
-            figure("Every trial", "what it was given, from left to right, and its CER", _parallel(done, keys)),
-            figure("Importance", "how much each value mattered for a low CER (PED-ANOVA)", _importance(shares)),
-            figure("CER on val", "of each validation; dashed: trials that were ended", _curves(trials)),
-            "<h2>Trials</h2>",
-            _table(trials, keys),
-            signature(),
-        ],
-        style_of("htr_lightning.sweep"),
+    num_trials = Counter(trial.state for trial in trials)
+    return render_template(
+        "sweep/report.html.jinja",
+        name=name,
+        trials=trials,
+        states=[f"{num_trials[state]} {state}" for state in get_args(State) if num_trials[state]],
+        note=note,
+        parallel_chart=_draw_parallel_coordinates(done, keys),
+        importance_chart=_draw_importance(shares),
+        curve_chart=_draw_curves(trials),
+        heading=heading(keys),
+        rows=[(trial, cells(trial, keys)) for trial in trials],
     )
 
 
-def _parallel(done: Sequence[TrialRecord], keys: Sequence[str]) -> str:
-    """Draw each trial as a line that crosses an axis for each value; the best comes last, over the others."""
+def _draw_parallel_coordinates(done: Sequence[TrialRecord], keys: Sequence[str]) -> Markup:
+    """Draw each trial as a line across an axis for each key and one for the CER; the best trial lies on top."""
     if len(done) < 2 or not keys:
-        return ""
-    axes = [*keys, "val CER"]
-    step = (WIDTH - LEFT_MARGIN - RIGHT_MARGIN - 40) / max(1, len(axes) - 1)
-    places: list[list[float]] = [[] for _ in done]
-    parts: list[str] = []
-    words_of: list[str] = []  # drawn over the lines
-    for number, key in enumerate(axes):
+        return Markup()
+    step = (WIDTH - LEFT_MARGIN - RIGHT_MARGIN - 40) / len(keys)
+    points: list[list[tuple[float, float]]] = [[] for _ in done]
+    axes: list[Markup] = []
+    labels: list[Markup] = []  # drawn over the lines
+    for number, key in enumerate([*keys, "val CER"]):
         x = LEFT_MARGIN + number * step
-        values = [trial.overrides.get(key, "") for trial in done] if key in keys else [f"{t.cer:.6f}" for t in done]
-        heights, marks = _axis(values)
-        parts.append(draw_line(x, TOP, x, BOTTOM))
-        words_of.append(draw_text(x, TOP - 14, key.removeprefix("dataset.") if key in keys else key, "middle strong"))
-        words_of += [
-            draw_text(x + 4, y + 4, words if key in keys else f"{100 * float(words):.2f} %") for y, words in marks
-        ]
-        for place, height in zip(places, heights, strict=True):
-            place.append(height)
-    for place, trial in reversed(list(zip(places, done, strict=True))):
-        points = " ".join(f"{LEFT_MARGIN + number * step:.1f},{y:.1f}" for number, y in enumerate(place))
-        words = shown(f"{trial.number}: val CER {100 * trial.cer:.2f} %")
-        kind = "best" if trial is done[0] else "trial"
-        parts.append(f'<polyline class="{kind}" points="{points}"><title>{words}</title></polyline>')
-    return build_svg(BOTTOM + 16, [*parts, *words_of], "Trials as lines over the values they were given")
+        is_cer = number == len(keys)
+        values = [f"{trial.cer:.6f}" if is_cer else trial.overrides.get(key, "") for trial in done]
+        heights, ticks = _place_values(values)
+        axes.append(draw_line(x, TOP, x, BOTTOM))
+        labels.append(draw_text(x, TOP - 14, key.removeprefix("dataset."), "middle strong"))
+        labels += [draw_text(x + 4, y + 4, f"{100 * float(tick):.2f} %" if is_cer else tick) for y, tick in ticks]
+        for line, y in zip(points, heights, strict=True):
+            line.append((x, y))
+    lines = [
+        draw_polyline(line, "best" if trial is done[0] else "trial", f"{trial.number}: val CER {100 * trial.cer:.2f} %")
+        for line, trial in zip(points, done, strict=True)
+    ]
+    return build_svg(BOTTOM + 16, [*axes, *reversed(lines), *labels], "Trials as lines over the values they were given")
 
 
-def _axis(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return where each value stands on an axis, and the words beside it."""
+def _place_values(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return the coordinate of each value on a vertical axis, and the coordinates and texts of its ticks."""
     numbers = numbers_of(values)
     if numbers is None or len(set(numbers)) < 2:
         names = sorted(set(values))
         scale = Scale(0, max(1, len(names) - 1), BOTTOM, TOP)
         return [scale(names.index(value)) for value in values], [(scale(i), name) for i, name in enumerate(names)]
 
-    seen = [math.log(number) for number in numbers] if is_logarithmic(numbers) else numbers
-    scale = Scale(min(seen), max(seen), BOTTOM, TOP)
-    marked = dict.fromkeys((numbers.index(min(numbers)), numbers.index(max(numbers))))
-    if len(set(numbers)) <= 5:
-        marked = dict.fromkeys(numbers.index(number) for number in set(numbers))
-    return [scale(place) for place in seen], [(scale(seen[i]), f"{numbers[i]:.4g}") for i in marked]
+    scaled = [math.log(number) for number in numbers] if is_logarithmic(numbers) else numbers
+    scale = Scale(min(scaled), max(scaled), BOTTOM, TOP)
+    tick_numbers = set(numbers) if len(set(numbers)) <= 5 else {min(numbers), max(numbers)}
+    ticks = [(scale(scaled[numbers.index(number)]), f"{number:.4g}") for number in sorted(tick_numbers)]
+    return [scale(value) for value in scaled], ticks
 
 
-def _importance(shares: Mapping[str, float] | None) -> str:
+def _draw_importance(shares: Mapping[str, float] | None) -> Markup:
+    """Draw a bar for the importance of each key, the greatest first."""
     if not shares:
-        return ""
+        return Markup()
     ordered = sorted(shares.items(), key=lambda item: -item[1])
     scale = Scale(0, max(shares.values()), 200, WIDTH - 60)
-    parts: list[str] = []
+    parts: list[Markup] = []
     for number, (key, share) in enumerate(ordered):
-        y = number * BAR + 4
+        y = number * BAR_HEIGHT + 4
         parts.append(draw_text(192, y + 14, key, "end strong"))
-        parts.append(draw_bar(200, y, max(1.0, scale(share) - 200), BAR - 8, f"{key}: {share:.0%}"))
+        parts.append(draw_bar(200, y, max(1.0, scale(share) - 200), BAR_HEIGHT - 8, f"{key}: {share:.0%}"))
         parts.append(draw_text(scale(share) + 6, y + 14, f"{share:.0%}"))
-    return build_svg(len(ordered) * BAR + 8, parts, "Importance of the values")
+    return build_svg(len(ordered) * BAR_HEIGHT + 8, parts, "Importance of the values")
 
 
-def _curves(trials: Sequence[TrialRecord]) -> str:
+def _draw_curves(trials: Sequence[TrialRecord]) -> Markup:
+    """Draw the validation CER of each trial over its validations; the best trial lies on top."""
     drawn = [trial for trial in trials if len(trial.curve) > 1]
     if not drawn:
-        return ""
-    x = Scale(1, max(trial.curve[-1][0] for trial in drawn))
-    most = min(1.0, max(cer for trial in drawn for _, cer in trial.curve))
-    y = Scale(0, most, BOTTOM, TOP)
+        return Markup()
+    last = max(trial.curve[-1][0] for trial in drawn)
+    highest = min(1.0, max(cer for trial in drawn for _, cer in trial.curve))
+    x, y = Scale(1, last), Scale(0, highest, BOTTOM, TOP)
     parts = [
         draw_line(LEFT_MARGIN, BOTTOM, WIDTH - RIGHT_MARGIN, BOTTOM),
         draw_text(WIDTH / 2, BOTTOM + 14, "validation", "middle"),
     ]
-    for share in (0, most / 2, most):
-        parts.append(draw_text(LEFT_MARGIN - 6, y(share) + 4, f"{100 * share:.0f} %", "end"))
-    for epoch in dict.fromkeys((1, round(x.low + (WIDTH - RIGHT_MARGIN - LEFT_MARGIN) / x.factor))):
-        parts.append(draw_text(x(epoch), BOTTOM + 14, str(epoch), "middle"))
+    for cer in (0, highest / 2, highest):
+        parts.append(draw_text(LEFT_MARGIN - 6, y(cer) + 4, f"{100 * cer:.0f} %", "end"))
+    for number in dict.fromkeys((1, last)):
+        parts.append(draw_text(x(number), BOTTOM + 14, str(number), "middle"))
     for trial in reversed(drawn):
-        points = " ".join(f"{x(epoch):.1f},{y(min(cer, most)):.1f}" for epoch, cer in trial.curve)
+        points = [(x(number), y(min(cer, highest))) for number, cer in trial.curve]
         kind = "best" if trial is drawn[0] and trial.state == "done" else "trial" if trial.state == "done" else "ended"
-        parts.append(f'<polyline class="{kind}" points="{points}"><title>{trial.number}</title></polyline>')
+        parts.append(draw_polyline(points, kind, str(trial.number)))
     return build_svg(BOTTOM + 22, parts, "CER on val by validation")
-
-
-def _table(trials: Sequence[TrialRecord], keys: Sequence[str]) -> str:
-    head = "".join(f"<th>{shown(name)}</th>" for name in heading(keys))
-    rows = []
-    for number, trial in enumerate(trials):
-        inside = "".join(f"<td>{shown(cell)}</td>" for cell in cells(trial, keys))
-        best = ' class="best"' if number == 0 and trial.state == "done" else ""
-        rows.append(f'<tr{best}>{inside}<td class="failed">{shown(trial.message)}</td></tr>')
-    return f'<div class="scroll"><table><tr>{head}<th></th></tr>\n' + "\n".join(rows) + "</table></div>"

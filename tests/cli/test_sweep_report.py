@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from htr_lightning.cli import sweep_report as report
-from htr_lightning.config.compose import compose
+from htr_lightning.config.compose import compose_config
 from htr_lightning.sweep.importance import importance, numbers_of
 from htr_lightning.sweep.trials import read_trials, varied
 
@@ -28,7 +28,7 @@ def write_trial(sweep: Path, number: int, cer: float | None, *overrides: str, pr
     (folder / "run.json").write_text(json.dumps(run))
     (folder / "result.json").write_text(json.dumps({"val/cer": cer, "test/cer": cer + 0.01}))
     (folder / "model.safetensors").touch()
-    OmegaConf.save(compose(said), folder / "config.yaml", resolve=True)
+    OmegaConf.save(compose_config(said), folder / "config.yaml", resolve=True)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_report_shows_all_and_writes_the_best(
     assert {"svg", "polyline", "table"} <= elements_of(page)
     assert "12 trials: 10 done, 1 pruned, 1 failed" in page and "warmup &lt;b&gt;(2)" in page
     assert page.count('class="best"') == 3 and "http" not in page.replace("http://www.w3.org/2000/svg", "")
-    cfg = compose(["+experiment=best"], sweep)
+    cfg = compose_config(["+experiment=best"], sweep)
     cfg.resume = "auto"
     assert cfg == OmegaConf.load(sweep / "6-dev" / "config.yaml")
     assert len((sweep / "experiment" / "best.yaml").read_text().splitlines()) < 20

@@ -18,7 +18,7 @@ from PIL import Image
 from rich.console import Console
 
 from htr_lightning.data.line import Line
-from htr_lightning.doctor.charts import bins_of, density, histogram, sparkline
+from htr_lightning.doctor.charts import compute_bins, draw_density, draw_histogram, draw_sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, diagnose, to_json
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.html import render_page
@@ -118,7 +118,7 @@ def test_pictures_of_lines_are_small_and_of_the_right_lines(tmp_path: Path) -> N
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=300))
 def test_every_value_is_in_a_bar(values: list[int]) -> None:
     array = np.array(values)
-    edges, beyond = bins_of(array)
+    edges, beyond = compute_bins(array)
     assert edges[0] <= array.min() and len(edges) >= 2 and all(np.diff(edges) == edges[1] - edges[0])
     assert np.histogram(np.minimum(array, edges[-1]), edges)[0].sum() == len(values)
     assert beyond == (np.count_nonzero(array >= edges[-2]) if array.max() >= edges[-1] else 0)
@@ -126,20 +126,20 @@ def test_every_value_is_in_a_bar(values: list[int]) -> None:
 
 def test_a_tail_is_drawn_as_one_bar_that_says_so() -> None:
     values = np.concatenate([np.random.default_rng(0).integers(50, 100, 2000), [9000, 9500]])
-    drawn = histogram({"train": values}, "px")
+    drawn = draw_histogram({"train": values}, "px")
     assert "the last bar holds the 2 beyond" in drawn
-    assert histogram({"train": np.zeros(0, np.int64)}, "px") == ""
+    assert draw_histogram({"train": np.zeros(0, np.int64)}, "px") == ""
 
 
 def test_the_field_of_widths_and_lengths() -> None:
-    drawn = density(
+    drawn = draw_density(
         np.array([1, 2, 2]), np.array([10, 20, 20]), [(2, 20, "odd & <so>")], ("characters", "px"), [(0, 0), (2, 8)]
     )
     assert drawn.count('class="field"') == 2 and "odd &amp; &lt;so&gt;" in drawn and "polyline" in drawn
     ET.fromstring(drawn)
-    assert density(np.zeros(0, np.int64), np.zeros(0, np.int64), [], ("", "")) == ""
+    assert draw_density(np.zeros(0, np.int64), np.zeros(0, np.int64), [], ("", "")) == ""
 
 
 def test_sparklines() -> None:
-    assert sparkline(np.array([1, 1, 2, 4])) == "█▄ ▄"
-    assert sparkline(np.array([5])) == "█" and sparkline(np.zeros(0, np.int64)) == ""
+    assert draw_sparkline(np.array([1, 1, 2, 4])) == "█▄ ▄"
+    assert draw_sparkline(np.array([5])) == "█" and draw_sparkline(np.zeros(0, np.int64)) == ""

@@ -11,10 +11,15 @@ import pytest
 from helpers.scored import CHARSET, EVIL, collected, scored
 from PIL import Image
 
-from htr_lightning.evaluation.charts import edit_bar, group_chart, length_chart, reliability_chart
+from htr_lightning.evaluation.charts import (
+    draw_edit_kinds,
+    draw_group_rates,
+    draw_length_rates,
+    draw_reliability_diagram,
+)
 from htr_lightning.evaluation.folder import write_folder
 from htr_lightning.evaluation.html import render_page
-from htr_lightning.evaluation.marks import marked
+from htr_lightning.evaluation.marks import mark_errors
 from htr_lightning.evaluation.reliability import reliability
 from htr_lightning.evaluation.result import evaluate_lines
 from htr_lightning.evaluation.scores import GroupRate, LengthRate
@@ -129,27 +134,33 @@ def test_tabs_and_broken_letters_do_not_break_the_files(tmp_path: Path) -> None:
 
 def test_errors_are_marked() -> None:
     (line,) = scored(("a bc<", "axbd<<"))
-    written, read = marked(line)
-    assert written == 'a<mark class="sub">␣</mark>b<mark class="sub">c</mark>&lt;'
-    assert read.count('class="sub"') == 2 and read.count('class="ins"') == 1 and "<<" not in read
+    reference, hypothesis = mark_errors(line)
+    assert reference == [("a", None), ("␣", "substitution"), ("b", None), ("c", "substitution"), ("<", None)]
+    kinds = [run.kind for run in hypothesis if run.kind]
+    assert sorted(kinds) == ["insertion", "substitution", "substitution"]
     (line,) = scored(("ab cd", "cd"))
-    assert marked(line) == ('<mark class="del">ab␣</mark>cd', "cd")
+    assert mark_errors(line) == ([("ab␣", "deletion"), ("cd", None)], [("cd", None)])
 
 
 def test_charts_are_xml_and_left_out_where_they_would_say_nothing() -> None:
     groups = [GroupRate(f"{EVIL} {n} {'long' * 20}", 3, 100, n, n / 100) for n in range(60)]
     lengths = [LengthRate(n, n + 9, 4, 100, n, n / 100, 0.0, 2.0) for n in range(0, 50, 10)]
-    plot = reliability_chart(reliability([0.1, 0.9], [False, True]), "lines")
+    plot = draw_reliability_diagram(reliability([0.1, 0.9], [False, True]), "lines")
     for drawn in (
-        group_chart(groups, 0.2),
-        length_chart(lengths, 0.2),
+        draw_group_rates(groups, 0.2),
+        draw_length_rates(lengths, 0.2),
         plot,
-        edit_bar({"insertion": 1, "deletion": 0}),
+        draw_edit_kinds({"insertion": 1, "deletion": 0}),
     ):
         ET.fromstring(drawn)
-    assert group_chart(groups, 0.2).count("<rect") == 40
-    assert group_chart(groups[:1], 0.2) == length_chart(lengths[:1], 0.1) == edit_bar({"insertion": 0}) == ""
-    assert group_chart([GroupRate("v", 1, 1, 0, 0.0)] * 2, 0.0)
+    assert draw_group_rates(groups, 0.2).count("<rect") == 40
+    assert (
+        draw_group_rates(groups[:1], 0.2)
+        == draw_length_rates(lengths[:1], 0.1)
+        == draw_edit_kinds({"insertion": 0})
+        == ""
+    )
+    assert draw_group_rates([GroupRate("v", 1, 1, 0, 0.0)] * 2, 0.0)
 
 
 def test_only_a_few_pixels_are_kept() -> None:

@@ -5,13 +5,15 @@ import io
 import re
 import xml.etree.ElementTree as ET
 
+import jinja2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from htr_lightning.report.chart import Scale, build_svg, choose_step, choose_ticks, draw_bar, draw_line, draw_text
-from htr_lightning.report.html import document, figure, glyph, shown
+from htr_lightning.report.html import mark_unprintable, render_template, show_character
 from htr_lightning.report.picture import encode_jpeg_uri, encode_png_uri
 
 
@@ -28,23 +30,22 @@ def test_ticks_lie_inside() -> None:
 
 @given(st.text())
 def test_what_is_shown_has_no_markup_of_its_own(text: str) -> None:
-    bare = re.sub(r'<span class="hidden">U\+[0-9A-F]+</span>', "", shown(text))
+    bare = re.sub(r'<span class="hidden">U\+[0-9A-F]+</span>', "", mark_unprintable(text))
     assert "<" not in bare and ">" not in bare and '"' not in bare
 
 
-def test_a_page_escapes_its_title_and_leaves_out_empty_parts() -> None:
-    page = document("<b>\u202e", ["<p>one</p>", "", "<p>two</p>"], "p { color: red }")
-    assert "<title>&lt;b&gt;U+202E</title>" in page and "<p>one</p>\n<p>two</p>" in page
-    assert "prefers-color-scheme: dark" in page and "p { color: red }" in page
+def test_a_page_escapes_its_title() -> None:
+    page = render_template("report/base.html.jinja", title="<b>\u202e")
+    assert "<title>&lt;b&gt;&lt;U+202E&gt;</title>" in page and "prefers-color-scheme: dark" in page
 
 
-def test_figures_without_a_drawing_are_left_out() -> None:
-    assert figure("a", "b", "") == ""
-    assert "&lt;b&gt;" in figure("<b>", "", "<svg></svg>")
+def test_a_template_without_its_values_is_refused() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="title"):
+        render_template("report/base.html.jinja")
 
 
 def test_single_characters_can_be_seen() -> None:
-    assert (glyph(" "), glyph("\u0301"), glyph("<"), glyph("a")) == ("␣", "◌\u0301", "&lt;", "a")
+    assert [show_character(c) for c in (" ", "\u0301", "<", "a")] == ["␣", "◌\u0301", "&lt;", "a"]
 
 
 def test_drawings_are_xml() -> None:
