@@ -102,11 +102,13 @@ def augment_picture(
     """
     import torch
 
+    from htr_lightning.image.ink import to_ink
+
     generator = torch.Generator().manual_seed(seed)
     half = (_MAX_WIDTH_PX - 3 * _GAP_PX) // 2
     ink, widths = torch.zeros(len(lines), 1, lines[0].shape[0], max(x.shape[1] for x in lines)), []
     for row, line in zip(ink, lines, strict=True):
-        row[0, :, : line.shape[1]] = 1 - torch.from_numpy(line).float() / 255
+        row[0, :, : line.shape[1]] = to_ink(torch.from_numpy(line))
         widths.append(line.shape[1])
     stacks = [[_fit(line, half)] for line in lines]
     for _ in range(num_draws):

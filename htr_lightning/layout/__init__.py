@@ -1,1 +1,1 @@
-"""Pages and their layouts: regions, lines, baselines, in the formats that archives use."""
+"""Page layouts (regions, lines, baselines, transcriptions) and the formats ALTO and PAGE XML."""

@@ -1,6 +1,7 @@
-"""The formats of layouts, told apart by the first element of a file."""
+"""Layout formats, recognized by the root element of a file."""
 
 from pathlib import Path
+from typing import Any
 
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import alto, page_xml
@@ -12,20 +13,33 @@ TITLES = {"alto": "ALTO", "page_xml": "PAGE"}
 
 
 def detect_format(path: Path) -> str:
-    """Return which of `FORMATS` a layout file is of.
+    """Detect which of `FORMATS` a layout file has.
 
     Raises:
-        DataError: the file is damaged, or of no format read here.
+        DataError: the file is damaged, or of an unsupported format.
     """
-    root = read_xml(path)
+    return detect_root_format(read_xml(path), path)
+
+
+def detect_root_format(root: Any, path: Path) -> str:
+    """Detect which of `FORMATS` a parsed file has.
+
+    Raises:
+        DataError: the format is unsupported.
+    """
     for name, module in FORMATS.items():
         if module.matches(root):
             return name
-    raise DataError(f"{path}: is neither {' nor '.join(TITLES.values())}; its first element is {get_local_name(root)}")
+    raise DataError(
+        f"the file is neither {' nor '.join(TITLES.values())}, as its root element is {get_local_name(root)!r}",
+        file=path,
+        remedy="export it in one of these formats",
+        kind="unknown_format",
+    )
 
 
 def matches(path: Path) -> bool:
-    """Return whether a file is a layout, or is so damaged that it cannot be told."""
+    """Return whether a file is a layout file, or damaged, so that reading it will report the error."""
     try:
         root = read_xml(path)
     except DataError:
@@ -34,10 +48,11 @@ def matches(path: Path) -> bool:
 
 
 def read_layout(path: Path) -> Page:
-    """Read a layout file of whichever format.
+    """Read a layout file of any of `FORMATS`.
 
     Raises:
-        DataError: the file is damaged, or of no format read here.
+        DataError: the file is damaged, or of an unsupported format.
     """
-    page: Page = FORMATS[detect_format(path)].parse_page(read_xml(path), path)
+    root = read_xml(path)
+    page: Page = FORMATS[detect_root_format(root, path)].parse_page(root, path)
     return page

@@ -1,4 +1,4 @@
-"""What a layout says in numbers: the size of its page, the outline and the baseline of a line."""
+"""Parsing of the geometry in layout files: page sizes, polygons and baselines."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,12 @@ from htr_lightning.layout.xml import parse_points
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """Where a line is.
+    """Polygon and baseline of a line.
 
     Attributes:
         polygon: its outline; may be empty.
         baseline: may be empty.
-        problem: what is wrong with them (see `htr_lightning.layout.page.PageLine`).
+        problem: why they cannot be used (see `htr_lightning.layout.page.PageLine`); empty if they can.
     """
 
     polygon: Points = field(default_factory=no_points)
@@ -26,24 +26,24 @@ class Shape:
 
 
 def parse_shape(outline: str, baseline: str, missing: str = "neither an outline nor a baseline") -> Shape:
-    """Read the shape of a line.
+    """Parse the shape of a line.
 
-    What is written but cannot be used is a problem even if the rest would do: the file is damaged there, and what
-    would be cut out is not what its author saw.
+    An invalid polygon or baseline is a problem even if the other one is valid: the file is damaged there, and the crop
+    would not show what its author saw.
 
     Args:
-        outline: points as the file has them; empty when there are none.
+        outline: points as written in the file; empty if there are none.
         baseline: likewise.
-        missing: what a line has that has no shape at all, for the message.
+        missing: completes "it has ..." in the problem of a line without any shape.
     """
     polygon, line = no_points(), no_points()
     problems = []
     try:
-        polygon = _distinct(outline, 3)
+        polygon = _parse_distinct_points(outline, 3)
     except ValueError as error:
         problems.append(f"its outline {error}")
     try:
-        line = _distinct(baseline, 2)
+        line = _parse_distinct_points(baseline, 2)
     except ValueError as error:
         problems.append(f"its baseline {error}")
     problem = f"{' and '.join(problems)}; draw it again" if problems else ""
@@ -53,7 +53,7 @@ def parse_shape(outline: str, baseline: str, missing: str = "neither an outline 
 
 
 def parse_page_size(path: Path, width: str | None, height: str | None) -> tuple[float, float] | None:
-    """Read the width and height of a page; None when one is absent or not positive, as some writers leave it.
+    """Parse the width and height of a page; None if one is absent or not positive, as some programs write it.
 
     Raises:
         DataError: one is not a number.
@@ -64,7 +64,10 @@ def parse_page_size(path: Path, width: str | None, height: str | None) -> tuple[
             size.append(float(parse_points(f"{(written or '').strip() or 0} 0")[0, 0]))
         except ValueError:
             raise DataError(
-                f"{path}: the {name} of its page is {written!r}, which is not a number; correct it or take it out"
+                f"the {name} of its page is {written!r}, which is not a number",
+                file=path,
+                remedy="correct or remove it",
+                kind="malformed",
             ) from None
     return (size[0], size[1]) if min(size) > 0 else None
 
@@ -74,11 +77,15 @@ def format_box(x: float, y: float, width: float, height: float) -> str:
     return f"{x:.9g},{y:.9g} {x + width:.9g},{y:.9g} {x + width:.9g},{y + height:.9g} {x:.9g},{y + height:.9g}"
 
 
-def _distinct(written: str, fewest: int) -> Points:
-    """Read points of which some number must differ; none are fine."""
+def _parse_distinct_points(written: str, least: int) -> Points:
+    """Parse points, of which at least a given number must be distinct; an empty string gives no points.
+
+    Raises:
+        ValueError: see `parse_points`; or there are too few distinct points.
+    """
     points = parse_points(written)
-    found = len(np.unique(points, axis=0))
-    if 0 < found < fewest:
-        only = "a single point" if found == 1 else f"only {found} different points"
-        raise ValueError(f"has {only}, where {fewest} are needed")
+    num_distinct = len(np.unique(points, axis=0))
+    if 0 < num_distinct < least:
+        only = "a single point" if num_distinct == 1 else f"only {num_distinct} different points"
+        raise ValueError(f"has {only}, where {least} are needed")
     return points

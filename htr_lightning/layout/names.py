@@ -1,4 +1,4 @@
-"""What things are called in layouts: lines by ids, their order by these ids, the page's image by a path or URL."""
+"""Line ids, reading orders and image names of layout files."""
 
 import re
 from collections.abc import Sequence
@@ -11,51 +11,51 @@ _URL = re.compile(r"(?P<scheme>file(?=:)|[A-Za-z][A-Za-z0-9+.-]+(?=://)):(?://[^
 
 
 def make_unique_ids(written: Sequence[str]) -> list[str]:
-    """Return an id for each line of a page.
+    """Return a unique id for each line of a page.
 
     Args:
-        written: the ids as the file has them, in its order; empty where it has none.
+        written: the ids in the file, in its order; empty for lines without one.
 
     Returns:
-        The ids; a later one that repeats an earlier one gets ``_2``, ``_3`` ... at its end, and the line without an
-        id is called by its place, ``line_0001``. Numbers that would repeat an id of the file are passed over.
+        The ids. A repeated id gets the suffix ``_2``, ``_3`` ..., and a line without id is named after its position,
+        ``line_0001``. Suffixes that would repeat an id of the file are skipped.
     """
-    taken, seen = set(written), {""}
-    numbers = dict.fromkeys(written, 2)
+    taken, used = set(written), {""}
+    suffixes = dict.fromkeys(written, 2)
     ids = []
-    for place, name in enumerate(written, start=1):
-        id = wanted = name or f"line_{place:04d}"
-        if name in seen and wanted in taken:
-            while (id := f"{wanted}_{numbers.setdefault(wanted, 2)}") in taken:
-                numbers[wanted] += 1
+    for position, name in enumerate(written, start=1):
+        id = base = name or f"line_{position:04d}"
+        if name in used and base in taken:
+            while (id := f"{base}_{suffixes.setdefault(base, 2)}") in taken:
+                suffixes[base] += 1
         taken.add(id)
-        seen.add(name)
+        used.add(name)
         ids.append(id)
     return ids
 
 
 def sort_by_reading_order(items: Sequence[_T], names: Sequence[Sequence[str]], order: Sequence[str]) -> list[_T]:
-    """Sort by an order that names lines, or regions for all that lies in them.
+    """Sort lines by a reading order that names lines, or regions for all lines in them.
 
     Args:
-        items: in the order of the file.
-        names: of each item: its id and the ids of all it lies in, the innermost first.
-        order: the ids in reading order; of one that is there twice, the first place counts.
+        items: lines in the order of the file.
+        names: for each line, its id and the ids of the elements that contain it, the innermost first.
+        order: ids in reading order; if an id is repeated, its first position counts.
 
     Returns:
-        The items by the place of the first of their names that the order has; what it does not name comes last.
-        What has the same place stays in the order of the file.
+        The lines, sorted by the position of the first of their names in the order; lines without one come last.
+        Ties keep the order of the file.
     """
-    place = {name: number for number, name in reversed(list(enumerate(order)))}
-    places = [next((place[name] for name in own if name in place), len(order)) for own in names]
-    return [items[number] for number in sorted(range(len(items)), key=places.__getitem__)]
+    position = {name: index for index, name in reversed(list(enumerate(order)))}
+    positions = [next((position[name] for name in own if name in position), len(order)) for own in names]
+    return [items[index] for index in sorted(range(len(items)), key=positions.__getitem__)]
 
 
 def parse_image_name(written: str) -> str:
-    """Return the path in what a layout calls its image.
+    """Return the path in the image name of a layout file.
 
-    Of a URL, host, query and percent signs are taken away (``file:///scans/a%20b.jpg`` is ``/scans/a b.jpg``,
-    ``https://host/iiif/a.jpg?x=1`` is ``iiif/a.jpg``); backslashes become slashes.
+    In a URL, host and query are removed and percent-encoding is decoded (``file:///scans/a%20b.jpg`` gives
+    ``/scans/a b.jpg``, ``https://host/iiif/a.jpg?x=1`` gives ``iiif/a.jpg``); backslashes become slashes.
     """
     path = written.strip().replace("\\", "/")
     url = _URL.fullmatch(path)

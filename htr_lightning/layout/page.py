@@ -1,4 +1,4 @@
-"""What a layout file says of one page, whatever its format."""
+"""The layout of a page, independent of the format of its file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,17 +7,17 @@ import numpy as np
 
 from htr_lightning.image.straighten import Points, no_points
 
-_SHARE_OF_PAGE = 1 / 40  # of a page's only line
+_DEFAULT_LINE_SPACING = 1 / 40  # of the height of the page, if it has a single line
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A marked part of a line's text.
+    """A tagged part of a line's text.
 
     Attributes:
-        start: index of the first character in the text.
-        length: characters; 0 for a place between two, where something is missing (``gap``).
-        tag: what it is marked as, such as ``strikethrough``, ``unclear``, ``gap``, ``abbrev``.
+        start: index of its first character in the text.
+        length: number of characters; 0 for a position between two characters where something is missing (``gap``).
+        tag: such as ``strikethrough``, ``unclear``, ``gap``, ``abbrev``.
     """
 
     start: int
@@ -30,16 +30,16 @@ class PageLine:
     """A line of text on a page.
 
     Attributes:
-        id: as the file has it; unique on its page.
-        text: as the file has it, not cleaned; empty when the line is not transcribed.
+        id: from the file; unique on its page.
+        text: from the file, not cleaned; empty if the line is not transcribed.
         polygon: its outline, or the corners of its box; may be empty.
-        baseline: from its beginning to its end; may be empty.
-        type: such as ``default``, ``heading``, ``marginalia``; empty when the file names none.
-        region: id of the region it lies in.
-        region_type: such as ``paragraph``, ``MainZone``; empty when the file names none.
-        spans: marked parts of the text.
-        problem: why the line cannot be cut out, as half a sentence with the remedy (``its baseline has a single
-            point; draw it again``); empty when it can.
+        baseline: from the start of the line to its end; may be empty.
+        type: such as ``default``, ``heading``, ``marginalia``; empty if the file gives none.
+        region: id of the region that contains the line.
+        region_type: such as ``paragraph``, ``MainZone``; empty if the file gives none.
+        spans: tagged parts of the text.
+        problem: why the line cannot be cropped, and the remedy (``its baseline has a single point; draw it again``);
+            empty if it can.
     """
 
     id: str
@@ -59,9 +59,9 @@ class Page:
 
     Attributes:
         path: of the layout file.
-        image_name: what the file calls its image, as written (may hold folders); empty when it names none.
-        size: width and height that the coordinates refer to; None when the file does not say. The unit is any:
-            pixels of the scan, of a smaller copy of it, tenths of a millimetre.
+        image_name: name of the image in the file (may contain folders); empty if the file names none.
+        size: width and height of the page in the unit of all points; None if the file gives none. The unit may be
+            pixels of the scan, pixels of a smaller copy, or tenths of a millimeter.
         lines: in reading order.
     """
 
@@ -72,7 +72,7 @@ class Page:
 
     @property
     def line_spacing(self) -> float:
-        """How far apart its baselines are: the height of the band around a baseline that has no outline."""
+        """Median vertical distance of neighboring baselines; the height of the band around one without polygon."""
         heights = sorted(float(np.median(line.baseline[:, 1])) for line in self.lines if len(line.baseline) > 1)
         steps = [step for step in np.diff(heights) if step > 0]
-        return float(np.median(steps)) if steps else (self.size[1] if self.size else 3000.0) * _SHARE_OF_PAGE
+        return float(np.median(steps)) if steps else (self.size[1] if self.size else 3000.0) * _DEFAULT_LINE_SPACING

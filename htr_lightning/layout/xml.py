@@ -1,4 +1,4 @@
-"""XML from anywhere, read without trusting it."""
+"""Safe parsing of XML files from untrusted sources."""
 
 from pathlib import Path
 from typing import Any
@@ -11,84 +11,101 @@ from htr_lightning.image.straighten import Points
 
 MAX_BYTES = 200_000_000
 
+_EXPORT_AGAIN = "export it again, or remove it from the data set"
 _SEPARATORS = str.maketrans(",()", "   ")
 
 
-def read_xml(path: Path, *, external_dtd: bool = False, keep_comments: bool = False) -> Any:
+def read_xml(path: Path, *, allow_external_dtd: bool = False, keep_comments: bool = False) -> Any:
     """Parse a file and return its root element (lxml).
 
-    No file that declares entities is accepted; no other file and no network address is opened.
+    A file that declares entities is refused; no other file and no network address is opened.
 
     Args:
         path: the file.
-        external_dtd: pass over the DTD that the file names, instead of refusing the file.
+        allow_external_dtd: ignore the DTD that the file references, instead of refusing the file.
         keep_comments: keep comments and CDATA sections, for a file that is written again.
 
     Raises:
         DataError: the file is missing, empty, larger than `MAX_BYTES`, not well-formed (truncated, for example), or
-            declares entities of its own.
+            declares entities.
     """
-    kept = {"remove_comments": not keep_comments, "strip_cdata": not keep_comments}
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **kept)
+    options = {"remove_comments": not keep_comments, "strip_cdata": not keep_comments}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **options)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: larger than {MAX_BYTES // 10**6} MB, which no layout of a page is; remove it")
+            raise DataError(
+                f"the file is larger than {MAX_BYTES // 10**6} MB, too large for the layout of a page",
+                file=path,
+                remedy="remove it",
+                kind="too_large",
+            )
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
+        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check permissions and disk") from None
+        raise DataError(
+            f"cannot be read ({error.strerror})", file=path, remedy="check permissions and disk", kind="unreadable"
+        ) from None
     if not content.strip():
-        raise DataError(f"{path}: the file is empty; export it again, or remove it from the data set")
+        raise DataError("the file is empty", file=path, remedy=_EXPORT_AGAIN, kind="empty")
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
         raise DataError(
-            f"{path}: is not well-formed XML ({error.msg}); was it cut off? Export it again, or remove it"
+            f"the XML is not well-formed ({error.msg}), perhaps truncated",
+            file=path,
+            remedy=_EXPORT_AGAIN,
+            kind="damaged",
         ) from None
-    declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and (
-        (declared.system_url and not external_dtd) or next(declared.iterentities(), None) is not None
-    ):
-        raise DataError(f"{path}: declares entities or an external DTD, which are never followed; remove its DOCTYPE")
+    dtd = root.getroottree().docinfo.internalDTD
+    if dtd is not None and ((dtd.system_url and not allow_external_dtd) or next(dtd.iterentities(), None) is not None):
+        raise DataError(
+            "declares entities or an external DTD, which are unsafe",
+            file=path,
+            remedy="remove its DOCTYPE",
+            kind="entities",
+        )
     return root
 
 
 def get_local_name(element: Any) -> str:
-    """Return an element's name without its namespace; the empty string for what is no element."""
+    """Return the name of an element without its namespace; the empty string for comments and the like."""
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 def get_namespace(element: Any) -> str:
-    """Return the namespace of an element; the empty string when it has none."""
+    """Return the namespace of an element; the empty string if it has none."""
     return (etree.QName(element).namespace or "") if isinstance(element.tag, str) else ""
 
 
 def get_only_element(root: Any, name: str, path: Path) -> Any:
-    """Return the one element of a name that a file of one page must have, wherever in the file it is.
+    """Return the only element of a name, at any depth.
 
     Raises:
         DataError: there is none, or more than one.
     """
-    found = list(root.iter(f"{{*}}{name}"))
-    if not found:
-        raise DataError(f"{path}: has no {name} element; export it again, or remove it from the data set")
-    if len(found) > 1:
+    elements = list(root.iter(f"{{*}}{name}"))
+    if not elements:
+        raise DataError(f"there is no {name} element", file=path, remedy=_EXPORT_AGAIN, kind="malformed")
+    if len(elements) > 1:
         raise DataError(
-            f"{path}: has {len(found)} {name} elements, but one file can name the image of one page only; export each "
-            "page to a file of its own"
+            f"there are {len(elements)} {name} elements, but only one is supported, as a file names one image",
+            file=path,
+            remedy="export each page to a file of its own",
+            kind="malformed",
         )
-    return found[0]
+    return elements[0]
 
 
 def parse_points(written: str) -> Points:
-    """Read points as ALTO and PAGE write them: ``1,2 3,4``, ``1 2 3 4`` or ``(1,2) (3,4)``, whole or broken numbers.
+    """Parse points as ALTO and PAGE write them: ``1,2 3,4``, ``1 2 3 4`` or ``(1,2) (3,4)``, integers or decimals.
 
     Returns:
-        ``(n, 2)`` float32; ``(0, 2)`` of an empty string.
+        ``(n, 2)`` float32; ``(0, 2)`` for an empty string.
 
     Raises:
-        ValueError: not numbers, an odd number of them, or not finite; half a sentence that says which.
+        ValueError: a coordinate is not a finite number, or their number is odd; its text is a predicate such as
+            ``has 5 coordinates, an odd number``.
     """
     fields = written.translate(_SEPARATORS).split()
     try:

@@ -58,5 +58,5 @@ def test_the_image_may_lie_a_folder_up_or_where_it_is_said_to(tmp_path: Path) ->
 
 def test_a_layout_of_no_known_format(tmp_path: Path) -> None:
     (tmp_path / "page.xml").write_text("<html/>")
-    with pytest.raises(SystemExit, match=r"page\.xml: is neither ALTO nor PAGE; its first element is html"):
+    with pytest.raises(SystemExit, match=r"page\.xml: .*neither ALTO nor PAGE.*html"):
         gallery.main([str(tmp_path / "page.xml"), "--out", str(tmp_path / "out")])

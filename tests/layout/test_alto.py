@@ -207,8 +207,11 @@ def test_ids_that_repeat_or_are_missing() -> None:
     xml = alto_xml([text_line(f"l{n}", str(n), 40 * n) for n in range(4)], order=["l1", "l3"])
     xml = xml.replace('ID="l2"', 'ID="l0"').replace('<TextLine ID="l3"', "<TextLine")
     assert [(line.id, line.text) for line in page(xml).lines] == [
-        ("l1", "1"), ("l0", "0"), ("l0_2", "2"), ("line_0004", "3")
-    ]  # fmt: skip
+        ("l1", "1"),
+        ("l0", "0"),
+        ("l0_2", "2"),
+        ("line_0004", "3"),
+    ]
 
 
 def test_image_name() -> None:

@@ -64,5 +64,4 @@ def test_sizes() -> None:
 def test_sizes_that_are_none(written: str) -> None:
     with pytest.raises(DataError) as error:
         parse_page_size(Path("a.xml"), "10", written)
-    told = f"the height of its page is {written!r}, which is not a number; correct it or take it out"
-    assert str(error.value) == f"a.xml: {told}"
+    assert str(error.value).startswith(f"a.xml: the height of its page is {written!r}, which is not a number")

@@ -99,10 +99,14 @@ def test_text(inside: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("custom", "spans"),
     [
-        ("readingOrder {index:0;} textStyle {offset:0; length:3;strikethrough:true; bold:true; fontSize:12.0;}",
-         (Span(0, 3, "strikethrough"), Span(0, 3, "bold"))),
-        ("unclear {offset:1; length:2; reason:a\\u0020b;} abbrev {offset:0; length:1; expansion:Le;}",
-         (Span(1, 2, "unclear"), Span(0, 1, "abbrev"))),
+        (
+            "readingOrder {index:0;} textStyle {offset:0; length:3;strikethrough:true; bold:true; fontSize:12.0;}",
+            (Span(0, 3, "strikethrough"), Span(0, 3, "bold")),
+        ),
+        (
+            "unclear {offset:1; length:2; reason:a\\u0020b;} abbrev {offset:0; length:1; expansion:Le;}",
+            (Span(1, 2, "unclear"), Span(0, 1, "abbrev")),
+        ),
         ("person{offset:0;length:2;continued:true}", (Span(0, 2, "person"),)),
         ("textStyle {offset:0; length:2; continued:true;}", ()),
         ("textStyle {offset:0; length:2; italic:false;}", ()),
@@ -115,7 +119,7 @@ def test_text(inside: str, found: str) -> None:
         ("unclear offset:1; length:1; } } {{ ; : unclear {offset:2; length:1;", (Span(2, 1, "unclear"),)),
         ("unclear {offset:1; length:1;} unclear {offset:1; length:1;}", (Span(1, 1, "unclear"),)),
     ],
-)  # fmt: skip
+)
 def test_spans(custom: str, spans: tuple[Span, ...]) -> None:
     assert of_line(text("le roi"), custom).spans == spans
 
@@ -148,17 +152,21 @@ def test_long_customs_take_no_time() -> None:
         ("", "it has neither an outline nor a baseline; draw one"),
         ('<Coords/><Baseline points=""/>', "it has neither an outline nor a baseline; draw one"),
         (f'{COORDS}<Baseline points="5,6"/>', "its baseline has a single point, where 2 are needed; draw it again"),
-        ('<Coords points="1,1 NaN,2 3,3"/>',
-         "its outline has a coordinate that is not finite (NaN or infinite); draw it again"),
+        (
+            '<Coords points="1,1 NaN,2 3,3"/>',
+            "its outline has a coordinate that is not finite (NaN or infinite); draw it again",
+        ),
         ('<Coords points="0,0 1,1"/>', "its outline has only 2 different points, where 3 are needed; draw it again"),
         ('<Coords points="0,0 1,1 2"/>', "its outline has 5 coordinates, an odd number; draw it again"),
-        ('<Coords><Point x="1" y="2"/><Point x="3"/><Point y="3"/></Coords>',
-         "its outline has '?' where a number belongs; draw it again"),
+        (
+            '<Coords><Point x="1" y="2"/><Point x="3"/><Point y="3"/></Coords>',
+            "its outline has '?' where a number belongs; draw it again",
+        ),
         (COORDS, ""),
         ('<Baseline points="5,6 7.5,-8"/>', ""),
         ('<Coords points=""/><Baseline points="5,6 7.5,-8"/>', ""),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_line_is_said(before: str, problem: str) -> None:
     assert of_line(text("a"), before=before).problem == problem
 

@@ -79,7 +79,7 @@ def test_a_plain_doctype_comments_and_instructions_do_no_harm(read: Read, conten
 @both
 def test_damaged_files(read: Read, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.xml"
-    assert "was it cut off?" in refusal(read, path, content[: len(content) // 2])
+    assert "truncated" in refusal(read, path, content[: len(content) // 2])
     assert "not well-formed" in refusal(read, path, content.replace("TEXT", "&nbsp;"))
     assert "not well-formed" in refusal(read, path, content.replace("TEXT", "é").encode("latin-1"))
     assert "the file is empty" in refusal(read, path, " \n")
@@ -102,9 +102,9 @@ def test_other_encodings(read: Read, content: str, tmp_path: Path) -> None:
 @both
 def test_other_formats(read: Read, content: str, tmp_path: Path) -> None:
     told = refusal(read, tmp_path / "a.xml", "<html><body/></html>")
-    assert "as its first element is 'html'; is it another format?" in told
+    assert "its root element is 'html'" in told
     other = next(text for reader, text in READERS if reader is not read)
-    assert "as its first element is" in refusal(read, tmp_path / "a.xml", other)
+    assert "its root element is" in refusal(read, tmp_path / "a.xml", other)
 
 
 @both
@@ -112,9 +112,9 @@ def test_one_page_in_a_file(read: Read, content: str, tmp_path: Path) -> None:
     start, end = content.index("<Page "), content.index("</Page>") + len("</Page>")
     page = content[start:end]
     told = refusal(read, tmp_path / "a.xml", content.replace(page, ""))
-    assert told.endswith("has no Page element; export it again, or remove it from the data set")
+    assert "there is no Page element" in told
     told = refusal(read, tmp_path / "a.xml", content.replace(page, page * 3))
-    assert "has 3 Page elements, but one file can name the image of one page only; export each page to" in told
+    assert "there are 3 Page elements" in told
 
 
 @both

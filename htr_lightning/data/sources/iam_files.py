@@ -210,7 +210,7 @@ def read_form(path: Path) -> Any:
     Raises:
         DataError: the file is missing, cannot be read, or is not well-formed.
     """
-    return read_xml(path, external_dtd=True)
+    return read_xml(path, allow_external_dtd=True)
 
 
 def _rows_in(path: Path) -> Iterator[tuple[int, str]]:

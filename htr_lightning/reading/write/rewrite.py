@@ -6,9 +6,9 @@ from typing import Any
 
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import alto, page_xml
-from htr_lightning.layout.formats import TITLES
+from htr_lightning.layout.formats import detect_root_format
 from htr_lightning.layout.geometry import parse_page_size
-from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
+from htr_lightning.layout.xml import get_only_element, read_xml
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write import rewrite_alto, rewrite_page_xml
 from htr_lightning.reading.write.elements import serialize
@@ -33,20 +33,15 @@ def rewrite_layout(path: Path, lines: Mapping[str, PredictedLine], image_size: t
         DataError: the file cannot be read, is neither ALTO nor PAGE, or lacks one of the lines.
     """
     root = read_xml(path, keep_comments=True)
-    if alto.matches(root):
+    if detect_root_format(root, path) == "alto":
         page = get_only_element(root, "Page", path)
         grid = _build_grid(path, page.get("WIDTH"), page.get("HEIGHT"), image_size)
         for element, line in _match_lines(path, alto.find_text_lines(page), lines):
             rewrite_alto.rewrite_line(element, line, grid)
-    elif page_xml.matches(root):
+    else:
         page = get_only_element(root, "Page", path)
         grid = _build_grid(path, page.get("imageWidth"), page.get("imageHeight"), image_size)
         rewrite_page_xml.rewrite_lines(root, _match_lines(path, page_xml.find_text_lines(page), lines), grid)
-    else:
-        formats = " nor ".join(TITLES.values())
-        raise DataError(
-            f"is neither {formats}; its root element is {get_local_name(root)}", file=path, kind="unknown format"
-        )
     return serialize(root, pretty=False)
 
 

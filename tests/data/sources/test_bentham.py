@@ -149,7 +149,7 @@ def test_a_damaged_layout_is_one_unusable_page(root):
     path = root / "BenthamDatasetR0-GT/PAGE/116_649_001.xml"
     path.write_bytes(path.read_bytes()[:-30])
     [line] = Bentham(str(root), from_pages=True).lines("test")
-    assert "not well-formed XML" in refusal(line.image.read)
+    assert "not well-formed" in refusal(line.image.read)
 
 
 @pytest.mark.parametrize(

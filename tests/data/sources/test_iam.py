@@ -195,8 +195,8 @@ def test_damaged_xml(root):
     assert f"{root}/xml/a01-000u.xml: has no text of the line a01-000u-01; unpack xml.tgz again" in reason
     found = reasons(source.lines("val"))
     assert list(found) == LISTS["validationset1"]
-    assert found["a01-000x-00"] == f"{root}/xml/a01-000x.xml: there is no such file"
-    assert "p02-155.xml: is not well-formed XML" in reasons(source.lines("test"))["p02-155-00"]
+    assert found["a01-000x-00"].startswith(f"{root}/xml/a01-000x.xml: there is no such file")
+    assert "p02-155.xml: the XML is not well-formed" in reasons(source.lines("test"))["p02-155-00"]
 
 
 def test_boxes_that_are_none_and_images_that_are_missing(root):

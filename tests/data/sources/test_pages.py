@@ -246,7 +246,7 @@ def test_damage_costs_its_page_or_its_line_only(root: Path, write: Write, tmp_pa
     assert [line.id for line in packed] == ["train/a/l0"]
     reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
     assert set(reasons) == {"train/b", "train/c", *(f"train/{name}/l0" for name in "defg")}
-    assert "b.xml: is not well-formed XML" in reasons["train/b"]
+    assert "b.xml: the XML is not well-formed" in reasons["train/b"]
     assert "c.xml: declares entities" in reasons["train/c"]
     assert "d.xml: line l0: " in reasons["train/d/l0"] and "point" in reasons["train/d/l0"]
     assert "e.xml: line l0: " in reasons["train/e/l0"] and "NaN" in reasons["train/e/l0"]

@@ -121,7 +121,7 @@ def test_damaged_layout_is_one_unusable_page(root):
     *usable, line = Read2016(str(root)).lines("train")
     assert len(usable) == 2 and isinstance(line.image, UnusableImage)
     message = refusal(line.image.read)
-    assert "Seite0002.xml: is not well-formed XML" in message
+    assert "Seite0002.xml: the XML is not well-formed" in message
 
 
 def test_the_image_of_one_page_is_missing(root):

@@ -78,7 +78,7 @@ def test_lines_with_a_problem_stay_and_unknown_ones_are_refused(xml: str, rewrit
 
 
 def test_other_files_are_refused(rewritten: Rewrite) -> None:
-    with pytest.raises(DataError, match=r"neither ALTO nor PAGE; .* html"):
+    with pytest.raises(DataError, match=r"neither ALTO nor PAGE.* 'html'"):
         rewritten("<html/>", {})
 
 
