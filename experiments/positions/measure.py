@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.data.sources.synthetic_image import SyntheticImage
 from htr_lightning.decode.positions import bounding_box
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader

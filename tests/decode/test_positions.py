@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from htr_lightning.data.line import Line
-from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.data.sources.synthetic_image import SyntheticImage
 from htr_lightning.decode.positions import bounding_box, group_words, locate_characters
 from htr_lightning.model.file import load_model
 from htr_lightning.reading.lines import LineReader

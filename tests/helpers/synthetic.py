@@ -6,7 +6,7 @@ import numpy as np
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.fonts import find_fonts
-from htr_lightning.data.sources.rendering import Rendered, Style, render_line
+from htr_lightning.data.sources.rendering import RenderedLine, Style, render_line
 
 SMALL = {"num_train": 60, "num_val": 20, "num_test": 20}
 
@@ -20,6 +20,6 @@ def digest(lines: list[Line]) -> str:
     return state.hexdigest()
 
 
-def written(text: str, font: str = "delius", style: Style | None = None, seed: int = 0) -> Rendered:
+def render(text: str, font: str = "delius", style: Style | None = None, seed: int = 0) -> RenderedLine:
     face = find_fonts([font])[font].faces[0]
     return render_line(text, face, style or Style(), np.random.default_rng(seed))

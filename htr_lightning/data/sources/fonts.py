@@ -1,4 +1,4 @@
-"""Handwriting fonts: where they are, and which characters they really have."""
+"""Handwriting fonts: where they are, and which characters they support."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.image.files import DataError
 
-# The PyPI packages fontpkg-<name>: open licenses, ASCII and French accents in every one.
-SHIPPED: tuple[str, ...] = (
+# The PyPI packages fontpkg-<name>: open licenses; every font has ASCII and the French accents.
+PACKAGED_FONTS: tuple[str, ...] = (
     "caveat",
     "dancing-script",
     "delius",
@@ -26,14 +26,14 @@ SHIPPED: tuple[str, ...] = (
     "yellowtail",
     "zeyada",
 )
-INSTALL = 'pip install "htr-lightning[synthetic]"'
+INSTALL_COMMAND = 'pip install "htr-lightning[synthetic]"'
 
-# These draw small letters as capitals: a text in small letters would not be what the image shows.
+# These draw small letters as capitals: a transcription in small letters would not match the image.
 _CAPITALS_ONLY = frozenset({"permanent-marker"})
 _SUFFIXES = frozenset({".ttf", ".otf", ".woff2", ".woff"})
 _WEIGHT_STEP = 100
 _PROBE_SIZE_PX = 24
-_NO_GLYPH = "\uffff"  # a non-character: no font has it, so this draws the font's .notdef
+_NO_GLYPH = "\uffff"  # a non-character: no font has it, so this draws the font's .notdef glyph
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Face:
 
     Attributes:
         path: the font file.
-        weight: of a variable font, on its weight axis (400 regular, 700 bold); None for a font that has none.
+        weight: position on the weight axis of a variable font (400 regular, 700 bold); None for other fonts.
     """
 
     path: Path
@@ -55,8 +55,8 @@ class Font:
 
     Attributes:
         name: package name without ``fontpkg-``, or the stem of the user's file.
-        faces: the same hand in thinner and thicker strokes, at least one.
-        capitals_only: it has no small letters of its own.
+        faces: the same handwriting with thinner and thicker strokes, at least one.
+        capitals_only: whether the font has no small letters of its own.
     """
 
     name: str
@@ -68,34 +68,59 @@ def find_fonts(names: Sequence[str] | None = None, folder: Path | None = None) -
     """Find fonts by name among the installed packages and the user's folder.
 
     Args:
-        names: which fonts, by name; None for all of `SHIPPED` and of the folder.
-        folder: where font files of the user's lie, at any depth; the stem of a file is its font's name.
+        names: names of the fonts; None for all of `PACKAGED_FONTS` and of the folder.
+        folder: folder of the user's font files, searched recursively; the stem of a file is the name of its font.
 
     Returns:
-        The fonts by name: the packages' in the order of `SHIPPED`, then the folder's by name.
+        The fonts by name: first the packaged ones in the order of `PACKAGED_FONTS`, then those of the folder by name.
 
     Raises:
-        DataError: a package is not installed, a name is unknown, the folder is missing or holds no font,
+        DataError: a package is not installed, a name is unknown, the folder is missing or contains no font,
             two fonts share a name, or a file cannot be opened as a font.
     """
-    own = {} if folder is None else _folder_fonts(folder)
-    if twice := sorted(set(own) & set(SHIPPED)):
-        raise DataError(f"dataset.font_folder={folder}: {twice[0]} is also a package's font; rename the file")
-    known = [*SHIPPED, *own]
-    wanted = known if names is None else list(names)
-    if not wanted:
-        raise DataError(f"dataset.fonts is empty; name at least one of {', '.join(known)}, or leave it out")
-    if unknown := [name for name in wanted if name not in known]:
-        raise DataError(f"dataset.fonts: no font is called {unknown[0]!r}; there is {', '.join(known)}")
-    packaged = _packaged_fonts([name for name in SHIPPED if name in wanted])
-    fonts = packaged | {name: font for name, font in own.items() if name in wanted}
+    folder_fonts = {} if folder is None else _find_folder_fonts(folder)
+    if duplicates := sorted(set(folder_fonts) & set(PACKAGED_FONTS)):
+        raise DataError(
+            f"{duplicates[0]} is also the name of a packaged font",
+            remedy="rename the file",
+            key="dataset.font_folder",
+            value=folder,
+            kind="duplicate",
+        )
+    available = [*PACKAGED_FONTS, *folder_fonts]
+    requested = available if names is None else list(names)
+    if not requested:
+        raise DataError(
+            "the list is empty", remedy=f"choose from {', '.join(available)}, or leave it out", key="dataset.fonts"
+        )
+    check_font_names("dataset.fonts", requested, available)
+    packaged = _find_packaged_fonts([name for name in PACKAGED_FONTS if name in requested])
+    fonts = packaged | {name: font for name, font in folder_fonts.items() if name in requested}
     for font in fonts.values():
         for face in font.faces:
             open_face(face, _PROBE_SIZE_PX)
     return fonts
 
 
-def _packaged_fonts(names: Sequence[str]) -> dict[str, Font]:
+def check_font_names(key: str, names: Sequence[str], available: Sequence[str]) -> None:
+    """Check that all names are those of available fonts.
+
+    Args:
+        key: key of the configuration that contains the names.
+        names: names to check.
+        available: names to choose from.
+
+    Raises:
+        DataError: a name is unknown.
+    """
+    for name in names:
+        if name not in available:
+            raise DataError(
+                f"no font is called {name!r}", remedy=f"choose from {', '.join(available)}", key=key, kind="unknown"
+            )
+
+
+def _find_packaged_fonts(names: Sequence[str]) -> dict[str, Font]:
     if not names:
         return {}
     try:
@@ -106,8 +131,9 @@ def _packaged_fonts(names: Sequence[str]) -> dict[str, Font]:
         families = {}
     if missing := [name for name in names if name not in families]:
         raise DataError(
-            f"the font package fontpkg-{missing[0]} is not installed; run: {INSTALL}, "
-            f"or name in dataset.fonts only fonts that you have"
+            f"the font package fontpkg-{missing[0]} is not installed",
+            remedy=f"run: {INSTALL_COMMAND}, or set dataset.fonts to fonts that you have",
+            kind="not_installed",
         )
     fonts = {}
     for name in names:
@@ -122,19 +148,31 @@ def _packaged_fonts(names: Sequence[str]) -> dict[str, Font]:
     return fonts
 
 
-def _folder_fonts(folder: Path) -> dict[str, Font]:
+def _find_folder_fonts(folder: Path) -> dict[str, Font]:
     if not folder.is_dir():
-        raise DataError(f"dataset.font_folder={folder}: there is no such folder; check the path")
+        raise DataError(
+            "there is no such folder", remedy="check the path", key="dataset.font_folder", value=folder, kind="missing"
+        )
     fonts: dict[str, Font] = {}
     files = [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file()]
     for path in sorted(files, key=lambda p: (p.stem, p.as_posix())):
         if path.stem in fonts:
             other = fonts[path.stem].faces[0].path
-            raise DataError(f"dataset.font_folder: {path} and {other} have the same name; rename one")
+            raise DataError(
+                f"{path} and {other} have the same name",
+                remedy="rename one of them",
+                key="dataset.font_folder",
+                kind="duplicate",
+            )
         fonts[path.stem] = Font(path.stem, (Face(path),))
     if not fonts:
-        endings = ", ".join(sorted(_SUFFIXES))
-        raise DataError(f"dataset.font_folder={folder}: holds no font file ({endings}); check the path")
+        raise DataError(
+            f"the folder contains no font file ({', '.join(sorted(_SUFFIXES))})",
+            remedy="check the path",
+            key="dataset.font_folder",
+            value=folder,
+            kind="empty",
+        )
     return fonts
 
 
@@ -143,7 +181,7 @@ def open_face(face: Face, size_px: int) -> ImageFont.FreeTypeFont:
     """Open a font at a size in px per em.
 
     Raises:
-        DataError: there is no such file, or it is not a font.
+        DataError: the file does not exist or is not a font.
     """
     try:
         # The basic layout is in every build of Pillow, so a text looks the same everywhere.
@@ -151,17 +189,22 @@ def open_face(face: Face, size_px: int) -> ImageFont.FreeTypeFont:
         if face.weight is not None:
             font.set_variation_by_axes([face.weight])
     except OSError as error:
-        reason = "there is no such file" if not face.path.exists() else f"not a font ({error})"
-        raise DataError(f"{face.path}: {reason}; remove it from the fonts or put a sound file there") from error
+        is_missing = not face.path.exists()
+        raise DataError(
+            "there is no such file" if is_missing else f"not a font ({error})",
+            remedy="remove it from the fonts or replace it with a valid font file",
+            file=face.path,
+            kind="missing" if is_missing else "damaged",
+        ) from error
     return font
 
 
-def glyph_image(font: ImageFont.FreeTypeFont, char: str) -> tuple[Image.Image, int, int]:
+def draw_glyph(font: ImageFont.FreeTypeFont, char: str) -> tuple[Image.Image, int, int]:
     """Draw one character, white on black.
 
     Returns:
-        The gray image and the place of its upper left corner relative to the pen on the baseline: x and y in
-        px, y downwards. The image has a border of at least one black px.
+        The gray image and the position of its upper left corner relative to the pen on the baseline: x and y in
+        px, y pointing down. The image has a border of at least one black px.
     """
     x0, y0, x1, y1 = font.getbbox(char, anchor="ls")
     left, top = int(x0) - 1, int(y0) - 1
@@ -171,42 +214,44 @@ def glyph_image(font: ImageFont.FreeTypeFont, char: str) -> tuple[Image.Image, i
 
 
 @lru_cache(maxsize=1024)
-def coverage(path: Path, characters: frozenset[str]) -> frozenset[str]:
-    """Return those of the characters that a font file can draw one by one, the space included.
+def find_supported_characters(path: Path, characters: frozenset[str]) -> frozenset[str]:
+    """Return those of the characters that a font file can draw one by one; always includes a space that is asked for.
 
-    A glyph counts when it has ink and differs from what the font draws for a character it lacks.
-    Characters of right-to-left scripts and combining marks count as lacking, for glyphs are set one after
-    the other from left to right.
+    A character is supported if its glyph has ink and differs from the glyph that the font draws for missing
+    characters. Right-to-left scripts and combining marks are not supported, because glyphs are set one after the other
+    from left to right.
 
     Raises:
         DataError: the file cannot be opened as a font.
     """
     font = open_face(Face(path), _PROBE_SIZE_PX)
-    lacking = _drawn(font, _NO_GLYPH)
-    return frozenset(c for c in characters if c == " " or (_settable(c) and _drawn(font, c) not in (None, lacking)))
+    missing = _rasterize(font, _NO_GLYPH)
+    return frozenset(
+        c for c in characters if c == " " or (_is_set_left_to_right(c) and _rasterize(font, c) not in (None, missing))
+    )
 
 
-def _settable(char: str) -> bool:
+def _is_set_left_to_right(char: str) -> bool:
     return unicodedata.category(char)[0] not in "CMZ" and unicodedata.bidirectional(char) not in ("R", "AL")
 
 
-def _drawn(font: ImageFont.FreeTypeFont, char: str) -> tuple[tuple[int, int], bytes] | None:
-    """Size and pixels of a glyph's ink; None without ink."""
-    image, _, _ = glyph_image(font, char)
+def _rasterize(font: ImageFont.FreeTypeFont, char: str) -> tuple[tuple[int, int], bytes] | None:
+    """Return the size and the pixels of a glyph's ink; None if it has none."""
+    image, _, _ = draw_glyph(font, char)
     box = image.getbbox()
     return None if box is None else ((box[2] - box[0], box[3] - box[1]), image.crop(box).tobytes())
 
 
-def font_fingerprint(path: Path) -> str:
-    """Return a digest of a font file's bytes, the same on every machine; ``absent`` without the file."""
+def fingerprint_font(path: Path) -> str:
+    """Return a hash of the bytes of a font file, the same on every machine; ``absent`` if there is no file."""
     try:
         status = path.stat()
-        return _digest(path, status.st_size, status.st_mtime_ns)
+        return _hash_file(path, status.st_size, status.st_mtime_ns)
     except OSError:
         return "absent"
 
 
 @lru_cache(maxsize=1024)
-def _digest(path: Path, size: int, time_ns: int) -> str:
-    # Size and time are there for the cache: a file that is exchanged is read again.
+def _hash_file(path: Path, size: int, time_ns: int) -> str:
+    # Size and time are parts of the cache key, so that a file that has changed is read again.
     return blake2b(path.read_bytes(), digest_size=8).hexdigest()

@@ -1,108 +1,86 @@
-"""Lines written by the computer, in handwriting fonts, on paper that looks like paper."""
+"""Synthetic lines in handwriting fonts, on synthetic paper."""
 
-import itertools
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from htr_lightning.data.line import SPLITS, Line, Split
-from htr_lightning.data.sources.fonts import Face, Font, coverage, find_fonts, font_fingerprint
-from htr_lightning.data.sources.grammar import Grammar, characters_of, cut
-from htr_lightning.data.sources.rendering import Rendered, Style, render_line
-from htr_lightning.image.files import MAX_PIXELS, DataError
-from htr_lightning.text import clean_text
+from htr_lightning.data.sources.fonts import (
+    Font,
+    check_font_names,
+    find_fonts,
+    find_supported_characters,
+)
+from htr_lightning.data.sources.rendering import Style
+from htr_lightning.data.sources.synthetic_image import SyntheticImage
+from htr_lightning.data.sources.synthetic_texts import SyntheticTexts
+from htr_lightning.image.files import DataError
 
-_RENDERING = 1  # raise it when the same arguments give other pixels, so that packed lines are made anew
-_PATIENCE = 20  # texts looked at for each one wanted, before the search is given up
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticImage:
-    """A line that is drawn when it is read.
-
-    Attributes:
-        text: what it says; the font has every character.
-        face: the font.
-        seed: of everything that the style leaves to chance.
-        style: how far the line may differ from print.
-    """
-
-    text: str
-    face: Face
-    seed: int
-    style: Style
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of all attributes and of the font file's bytes."""
-        font = font_fingerprint(self.face.path)
-        parts = f"{_RENDERING}|{font}|{self.face.weight}|{self.seed}|{_words(self.style)}|{self.text}"
-        return blake2b(parts.encode(), digest_size=12).hexdigest()
-
-    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Return the pixels, gray ``(height_px, W)``.
-
-        Raises:
-            DataError: the font file is gone or is no font.
-        """
-        return self.render().image
-
-    def render(self) -> Rendered:
-        """Return the pixels and, for each character, where it stands."""
-        return render_line(self.text, self.face, self.style, np.random.default_rng(self.seed))
-
-
-@lru_cache(maxsize=64)
-def _words(style: Style) -> str:
-    """Return what a style says; a hand without such capitals as before there were any, as its pixels are the same."""
-    return repr(style).replace(", block_capitals=0.0", "").replace(", stray_capitals=0.0", "")
+_RANGES: dict[str, tuple[float, float]] = {
+    "num_train": (0, 10_000_000),
+    "num_val": (0, 10_000_000),
+    "num_test": (0, 10_000_000),
+    "min_length": (1, 1000),
+    "max_length": (1, 1000),
+    "height_px": (16, 512),
+    "slant_degrees": (0, 45),
+    "letter_spacing": (0, 0.2),
+    "word_spacing": (0, 1),
+    "baseline_wander": (0, 0.2),
+    "distortion": (0, 0.1),
+    "ink_width_px": (0, 4),
+    "ink_lightness": (0, 0.9),
+    "paper_texture": (0, 2),
+    "ruling": (0, 1),
+    "margin_px": (0, 1000),
+    "block_capitals": (0, 1),
+    "stray_capitals": (0, 1),
+    "seed": (0, 2**63 - 1),
+}
 
 
 class Synthetic:
-    """Lines rendered from handwriting fonts; the same arguments give the same texts and pixels anywhere.
+    """Lines rendered from handwriting fonts; the same arguments give the same texts and pixels on any machine.
 
-    The texts are running text of our own grammar, words drawn by their frequency, or are cut from a file of
-    yours. No text of one split occurs in another, whatever its capitals. Most fonts write in all splits;
-    held-out fonts tell how well unseen hands are read.
+    The texts are random running text with words drawn by their frequency, or pieces of a text file. No text of one
+    split occurs in another, regardless of case. Most fonts occur in all splits; held-out fonts measure accuracy on
+    unseen handwriting.
 
     Args:
-        num_train: number of training lines. A text file that is too short is gone through again, in new hands.
+        num_train: number of training lines. The pieces of a short text file are repeated, rendered differently.
         num_val: number of validation lines.
         num_test: number of test lines.
-        languages: codes known to ``wordfreq``: en, fr, de ...; each sentence is in one of them. Right-to-left
+        languages: codes that ``wordfreq`` knows, such as en, fr, de; each sentence is in one of them. Right-to-left
             scripts and scripts with combining marks cannot be rendered.
-        min_length: fewest characters of a line.
-        max_length: most characters of a line.
-        text_file: UTF-8 text to write instead of the grammar's. Lines of the file that are short enough are
-            kept, longer ones cut between words, those under ``min_length`` left out.
-        font_folder: folder with font files (ttf, otf, woff, woff2) to use besides the packages'.
-        fonts: use only these fonts, named as the packages (without ``fontpkg-``) or as the files; None for all.
-        held_out_fonts: the fonts of the test split, used nowhere else; empty for the same fonts everywhere.
-        characters: use only these characters, and the space; None for all that the fonts have.
+        min_length: minimum number of characters of a line.
+        max_length: maximum number of characters of a line.
+        text_file: UTF-8 text to use instead of random text. Longer lines of the file are cut between words; those
+            under ``min_length`` are left out.
+        font_folder: folder with font files (ttf, otf, woff, woff2) to use in addition to the packaged fonts.
+        fonts: use only these fonts, by package name (without ``fontpkg-``) or file stem; None for all.
+        held_out_fonts: fonts of the test split, used nowhere else; empty for the same fonts in all splits.
+        characters: use only these characters, and the space; None for all that the fonts support.
         height_px: height of the images.
-        slant_degrees: largest slant to either side, on top of the font's own.
-        letter_spacing: spread of the space between letters, in em; also of the width of letters.
-        word_spacing: spread of the space between words, as a share of the font's.
-        baseline_wander: spread of the words' height over the baseline and of their size, in em.
-        distortion: how far strokes are bent from the font's outlines, in em.
-        ink_width_px: largest thickening of a stroke.
+        slant_degrees: maximum slant to either side, in addition to the font's own.
+        letter_spacing: standard deviation of the space between letters, in em; also varies the width of letters.
+        word_spacing: standard deviation of the space between words, relative to the font's.
+        baseline_wander: standard deviation of the height of words over the baseline and of their size, in em.
+        distortion: maximum displacement of strokes from the font's outlines, in em.
+        ink_width_px: maximum thickening of a stroke.
         ink_lightness: how much lighter than black ink may be, 0..1.
         paper_texture: strength of gradient, stains, grain and blur, 0 for plain white.
-        ruling: share of the lines on ruled or squared paper, 0..1.
-        margin_px: largest empty border on any side.
-        block_capitals: share of the lines whose small letters are written as capitals, high or less high, 0..1. The
-            text keeps its small letters.
-        stray_capitals: share of the other lines where that is so of some letters only, 0..1.
-        seed: of texts, hands and pixels.
+        ruling: fraction of the lines on ruled or squared paper, 0..1.
+        margin_px: maximum empty border on each side.
+        block_capitals: fraction of the lines in which capitals, of full or lower height, replace all small letters,
+            0..1. The text keeps its small letters.
+        stray_capitals: fraction of the other lines in which capitals replace some small letters, 0..1.
+        seed: seed of texts, fonts and pixels.
 
     Raises:
-        DataError: a value is out of its range, a file or folder is missing, a font is unknown, not installed or
+        DataError: a value is out of range, a file or folder is missing, or a font is unknown, not installed or
             cannot be opened.
     """
 
@@ -154,166 +132,137 @@ class Synthetic:
         self._lengths = (min_length, max_length)
         self._languages = tuple(languages)
         self._seed = seed
-        self._characters = None if characters is None else frozenset(characters) | {" "}
         self._check()
-        self._text_file = None if text_file is None else Path(text_file)
-        if self._text_file is not None and not self._text_file.is_file():
-            raise DataError(f"dataset.text_file={text_file}: there is no such file; check the path")
-        self._fonts = _pools(fonts, held_out_fonts, None if font_folder is None else Path(font_folder))
+        if text_file is not None and not Path(text_file).is_file():
+            raise DataError(
+                "there is no such file",
+                remedy="check the path",
+                key="dataset.text_file",
+                value=text_file,
+                kind="missing",
+            )
+        self._texts = SyntheticTexts(
+            self._languages,
+            self._lengths,
+            None if characters is None else frozenset(characters) | {" "},
+            None if text_file is None else Path(text_file),
+            seed,
+        )
+        self._fonts = _assign_fonts(fonts, held_out_fonts, None if font_folder is None else Path(font_folder))
 
     def lines(self, split: Split) -> Sequence[Line]:
-        """Return the lines of a split; texts are made here, pixels when a line's image is read.
+        """Return the lines of a split. Texts are generated here, pixels when the image of a line is read.
 
         Raises:
-            DataError: wordfreq is not installed or does not know a language, the fonts cannot write it, or
-                there are not enough different texts to keep the splits apart.
+            DataError: wordfreq is not installed or does not know a language, the fonts do not support it, or
+                there are too few different texts to share none between splits.
         """
-        taken: set[str] = set()
-        # Training goes last: it alone can do without the texts that the others took.
-        for earlier in ("val", "test", "train"):
-            lines = self._written(earlier, taken)
-            if earlier == split:
+        excluded: set[str] = set()
+        # Training comes last: it has the most lines, and leaves out the texts of the others.
+        for current in ("val", "test", "train"):
+            lines = self._generate_lines(current, excluded)
+            if current == split:
                 return lines
-            taken.update(line.text.casefold() for line in lines)
-        raise DataError(f"a data set has no split {split!r}; choose one of {', '.join(SPLITS)}")
+            excluded.update(line.text.casefold() for line in lines)
+        raise DataError(f"there is no split {split!r}", remedy=f"choose from {', '.join(SPLITS)}", kind="unknown")
 
-    def _written(self, split: Split, taken: set[str]) -> list[Line]:
-        """Write the lines of a split, none of them a text that is taken."""
-        number = self._num_lines[split]
+    def _generate_lines(self, split: Split, excluded: set[str]) -> list[Line]:
+        """Return the lines of a split, with none of the excluded texts."""
+        num_lines = self._num_lines[split]
         generator = np.random.default_rng([self._seed, SPLITS.index(split)])
-        pool = self._fonts[split]
+        fonts = self._fonts[split]
         lines: list[Line] = []
-        if number == 0:
+        if num_lines == 0:
             return lines
-        texts, alphabet = self._texts(split, pool, generator)
-        covered = [coverage(font.faces[0].path, alphabet) for font in pool]
-        for text in itertools.islice(texts, _PATIENCE * number + 1000):
-            fitted = _fit(text, pool, covered, generator)
-            if fitted is None or fitted[0].casefold() in taken:
+        texts, alphabet = self._texts.generate(split, num_lines, fonts, generator)
+        supported = [find_supported_characters(font.faces[0].path, alphabet) for font in fonts]
+        for candidate in texts:
+            choice = _choose_font(candidate, fonts, supported, generator)
+            if choice is None or choice[0].casefold() in excluded:
                 continue
-            written, font = fitted
+            text, font = choice
             face = font.faces[generator.integers(len(font.faces))]
-            name = f"{split}/{len(lines):06d}"
-            image = SyntheticImage(written, face, _seed_of(self._seed, name), self._style)
-            lines.append(Line(name, image, written, font.name))
-            if len(lines) == number:
+            line_id = f"{split}/{len(lines):06d}"
+            image = SyntheticImage(text, face, _derive_seed(self._seed, line_id), self._style)
+            lines.append(Line(line_id, image, text, font.name))
+            if len(lines) == num_lines:
                 return lines
-        raise self._shortage(split, len(lines))
-
-    def _texts(
-        self, split: Split, pool: Sequence[Font], generator: np.random.Generator
-    ) -> tuple[Iterator[str], frozenset[str]]:
-        """Texts for a split, in no font yet, and all characters that they may use."""
-        if self._text_file is not None:
-            pieces = self._pieces(self._text_file)
-            # Only training may see a text twice, in different hands.
-            texts = itertools.cycle(pieces) if split == "train" else iter(pieces)
-            alphabet = self._allowed("".join(pieces + [piece.upper() for piece in pieces]))
-            return texts, alphabet
-        alphabet = self._allowed(characters_of(self._languages))
-        drawable = frozenset().union(*(coverage(font.faces[0].path, alphabet) for font in pool))
-        words = Grammar(self._languages, drawable).words(generator)
-        # A limit, for lengths that no text has.
-        num_words = (_PATIENCE * self._num_lines[split] + 1000) * (self._lengths[1] // 3 + 1)
-        return cut(itertools.islice(words, num_words), *self._lengths, generator), alphabet
-
-    def _allowed(self, characters: Iterable[str]) -> frozenset[str]:
-        found = frozenset(characters)
-        return found if self._characters is None else found & self._characters
-
-    def _pieces(self, path: Path) -> list[str]:
-        """Lines of the user's text, all different, in an order of the seed's."""
-        try:
-            content = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"dataset.text_file={path}: {error}; give a text file in UTF-8") from error
-        generator = np.random.default_rng([self._seed, len(SPLITS)])
-        pieces: dict[str, str] = {}
-        for line in map(clean_text, content.splitlines()):
-            short = len(line) <= self._lengths[1]
-            for piece in [line] if short else cut(iter(line.split()), *self._lengths, generator):
-                if len(piece) >= self._lengths[0]:
-                    pieces.setdefault(piece.casefold(), piece)
-        ordered = list(pieces.values())
-        return [ordered[i] for i in generator.permutation(len(ordered))]
-
-    def _shortage(self, split: Split, found: int) -> DataError:
-        shortest, longest = self._lengths
-        wanted = f"{found} of {self._num_lines[split]} {split} texts of {shortest} to {longest} characters"
-        if self._text_file is not None:
-            return DataError(
-                f"dataset.text_file={self._text_file}: gives only {wanted} that the fonts can write and no other "
-                f"split has; give a longer text, or lower dataset.num_val, dataset.num_test or dataset.min_length"
-            )
-        return DataError(
-            f"dataset.max_length={longest}: the grammar found only {wanted} that no other split has; raise "
-            f"dataset.max_length or lower dataset.num_val and dataset.num_test"
-        )
+        raise self._texts.shortage_error(split, len(lines), num_lines)
 
     def _check(self) -> None:
-        """Check the plain values."""
-        style, (shortest, longest) = self._style, self._lengths
-        ranges: dict[str, tuple[float, float, float]] = {
-            **{f"num_{split}": (number, 0, 10_000_000) for split, number in self._num_lines.items()},
-            "min_length": (shortest, 1, 1000),
-            "max_length": (longest, 1, 1000),
-            "height_px": (style.height_px, 16, 512),
-            "slant_degrees": (style.slant_degrees, 0, 45),
-            "letter_spacing": (style.letter_spacing, 0, 0.2),
-            "word_spacing": (style.word_spacing, 0, 1),
-            "baseline_wander": (style.baseline_wander, 0, 0.2),
-            "distortion": (style.distortion, 0, 0.1),
-            "ink_width_px": (style.ink_width_px, 0, 4),
-            "ink_lightness": (style.ink_lightness, 0, 0.9),
-            "paper_texture": (style.paper_texture, 0, 2),
-            "ruling": (style.ruling, 0, 1),
-            "margin_px": (style.margin_px, 0, 1000),
-            "block_capitals": (style.block_capitals, 0, 1),
-            "stray_capitals": (style.stray_capitals, 0, 1),
-            "seed": (self._seed, 0, 2**63 - 1),
+        """Check numbers against their ranges.
+
+        Raises:
+            DataError: a value is out of range.
+        """
+        shortest, longest = self._lengths
+        values = {
+            **{f"num_{split}": number for split, number in self._num_lines.items()},
+            **asdict(self._style),
+            "min_length": shortest,
+            "max_length": longest,
+            "seed": self._seed,
         }
-        for key, (value, low, high) in ranges.items():
-            if not low <= value <= high:
-                raise DataError(f"dataset.{key}={value}: must lie between {low} and {high}")
+        for key, (low, high) in _RANGES.items():
+            if not low <= values[key] <= high:
+                raise DataError(
+                    "the value is out of range",
+                    remedy=f"give a number between {low} and {high}",
+                    key=f"dataset.{key}",
+                    value=values[key],
+                    kind="range",
+                )
         if shortest > longest:
-            raise DataError(f"dataset.min_length={shortest} is above dataset.max_length={longest}; lower it")
+            raise DataError(
+                f"the value is above dataset.max_length={longest}",
+                remedy="lower it",
+                key="dataset.min_length",
+                value=shortest,
+                kind="range",
+            )
         if not self._languages:
-            raise DataError("dataset.languages is empty; name at least one, such as en")
+            raise DataError(
+                "the list is empty", remedy="give at least one, such as en", key="dataset.languages", kind="empty"
+            )
 
 
-def _pools(names: Sequence[str] | None, held_out: Sequence[str], folder: Path | None) -> dict[Split, tuple[Font, ...]]:
-    """The fonts of each split."""
-    found = find_fonts(None if names is None else [*names, *held_out], folder)
-    if unknown := [name for name in held_out if name not in found]:
-        raise DataError(f"dataset.held_out_fonts: no font is called {unknown[0]!r}; there is {', '.join(found)}")
-    common = tuple(font for name, font in found.items() if name not in held_out)
+def _assign_fonts(
+    names: Sequence[str] | None, held_out: Sequence[str], folder: Path | None
+) -> dict[Split, tuple[Font, ...]]:
+    """Return the fonts of each split."""
+    available = find_fonts(None if names is None else [*names, *held_out], folder)
+    check_font_names("dataset.held_out_fonts", held_out, list(available))
+    common = tuple(font for name, font in available.items() if name not in held_out)
     if not common:
         raise DataError(
-            f"dataset.held_out_fonts={list(held_out)}: leaves no font to train with; hold out fewer, or add "
-            f"others to dataset.fonts"
+            "no font is left for training",
+            remedy="hold out fewer, or add others to dataset.fonts",
+            key="dataset.held_out_fonts",
+            value=list(held_out),
+            kind="empty",
         )
-    test = tuple(found[name] for name in found if name in held_out) or common
+    test = tuple(available[name] for name in available if name in held_out) or common
     return {"train": common, "val": common, "test": test}
 
 
-def _fit(
-    text: str, pool: Sequence[Font], covered: Sequence[frozenset[str]], generator: np.random.Generator
+def _choose_font(
+    text: str, fonts: Sequence[Font], supported: Sequence[frozenset[str]], generator: np.random.Generator
 ) -> tuple[str, Font] | None:
-    """Choose a font that has all the text's characters; None when there is none.
+    """Choose a random font that supports all characters of a text; None if there is none.
 
     Returns:
-        The text as that font writes it, and the font.
+        The text, in capitals if the font has no small letters, and the font.
     """
-    first = int(generator.integers(len(pool)))
-    for k in range(len(pool)):
-        font, characters = pool[(first + k) % len(pool)], covered[(first + k) % len(pool)]
-        # `upper` may lengthen a text (ß becomes SS): another font must write that one.
-        written = text.upper() if font.capitals_only else text
-        if len(written) == len(text) and characters.issuperset(written):
-            return written, font
+    first = int(generator.integers(len(fonts)))
+    for k in range(len(fonts)):
+        font, characters = fonts[(first + k) % len(fonts)], supported[(first + k) % len(fonts)]
+        rendered = text.upper() if font.capitals_only else text
+        # `upper` may lengthen a text (ß becomes SS), which would exceed the maximum length.
+        if len(rendered) == len(text) and characters.issuperset(rendered):
+            return rendered, font
     return None
 
 
-def _seed_of(seed: int, name: str) -> int:
-    """A seed of its own for each line, so that no line depends on how many others were drawn."""
-    return int.from_bytes(blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "little")
+def _derive_seed(seed: int, line_id: str) -> int:
+    """Return a seed for one line, so that its pixels do not depend on the number of lines before it."""
+    return int.from_bytes(blake2b(f"{seed}/{line_id}".encode(), digest_size=8).digest(), "little")

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 pytest.importorskip("fontpkg")
 pytest.importorskip("wordfreq")
 
-from helpers.synthetic import SMALL, written
+from helpers.synthetic import SMALL, render
 
 from htr_lightning.data.sources import fonts as fonts_module
-from htr_lightning.data.sources import synthetic as synthetic_module
+from htr_lightning.data.sources import synthetic_image
 from htr_lightning.data.sources.fonts import Face, find_fonts
 from htr_lightning.data.sources.rendering import Style, render_line
-from htr_lightning.data.sources.synthetic import Synthetic, SyntheticImage
+from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.data.sources.synthetic_image import SyntheticImage
 from htr_lightning.image.files import DataError
 
 
@@ -32,9 +33,9 @@ class TestRendering:
             assert image.dtype == np.uint8 and image.ndim == 2 and image.flags["C_CONTIGUOUS"]
             assert image.shape[0] == 48 and image.shape[1] > 20
 
-    @pytest.mark.parametrize("font", fonts_module.SHIPPED)
+    @pytest.mark.parametrize("font", fonts_module.PACKAGED_FONTS)
     def test_print_is_not_cut_off(self, font: str) -> None:
-        image = written("fÀgçjy Qp", font).image
+        image = render("fÀgçjy Qp", font).image
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         assert border.min() > 100
         assert image.min() < 60
@@ -43,7 +44,7 @@ class TestRendering:
     def test_a_box_holds_its_character(self, style: Style) -> None:
         text = "a g W é i"
         for seed in range(20):
-            rendered = written(text, "delius", style, seed)
+            rendered = render(text, "delius", style, seed)
             dark = (rendered.image < 200).any(axis=0)
             letters = rendered.boxes[::2]
             # With a space after each letter, letters are apart: gaps in the ink say where they are.
@@ -58,7 +59,7 @@ class TestRendering:
     def test_boxes_hold_all_ink_of_joined_and_slanted_writing(self, font: str) -> None:
         style = Style(slant_degrees=20, distortion=0.02, baseline_wander=0.03, letter_spacing=0.02, margin_px=6)
         for seed in range(5):
-            rendered = written("L'été fjord, Qui?", font, style, seed)
+            rendered = render("L'été fjord, Qui?", font, style, seed)
             assert rendered.boxes.shape == (17, 2)
             assert (rendered.boxes[:, 0] < rendered.boxes[:, 1]).all()
             assert rendered.boxes.min() >= 0 and rendered.boxes.max() <= rendered.image.shape[1]
@@ -77,45 +78,45 @@ class TestRendering:
         assert max(leans) > 0.1 and min(leans) < -0.1
 
     def test_small_letters_are_not_blown_up(self) -> None:
-        ink = written("a sauce ronce").image < 128
+        ink = render("a sauce ronce").image < 128
         rows = np.flatnonzero(ink.any(axis=1))
         assert rows[-1] - rows[0] < 0.6 * 64
 
     def test_block_capitals_have_the_form_of_capitals(self) -> None:
-        full = height_of_ink(written("NOUS").image)
-        drawn = [written("nous", style=Style(block_capitals=1.0), seed=seed).image for seed in range(16)]
+        full = height_of_ink(render("NOUS").image)
+        drawn = [render("nous", style=Style(block_capitals=1.0), seed=seed).image for seed in range(16)]
         heights = {round(10 * height_of_ink(image) / full) for image in drawn}
         assert heights == {7, 8, 9, 10}
-        assert max(image.shape for image in drawn) == written("NOUS").image.shape
+        assert max(image.shape for image in drawn) == render("NOUS").image.shape
 
     def test_a_share_of_the_lines_is_in_block_capitals_and_keeps_its_text(self) -> None:
         lines = Synthetic(**SMALL, block_capitals=0.5, seed=3).lines("train")
         plain = Synthetic(**SMALL, seed=3).lines("train")
         assert [line.text for line in lines] == [line.text for line in plain]
-        widths = [written("llll", style=Style(block_capitals=0.5), seed=seed).image.shape[1] for seed in range(40)]
-        assert 10 < widths.count(written("llll").image.shape[1]) < 30
+        widths = [render("llll", style=Style(block_capitals=0.5), seed=seed).image.shape[1] for seed in range(40)]
+        assert 10 < widths.count(render("llll").image.shape[1]) < 30
 
     def test_stray_capitals_are_some_letters_throughout_the_line(self) -> None:
-        small, large = (written(text).image.shape[1] for text in ("nnnn oooo", "NNNN OOOO"))
-        mixed = {written(text).image.shape[1] for text in ("NNNN oooo", "nnnn OOOO")}
-        drawn = [written("nnnn oooo", style=Style(stray_capitals=1.0), seed=seed).image for seed in range(60)]
-        full = [image.shape[1] for image in drawn if height_of_ink(image) == height_of_ink(written("NNNN").image)]
+        small, large = (render(text).image.shape[1] for text in ("nnnn oooo", "NNNN OOOO"))
+        mixed = {render(text).image.shape[1] for text in ("NNNN oooo", "nnnn OOOO")}
+        drawn = [render("nnnn oooo", style=Style(stray_capitals=1.0), seed=seed).image for seed in range(60)]
+        full = [image.shape[1] for image in drawn if height_of_ink(image) == height_of_ink(render("NNNN").image)]
         assert mixed < {*full} <= {*mixed, large} and small in {image.shape[1] for image in drawn}
         lines = Synthetic(**SMALL, stray_capitals=1.0, seed=3).lines("train")
         assert [line.text for line in lines] == [line.text for line in Synthetic(**SMALL, seed=3).lines("train")]
 
     def test_an_accented_letter_goes_with_its_plain_one(self) -> None:
-        shapes = {text: written(text).image.shape for text in ("eé", "EÉ", "eÉ", "Eé")}
-        drawn = {written("eé", style=Style(stray_capitals=1.0), seed=seed).image.shape for seed in range(40)}
+        shapes = {text: render(text).image.shape for text in ("eé", "EÉ", "eÉ", "Eé")}
+        drawn = {render("eé", style=Style(stray_capitals=1.0), seed=seed).image.shape for seed in range(40)}
         assert {shapes["eé"], shapes["EÉ"]} <= drawn and not {shapes["eÉ"], shapes["Eé"]} & drawn
 
     def test_letters_without_a_capital_stay(self) -> None:
         style = Style(block_capitals=1.0)
-        np.testing.assert_array_equal(written("ß 7,", style=style).image, written("ß 7,").image)
+        np.testing.assert_array_equal(render("ß 7,", style=style).image, render("ß 7,").image)
 
     def test_squares_and_rules_are_drawn(self) -> None:
-        plain = written("mot").image
-        ruled = [written("mot", style=Style(ruling=1.0), seed=seed).image for seed in range(8)]
+        plain = render("mot").image
+        ruled = [render("mot", style=Style(ruling=1.0), seed=seed).image for seed in range(8)]
         assert plain.max() == 255
         for image in ruled:
             faint = (image > 150) & (image < 250)
@@ -126,7 +127,7 @@ class TestFingerprint:
     def test_lines_packed_before_there_were_block_capitals_are_still_known(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(synthetic_module, "font_fingerprint", lambda path: "font")
+        monkeypatch.setattr(synthetic_image, "fingerprint_font", lambda path: "font")
         image = SyntheticImage("mot", Face(Path("any.ttf")), 1, Style())
         assert image.fingerprint == "a0445b3350992638868128ce"
         for style in (Style(block_capitals=0.1), Style(stray_capitals=0.1)):
