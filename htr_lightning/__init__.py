@@ -29,7 +29,7 @@ __all__ = ["__version__", "load"]
 
 
 def load(
-    where: str | Path,
+    model: str | Path,
     device: str | None = None,
     *,
     precision: "Precision" = "fp32",
@@ -37,27 +37,27 @@ def load(
     decoder: "Decoder | None" = None,
     segmenter: "Segmenter | None" = None,
 ) -> "Reader":
-    """Load a model that reads pages and lines.
+    """Load a model to recognize pages and lines.
 
-    >>> model = load("zoo:latin")
-    >>> page = model.read("page.jpg")  # htr_lightning.reading.page.PredictedPage
-    >>> line = model.read_line("line.png")  # htr_lightning.reading.lines.Prediction
+    >>> reader = load("zoo:latin")
+    >>> page = reader.read("page.jpg")  # htr_lightning.reading.page.PredictedPage
+    >>> line = reader.read_line("line.png")  # htr_lightning.reading.lines.Prediction
 
     Args:
-        where: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best there is.
-        precision: ``bf16`` is faster where the device has instructions for it.
-        tta: test-time augmentation: read each line at three widths; fewer errors, a third of the speed.
-        decoder: from frames to texts, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`; None for
-            greedy decoding.
-        segmenter: how lines are found on pages; None for the usual way.
+        model: ``zoo:NAME``, a model file, an ONNX file, a checkpoint or a run folder.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for the best available one.
+        precision: ``bf16`` is faster on devices with instructions for it.
+        tta: test-time augmentation: recognize each line at three widths; fewer errors at a third of the speed.
+        decoder: turns logits into class ids, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`;
+            None for greedy decoding.
+        segmenter: detects the lines of pages; None for the defaults.
 
     Raises:
         htr_lightning.model.info.ModelFileError: there is no model, or it cannot be used.
-        htr_lightning.device.DeviceError: there is no such device, or it has no such precision.
+        htr_lightning.device.DeviceError: the device is not available, or does not support the precision.
     """
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
 
-    model = load_recognizer(where, device, precision)
-    return Reader(model, str(where), tta=tta, decoder=decoder, segmenter=segmenter)
+    recognizer = load_recognizer(model, device, precision)
+    return Reader(recognizer, str(model), tta=tta, decoder=decoder, segmenter=segmenter)

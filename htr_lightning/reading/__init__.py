@@ -1,1 +1,1 @@
-"""Lines and pages read with a model."""
+"""Recognition of lines and pages with a trained model."""

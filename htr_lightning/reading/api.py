@@ -1,4 +1,4 @@
-"""Models in a program or a notebook: what `htr_lightning.load` gives."""
+"""The Python API: `htr_lightning.load` returns a `Reader`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,20 +19,21 @@ from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.segmentation.segmenter import Segmenter
+from htr_lightning.text import format_count
 
-Image = str | Path | NDArray[np.uint8] | Any
+ImageInput = str | Path | NDArray[np.uint8] | Any
 """A path; an array ``(H, W)`` gray or ``(H, W, 3)`` RGB, uint8; or a Pillow image."""
 
 
 class Reader:
-    """Reads pages and lines with one model.
+    """Recognizes pages and lines with one model.
 
     Args:
         model: see `htr_lightning.model.load.load_recognizer`.
-        name: what the user calls it.
-        tta: look at each line three times.
-        decoder: from frames to texts; None for greedy decoding.
-        segmenter: how lines are found; None for the usual way.
+        name: the user's name of the model.
+        tta: test-time augmentation: recognize each line at three widths.
+        decoder: turns logits into class ids; None for greedy decoding.
+        segmenter: detects the lines of pages; None for the defaults.
     """
 
     def __init__(
@@ -46,75 +47,87 @@ class Reader:
     ) -> None:
         self.model, self.name = model, name
         decoder = decoder or build_greedy_decoder(model.charset)
-        self._lines = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
-        self._pages = PageReader(self._lines, segmenter, model=name)
+        self._line_reader = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
+        self._page_reader = PageReader(self._line_reader, segmenter, model=name)
 
-    def read(self, image: Image, *, layout: str | Path | None = None, number: int | None = None) -> PredictedPage:
-        """Read a page: find its lines, or take them from a layout, and read them.
+    def read(self, image: ImageInput, *, layout: str | Path | None = None, number: int | None = None) -> PredictedPage:
+        """Recognize a page: detect its lines, or take them from a layout, and recognize them.
 
         Args:
-            image: the page; a PDF or a TIFF of several pages too.
-            layout: an ALTO or PAGE file that says where the lines are.
-            number: of the page in a document, from 1.
+            image: the page; may be a PDF document or a TIFF file of several pages.
+            layout: ALTO or PAGE file with the lines of the page.
+            number: of the page in a document of several pages, from 1.
 
         Raises:
             DataError: the page or the layout cannot be read; names the file.
         """
-        given = None if layout is None else read_layout(Path(layout))
+        page_layout = None if layout is None else read_layout(Path(layout))
         if isinstance(image, str | Path):
-            scans = list_scans(Path(image))
-            if number is None and len(scans) > 1:
-                raise DataError(f"{image}: has {len(scans)} pages; say which with number=1, or read each of them")
-            place = 1 if number is None else number
-            if not 1 <= place <= len(scans):
-                raise DataError(f"{image}: has {len(scans)} pages, not {number}")
-            cut = self._pages.segment(scans[place - 1], given)
+            page = self._page_reader.segment(_get_scan(Path(image), number), page_layout)
         else:
-            cut = self._pages.segment_pixels(_pixels(image), Scan(Path("image")), given)
-        return self._pages.recognize(cut)
+            page = self._page_reader.segment_pixels(_to_pixels(image), Scan(Path("image")), page_layout)
+        return self._page_reader.recognize(page)
 
-    def read_line(self, image: Image) -> Prediction:
-        """Read an image of a single line.
+    def read_line(self, image: ImageInput) -> Prediction:
+        """Recognize the image of a single line.
 
         Raises:
-            DataError: it cannot be read; names the file.
+            DataError: the image cannot be used; names the file.
         """
-        (reading,) = self.read_lines([image])
-        if reading.problem is not None:
-            raise DataError(reading.problem)
-        return reading
+        (prediction,) = self.read_lines([image])
+        if prediction.error is not None:
+            raise prediction.error
+        return prediction
 
-    def read_lines(self, images: Iterable[Image]) -> list[Prediction]:
-        """Read images of single lines, many at once; one that cannot be used says so in its ``problem``."""
-        return list(self._lines.read(_line(image, number) for number, image in enumerate(images, 1)))
+    def read_lines(self, images: Iterable[ImageInput]) -> list[Prediction]:
+        """Recognize images of single lines in batches; the prediction of an unusable image has an error."""
+        return list(self._line_reader.read(_to_line(image, number) for number, image in enumerate(images, 1)))
 
     def __repr__(self) -> str:
         return f"<{self.name or 'model'}: {len(self.model.charset)} characters>"
 
 
-def _line(image: Image, number: int) -> Line:
+def _get_scan(path: Path, number: int | None) -> Scan:
+    """Return a page of a document, or its only page if no number is given.
+
+    Raises:
+        DataError: the document cannot be read, or lacks this page, or has several pages and no number is given.
+    """
+    scans = list_scans(path)
+    remedy = f"choose a page with number=1 to number={len(scans)}"
+    if number is None and len(scans) > 1:
+        raise DataError(f"the document has {len(scans)} pages", file=path, remedy=remedy, kind="several_pages")
+    number = 1 if number is None else number
+    if not 1 <= number <= len(scans):
+        problem = f"the document has {format_count(len(scans), 'page')}, not a page {number}"
+        raise DataError(problem, file=path, remedy=remedy, kind="unknown_page")
+    return scans[number - 1]
+
+
+def _to_line(image: ImageInput, number: int) -> Line:
     if isinstance(image, str | Path):
         return Line(str(image), ImageFile(Path(image)), "")
     try:
-        return Line(f"image {number}", InMemoryImage(_pixels(image)), "")
+        return Line(f"image {number}", InMemoryImage(_to_pixels(image)), "")
     except DataError as error:
-        return Line(f"image {number}", UnusableImage(f"image {number}: {error}"), "")
+        return Line(f"image {number}", UnusableImage(str(error)), "")
 
 
-def _pixels(image: Any) -> NDArray[np.uint8]:
-    """Return an array, or a Pillow image as its file would be read.
+def _to_pixels(image: Any) -> NDArray[np.uint8]:
+    """Return the pixels of an array, or of a Pillow image as of its file.
 
     Raises:
-        DataError: it is neither of 8 bits nor of the shape of an image, or damaged.
+        DataError: the image is no 8-bit array of a valid shape, is empty, or is damaged.
     """
     if isinstance(image, PillowImage.Image):
         return convert_pillow_image(image, "the image")
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         raise DataError(
-            f"an image is a path, a Pillow image, or an array (H, W) or (H, W, 3) of uint8, not {type(image).__name__} "
-            f"{pixels.shape} {pixels.dtype}; convert it"
+            f"an image must not be {type(image).__name__} {pixels.shape} {pixels.dtype}",
+            remedy="give a path, a Pillow image, or an array (H, W) or (H, W, 3) of uint8",
+            kind="image_type",
         )
     if not pixels.size:
-        raise DataError(f"an image of {pixels.shape[1]} x {pixels.shape[0]} px holds nothing")
+        raise DataError(f"the image is empty: {pixels.shape[1]} x {pixels.shape[0]} px", kind="empty")
     return np.ascontiguousarray(pixels)

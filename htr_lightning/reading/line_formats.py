@@ -1,4 +1,4 @@
-"""Readings as text: plain, as a table, or as JSON with the place of every character."""
+"""Predictions of lines as text: plain, as a table, or as JSON with the position of every character."""
 
 import csv
 import io
@@ -12,30 +12,30 @@ from htr_lightning.reading.lines import Prediction
 FORMATS = ("txt", "tsv", "json")
 
 
-def format_predictions(readings: Sequence[Prediction], form: str) -> str:
-    """Return readings in one of `FORMATS`."""
-    if form == "json":
-        return json.dumps([_object(reading) for reading in readings], ensure_ascii=False, indent=1) + "\n"
-    if form == "txt":
-        return "".join(f"{reading.text}\n" for reading in readings)
+def format_predictions(predictions: Sequence[Prediction], format_name: str) -> str:
+    """Return predictions in one of `FORMATS`."""
+    if format_name == "json":
+        return json.dumps([_to_json(prediction) for prediction in predictions], ensure_ascii=False, indent=1) + "\n"
+    if format_name == "txt":
+        return "".join(f"{prediction.text}\n" for prediction in predictions)
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
     writer.writerow(("image", "text", "confidence"))
-    writer.writerows((reading.id, reading.text, round(reading.confidence, 4)) for reading in readings)
+    writer.writerows((p.id, p.text, round(p.confidence, 4)) for p in predictions)
     return out.getvalue()
 
 
-def _object(reading: Prediction) -> dict[str, Any]:
+def _to_json(prediction: Prediction) -> dict[str, Any]:
     return {
-        "image": reading.id,
-        "text": reading.text,
-        "confidence": round(reading.confidence, 4),
-        "words": [_placed(word) for word in reading.words],
-        "characters": [_placed(character) for character in reading.characters],
+        "image": prediction.id,
+        "text": prediction.text,
+        "confidence": round(prediction.confidence, 4),
+        "words": [_part_to_json(word) for word in prediction.words],
+        "characters": [_part_to_json(character) for character in prediction.characters],
     }
 
 
-def _placed(part: Character | Word) -> dict[str, Any]:
+def _part_to_json(part: Character | Word) -> dict[str, Any]:
     return {
         "text": part.text,
         "confidence": round(part.confidence, 4),

@@ -1,6 +1,7 @@
-"""Lines read with a model: what `evaluate` and `predict` share."""
+"""Recognition of lines, shared by `evaluate` and `predict`."""
 
 import contextlib
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import render_line
 from htr_lightning.text import describe_characters
 
-LINES_AT_ONCE = 512  # decoded and preprocessed before the network sees them, so that widths can be sorted
+CHUNK_LINES = 512  # lines that are loaded before inference, so that batches can be formed by width
+_MAX_BATCH_LINES = 64
 
 Logits = NDArray[np.float32]
 Lengths = NDArray[np.int64]
@@ -33,58 +35,64 @@ Lengths = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of a line.
+    """The text of a line as predicted by a model.
 
     Attributes:
         id: of the line.
-        text: empty also where the line could not be used.
+        text: empty also if the line could not be used.
         confidence: 0..1, the recognizer's probability of the whole text, summed over all CTC paths that spell it, at
-            the model's temperature. A language model has no part in it. Of a line that was looked at several times, the
-            highest, which is a little too high.
-        pixels: ``(H, W)`` uint8, the line as the network saw it; None where it could not be used.
-        problem: why it could not be used; None where it could.
-        characters: those of the text with their places, and the words; where they were asked for.
-        words: see ``characters``.
+            the model's temperature. A language model does not affect it. With test-time augmentation, the highest of
+            the views, which is slightly overconfident.
+        pixels: ``(H, W)`` uint8, the preprocessed line; None if it could not be used.
+        error: why it could not be used; None if it could.
+        characters: of the text, with their positions; empty if positions were not requested.
+        words: of the text, likewise.
     """
 
     id: str
     text: str
     confidence: float
     pixels: NDArray[np.uint8] | None = field(repr=False)
-    problem: str | None = None
+    error: DataError | None = None
     characters: tuple[Character, ...] = field(default=(), repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the line could not be used, as a sentence; None if it could."""
+        return None if self.error is None else str(self.error)
 
     def _repr_html_(self) -> str:
         return render_line(self.pixels, self.text, self.confidence, self.characters, self.problem or "")
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A line as the network sees it, and its transform to its image."""
+class _PreparedLine:
+    """A preprocessed line, and its transform to the original image."""
 
     line: Line
     pixels: NDArray[np.uint8]
     transform: Transform
 
-    def seen(self, view: View) -> "_Prepared":
-        """Return the line as another view shows it."""
+    def apply(self, view: View) -> "_PreparedLine":
+        """Return the line as a view of test-time augmentation."""
         transform = self.transform.copy()
-        return _Prepared(self.line, view(self.pixels, transform), transform)
+        return _PreparedLine(self.line, view(self.pixels, transform), transform)
 
 
 class LineReader:
-    """Reads lines with one model.
+    """Recognizes lines with one model.
 
     Images are decoded and preprocessed in as many threads as there are cores.
 
     Args:
         model: see `htr_lightning.model.load.load_recognizer`.
-        decoder: from frames to texts.
-        positions: find out where characters and words stand, and how sure each of them is.
-        forced_alignment: the texts of the lines are what they say; only places and confidences are wanted.
-        views: how each line is looked at; of several readings, the most confident counts. Known texts are placed in
-            the line as it is.
+        decoder: turns logits into class ids.
+        positions: locate characters and words, with a confidence each.
+        forced_alignment: align the given texts of the lines instead of decoding; only positions and confidences are
+            predicted.
+        views: of each line, for test-time augmentation; the most confident prediction wins. Ignored with forced
+            alignment.
     """
 
     def __init__(
@@ -100,116 +108,147 @@ class LineReader:
         self.views = SINGLE_VIEW if forced_alignment else views
 
     def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
-        """Read lines, in order; one that cannot be used yields a reading that says why."""
-        waiting: list[Line] = []
-        with _threads() as threads:
+        """Yield a prediction for each line, in order; for a line that cannot be used, one with an error."""
+        chunk: list[Line] = []
+        with _start_threads() as threads:
             for line in lines:
-                waiting.append(line)
-                if len(waiting) == LINES_AT_ONCE:
-                    yield from self._read_some(waiting, threads)
-                    waiting = []
-            yield from self._read_some(waiting, threads)
+                chunk.append(line)
+                if len(chunk) == CHUNK_LINES:
+                    yield from self._read_chunk(chunk, threads)
+                    chunk = []
+            yield from self._read_chunk(chunk, threads)
 
     def logits(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Logits, Lengths]]:
-        """Yield batches of lines with what the network says: logits ``(N, T, K)`` and frame lengths ``(N,)``.
+        """Yield batches of lines with their logits ``(N, T, K)`` and frame lengths ``(N,)``.
 
-        Lines come by width; those that cannot be used are left out.
+        Lines are ordered by width; those that cannot be used are left out.
         """
-        with _threads() as threads:
-            prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _Prepared)]
-            for rows, logits, lengths in self._network(prepared, threads):
+        with _start_threads() as threads:
+            prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _PreparedLine)]
+            for rows, logits, lengths in self._run_network(prepared, threads):
                 yield [prepared[row].line for row in rows], logits, lengths
 
-    def _read_some(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Prediction]:
+    def _read_chunk(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Prediction]:
         prepared = list(threads.map(self._prepare, lines))
-        readings = [p if isinstance(p, Prediction) else None for p in prepared]
-        usable = [i for i, p in enumerate(prepared) if isinstance(p, _Prepared)]
+        predictions = [p if isinstance(p, Prediction) else None for p in prepared]
+        usable = [i for i, p in enumerate(prepared) if isinstance(p, _PreparedLine)]
         for view in self.views:
-            seen = [p.seen(view) for p in prepared if isinstance(p, _Prepared)]
-            for rows, logits, lengths in self._network(seen, threads):
-                of_batch = self._readings([seen[row] for row in rows], logits, lengths)
-                for row, reading in zip(rows, of_batch, strict=True):
-                    before = readings[usable[row]]
-                    if before is None or reading.confidence > before.confidence:
-                        readings[usable[row]] = reading
-        return [reading for reading in readings if reading is not None]
+            viewed = [p.apply(view) for p in prepared if isinstance(p, _PreparedLine)]
+            for rows, logits, lengths in self._run_network(viewed, threads):
+                batch = self._decode_batch([viewed[row] for row in rows], logits, lengths)
+                for row, prediction in zip(rows, batch, strict=True):
+                    best = predictions[usable[row]]
+                    if best is None or prediction.confidence > best.confidence:
+                        predictions[usable[row]] = prediction
+        return [prediction for prediction in predictions if prediction is not None]
 
-    def _prepare(self, line: Line) -> _Prepared | Prediction:
+    def _prepare(self, line: Line) -> _PreparedLine | Prediction:
+        """Preprocess a line; return a prediction with an error if it cannot be used."""
         transform = Transform()
         try:
             pixels = load_pixels(line, self.model.preprocess, transform)
+            if self.forced_alignment:
+                self._check_alignable(line, pixels.shape[1])
         except DataError as error:
-            return Prediction(line.id, "", 0.0, None, str(error))
-        if self.forced_alignment and (problem := self._unfit(line, pixels.shape[1])):
-            return Prediction(line.id, "", 0.0, None, problem)
-        return _Prepared(line, pixels, transform)
+            # A copy has no traceback, which would keep the image of the line in memory.
+            return Prediction(line.id, "", 0.0, None, copy.copy(error))
+        return _PreparedLine(line, pixels, transform)
 
-    def _unfit(self, line: Line, width_px: int) -> str | None:
-        """Return why a known text cannot be aligned with its line."""
+    def _check_alignable(self, line: Line, width_px: int) -> None:
+        """Check that the text of a line can be aligned with it.
+
+        Raises:
+            DataError: the text has characters that the model does not know, or needs more frames than the line has.
+        """
         if unknown := self.model.charset.find_unknown(line.text):
-            return f"{line.id}: the model cannot write {describe_characters(unknown)}; take it out of the text"
-        needed = count_required_frames(self.model.charset.encode(line.text))
-        there = int(self.model.frame_lengths(np.array([width_px]))[0])
-        if needed <= there:
-            return None
-        return f"{line.id}: its text needs {needed} frames, but the line has {there}; is it the text of this line?"
+            raise DataError(
+                f"the model cannot write {describe_characters(unknown)}",
+                line_id=line.id,
+                remedy="remove it from the text",
+                kind="unknown_character",
+            )
+        required = count_required_frames(self.model.charset.encode(line.text))
+        available = int(self.model.frame_lengths(np.array([width_px]))[0])
+        if required > available:
+            raise DataError(
+                f"its text needs {required} frames, but the line has only {available}",
+                line_id=line.id,
+                remedy="check that it is the text of this line",
+                kind="too_narrow",
+            )
 
-    def _network(
-        self, lines: Sequence[_Prepared], threads: ThreadPoolExecutor
+    def _run_network(
+        self, lines: Sequence[_PreparedLine], threads: ThreadPoolExecutor
     ) -> Iterator[tuple[list[int], Logits, Lengths]]:
-        """Yield rows, logits and frame lengths, a batch at a time; meanwhile other threads work on the next."""
+        """Yield rows, logits and frame lengths of each batch; a parallel model works on the next ones meanwhile."""
         model = self.model
         widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
         batches = WidthBatchSampler(
             widths,
             height_px=model.preprocess.height_px,
             pixels_per_batch=model.pixels_per_batch,
-            max_lines=64,
+            max_lines=_MAX_BATCH_LINES,
             width_step_px=model.info.width_step_px,
             merge_leftovers=False,
         )
 
-        def read(rows: list[int], width_px: int) -> Logits:
+        def run(rows: list[int], width_px: int) -> Logits:
             return model.logits(pad_lines([lines[row].pixels for row in rows], width_px))
 
         keys = [(key.rows, key.width_px) for key in batches]
-        of_batches = (threads.map if model.is_parallel else map)(lambda key: read(*key), keys)
-        for (rows, _), logits in zip(keys, of_batches, strict=True):
+        batch_logits = (threads.map if model.is_parallel else map)(lambda key: run(*key), keys)
+        for (rows, _), logits in zip(keys, batch_logits, strict=True):
             yield rows, logits, model.frame_lengths(widths[rows])
 
-    def _readings(self, lines: Sequence[_Prepared], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
-        """Yield what a batch says."""
+    def _decode_batch(self, lines: Sequence[_PreparedLine], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
+        """Yield the predictions of a batch."""
         if self.forced_alignment:
             texts = [self.model.charset.encode(line.line.text) for line in lines]
         else:
             texts = self.decoder(logits, lengths)
         log_probs = log_softmax(logits, self.model.info.temperature)
         confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
+        characters: Sequence[list[Character]] = [[] for _ in lines]
         if self.positions:
-            spans = align(log_probs, lengths, texts)
-            of_characters = character_log_probabilities(log_probs, spans, texts)
-        for number, (line, ids, confidence) in enumerate(zip(lines, texts, confidences, strict=True)):
-            text, pixels, to_page = self.model.charset.decode(ids), line.pixels, line.transform.to_source
-            characters: list[Character] = []
-            if self.positions:
-                kept = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
-                sure = np.exp(of_characters[number][kept])
-                characters = locate_characters(
-                    text[kept], sure, spans[number][kept], pixels, self.model.frame_px, to_page
-                )
+            characters = self._locate_batch(lines, log_probs, lengths, texts)
+        for line, ids, confidence, line_characters in zip(lines, texts, confidences, characters, strict=True):
+            text = self.model.charset.decode(ids).strip()
             yield Prediction(
                 line.line.id,
-                self.model.charset.normalize(text.strip()),
+                self.model.charset.normalize(text),
                 float(confidence),
-                pixels,
-                characters=tuple(characters),
-                words=tuple(group_words(characters, pixels, to_page)),
+                line.pixels,
+                characters=tuple(line_characters),
+                words=tuple(group_words(line_characters, line.pixels, line.transform.to_source)),
             )
+
+    def _locate_batch(
+        self, lines: Sequence[_PreparedLine], log_probs: Logits, lengths: Lengths, texts: Sequence[Sequence[int]]
+    ) -> list[list[Character]]:
+        """Locate the characters of each line of a batch, without spaces at its ends."""
+        spans = align(log_probs, lengths, texts)
+        character_log_probs = character_log_probabilities(log_probs, spans, texts)
+        located = []
+        for line, ids, line_spans, line_log_probs in zip(lines, texts, spans, character_log_probs, strict=True):
+            text = self.model.charset.decode(ids)
+            stripped = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
+            confidences = np.exp(line_log_probs[stripped])
+            located.append(
+                locate_characters(
+                    text[stripped],
+                    confidences,
+                    line_spans[stripped],
+                    line.pixels,
+                    self.model.frame_px,
+                    line.transform.to_source,
+                )
+            )
+        return located
 
 
 @contextlib.contextmanager
-def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Start as many threads as there are cores, without OpenCV's own, which would be in their way."""
+def _start_threads() -> Iterator[ThreadPoolExecutor]:
+    """Start as many threads as there are cores, without OpenCV's own threads, which would compete with them."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,7 +1,7 @@
-"""Pages read: lines found or taken from a layout, cut out, read, and put back into their places."""
+"""Recognition of pages: detect lines or take them from a layout, crop them, recognize them, map results to the page."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,20 +21,21 @@ from htr_lightning.segmentation.segmenter import Segmenter
 
 Pixels = NDArray[np.uint8]
 
-_DOUBTFUL = 0.88  # mean confidence of characters below which a page is looked at upside down
-_TURNED_GAIN = 0.06  # by which that must be better
-_ILLEGIBLE = 0.45  # mean confidence below which it is said that hardly anything was read
-_LOOKED_AT = 5  # lines, the longest
+# Thresholds of the mean character confidence, for `PageReader._build_notes`.
+_CONFIDENT = 0.88  # from here on, the page is upright: no rotation is tried
+_MIN_ROTATION_GAIN = 0.06  # of a rotated page over the upright one, to suggest the rotation
+_LEGIBLE = 0.45  # below, the page is reported as illegible
+_NUM_PROBE_LINES = 5  # longest lines, with which rotations are tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineCrop:
-    """A line of a page before it is read.
+    """A line cropped from its page, before recognition.
 
     Attributes:
-        line: what is known of it: id, outline and baseline in px of the page.
-        pixels: of the line; None where it cannot be cut out, as ``line.problem`` says.
-        to_page: from points of the pixels to those of the page.
+        line: its id, polygon and baseline, in px of the page; no text yet.
+        pixels: of the crop; None if the line cannot be cropped, for the reason in ``line.problem``.
+        to_page: maps points of the crop to the page.
     """
 
     line: PredictedLine
@@ -44,13 +45,13 @@ class LineCrop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentedPage:
-    """A page before it is read.
+    """A page with its lines cropped, before recognition.
 
     Attributes:
-        scan: where it comes from.
+        scan: the file of the page.
         pixels: ``(H, W)`` or ``(H, W, 3)``.
-        regions: in reading order: what each is, and its lines.
-        layout: that the lines were taken from; None if they were found.
+        regions: in reading order, each with the crops of its lines.
+        layout: that the lines were taken from; None if they were detected.
     """
 
     scan: Scan
@@ -60,53 +61,53 @@ class SegmentedPage:
 
 
 class PageReader:
-    """Reads pages.
+    """Recognizes pages.
 
     Args:
-        reader: of lines.
-        segmenter: finds them where no layout says where they are.
-        model: what the user calls the recognizer; stands in what is written.
+        line_reader: recognizes their lines.
+        segmenter: detects the lines of pages without a layout; None for the defaults.
+        model: the user's name of the recognizer, which is written into results.
     """
 
-    def __init__(self, reader: LineReader, segmenter: Segmenter | None = None, *, model: str = "") -> None:
-        self.reader, self.segmenter, self.model = reader, segmenter or Segmenter(), model
+    def __init__(self, line_reader: LineReader, segmenter: Segmenter | None = None, *, model: str = "") -> None:
+        self.line_reader, self.segmenter, self.model = line_reader, segmenter or Segmenter(), model
 
     def read(self, scan: Scan, layout: Page | None = None) -> PredictedPage:
-        """Read a page; see `segment` and `recognize`, which can be run side by side for different pages."""
+        """Recognize a page: `segment`, then `recognize`, which may run in parallel for different pages.
+
+        Raises:
+            DataError: the page cannot be read, or the layout is of another page.
+        """
         return self.recognize(self.segment(scan, layout))
 
     def segment(self, scan: Scan, layout: Page | None = None) -> SegmentedPage:
-        """Find the lines of a page, or take them from a layout, and cut them out.
+        """Detect the lines of a page, or take them from a layout, and crop them.
 
         Raises:
-            DataError: the page cannot be read, or is not the one that the layout was made for.
+            DataError: the page cannot be read, or the layout is of another page.
         """
-        size = None if layout is None else layout.size
-        return self.segment_pixels(scan.read(self.reader.model.preprocess.max_pixels, size), scan, layout)
+        layout_size = None if layout is None else layout.size
+        pixels = scan.read(self.line_reader.model.preprocess.max_pixels, layout_size)
+        return self.segment_pixels(pixels, scan, layout)
 
     def segment_pixels(self, pixels: Pixels, scan: Scan, layout: Page | None = None) -> SegmentedPage:
-        """Find and cut the lines of a page that is in memory; see `segment`."""
-        if layout is None:
-            regions = [_found(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
-        else:
-            try:
-                regions = _laid_out(layout, pixels.shape)
-            except DataError as error:
-                raise DataError(f"{layout.path}: {error}") from None
-        band = 0.0 if layout is None else layout.line_spacing * _rise(layout, pixels)
-        cut = tuple((region, tuple(_cut_out(line, pixels, band) for line in region.lines)) for region in regions)
-        return SegmentedPage(scan, pixels, cut, layout)
+        """Detect and crop the lines of a page that is in memory; see `segment`."""
+        regions = self._detect_regions(pixels) if layout is None else _get_layout_regions(layout, pixels.shape)
+        band_px = 0.0 if layout is None else layout.line_spacing * _compute_vertical_scale(layout, pixels)
+        crops = tuple((region, tuple(_crop(line, pixels, band_px) for line in region.lines)) for region in regions)
+        return SegmentedPage(scan, pixels, crops, layout)
 
     def recognize(self, page: SegmentedPage) -> PredictedPage:
-        """Read the lines of a page. Lines that were found, and in which nothing is read, are left out."""
-        lines = [line for _, inside in page.regions for line in inside]
-        usable = [line for line in lines if line.pixels is not None]
-        readings = self._readings(usable)
-        read = {line.line.id: _placed(line, reading) for line, reading in zip(usable, readings, strict=True)}
+        """Recognize the lines of a page; detected lines (not those of a layout) without any text are dropped."""
+        crops = [crop for _, crops in page.regions for crop in crops if crop.pixels is not None]
+        predictions = self._recognize_crops(crops)
+        lines = {
+            crop.line.id: _map_to_page(crop, prediction) for crop, prediction in zip(crops, predictions, strict=True)
+        }
         regions = []
-        for region, inside in page.regions:
-            own = [read.get(line.line.id, line.line) for line in inside]
-            kept = tuple(line for line in own if line.text or page.layout is not None)
+        for region, region_crops in page.regions:
+            region_lines = [lines.get(crop.line.id, crop.line) for crop in region_crops]
+            kept = tuple(line for line in region_lines if line.text or page.layout is not None)
             if kept:
                 regions.append(replace(region, lines=kept))
         height, width = page.pixels.shape[:2]
@@ -117,100 +118,115 @@ class PageReader:
             tuple(regions),
             number=page.scan.number,
             model=self.model,
-            notes=tuple(self._notes(page, readings, usable)),
+            notes=tuple(self._build_notes(page, crops, predictions)),
             pixels=page.pixels,
         )
 
-    def _readings(self, lines: Sequence[LineCrop]) -> list[Prediction]:
-        images = ((line.line.id, line.pixels) for line in lines)
-        return list(
-            self.reader.read(Line(id, InMemoryImage(pixels), "") for id, pixels in images if pixels is not None)
-        )
+    def _detect_regions(self, pixels: Pixels) -> list[PredictedRegion]:
+        return [_convert_region(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
 
-    def _notes(self, page: SegmentedPage, readings: Sequence[Prediction], lines: Sequence[LineCrop]) -> list[str]:
-        """Say what is odd about a page, by how sure the recognizer is."""
+    def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
+        lines = (Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)
+        return list(self.line_reader.read(lines))
+
+    def _build_notes(
+        self, page: SegmentedPage, crops: Sequence[LineCrop], predictions: Sequence[Prediction]
+    ) -> list[str]:
+        """Report a page that is blank, rotated or illegible, judged by the confidence of the recognizer."""
         if page.layout is not None and not page.layout.lines:
-            return [f"its layout, {page.layout.path}, has no lines; --find-lines looks for them"]
-        if not any(reading.text for reading in readings):
-            return ["no writing was found on it"]
-        sure = _mean_confidence(readings)
-        if page.layout is not None or sure >= _DOUBTFUL:
+            return [f"its layout, {page.layout.path}, has no lines; use --find-lines to detect them"]
+        if not any(prediction.text for prediction in predictions):
+            return ["no handwriting was found on the page"]
+        confidence = _compute_mean_confidence(predictions)
+        if page.layout is not None or confidence >= _CONFIDENT:
             return []
-        if turn := self._better_turned(page, lines):
-            how = "upside down" if turn == 180 else "on its side"
-            return [f"it seems to lie {how}; turn the image by {turn} degrees (anticlockwise) and read it again"]
-        if sure < _ILLEGIBLE:
-            return [f"hardly anything on it is legible to this model (confidence {sure:.0%}); is it handwriting?"]
+        if degrees := self._find_rotation(page, crops):
+            position = "upside down" if degrees == 180 else "on its side"
+            return [f"the page seems to lie {position}; rotate the image by {degrees} degrees counterclockwise"]
+        if confidence < _LEGIBLE:
+            return [f"the model can hardly read the page (confidence {confidence:.0%}); check that it is handwriting"]
         return []
 
-    def _better_turned(self, page: SegmentedPage, lines: Sequence[LineCrop]) -> int | None:
-        """Return by how many degrees anticlockwise a page has to be turned to be read better; None if it is upright."""
-        longest = sorted(lines, key=lambda line: -len(line.pixels[0]) if line.pixels is not None else 0)[:_LOOKED_AT]
-        upright = _mean_confidence(self._readings(longest))
-        turned = [replace(line, pixels=_turned(line.pixels, 2)) for line in longest if line.pixels is not None]
-        best, turn = _mean_confidence(self._readings(turned)), 180
-        for quarters in (1, 3):
-            pixels = _turned(page.pixels, quarters)
-            regions = [_found(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
-            found = sorted((line for region in regions for line in region.lines), key=lambda line: -_length(line))
-            sure = _mean_confidence(self._readings([_cut_out(line, pixels, 0.0) for line in found[:_LOOKED_AT]]))
-            if sure > best:
-                best, turn = sure, 90 * quarters
-        return turn if best > upright + _TURNED_GAIN else None
+    def _find_rotation(self, page: SegmentedPage, crops: Sequence[LineCrop]) -> int | None:
+        """Return the rotation, in degrees counterclockwise, that makes a page legible; None if it is upright."""
+        longest = sorted(crops, key=lambda crop: -len(crop.pixels[0]) if crop.pixels is not None else 0)
+        probes = longest[:_NUM_PROBE_LINES]
+        upright = _compute_mean_confidence(self._recognize_crops(probes))
+        rotated = [replace(crop, pixels=_rotate(crop.pixels, 2)) for crop in probes if crop.pixels is not None]
+        best, best_degrees = _compute_mean_confidence(self._recognize_crops(rotated)), 180
+        for quarter_turns in (1, 3):
+            pixels = _rotate(page.pixels, quarter_turns)
+            detected = [line for region in self._detect_regions(pixels) for line in region.lines]
+            detected.sort(key=lambda line: -_compute_length(line))
+            predictions = self._recognize_crops(_crop(line, pixels, 0.0) for line in detected[:_NUM_PROBE_LINES])
+            confidence = _compute_mean_confidence(predictions)
+            if confidence > best:
+                best, best_degrees = confidence, 90 * quarter_turns
+        return best_degrees if best > upright + _MIN_ROTATION_GAIN else None
 
 
-def _turned(pixels: Pixels, quarters: int) -> Pixels:
-    return np.ascontiguousarray(np.rot90(pixels, quarters))
+def _rotate(pixels: Pixels, quarter_turns: int) -> Pixels:
+    """Rotate an image counterclockwise."""
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
 
 
-def _length(line: PredictedLine) -> float:
+def _compute_length(line: PredictedLine) -> float:
+    """Return the horizontal extent of a baseline, in px."""
     return float(np.ptp(line.baseline[:, 0]))
 
 
-def _rise(layout: Page, pixels: Pixels) -> float:
-    """Return the px of the image for each unit of height in a layout."""
+def _compute_vertical_scale(layout: Page, pixels: Pixels) -> float:
+    """Return the px of the image per vertical unit of a layout."""
     return pixels.shape[0] / layout.size[1] if layout.size else 1.0
 
 
-def _mean_confidence(readings: Sequence[Prediction]) -> float:
-    """Return the mean confidence of all characters."""
-    sure = [character.confidence for reading in readings for character in reading.characters]
-    return float(np.mean(sure)) if sure else 0.0
+def _compute_mean_confidence(predictions: Sequence[Prediction]) -> float:
+    """Return the mean confidence of all characters; 0 if there are none."""
+    confidences = [character.confidence for prediction in predictions for character in prediction.characters]
+    return float(np.mean(confidences)) if confidences else 0.0
 
 
-def _found(number: int, region: DetectedRegion) -> PredictedRegion:
+def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
     lines = tuple(
         PredictedLine(f"r{number}_l{place}", polygon=line.polygon, baseline=line.baseline)
         for place, line in enumerate(region.lines, 1)
     )
-    polygon = _box_around(np.concatenate([line.polygon for line in region.lines]))
+    polygon = _compute_bounding_box(np.concatenate([line.polygon for line in region.lines]))
     return PredictedRegion(f"r{number}", polygon, lines, region.kind)
 
 
-def _laid_out(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
-    """Return the regions of a layout, in px of the image; lines in a row that are in one region come together."""
-    scale = compute_layout_scale(shape, layout.size)
+def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
+    """Return the regions of a layout, in px of the image; consecutive lines of one region are grouped.
+
+    Raises:
+        DataError: the layout is of another page.
+    """
+    try:
+        scale = compute_layout_scale(shape, layout.size)
+    except DataError as error:
+        raise DataError(error.problem, file=layout.path, remedy=error.remedy, kind=error.kind) from None
     regions: list[PredictedRegion] = []
-    for (name, kind), inside in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
-        lines = tuple(_line_of(line, scale) for line in inside)
+    for (name, kind), group in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
+        lines = tuple(_convert_line(line, scale) for line in group)
         points = np.concatenate([np.concatenate([line.polygon, line.baseline]) for line in lines] or [no_points()])
-        polygon = _box_around(points if len(points) else np.zeros((1, 2), np.float32))
+        polygon = _compute_bounding_box(points if len(points) else np.zeros((1, 2), np.float32))
         regions.append(PredictedRegion(name or f"r{len(regions) + 1}", polygon, lines, kind or "paragraph"))
     return regions
 
 
-def _line_of(line: PageLine, scale: NDArray[np.floating]) -> PredictedLine:
+def _convert_line(line: PageLine, scale: NDArray[np.floating]) -> PredictedLine:
     polygon, baseline = (np.asarray(points * scale, np.float32) for points in (line.polygon, line.baseline))
     return PredictedLine(line.id, polygon=polygon, baseline=baseline, problem=line.problem)
 
 
-def _box_around(points: Points) -> Points:
+def _compute_bounding_box(points: Points) -> Points:
+    """Return the corners of the bounding box of points, clockwise from the top left."""
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
-    """Cut a line out; one that cannot be says why."""
+def _crop(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
+    """Crop a line from its page; the result of a line that cannot be cropped has the reason as its problem."""
     if line.problem:
         return LineCrop(line)
     try:
@@ -219,21 +235,21 @@ def _cut_out(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
         return LineCrop(replace(line, problem=str(error)))
 
 
-def _placed(cut: LineCrop, reading: Prediction) -> PredictedLine:
-    """Put what was read in a line into its place on the page."""
-    if reading.problem is not None:
-        return replace(cut.line, problem=reading.problem)
-    assert cut.to_page is not None
-    to_page = cut.to_page
+def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:
+    """Return the prediction of a crop with its outlines in px of the page."""
+    if prediction.problem is not None:
+        return replace(crop.line, problem=prediction.problem)
+    assert crop.to_page is not None
+    to_page = crop.to_page
     return replace(
-        cut.line,
-        text=reading.text,
-        confidence=reading.confidence,
-        characters=tuple(replace(c, outline=_on_page(c.outline, to_page)) for c in reading.characters),
-        words=tuple(replace(w, outline=_on_page(w.outline, to_page)) for w in reading.words),
+        crop.line,
+        text=prediction.text,
+        confidence=prediction.confidence,
+        characters=tuple(replace(c, outline=_map_outline(c.outline, to_page)) for c in prediction.characters),
+        words=tuple(replace(w, outline=_map_outline(w.outline, to_page)) for w in prediction.words),
     )
 
 
-def _on_page(outline: Outline, to_page: PointMap) -> Outline:
+def _map_outline(outline: Outline, to_page: PointMap) -> Outline:
     a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in to_page(np.array(outline)))
     return a, b, c, d

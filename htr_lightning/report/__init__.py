@@ -1,1 +1,1 @@
-"""Pages of HTML that need nothing else: what the reports of all commands have in common."""
+"""HTML pages, charts and pictures shared by the reports of all commands."""

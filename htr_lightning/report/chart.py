@@ -1,4 +1,4 @@
-"""Building blocks of SVG charts; colors come from the page's style sheet, so they follow its light or dark look."""
+"""Building blocks of SVG charts; colors come from the page's style sheet, so they follow its light or dark mode."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,15 +21,15 @@ class Scale:
         return self.start + (value - self.low) * self.factor
 
 
-def choose_step(span: float, most: int) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, 50 ... that divides a span into at most ``most`` parts."""
+def choose_step(span: float, max_steps: int) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, 50 ... that divides a span into at most ``max_steps`` parts."""
     steps: Iterator[int] = (digit * 10**power for power in range(18) for digit in (1, 2, 5))
-    return next(step for step in steps if span / step <= most)
+    return next(step for step in steps if span / step <= max_steps)
 
 
-def choose_ticks(low: int, high: int, most: int = 8) -> list[int]:
+def choose_ticks(low: int, high: int, max_steps: int = 8) -> list[int]:
     """Return round numbers from ``low`` to ``high``."""
-    step = choose_step(high - low, most)
+    step = choose_step(high - low, max_steps)
     return list(range(-(-low // step) * step, high + 1, step))
 
 

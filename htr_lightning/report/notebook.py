@@ -20,7 +20,7 @@ def render_page(title: str, notes: Sequence[str], text: str, picture: NDArray[np
     """Render a page: its title, notes and picture.
 
     Args:
-        title: what was found on the page.
+        title: a summary, such as the number of lines.
         notes: warnings about the page, one sentence each.
         text: of the page.
         picture: ``(H, W, 3)`` uint8, the page with its lines drawn on it; None shows the text instead.
@@ -34,13 +34,13 @@ def render_page(title: str, notes: Sequence[str], text: str, picture: NDArray[np
 def render_line(
     pixels: NDArray[np.uint8] | None, text: str, confidence: float, characters: Sequence[Character], problem: str = ""
 ) -> str:
-    """Render a line: as the network saw it, with each character below its place, redder the lower its confidence.
+    """Render a line: preprocessed, with each character below its ink, redder the lower its confidence.
 
     Args:
         pixels: ``(H, W)`` uint8; None shows the problem or the text instead.
         text: of the line.
         confidence: of the text, 0..1.
-        characters: of the text with their places; empty if the places are unknown.
+        characters: of the text with their positions; empty if unknown.
         problem: why the line could not be read; empty if it could.
     """
     if pixels is None:

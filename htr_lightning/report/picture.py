@@ -1,4 +1,4 @@
-"""Pictures that a page holds in itself."""
+"""Images embedded in HTML pages as data URIs."""
 
 import base64
 import io
@@ -14,12 +14,12 @@ _QUALITY = 70
 def encode_jpeg_uri(
     image: NDArray[np.uint8], *, max_height_px: int = MAX_HEIGHT_PX, max_width_px: int = MAX_WIDTH_PX
 ) -> str:
-    """Write an image into a string that a page can hold: JPEG, scaled down where it is larger than asked for.
+    """Encode an image as a JPEG data URI, scaled down if it exceeds the maximum size.
 
     Args:
         image: ``(H, W)`` gray or ``(H, W, 3)`` RGB.
-        max_height_px: of the picture.
-        max_width_px: of the picture.
+        max_height_px: of the encoded picture.
+        max_width_px: of the encoded picture.
     """
     picture = Image.fromarray(image)
     scale = min(1.0, max_height_px / picture.height, max_width_px / picture.width)
@@ -32,7 +32,7 @@ def encode_jpeg_uri(
 
 
 def encode_png_uri(picture: Image.Image) -> str:
-    """Write a drawing into a string that a page can hold, as PNG: letters and flat colors stay sharp."""
+    """Encode a drawing as a PNG data URI, which keeps letters and flat colors sharp."""
     return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
 
 

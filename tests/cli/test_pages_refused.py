@@ -70,13 +70,13 @@ def test_a_layout_without_lines(scans: Path, tmp_path: Path, read_scans: Run) ->
     read_scans(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto")
     (tmp_path / "first" / "p0.xml").rename(scans / "p0.xml")
     _, _, err = read_scans(scans / "p0.png", "--out", tmp_path / "second", "--format", "txt")
-    assert "p0.xml, has no lines; --find-lines looks for them" in err
+    assert "p0.xml, has no lines" in err and "--find-lines" in err
 
 
 def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(np.rot90(small_page(lines=6).pixels, 3)).save(tmp_path / "side.png")
     _, _, err = read_scans(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
-    assert "on its side; turn the image by 90 degrees (anticlockwise)" in err
+    assert "on its side" in err and "90 degrees" in err
 
 
 def test_pages_and_lines_together_are_refused(scans: Path, read_scans: Run) -> None:
@@ -111,7 +111,7 @@ def test_a_pdf_with_a_password(tmp_path: Path, read_scans: Run) -> None:
 def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(blank(900, 800).pixels).save(tmp_path / "blank.png")
     code, _, err = read_scans(tmp_path / "blank.png", "--out", tmp_path / "out", "--format", ALL)
-    assert code == 0 and "blank.png: no writing was found on it" in err
+    assert code == 0 and "blank.png: no handwriting" in err
     assert read_layout(tmp_path / "out" / "blank.xml").lines == ()
 
 
@@ -152,4 +152,4 @@ def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     drawn = small_page(lines=6)
     Image.fromarray(drawn.pixels[::-1, ::-1]).save(tmp_path / "turned.png")
     _, _, err = read_scans(tmp_path / "turned.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
-    assert "upside down; turn the image by 180 degrees" in err
+    assert "upside down" in err and "180 degrees" in err

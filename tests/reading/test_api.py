@@ -1,4 +1,4 @@
-"""Models in a program."""
+"""The Python API."""
 
 import subprocess
 import sys
@@ -64,8 +64,8 @@ def test_lines_from_a_layout(model: Reader, page: Path) -> None:
 
 def test_single_lines(model: Reader, page: Path) -> None:
     line = np.array(Image.open(page))[100:175, 90:820]
-    reading = model.read_line(line)
-    assert reading.text and reading.words and reading.text == model.read_lines([line, line])[1].text
+    prediction = model.read_line(line)
+    assert prediction.text and prediction.words and prediction.text == model.read_lines([line, line])[1].text
     assert model.read_lines([page.with_name("absent.png")])[0].problem
     with pytest.raises(DataError, match=r"absent\.png: there is no such file"):
         model.read_line(page.with_name("absent.png"))
@@ -76,10 +76,10 @@ def test_pages_of_documents(model: Reader, page: Path) -> None:
     book = page.with_suffix(".tif")
     image.save(book, save_all=True, append_images=[image.copy()])
     assert model.read(book, number=2).number == 2
-    with pytest.raises(DataError, match="has 2 pages; say which"):
+    with pytest.raises(DataError, match=r"page\.tif: .* 2 pages; .*number=1"):
         model.read(book)
     for number in (0, 3):
-        with pytest.raises(DataError, match=f"has 2 pages, not {number}"):
+        with pytest.raises(DataError, match=rf"page\.tif: .* 2 pages, not a page {number}"):
             model.read(book, number=number)
     book.write_bytes(book.read_bytes()[: book.stat().st_size // 2])
     with pytest.raises(DataError, match=r"page\.tif: "):
@@ -87,13 +87,13 @@ def test_pages_of_documents(model: Reader, page: Path) -> None:
 
 
 def test_what_is_no_image_is_refused(model: Reader) -> None:
-    with pytest.raises(DataError, match=r"not ndarray \(3, 3\) float64; convert it"):
+    with pytest.raises(DataError, match=r"ndarray \(3, 3\) float64"):
         model.read(np.zeros((3, 3)))
-    with pytest.raises(DataError, match="of 0 x 5 px holds nothing"):
+    with pytest.raises(DataError, match="0 x 5 px"):
         model.read(np.zeros((5, 0), np.uint8))
-    with pytest.raises(DataError, match="not NoneType"):
+    with pytest.raises(DataError, match="NoneType"):
         model.read(None)
-    assert "not ndarray" in (model.read_lines([np.zeros((3, 3))])[0].problem or "")
+    assert "ndarray (3, 3)" in (model.read_lines([np.zeros((3, 3))])[0].problem or "")
 
 
 def test_pictures_are_read_as_their_files(model: Reader, page: Path) -> None:
@@ -105,10 +105,9 @@ def test_pictures_are_read_as_their_files(model: Reader, page: Path) -> None:
 
 
 def test_what_a_notebook_shows(model: Reader, page: Path) -> None:
-    read = model.read(page)
-    assert read._repr_html_().startswith("<p>3 lines in 1 regions</p><img") and "data:image/jpeg" in read._repr_html_()
-    reading = model.read_line(page)
-    assert "data:image/png" in reading._repr_html_()
+    html = model.read(page)._repr_html_()
+    assert html.startswith("<p>3 lines in 1 regions</p><img") and "data:image/jpeg" in html
+    assert "data:image/png" in model.read_line(page)._repr_html_()
     assert repr(model).startswith("<zoo:latin: ")
 
 

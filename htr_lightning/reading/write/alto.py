@@ -17,7 +17,7 @@ from htr_lightning.reading.write.elements import (
     serialize,
 )
 from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, format_points, get_extent_points, is_axis_aligned
-from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
+from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 from htr_lightning.version import __version__
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -80,7 +80,7 @@ def build_strings(line: PredictedLine, grid: PixelGrid, namespace: str, *, detai
         namespace: of the elements; empty for none.
         detailed: add Shape and Glyph elements, which ALTO has from version 4 on.
     """
-    tokens = tokenize(line) or [Token("")]
+    tokens = split_tokens(line) or [Token("")]
     for number, token in enumerate(tokens):
         if number:
             space = etree.Element(qualify_name(namespace, "SP"))

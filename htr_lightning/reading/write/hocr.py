@@ -11,7 +11,7 @@ from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids
 from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, get_extent_points
-from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
+from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrx_cinfo"
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -91,7 +91,8 @@ def _build_line(line_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAlloc
     fit = fit_baseline(line, box) if box else None
     baseline = [f"baseline {fit[0]:g} {fit[1]:g}"] if fit else []
     words = [
-        _build_word(token, f"{line_id}_w{number}", line, grid, ids) for number, token in enumerate(tokenize(line), 1)
+        _build_word(token, f"{line_id}_w{number}", line, grid, ids)
+        for number, token in enumerate(split_tokens(line), 1)
     ]
     problem = f"<!-- {_escape_comment(line.problem)} -->" if line.problem else ""
     title = _format_title(_format_bbox(box), *baseline)

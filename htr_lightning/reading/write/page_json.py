@@ -37,7 +37,7 @@ from typing import Any
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids
-from htr_lightning.reading.write.tokens import Token, sanitize, tokenize
+from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 
 FORMAT, VERSION = "htr-lightning page", 1
 
@@ -73,7 +73,7 @@ def _build_line(line_id: str, line: PredictedLine) -> dict[str, Any]:
         "problem": sanitize(line.problem),
         "polygon": _round_points(line.polygon),
         "baseline": _round_points(line.baseline),
-        "words": [_build_word(token) for token in tokenize(line) if token.outline is not None],
+        "words": [_build_word(token) for token in split_tokens(line) if token.outline is not None],
     }
 
 

@@ -25,7 +25,7 @@ from htr_lightning.reading.write.pixel_grid import (
     get_box_corners,
     get_extent_points,
 )
-from htr_lightning.reading.write.tokens import sanitize, tokenize
+from htr_lightning.reading.write.tokens import sanitize, split_tokens
 
 _NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
@@ -101,7 +101,7 @@ def build_words(
         before_2013: follow the versions of PAGE before 2013: a Point element for each point, no confidences, a
             PlainText in every TextEquiv.
     """
-    tokens = [token for token in tokenize(line) if token.outline is not None]
+    tokens = [token for token in split_tokens(line) if token.outline is not None]
     for number, token in enumerate(tokens, 1):
         element = etree.Element(qualify_name(namespace, "Word"), id=ids.allocate(f"{line_id}_w{number}"))
         add_coords(element, "Coords", grid.round_points(token.outline or ()), before_2013=before_2013)

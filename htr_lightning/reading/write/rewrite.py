@@ -51,8 +51,9 @@ def _match_lines(
     """Return the TextLine element of each line that was read."""
     for id in lines:
         if id not in elements:
-            problem = f"has no line {id!r}"
-            raise DataError(problem, file=path, line_id=id, remedy="use the file that the lines were read from")
+            problem = f"the file has no line {id!r}"
+            remedy = "use the file that the lines were read from"
+            raise DataError(problem, file=path, line_id=id, remedy=remedy, kind="unknown_line")
     return [(elements[id], line) for id, line in lines.items() if not line.problem]
 
 

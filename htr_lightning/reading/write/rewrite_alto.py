@@ -21,7 +21,7 @@ from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.alto import build_strings
 from htr_lightning.reading.write.elements import format_confidence, qualify_name
 from htr_lightning.reading.write.pixel_grid import PixelGrid
-from htr_lightning.reading.write.tokens import sanitize, tokenize_words
+from htr_lightning.reading.write.tokens import sanitize, split_words
 
 _CONTENT = ("String", "SP", "HYP")
 _ABOUT_TEXT = ("SUBS_TYPE", "SUBS_CONTENT", "CS")
@@ -39,7 +39,7 @@ def rewrite_line(element: Any, line: PredictedLine, grid: PixelGrid) -> None:
     """
     text, old_text = sanitize(line.text), get_line_text(element)
     strings = element.findall("{*}String")
-    words = [(word.text, word.confidence) for word in tokenize_words(line)]
+    words = [(word.text, word.confidence) for word in split_words(line)]
     if not strings:
         if text:
             _add_string(element, text, line.confidence)

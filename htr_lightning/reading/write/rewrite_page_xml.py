@@ -20,7 +20,7 @@ from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.elements import IdAllocator, format_confidence
 from htr_lightning.reading.write.page_xml import add_text_equiv, build_words
 from htr_lightning.reading.write.pixel_grid import PixelGrid
-from htr_lightning.reading.write.tokens import sanitize, tokenize_words
+from htr_lightning.reading.write.tokens import sanitize, split_words
 
 _BEFORE_TEXT_EQUIV = ("AlternativeImage", "Coords", "Baseline", "Word", "Graphemes", "Glyph", "TextEquiv")
 
@@ -87,7 +87,7 @@ def _set_content(element: Any, text: str) -> None:
 
 
 def _rewrite_words(element: Any, line: PredictedLine, grid: PixelGrid, ids: IdAllocator, before_2013: bool) -> None:
-    old, words = element.findall("{*}Word"), tokenize_words(line)
+    old, words = element.findall("{*}Word"), split_words(line)
     if len(old) == len(words):
         for child, word in zip(old, words, strict=True):
             if get_word_text(child) != word.text:

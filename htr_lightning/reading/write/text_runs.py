@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.decode.positions import Outline
 from htr_lightning.reading.page import PredictedLine
-from htr_lightning.reading.write.tokens import tokenize
+from htr_lightning.reading.write.tokens import split_tokens
 
 Vector = NDArray[np.float64]
 """``(2,)``: x to the right and y down, in px."""
@@ -45,7 +45,7 @@ def build_runs(line: PredictedLine) -> tuple[float, list[TextRun]]:
     Returns:
         The height of the line in px, and its runs; no runs if the line has no text or no position.
     """
-    parts = [(token.text, token.outline or _compute_outline(line)) for token in tokenize(line) if token.text]
+    parts = [(token.text, token.outline or _compute_outline(line)) for token in split_tokens(line) if token.text]
     outlines = np.array([outline for _, outline in parts if outline], np.float64).reshape(-1, 4, 2)
     if not len(outlines):
         return 0.0, []

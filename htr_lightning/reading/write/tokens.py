@@ -35,7 +35,7 @@ def sanitize(text: str) -> str:
     return _INVALID_XML.sub("\ufffd", text)
 
 
-def tokenize(line: PredictedLine) -> list[Token]:
+def split_tokens(line: PredictedLine) -> list[Token]:
     """Split the text of a line at its spaces.
 
     Returns:
@@ -53,9 +53,9 @@ def tokenize(line: PredictedLine) -> list[Token]:
     return list(_build_tokens(parts, line, characters))
 
 
-def tokenize_words(line: PredictedLine) -> list[Token]:
+def split_words(line: PredictedLine) -> list[Token]:
     """Return a token for each word of a line; it holds nothing but its text if the positions of words are unknown."""
-    tokens = tokenize(line)
+    tokens = split_tokens(line)
     if len(tokens) == 1 and tokens[0].outline is None:
         return [Token(part) for part in tokens[0].text.split(" ") if part]
     return [token for token in tokens if token.text]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from htr_lightning.reading.write.tokens import sanitize, tokenize, tokenize_words
+from htr_lightning.reading.write.tokens import sanitize, split_tokens, split_words
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_every_text_becomes_legal(text: str) -> None:
 @given(st.text(st.sampled_from("ab  \x00"), max_size=9))
 def test_pieces_joined_are_the_text(text: str) -> None:
     line = build_line("l", text)
-    found = tokenize(line)
+    found = split_tokens(line)
     assert " ".join(token.text for token in found) == sanitize(text)
-    assert [token.text for token in tokenize_words(line)] == [part for part in sanitize(text).split(" ") if part]
+    assert [token.text for token in split_words(line)] == [part for part in sanitize(text).split(" ") if part]
     for token in found:
         assert "".join(sanitize(c.text) for c in token.characters) == token.text
         assert (token.outline is None) == (not token.text)
 
 
 def test_pieces_know_their_places() -> None:
-    a, b = tokenize(build_line("l", "un  b"))[::2]
+    a, b = split_tokens(build_line("l", "un  b"))[::2]
     assert (a.outline, a.space, a.confidence) == (build_outline(0, 24), build_outline(24, 36), 0.75)
     assert (b.outline, b.space) == (build_outline(48, 60), None)
 
@@ -54,11 +54,9 @@ def test_without_words_of_the_text_a_line_is_one_piece() -> None:
         dataclasses.replace(line, words=line.words[:1]),
         dataclasses.replace(line, text="un  trois"),
     ):
-        (token,) = tokenize(other)
+        (token,) = split_tokens(other)
         assert (token.text, token.confidence, token.outline) == (other.text, 0.625, None)
-        assert [(word.text, word.confidence) for word in tokenize_words(other)] == [
-            (t, None) for t in other.text.split()
-        ]
-    (first, _) = tokenize(dataclasses.replace(line, characters=line.characters[1:]))
+        assert [(word.text, word.confidence) for word in split_words(other)] == [(t, None) for t in other.text.split()]
+    (first, _) = split_tokens(dataclasses.replace(line, characters=line.characters[1:]))
     assert first.outline and not first.characters
-    assert tokenize(build_line("l", "")) == []
+    assert split_tokens(build_line("l", "")) == []
