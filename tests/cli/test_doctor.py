@@ -195,11 +195,11 @@ def test_own_configs_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["dataset=lines", "dataset.root=nowhere"], 1, "The data set cannot be read: nowhere: there is no such folder"),
+        (["dataset=lines", "dataset.root=nowhere"], 1, "dataset.root=nowhere: there is no such folder"),
         (["dataset=lines"], 2, "dataset.root: required"),
         (["dataset=nonsense"], 2, "nonsense"),
         (["dataset=lines", "dataset.root=.", "preprocess.height_px=1"], 2, "preprocess.height_px: 1 is too small"),
-        (["dataset=lines", "dataset.root=.", "+dataset.split_ratios=[1,1,1]"], 1, "are not three shares"),
+        (["dataset=lines", "dataset.root=.", "+dataset.split_ratios=[1,1,1]"], 1, "dataset.split_ratios=[1, 1, 1]"),
         (["stage=finetune", "stage.start_from=nowhere.safetensors", "model=loaded"], 2, "nowhere.safetensors"),
         (["--config-dir", "nowhere"], 2, "--config-dir nowhere: there is no such folder"),
     ],

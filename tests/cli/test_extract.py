@@ -20,7 +20,7 @@ def test_what_is_written_can_be_read_as_a_data_set(small_set: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["dataset=lines", "dataset.root=nowhere"], "nowhere: there is no such folder"),
+        (["dataset=lines", "dataset.root=nowhere"], "dataset.root=nowhere: there is no such folder"),
         (["dataset=lines"], "dataset.root: required"),
         (["dataset=nonsense"], "nonsense"),
         (["dataset.nonsense=1"], "nonsense"),

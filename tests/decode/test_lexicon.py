@@ -163,11 +163,11 @@ def test_words_that_can_only_be_written_in_capitals_are_kept(caplog: pytest.LogC
 
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
-    ("none.tsv", None, r"none\.tsv: there is no such manifest"),
+    ("none.tsv", None, r"none\.tsv: there is no such file"),
     ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: is not UTF-8 text"),
     ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words, or a manifest with texts"),
     ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
-    ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: has no column 'text'"),
+    ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
     ("greek.txt", "βγ γ".encode(), r"greek\.txt: none of its words \(2\) can be written by the recognizer, which lacks "
                                    r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script"),
 ])  # fmt: skip

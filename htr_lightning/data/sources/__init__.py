@@ -1,1 +1,1 @@
-"""Readers: one module per format, each yielding `htr_lightning.data.line.Line`."""
+"""Data sources: one module per dataset or format; each returns `htr_lightning.data.line.Line` records."""

@@ -1,78 +1,73 @@
-"""What data sets that come as archives share: parts that must be there, and lists of lines."""
+"""Datasets that come as archives: checking that their parts are unpacked, and reading their lists of lines."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from htr_lightning.data.line import Line
-from htr_lightning.data.sources.markup import Markup
-from htr_lightning.data.sources.page_images import check_root
+from htr_lightning.data.sources.data_files import check_root, read_text_file
+from htr_lightning.data.sources.markup import MarkupRules
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 
 
-def need(root: Path, part: str, archive: str, otherwise: str = "") -> Path:
-    """Return the path of a part of a data set.
+def require_part(root: Path, part: str, archive: str, alternative: str = "") -> Path:
+    """Return the path of a part of a dataset.
 
     Args:
-        root: folder of the data set.
-        part: path in it.
-        archive: what the part comes in, and from where.
-        otherwise: another remedy, as the end of a sentence.
+        root: folder of the dataset.
+        part: file or folder in it.
+        archive: name and origin of the archive that contains the part, for the message.
+        alternative: another remedy, such as ``set dataset.with_test=false``.
 
     Raises:
         DataError: the root or the part is missing.
     """
-    check_root(root, f"in which you unpacked {archive}")
-    if not (root / part).exists():
-        raise DataError(f"{root}: {part} is missing; unpack {archive} into this folder{otherwise}")
-    return root / part
+    check_root(root, f"the unpacked {archive}")
+    path = root / part
+    if not path.exists():
+        remedy = f"unpack {archive} into {root}" + (f", or {alternative}" if alternative else "")
+        raise DataError("this part of the dataset is missing", file=path, remedy=remedy, kind="missing")
+    return path
 
 
-def listed(
-    names: Path, texts: Path, images: Path, suffix: str, markup: Markup, group: re.Pattern[str]
+def read_listed_lines(
+    list_file: Path, texts: Path, images: Path, suffix: str, markup: MarkupRules, group: re.Pattern[str]
 ) -> Iterator[Line]:
-    """Yield the lines that a list names, which have a text file and an image of that name.
+    """Yield the lines whose ids are in a list; each id has a text file and an image of that name.
 
     Args:
-        names: text file with the id of a line in each row; empty rows and repetitions are passed over.
-        texts: folder of ``ID.txt``, UTF-8.
+        list_file: text file with a line id in each row; empty and repeated rows are skipped.
+        texts: folder of the text files ``ID.txt``, UTF-8.
         images: folder of the images.
         suffix: of the images, such as ``.png``.
-        markup: what becomes of the texts.
-        group: what it matches at the start of an id is the group; an id that it does not match is one itself.
+        markup: applied to the texts.
+        group: pattern whose match at the start of an id is the group; an id without a match is a group of its own.
 
     Raises:
         DataError: the list cannot be read. A line without text is yielded as unusable.
     """
-    try:
-        rows = names.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{names}: cannot be read ({_words(error)}); unpack the archive again") from None
-    for name in dict.fromkeys(filter(None, map(str.strip, rows))):
-        match = group.match(name)
-        page = match[0] if match else name
+    rows = read_text_file(list_file, remedy="unpack the archive again").splitlines()
+    for id in dict.fromkeys(filter(None, map(str.strip, rows))):
+        match = group.match(id)
+        page = match[0] if match else id
         try:
-            text = _text_of(texts, name)
+            text = _read_text(texts, id, list_file)
         except DataError as error:
-            yield Line(name, UnusableImage(f"{names}: line {name}: {error}"), "", page)
+            yield Line(id, UnusableImage(str(error)), "", page)
             continue
-        cleaned = markup(text)
-        if cleaned:
-            yield Line(name, ImageFile(images / f"{name}{suffix}"), cleaned, page)
+        text_to_learn = markup.apply(text)
+        if text_to_learn:
+            yield Line(id, ImageFile(images / f"{id}{suffix}"), text_to_learn, page)
 
 
-def _text_of(folder: Path, name: str) -> str:
-    if "/" in name or "\\" in name or name.startswith("."):
-        raise DataError("an id is the name of a file without its folder; take the row out of the list")
-    path = folder / f"{name}.txt"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({_words(error)}); unpack it again, or take it off the list") from None
+def _read_text(folder: Path, id: str, list_file: Path) -> str:
+    if "/" in id or "\\" in id or id.startswith("."):
+        problem = f"the id {id!r} is not a plain file name"
+        raise DataError(problem, file=list_file, remedy="remove the row from the list")
+    path = folder / f"{id}.txt"
+    text = read_text_file(path, remedy=f"unpack it again, or remove {id} from {list_file}")
     if not text.strip():
-        raise DataError(f"{path} is empty; write the text, or take the line off the list")
+        raise DataError(
+            "the file is empty", file=path, remedy=f"write the text, or remove {id} from {list_file}", kind="empty"
+        )
     return text
-
-
-def _words(error: OSError | UnicodeDecodeError) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)

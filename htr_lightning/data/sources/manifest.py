@@ -1,10 +1,10 @@
-"""Manifests: tables that name an image and a text in each row.
+"""Manifests: tables with an image path and a text in each row.
 
-Three formats, told apart by the end of the file name, all UTF-8 with or without a byte order mark:
+There are three formats, distinguished by the suffix, all UTF-8 with or without a byte order mark:
 
-- ``.tsv``: fields between tabs, the first row names the columns; a quote is a character like any other.
-- ``.csv``: fields between commas, with the usual quoting; the first row names the columns.
-- ``.jsonl``: one JSON object a row; its keys are the columns.
+- ``.tsv``: fields separated by tabs; the first row names the columns; quotes have no special meaning.
+- ``.csv``: fields separated by commas, with the usual quoting; the first row names the columns.
+- ``.jsonl``: one JSON object per row; its keys are the columns.
 """
 
 import csv
@@ -18,23 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from htr_lightning.data.line import Line
+from htr_lightning.data.sources.data_files import read_text_file
 from htr_lightning.image.files import DataError, ImageFile
-from htr_lightning.text import clean_text
+from htr_lightning.text import clean_text, format_count
 
 GROUP_COLUMNS = ("group", "writer", "page", "font")
-"""Columns that are taken for the group if none is named, the first that there is."""
+"""Names of the group column, in order of preference, if the configuration names none."""
+_FIX_ROW = "complete or remove the row"
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns of a manifest are read.
+class ManifestColumns:
+    """The names of the columns to read.
 
     Attributes:
-        image: the image's path.
-        text: what the line says.
-        group: what must not be shared between splits; None takes the first of `GROUP_COLUMNS` that there is,
-            the empty string takes none.
-        split: the split of the row; None takes ``split`` if there is such a column, the empty string none.
+        image: of the image paths.
+        text: of the texts.
+        group: of the groups, which are never divided between splits. None selects the first existing one of
+            `GROUP_COLUMNS`; an empty string selects none.
+        split: of the splits. None selects ``split`` if that column exists; an empty string selects none.
     """
 
     image: str = "image"
@@ -44,17 +46,17 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestRow:
     """One row of a manifest.
 
     Attributes:
-        line: what it describes.
-        row: where it is in the file, from 1.
-        split: the name of its split; None if the manifest has no such column.
+        line: the line that it describes.
+        number: of the row in the file, from 1.
+        split: the name of its split; None if the manifest has no split column.
     """
 
     line: Line
-    row: int
+    number: int
     split: str | None
 
 
@@ -69,69 +71,58 @@ def read_manifest(
 
     Args:
         path: a ``.tsv``, ``.csv`` or ``.jsonl`` file.
-        image_column: see `Columns`, like the others.
-        text_column: the column of the texts.
-        group_column: the column of the groups.
+        image_column: see `ManifestColumns`.
+        text_column: see `ManifestColumns`.
+        group_column: see `ManifestColumns`.
 
     Raises:
-        DataError: the file is missing or malformed; see `read_entries`.
+        DataError: the file is missing or malformed; see `read_manifest_rows`.
     """
-    columns = Columns(image_column, text_column, group_column)
-    return [entry.line for entry in read_entries(Path(path), Path(path).parent, columns)]
+    columns = ManifestColumns(image_column, text_column, group_column)
+    return [row.line for row in read_manifest_rows(Path(path), Path(path).parent, columns)]
 
 
-def read_entries(path: Path, root: Path, columns: Columns) -> Iterator[Entry]:
+def read_manifest_rows(path: Path, root: Path, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """Read a manifest row by row.
 
-    The id of a line is its image's path as the manifest gives it, without ``.`` and empty parts.
+    The id of a line is its image path as in the manifest, without ``.`` and empty parts.
 
     Args:
         path: the manifest.
-        root: the folder that image paths are relative to. A relative path may not leave it; an absolute path
-            may lead anywhere, as nobody writes one by accident.
-        columns: which columns to read.
+        root: the folder that image paths are relative to. A relative path may not leave it; an absolute path may lead
+            anywhere, since nobody writes one by accident.
+        columns: the columns to read.
 
     Raises:
         DataError: the file is missing, not of a known format or not UTF-8; a column is missing; a row has too
             few or too many fields, no image path, one that leaves the root, or the image of an earlier row.
     """
     if path.suffix.lower() not in _READERS:
-        raise DataError(f"{path}: a manifest is a {', '.join(_READERS)} file")
-    rows = _READERS[path.suffix.lower()](_content(path), path)
+        remedy = f"choose from {', '.join(_READERS)}"
+        raise DataError("the suffix is not that of a manifest", file=path, remedy=remedy, kind="format")
+    rows = _READERS[path.suffix.lower()](_read_content(path), path)
     _, header = next(rows, (0, []))
     if not header:
-        raise DataError(f"{path}: is empty; it needs the columns {columns.image!r} and {columns.text!r}")
-    image_at, text_at, group_at, split_at = _places(header, columns, path)
+        remedy = f"add the columns {columns.image!r} and {columns.text!r}"
+        raise DataError("the file is empty", file=path, remedy=remedy, kind="empty")
+    image_index, text_index, group_index, split_index = _find_columns(header, columns, path)
     row_of: dict[str, int] = {}
     for row, fields in rows:
-        image = _string(fields, image_at, header, row, path)
-        text = _string(fields, text_at, header, row, path)
-        id = _inside(image, row, path)
+        image = _get_string(fields, image_index, header, row, path)
+        text = _get_string(fields, text_index, header, row, path)
+        id = _normalize_image_path(image, row, path)
         if row_of.setdefault(id, row) != row:
-            raise DataError(
-                f"{path}: rows {row_of[id]} and {row} both have the image {id}; an image is one line, "
-                f"so take one of the rows out"
-            )
-        line = Line(id, ImageFile(root / id), clean_text(text), _name(fields, group_at) or "")
-        yield Entry(line, row, _name(fields, split_at))
+            problem = f"rows {row_of[id]} and {row} both have the image {id}"
+            raise DataError(problem, file=path, remedy="remove one of the rows, since an image is one line")
+        line = Line(id, ImageFile(root / id), clean_text(text), _get_name(fields, group_index) or "")
+        yield ManifestRow(line, row, _get_name(fields, split_index))
 
 
-def _content(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such manifest") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: row {row} is not UTF-8 (byte 0x{content[error.start]:02X}); save the file as UTF-8"
-        ) from None
+def _read_content(path: Path) -> str:
+    text = read_text_file(path, remedy="check the path of the manifest", newline="")
     if "\0" in text:
-        raise DataError(f"{path}: has NUL characters, so it is not UTF-8 text; save the file as UTF-8")
+        problem = "the file contains NUL characters, so it is not UTF-8"
+        raise DataError(problem, file=path, remedy="save it as UTF-8", kind="encoding")
     return text
 
 
@@ -139,18 +130,18 @@ _Fields = list[Any]
 _Rows = Iterator[tuple[int, _Fields]]
 
 
-def _tsv_rows(content: str, path: Path) -> _Rows:
+def _read_tsv(content: str, path: Path) -> _Rows:
     header: _Fields = []
     for row, line in enumerate(content.split("\n"), start=1):
         fields = line.removesuffix("\r").split("\t")
         if fields == [""]:
             continue
         header = header or fields
-        _check_number(fields, header, row, path, "is there a tab in a text?")
+        _check_num_fields(fields, header, row, path, "remove tabs within its text")
         yield row, fields
 
 
-def _csv_rows(content: str, path: Path) -> _Rows:
+def _read_csv(content: str, path: Path) -> _Rows:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     header: _Fields = []
     try:
@@ -158,13 +149,14 @@ def _csv_rows(content: str, path: Path) -> _Rows:
             if not fields:
                 continue
             header = header or fields
-            _check_number(fields, header, reader.line_num, path, "does a text with a comma lack its quotes?")
+            _check_num_fields(fields, header, reader.line_num, path, "put text with commas in quotes")
             yield reader.line_num, fields
     except csv.Error as error:
-        raise DataError(f"{path}: row {reader.line_num} is not CSV: {error}; is there a stray quote?") from error
+        problem = f"row {reader.line_num} is not CSV ({error})"
+        raise DataError(problem, file=path, remedy="check its quotes", kind="format") from error
 
 
-def _jsonl_rows(content: str, path: Path) -> _Rows:
+def _read_jsonl(content: str, path: Path) -> _Rows:
     header: list[str] = []
     for row, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
@@ -172,9 +164,11 @@ def _jsonl_rows(content: str, path: Path) -> _Rows:
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"{path}: row {row} is not JSON: {error.msg} at character {error.colno}") from None
+            problem = f"row {row} is not JSON ({error.msg} at character {error.colno})"
+            raise DataError(problem, file=path, remedy="correct it", kind="format") from None
         if not isinstance(value, dict):
-            raise DataError(f"{path}: row {row} is not a JSON object; write one {{...}} in each row")
+            problem = f"row {row} is not a JSON object"
+            raise DataError(problem, file=path, remedy="write one {...} in each row", kind="format")
         if not header:
             header = list(value)
             yield row, header
@@ -182,67 +176,67 @@ def _jsonl_rows(content: str, path: Path) -> _Rows:
 
 
 _READERS: dict[str, Callable[[str, Path], _Rows]] = {
-    ".tsv": _tsv_rows,
-    ".csv": _csv_rows,
-    ".jsonl": _jsonl_rows,
+    ".tsv": _read_tsv,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
 }
 
 MANIFEST_SUFFIXES = tuple(_READERS)
 
 
-def _check_number(fields: _Fields, header: _Fields, row: int, path: Path, question: str) -> None:
+def _check_num_fields(fields: _Fields, header: _Fields, row: int, path: Path, remedy: str) -> None:
+    problem = f"row {row} has {format_count(len(fields), 'field')} for {len(header)} columns"
     if len(fields) < len(header):
-        raise DataError(f"{path}: row {row} has {len(fields)} of {len(header)} fields; complete or remove it")
+        raise DataError(problem, file=path, remedy=_FIX_ROW)
     if len(fields) > len(header):
-        raise DataError(f"{path}: row {row} has {len(fields)} fields for {len(header)} columns; {question}")
+        raise DataError(problem, file=path, remedy=remedy)
 
 
-def _places(header: _Fields, columns: Columns, path: Path) -> tuple[int, int, int | None, int | None]:
-    """Find the image, text, group and split columns in the header."""
+def _find_columns(header: _Fields, columns: ManifestColumns, path: Path) -> tuple[int, int, int | None, int | None]:
+    """Return the indices of the image, text, group and split columns."""
     names = [str(name).strip() for name in header]
     group, split = columns.group, columns.split
     if group is None:
         group = next((name for name in GROUP_COLUMNS if name in names and name != columns.text), "")
     if split is None:
         split = "split" if "split" in names else ""
-    wanted = (columns.image, columns.text, group, split)
-    found = ", ".join(map(repr, names))
-    for name in filter(None, wanted):
+    selected = (columns.image, columns.text, group, split)
+    for name in filter(None, selected):
         if name not in names:
-            raise DataError(f"{path}: has no column {name!r}; its first row names the columns {found}")
+            remedy = f"choose from the columns in its first row: {', '.join(map(repr, names))}"
+            raise DataError(f"there is no column {name!r}", file=path, remedy=remedy)
         if names.count(name) > 1:
-            raise DataError(f"{path}: has {names.count(name)} columns named {name!r}; rename all but one")
-    places = [names.index(name) if name else None for name in wanted]
-    assert places[0] is not None and places[1] is not None
-    return places[0], places[1], places[2], places[3]
+            problem = f"{names.count(name)} columns are named {name!r}"
+            raise DataError(problem, file=path, remedy="rename all but one of them")
+    indices = [names.index(name) if name else None for name in selected]
+    assert indices[0] is not None and indices[1] is not None
+    return indices[0], indices[1], indices[2], indices[3]
 
 
-def _string(fields: _Fields, place: int, header: _Fields, row: int, path: Path) -> str:
-    value = fields[place]
+def _get_string(fields: _Fields, index: int, header: _Fields, row: int, path: Path) -> str:
+    value, column = fields[index], header[index]
     if isinstance(value, str):
         return value
     if value is None:
-        raise DataError(f"{path}: row {row} has no {header[place]!r}; complete or remove it")
-    raise DataError(f"{path}: in row {row}, {header[place]!r} is {value!r}; write it as a string, in quotes")
+        raise DataError(f"row {row} has no {column!r}", file=path, remedy=_FIX_ROW)
+    raise DataError(f"in row {row}, {column!r} is {value!r}, not a string", file=path, remedy="put it in quotes")
 
 
-def _name(fields: _Fields, place: int | None) -> str | None:
-    """Return the name of a group or split: many rows share one, so it is kept in memory only once."""
-    if place is None:
+def _get_name(fields: _Fields, index: int | None) -> str | None:
+    """Return the name of a group or split, interned, since many rows share one; None if there is no such column."""
+    if index is None:
         return None
-    return "" if fields[place] is None else sys.intern(str(fields[place]).strip())
+    return "" if fields[index] is None else sys.intern(str(fields[index]).strip())
 
 
-def _inside(image: str, row: int, path: Path) -> str:
-    """Return an image's path without ``.`` and empty parts, if it stays where it may be."""
+def _normalize_image_path(image: str, row: int, path: Path) -> str:
+    """Return an image path without ``.`` and empty parts; refuse a relative one that leaves the root."""
     image = image.strip()
     if not image:
-        raise DataError(f"{path}: row {row} names no image; complete or remove it")
+        raise DataError(f"row {row} has no image path", file=path, remedy=_FIX_ROW)
     if "./" in image or "//" in image or image.endswith("."):
         image = posixpath.normpath(image)
     if image == ".." or image.startswith("../"):
-        raise DataError(
-            f"{path}: row {row} names the image {image}, which lies outside of the data's folder; "
-            f"move it inside, or write its absolute path"
-        )
+        problem = f"row {row} has the image {image}, which is outside the dataset's folder"
+        raise DataError(problem, file=path, remedy="move it inside, or write its absolute path")
     return image

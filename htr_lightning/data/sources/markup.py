@@ -1,4 +1,4 @@
-"""What becomes of marked text: struck out, uncertain, added by an editor."""
+"""Editing marked text: spans that are struck out, unclear, or added by an editor."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,67 +8,71 @@ from htr_lightning.image.files import DataError
 from htr_lightning.layout.page import Span
 from htr_lightning.text import clean_text
 
-Treatment = Literal["keep", "delete", "drop_line"]
+SpanAction = Literal["keep", "delete", "drop_line"]
 
 
-class Markup:
-    """Turns the text of a layout file into what a recognizer shall write.
+class MarkupRules:
+    """Rules that turn the text of a layout file into the text that a recognizer should output.
 
-    In this order: marked spans, replacements, whitespace, dropping.
+    They are applied in this order: span actions, replacements, whitespace, dropping of lines.
 
     Args:
-        spans: what becomes of a span with a tag (``strikethrough``, ``unclear`` ...): ``keep`` its characters,
-            ``delete`` them, or ``drop_line``. Tags that are not named are kept.
-        replace: pairs of a regular expression and what takes the place of each match, one after the other; for
-            markers that are written in the text: ``[[">[^<]*<", ""]]`` deletes ``>struck out<``.
-        drop_text: a line whose text one of these regular expressions is found in is left out.
+        spans: the action for each tag (``strikethrough``, ``unclear`` ...): ``keep`` the characters of the span,
+            ``delete`` them, or ``drop_line``. Spans with other tags are kept.
+        replace: pairs of a regular expression and its replacement, applied one after the other, for markers written
+            in the text: ``[[">[^<]*<", ""]]`` deletes ``>struck out<``.
+        drop_text: regular expressions; a line whose text contains a match of one of them is dropped.
 
     Raises:
-        DataError: an expression that is none, or an unknown treatment; names ``dataset.<key>``.
+        DataError: an invalid regular expression or an unknown action; the key is ``dataset.<argument>``.
     """
 
     def __init__(self, spans: Mapping[str, str], replace: Sequence[Sequence[str]], drop_text: Sequence[str]) -> None:
-        for tag, treatment in spans.items():
-            if treatment not in get_args(Treatment):
-                raise DataError(f"dataset.spans.{tag}: {treatment!r} is none of {', '.join(get_args(Treatment))}")
+        for tag, action in spans.items():
+            if action not in get_args(SpanAction):
+                remedy = f"choose from {', '.join(get_args(SpanAction))}"
+                raise DataError("unknown action", key=f"dataset.spans.{tag}", value=action, remedy=remedy)
         self._spans = dict(spans)
-        self._replace = [_replacement(pair) for pair in replace]
-        self._drop = [compiled(pattern, "drop_text") for pattern in drop_text]
+        self._replace = [_compile_replacement(pair) for pair in replace]
+        self._drop = [compile_pattern(pattern, "drop_text") for pattern in drop_text]
 
-    def __call__(self, text: str, spans: Sequence[Span] = ()) -> str | None:
-        """Return the text to learn, whitespace collapsed; None for a line to leave out."""
-        treatments = [(span, self._spans.get(span.tag, "keep")) for span in spans]
-        if any(treatment == "drop_line" for _, treatment in treatments):
+    def apply(self, text: str, spans: Sequence[Span] = ()) -> str | None:
+        """Return the text to learn, with whitespace collapsed; None for a line to drop or without text."""
+        actions = [(span, self._spans.get(span.tag, "keep")) for span in spans]
+        if any(action == "drop_line" for _, action in actions):
             return None
         characters = list(text)
-        for span, treatment in treatments:
-            if treatment == "delete":
+        for span, action in actions:
+            if action == "delete":
                 characters[span.start : span.start + span.length] = [""] * min(span.length, len(text) - span.start)
         text = "".join(characters)
-        for pattern, by in self._replace:
-            text = pattern.sub(by, text)
+        for pattern, replacement in self._replace:
+            text = pattern.sub(replacement, text)
         text = clean_text(text)
         return None if any(pattern.search(text) for pattern in self._drop) else text or None
 
 
-def compiled(pattern: str, key: str) -> re.Pattern[str]:
-    """Compile a regular expression of the configuration.
+def compile_pattern(pattern: str, argument: str) -> re.Pattern[str]:
+    """Compile a regular expression from the configuration.
 
     Raises:
-        DataError: it is none; names ``dataset.<key>``.
+        DataError: it is invalid; the key is ``dataset.<argument>``.
     """
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise DataError(f"dataset.{key}: {pattern!r} is not a regular expression ({error})") from None
+        problem = f"{pattern!r} is not a regular expression ({error})"
+        raise DataError(problem, key=f"dataset.{argument}", remedy="correct it") from None
 
 
-def _replacement(pair: Sequence[str]) -> tuple[re.Pattern[str], str]:
+def _compile_replacement(pair: Sequence[str]) -> tuple[re.Pattern[str], str]:
     if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise DataError(f"dataset.replace: {pair!r} is not a pair; write [[expression, replacement], ...]")
-    pattern, by = compiled(pair[0], "replace"), pair[1]
+        remedy = "write [[expression, replacement], ...]"
+        raise DataError(f"{pair!r} is not a pair of strings", key="dataset.replace", remedy=remedy)
+    pattern, replacement = compile_pattern(pair[0], "replace"), pair[1]
     try:
-        re.compile(f"{pair[0]}|").sub(by, "")  # an empty match shows whether the groups it names are there
+        re.compile(f"{pair[0]}|").sub(replacement, "")  # the empty match raises if a referenced group does not exist
     except (re.error, IndexError) as error:
-        raise DataError(f"dataset.replace: {by!r} cannot take the place of {pair[0]!r} ({error})") from None
-    return pattern, by
+        problem = f"{replacement!r} cannot replace matches of {pair[0]!r} ({error})"
+        raise DataError(problem, key="dataset.replace", remedy="correct the replacement") from None
+    return pattern, replacement

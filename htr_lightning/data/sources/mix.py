@@ -1,4 +1,4 @@
-"""Several data sets as one, each with its share of every epoch."""
+"""Several datasets as one, each with its fraction of every epoch."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,24 +13,24 @@ from htr_lightning.image.files import DataError
 
 
 class Mix:
-    """Trains on several data sets, drawn anew in each epoch; validates and tests on one of them.
+    """Trains on several datasets, sampled afresh for each epoch; validates and tests on some of them.
 
-    Lines are named ``name/id``, and groups ``name/group``, after the name their data set has in ``sources``.
+    Lines get the id ``name/id`` and the group ``name/group``, with the name that their dataset has in ``sources``.
 
-    An epoch has as many lines as it can without one that is seen twice, unless ``lines_per_epoch`` says otherwise:
-    of 3,000 real and 100,000 synthetic lines in equal shares, 6,000, among them all real ones and each time
-    other synthetic ones.
+    Unless ``lines_per_epoch`` is set, an epoch is as long as it can be without repeating a line: with 3,000 real and
+    100,000 synthetic lines of equal weight, it has 6,000 lines, among them all real ones and, in each epoch, other
+    synthetic ones.
 
     Args:
-        sources: data sets by name.
-        weights: share of each in an epoch, in any unit; None for equal shares. A data set with the weight 0 is not
-            learnt.
-        lines_per_epoch: how many lines are drawn; those of a data set that is too small for its share are
-            drawn several times, all equally often, up to one.
-        evaluate_on: names of the data sets whose val and test lines count; None for the first alone.
+        sources: datasets by name.
+        weights: weight of each dataset; its fraction of an epoch is its weight divided by their sum. None for equal
+            weights. A dataset with the weight 0 is not trained on.
+        lines_per_epoch: number of lines in an epoch. The lines of a dataset that is too small for its fraction are
+            repeated, all equally often up to one.
+        evaluate_on: names of the datasets whose val and test splits are used; None for the first one alone.
 
     Raises:
-        DataError: a weight or a name that cannot be.
+        DataError: an unknown name, or an invalid weight or number.
     """
 
     def __init__(
@@ -43,79 +43,93 @@ class Mix:
     ) -> None:
         self.sources = dict(sources)
         if not self.sources:
-            raise DataError("dataset.sources: is empty; name at least one data set")
+            raise DataError("no dataset is given", key="dataset.sources", remedy="name at least one")
         self.weights = {name: 1.0 for name in self.sources} if weights is None else dict(weights)
         self.evaluate_on = [next(iter(self.sources))] if evaluate_on is None else list(evaluate_on)
         self.lines_per_epoch = lines_per_epoch
-        for key, names in (("weights", self.weights), ("evaluate_on", self.evaluate_on)):
+        for argument, names in (("weights", self.weights), ("evaluate_on", self.evaluate_on)):
             for name in names:
                 if name not in self.sources:
-                    raise DataError(f"dataset.{key}: there is no source {name!r}; there is {', '.join(self.sources)}")
+                    remedy = f"choose from {', '.join(self.sources)}"
+                    raise DataError(f"unknown dataset {name!r}", key=f"dataset.{argument}", remedy=remedy)
+        self._check_weights()
+        if lines_per_epoch is not None and lines_per_epoch < 1:
+            remedy = "give 1 or more"
+            raise DataError(
+                "the number is too small", key="dataset.lines_per_epoch", value=lines_per_epoch, remedy=remedy
+            )
+        if not self.evaluate_on:
+            remedy = "name a dataset to validate on"
+            raise DataError("no dataset is given", key="dataset.evaluate_on", remedy=remedy)
+
+    def _check_weights(self) -> None:
         for name in self.sources:
             if name not in self.weights:
-                raise DataError(f"dataset.weights: says nothing of {name}; add ++dataset.weights.{name}=1, or 0")
+                remedy = f"add ++dataset.weights.{name}=1, or =0 to leave it out"
+                raise DataError(f"there is no weight for {name}", key="dataset.weights", remedy=remedy)
             weight = self.weights[name]
             if not (math.isfinite(weight) and weight >= 0):
-                raise DataError(f"dataset.weights.{name}: {weight} is not a share; give 0 or more")
+                remedy = "give a number of 0 or more"
+                raise DataError("this is not a weight", key=f"dataset.weights.{name}", value=weight, remedy=remedy)
         if not any(self.weights.values()):
-            raise DataError("dataset.weights: all are 0, which leaves nothing to train on")
-        if lines_per_epoch is not None and lines_per_epoch < 1:
-            raise DataError(f"dataset.lines_per_epoch: {lines_per_epoch} is too small; give 1 or more")
-        if not self.evaluate_on:
-            raise DataError("dataset.evaluate_on: is empty; name a source to choose the best model by")
+            problem = "all weights are 0, so there is nothing to train on"
+            raise DataError(problem, key="dataset.weights", remedy="give at least one dataset a weight above 0")
 
     def lines(self, split: Split) -> list[Line]:
-        """Return the lines of the data sets that have a share in a split, one data set after the other.
+        """Return the lines of all datasets that take part in a split, one dataset after the other.
 
         Raises:
-            DataError: what one of the data sets raises.
+            DataError: one of the datasets raised it; keys have the prefix ``dataset.sources.<name>``.
         """
         names = [name for name, weight in self.weights.items() if weight > 0] if split == "train" else self.evaluate_on
         return [
             replace(line, id=f"{name}/{line.id}", group=f"{name}/{line.group}" if line.group else "")
             for name in self.sources
             if name in names
-            for line in self._of(name, split)
+            for line in self._read_lines(name, split)
         ]
 
-    def _of(self, name: str, split: Split) -> Sequence[Line]:
+    def _read_lines(self, name: str, split: Split) -> Sequence[Line]:
         try:
             lines: Sequence[Line] = self.sources[name].lines(split)
-        except DataError as error:  # which advises keys of a data set that stands alone
+        except DataError as error:  # its keys are those of a dataset that is not in a mix
             raise error.under("dataset", f"dataset.sources.{name}") from None
         return lines
 
     def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:
-        """Return how often each training line is to be seen in an epoch, on average.
+        """Return the expected number of times that each training line is sampled in an epoch.
 
         Args:
-            ids: of the lines that are there to be learnt.
+            ids: of the usable training lines.
 
         Returns:
-            ``(number of ids,)``; they add up to the length of an epoch.
+            ``(number of ids,)``; the sum is the number of lines in an epoch.
 
         Raises:
-            DataError: a data set with a share has not one of the lines.
+            DataError: a dataset with a weight above 0 has none of the lines, or is too small a fraction for one line.
         """
         names = np.array([next(n for n in self._longest_first if i.startswith(f"{n}/")) for i in ids])
         counts = {name: int((names == name).sum()) for name, weight in self.weights.items() if weight > 0}
         for name, count in counts.items():
             if not count:
+                problem = f"there are no training lines, but the weight is {self.weights[name]:g}"
                 remedy = f"set ++dataset.weights.{name}=0"
-                raise DataError(f"dataset.sources.{name}: has no training lines, but a share of them; {remedy}")
+                raise DataError(problem, key=f"dataset.sources.{name}", remedy=remedy)
         total = sum(self.weights.values())
-        shares = {name: self.weights[name] / total for name in counts}
-        size = self.lines_per_epoch or min(counts[name] / share for name, share in shares.items())
+        fractions = {name: self.weights[name] / total for name in counts}
+        epoch_length = self.lines_per_epoch or min(counts[name] / fraction for name, fraction in fractions.items())
         result = np.zeros(len(names))
-        for name, share in shares.items():
-            if round(size * share) < 1:
+        for name, fraction in fractions.items():
+            if round(epoch_length * fraction) < 1:
                 raise DataError(
-                    f"dataset.lines_per_epoch: of {round(size)} lines an epoch, {name} would get none; raise it"
+                    f"an epoch of {round(epoch_length)} lines would have none of {name}",
+                    key="dataset.lines_per_epoch",
+                    remedy=f"raise it, or set ++dataset.weights.{name}=0",
                 )
-            result[names == name] = size * share / counts[name]
+            result[names == name] = epoch_length * fraction / counts[name]
         return result
 
     @property
     def _longest_first(self) -> list[str]:
-        """Names, so that none is met before one that it is the beginning of."""
+        """The names, longest first, so that a name is tried before its own prefixes."""
         return sorted(self.sources, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Folders of pages with their layouts (ALTO, PAGE), as eScriptorium, Transkribus and OCR-D write them."""
+"""Folders of page images with layout files (ALTO, PAGE), as written by eScriptorium, Transkribus and OCR-D."""
 
 import logging
 from collections import Counter
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from htr_lightning.data.line import Line, Split
-from htr_lightning.data.sources.lines import check_ratios
-from htr_lightning.data.sources.markup import Markup, compiled
+from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
 from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.data.sources.page_splits import PageSplits
+from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.layout.formats import FORMATS, TITLES
@@ -24,34 +24,35 @@ Format = Literal["alto", "page_xml"]
 class Pages:
     """Pages in a folder and its subfolders: layout files, and images that are found by name.
 
-    Files of another format (an export's ``mets.xml``, ALTO beside PAGE) are not read. Lines without text are not
-    transcribed and are left out; a page of which no line has text counts as an unusable line, as does a damaged file.
+    Files of another format (an export's ``mets.xml``, ALTO next to PAGE) are ignored. Lines without text are
+    considered untranscribed and left out; a page none of whose lines has text counts as an unusable line, and so does
+    a damaged file.
 
-    The splits come from the first of these that there is: ``train``, ``val`` and ``test``; folders in the root
-    that are called so; ``split_ratios``, whole groups at a time (see `htr_lightning.data.sources.lines.Lines`).
+    The splits come from the first of these that exists: ``train``, ``val`` and ``test``; folders in the root with
+    these names; ``split_ratios``, in whole groups (see `htr_lightning.data.sources.lines.Lines`).
 
     Args:
         root: the folder.
         format: of the layout files.
-        images: folder of the images, for pages whose image is not found under the root.
-        train: pages of the split: a folder, or a text file with the name of a page in each row (with or without
-            its folders and suffix); relative to the root.
-        val: the same of the validation split.
-        test: the same of the test split.
-        split_ratios: the shares of train, val and test, if nothing else divides the pages.
-        split_seed: another number divides differently.
-        group_pattern: a regular expression that is searched in the path of a page (without suffix): what its
-            parentheses match is the group, such as the writer. None takes each page, by its path, for a group.
+        images: folder of the page images, if they are not in the root.
+        train: pages of the training split: a folder, or a text file with the name of a page in each row (with or
+            without its folders and suffix); relative to the root.
+        val: pages of the validation split, likewise.
+        test: pages of the test split, likewise.
+        split_ratios: fractions of train, val and test, where nothing else defines the splits; they sum to 1.
+        split_seed: seed of the split by ratios.
+        group_pattern: regular expression that is searched in the path of a page (without suffix); its capturing groups
+            give the group of the page, such as the writer. None makes each page a group.
         region_types: keep only lines in regions of these types; None for all.
-        drop_region_types: leave out lines in regions of these types.
+        drop_region_types: drop lines in regions of these types.
         line_types: keep only lines of these types; None for all.
-        drop_line_types: leave out lines of these types.
-        spans: what becomes of marked text, by tag; see `htr_lightning.data.sources.markup.Markup`.
+        drop_line_types: drop lines of these types.
+        spans: what to do with marked text, by tag; see `htr_lightning.data.sources.markup.MarkupRules`.
         replace: pairs of a regular expression and its replacement in texts.
-        drop_text: regular expressions; lines whose text matches one are left out.
-        mask: paint what is outside a line's outline in the paper's color.
-        straighten: along the baseline, when it is curved or slanting.
-        padding_px: pixels of the image around the outline.
+        drop_text: regular expressions; lines whose text contains a match are dropped.
+        mask: paint what is outside a line's polygon in the color of the paper.
+        straighten: straighten curved or slanted lines along their baseline.
+        padding_px: margin around the polygon.
 
     Raises:
         DataError: the arguments contradict each other, or a pattern is not a regular expression.
@@ -83,16 +84,17 @@ class Pages:
         self.root, self.format = Path(root), format
         self._images = PageImages(self.root / images if images else self.root)
         lists: dict[Split, str | None] = {"train": train, "val": val, "test": test}
-        named = {split: name for split, name in lists.items() if name}
-        if named and "train" not in named:
-            raise DataError(f"dataset.train: missing beside dataset.{next(iter(named))}; name it too")
+        given = {split: name for split, name in lists.items() if name}
+        if given and "train" not in given:
+            problem = f"this is not set, although dataset.{next(iter(given))} is"
+            raise DataError(problem, key="dataset.train", remedy="set it to a folder or a list of the training pages")
         check_ratios(split_ratios)
         check_padding(padding_px)
-        self._splits = PageSplits(self.root, named, split_ratios, split_seed, self._group, self._is_ours)
-        self._group_pattern = compiled(group_pattern, "group_pattern") if group_pattern else None
-        self._regions_of = _Types("region", region_types, drop_region_types)
-        self._lines_of = _Types("line", line_types, drop_line_types)
-        self._markup = Markup(spans or {}, replace, drop_text)
+        self._splits = PageSplits(self.root, given, split_ratios, split_seed, self._get_group, self._has_format)
+        self._group_pattern = compile_pattern(group_pattern, "group_pattern") if group_pattern else None
+        self._region_filter = _TypeFilter("region", region_types, drop_region_types)
+        self._line_filter = _TypeFilter("line", line_types, drop_line_types)
+        self._markup = MarkupRules(spans or {}, replace, drop_text)
         self._mask, self._straighten, self._padding_px = mask, straighten, padding_px
 
     def lines(self, split: Split) -> list[Line]:
@@ -100,13 +102,14 @@ class Pages:
 
         Raises:
             DataError: the root, or what ``train``, ``val`` or ``test`` name, is missing; there are no layout files
-                of the format; nothing is of a type to keep.
+                of the format; no line or region has one of the types to keep.
         """
         lines: list[Line] = []
-        others: Counter[str] = Counter()
-        layouts = self._splits.of(split)
+        ignored: Counter[str] = Counter()
+        layouts = self._splits.find_pages(split)
         if not self._images.root.is_dir():
-            raise DataError(f"dataset.images: {self._images.root} is not a folder; name the folder of the page images")
+            remedy = "set it to the folder of the page images"
+            raise DataError("this is not a folder", key="dataset.images", value=self._images.root, remedy=remedy)
         for layout in layouts:
             if isinstance(layout, Line):
                 lines.append(layout)
@@ -114,93 +117,101 @@ class Pages:
             try:
                 root = read_xml(layout)
                 if FORMATS[self.format].matches(root):
-                    lines += self._of_page(FORMATS[self.format].parse_page(root, layout))
+                    lines += self._read_lines(FORMATS[self.format].parse_page(root, layout))
                 else:
-                    others[get_local_name(root)] += 1
+                    ignored[get_local_name(root)] += 1
             except DataError as error:
-                lines.append(self._unusable(layout, str(error)))
-        self._report(others, len(layouts), split)
+                lines.append(self._build_unusable(layout, error))
+        self._report_ignored(ignored, len(layouts), split)
         if split == "train":
-            self._lines_of.check(self.root)
-            self._regions_of.check(self.root)
+            self._line_filter.check(self.root)
+            self._region_filter.check(self.root)
         return lines
 
-    def _report(self, others: Counter[str], number: int, split: Split) -> None:
-        """Say which files are of another format; refuse if all are."""
-        found = ", ".join(f"{name} ({times})" for name, times in others.items())
-        if number and others.total() == number:
+    def _report_ignored(self, ignored: Counter[str], num_layouts: int, split: Split) -> None:
+        """Log which XML files have another format; refuse if all have."""
+        names = ", ".join(f"{name} ({count})" for name, count in ignored.items())
+        if num_layouts and ignored.total() == num_layouts:
             raise DataError(
-                f"{self.root}: none of the {number} XML files for {split} is {TITLES[self.format]}; their first "
-                f"elements are {found}; choose dataset=alto for alto, dataset=page_xml for PcGts"
+                f"none of the {num_layouts} XML files for {split} is {TITLES[self.format]}; their root elements are "
+                f"{names}",
+                file=self.root,
+                remedy="set dataset=alto if it is alto, or dataset=page_xml if it is PcGts",
+                kind="format",
             )
-        if set(others) - {"mets"}:  # which belongs to every export
-            log.warning("%s: XML files for %s that are not %s are not read: %s", self.root, split, self.format, found)
+        if set(ignored) - {"mets"}:  # which is part of every export
+            title = TITLES[self.format]
+            log.warning("%s: ignored XML files for %s that are not %s: %s", self.root, split, title, names)
 
-    def _is_ours(self, layout: Path) -> bool:
+    def _has_format(self, layout: Path) -> bool:
         try:
             return bool(FORMATS[self.format].matches(read_xml(layout)))
         except DataError:
-            return True  # damaged, which is to be reported
+            return True  # it is damaged, which `lines` reports
 
-    def _group(self, layout: Path) -> str:
-        name = layout.relative_to(self.root).with_suffix("").as_posix()
+    def _get_name(self, layout: Path) -> str:
+        return layout.relative_to(self.root).with_suffix("").as_posix()
+
+    def _get_group(self, layout: Path) -> str:
+        name = self._get_name(layout)
         match = self._group_pattern.search(name) if self._group_pattern else None
         return "".join(group or "" for group in match.groups()) or match[0] if match else name
 
-    def _of_page(self, page: Page) -> Iterator[Line]:
-        """Yield the lines of a page that have text and are of a type to keep."""
-        name = page.path.relative_to(self.root).with_suffix("").as_posix()
+    def _read_lines(self, page: Page) -> Iterator[Line]:
+        """Yield the lines of a page that have text and a type to keep."""
         if page.lines and not any(line.text.strip() for line in page.lines):
-            yield self._unusable(
-                page.path,
-                f"{page.path}: none of its {len(page.lines)} lines has text; transcribe the page or remove it",
-            )
+            problem = f"none of its {len(page.lines)} lines has text"
+            remedy = "transcribe the page or remove it"
+            yield self._build_unusable(page.path, DataError(problem, file=page.path, remedy=remedy))
             return
-        image: ImageFile | str | None = None
-        band = page.line_spacing
+        name, group = self._get_name(page.path), self._get_group(page.path)
+        image: ImageFile | UnusableImage | None = None
+        line_spacing = page.line_spacing
         for line in page.lines:
-            text = self._markup(line.text, line.spans)
-            if not (self._regions_of.keeps(line.region_type) and self._lines_of.keeps(line.type) and text):
+            text = self._markup.apply(line.text, line.spans)
+            if not (self._region_filter.keeps(line.region_type) and self._line_filter.keeps(line.type) and text):
                 continue
-            image = image or self._image_of(page)  # only of pages with a line to keep
-            reason = f"line {line.id}: {line.problem}" if line.problem else image
-            if isinstance(reason, str):
-                where = "" if reason is image else f"{page.path}: "
-                yield Line(f"{name}/{line.id}", UnusableImage(f"{where}{reason}"), text, self._group(page.path))
+            image = image or self._find_image(page)  # only for pages with a line to keep
+            id = f"{name}/{line.id}"
+            if line.problem:
+                reason = f"{page.path}: line {line.id}: {line.problem}"
+                yield Line(id, UnusableImage(reason), text, group)
+            elif isinstance(image, UnusableImage):
+                yield Line(id, image, text, group)
             else:
-                cut = self._cut(line, page, reason, band)
-                yield Line(f"{name}/{line.id}", cut, text, self._group(page.path))
+                yield Line(id, self._build_cut_line(line, page, image, line_spacing), text, group)
 
-    def _image_of(self, page: Page) -> ImageFile | str:
+    def _find_image(self, page: Page) -> ImageFile | UnusableImage:
         try:
             return ImageFile(self._images.find(page.path, page.image_name))
         except DataError as error:
-            return str(error)
+            return UnusableImage(str(error))
 
-    def _cut(self, line: PageLine, page: Page, image: ImageFile, band: float) -> PageCrop:
+    def _build_cut_line(self, line: PageLine, page: Page, image: ImageFile, line_spacing: float) -> PageCrop:
         baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
-        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, band)
+        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
 
-    def _unusable(self, layout: Path, reason: str) -> Line:
-        name = layout.relative_to(self.root).with_suffix("").as_posix()
-        return Line(name, UnusableImage(reason), "", self._group(layout))
+    def _build_unusable(self, layout: Path, error: DataError) -> Line:
+        return Line(self._get_name(layout), UnusableImage(str(error)), "", self._get_group(layout))
 
 
-class _Types:
-    """Which types of regions or lines to use, and whether there are such."""
+class _TypeFilter:
+    """Which types of regions or lines to keep; remembers the types that occur."""
 
-    def __init__(self, what: str, keep: Sequence[str] | None, drop: Sequence[str]) -> None:
-        self.what, self.keep, self.drop = what, None if keep is None else set(keep), set(drop)
-        self.seen: set[str] = set()
+    def __init__(self, element: str, keep: Sequence[str] | None, drop: Sequence[str]) -> None:
+        self.element, self.keep, self.drop = element, None if keep is None else set(keep), set(drop)
+        self.occurring: set[str] = set()
 
     def keeps(self, type: str) -> bool:
-        self.seen.add(type)
+        self.occurring.add(type)
         return type not in self.drop and (self.keep is None or type in self.keep)
 
     def check(self, root: Path) -> None:
-        """Refuse types to keep of which there is not one; say which types to drop were never met."""
-        have = ", ".join(sorted(map(repr, self.seen)))
-        if self.keep and self.seen and not self.keep & self.seen:
-            raise DataError(f"{root}: no {self.what} is of a type in dataset.{self.what}_types; there are {have}")
-        for type in sorted(self.drop - self.seen):
-            log.info("%s: no %s of the type %r to drop; there are %s", root, self.what, type, have)
+        """Refuse types to keep none of which occurs; log types to drop that do not occur."""
+        types = ", ".join(sorted(map(repr, self.occurring)))
+        if self.keep and self.occurring and not self.keep & self.occurring:
+            problem = f"no {self.element} in {root} has one of these types"
+            key, value = f"dataset.{self.element}_types", sorted(self.keep)
+            raise DataError(problem, key=key, value=value, remedy=f"choose from {types}")
+        for type in sorted(self.drop - self.occurring):
+            log.info("%s: no %s has the type %r, which is to be dropped; types are %s", root, self.element, type, types)

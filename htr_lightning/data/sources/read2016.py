@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.data.line import Line, Split
-from htr_lightning.data.sources.archive import need
-from htr_lightning.data.sources.page_images import files_under
+from htr_lightning.data.sources.archive import require_part
+from htr_lightning.data.sources.data_files import find_files
 from htr_lightning.data.sources.pages import Pages
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 
@@ -22,32 +22,32 @@ _ARCHIVES: dict[Split, str] = {
 
 
 class Read2016:
-    """350 / 50 / 50 pages of the *Ratsprotokolle*, in the contest's own division.
+    """350 / 50 / 50 pages of the *Ratsprotokolle*, with the splits of the competition.
 
-    Both archives are unpacked into one folder, as they are: ``PublicData/Training`` and ``PublicData/Validation``
-    with ``Images/*.JPG`` and ``page/*.xml`` (PAGE), ``Test-ICFHR-2016`` with ``*.JPG`` and ``page/*.xml``.
+    Both archives are unpacked unchanged into one folder: ``PublicData/Training`` and ``PublicData/Validation`` with
+    ``Images/*.JPG`` and ``page/*.xml`` (PAGE), ``Test-ICFHR-2016`` with ``*.JPG`` and ``page/*.xml``.
 
-    Published line results count 8,349 / 1,040 / 1,138 lines, cut out as the boxes of their outlines; for such boxes:
-    ``mask: false``, ``straighten: false``. The files hold slightly more (8,367 and 1,043 for training and
-    validation), among them a few without text, such as page numbers, which are left out.
+    Published line results count 8,349 / 1,040 / 1,138 lines, cut out as the bounding boxes of their polygons; for such
+    boxes set ``mask: false`` and ``straighten: false``. The files contain slightly more (8,367 and 1,043 for training
+    and validation), among them a few without text, such as page numbers, which are left out.
 
-    Texts are as they were written out: ``¬`` at the end of a line for a divided word. The group is the page; the
-    writers are not known.
+    Texts are unchanged: ``¬`` at the end of a line marks a divided word. The group is the page; the writers are
+    unknown.
 
     Sánchez, Romero, Toselli and Vidal: ICFHR2016 Competition on Handwritten Text Recognition on the READ Dataset,
     2016. CC BY 4.0.
 
     Args:
         root: the folder.
-        with_test: False to do without the archive of the test pages; the test split is then empty.
+        with_test: False works without the archive of the test pages; the test split is then empty.
         replace: pairs of a regular expression and its replacement in texts.
-        drop_text: regular expressions; lines whose text matches one are left out.
-        mask: paint what is outside a line's outline in the paper's color.
-        straighten: along the baseline, when it is curved or slanting.
-        padding_px: pixels of the image around the outline.
+        drop_text: regular expressions; lines whose text contains a match are dropped.
+        mask: paint what is outside a line's polygon in the color of the paper.
+        straighten: straighten curved or slanted lines along their baseline.
+        padding_px: margin around the polygon.
 
     Raises:
-        DataError: an expression is none.
+        DataError: a regular expression is invalid.
     """
 
     def __init__(
@@ -79,12 +79,14 @@ class Read2016:
         """Return the lines of a split, page by page, each in reading order.
 
         Raises:
-            DataError: a part of the archives is missing; names it and says where it comes from.
+            DataError: a part of the archives is missing; the remedy names its origin.
         """
         if split == "test" and not self._with_test:
             return []
-        otherwise = ", or set dataset.with_test=false to do without" if split == "test" else ""
-        place = need(self.root, f"{_PARTS[split]}/page", _ARCHIVES[split], otherwise).parent
-        if not any(path.is_file() for path in files_under(place, IMAGE_SUFFIXES)):
-            raise DataError(f"{place}: has layouts (page/*.xml) but no images; unpack {_ARCHIVES[split]} again, whole")
+        alternative = "set dataset.with_test=false" if split == "test" else ""
+        folder = require_part(self.root, f"{_PARTS[split]}/page", _ARCHIVES[split], alternative).parent
+        if not any(path.is_file() for path in find_files(folder, IMAGE_SUFFIXES)):
+            remedy = f"unpack {_ARCHIVES[split]} again, completely"
+            problem = "this folder contains layouts (page/*.xml) but no images"
+            raise DataError(problem, file=folder, remedy=remedy, kind="missing")
         return self._pages.lines(split)

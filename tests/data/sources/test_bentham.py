@@ -133,11 +133,16 @@ def test_what_is_wrong_with_one_line(root):
     lines = {line.id: line for line in Bentham(str(root)).lines("test")}
     assert list(lines) == ["../x", "116_649_001_01_01", "b", "empty", "latin"]
     assert lines["116_649_001_01_01"].text == READ["test"][0]
-    reasons = {"../x": "without its folder", "b": "No such file", "empty": "is empty", "latin": "not UTF-8"}
+    reasons = {
+        "../x": "'../x' is not a plain file name",
+        "b": "no such file",
+        "empty": "is empty",
+        "latin": "not UTF-8",
+    }
     for id, words in reasons.items():
         message = refusal(lines[id].image.read)
         assert isinstance(lines[id].image, UnusableImage) and lines[id].text == ""
-        assert message.startswith(f"{gt}/Partitions/TestLines.lst: line {id}: ") and words in message
+        assert message.startswith(f"{gt}/") and id in message and words in message
 
 
 def test_a_line_without_image(root):
@@ -173,7 +178,7 @@ def test_missing_parts(root, part, from_pages):
 
 def test_missing_root(tmp_path):
     message = refusal(lambda: Bentham(str(tmp_path / "no")).lines("train"))
-    assert "there is no such folder; set dataset.root" in message
+    assert message.startswith(f"dataset.root={tmp_path}/no: there is no such folder")
     (tmp_path / "file").write_text("")
     assert "is not a folder" in refusal(lambda: Bentham(str(tmp_path / "file")).lines("train"))
 

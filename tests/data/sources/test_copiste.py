@@ -52,7 +52,7 @@ def test_the_clone_of_the_public_repository(tmp_path: Path) -> None:
 
 def test_neither_a_clone_nor_prepared_lines(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"neither a clone of Copiste d'un jour .*; git clone https://github.com/banq-dcn"
+        DataError, match=r"neither a clone of Copiste d'un jour .*git clone https://github.com/banq-dcn"
     ):
         Copiste(str(tmp_path))
 

@@ -92,7 +92,7 @@ def test_only_train_is_divided_by_groups(tmp_path, caplog):
     assert sum(map(len, groups)) == 20
     assert parts == [Hub(str(tmp_path), split_ratios=[0.5, 0.25, 0.25]).lines(split) for split in SPLITS]
     assert parts != [Hub(str(tmp_path), split_ratios=[0.5, 0.25, 0.25], split_seed=2).lines(s) for s in SPLITS]
-    assert f"{tmp_path}: has no val and no test, so lines of train are set apart" in caplog.text
+    assert f"{tmp_path}: there are no val and no test files, so lines of train are used" in caplog.text
 
 
 def test_val_alone_is_taken_out_of_train(tmp_path):
@@ -128,7 +128,7 @@ def test_files_named_in_the_config_win(tmp_path):
     source = Hub(str(tmp_path), train="parts/none*")
     assert refusal(lambda: source.lines("train")).startswith("dataset.train=parts/none*: no Parquet file in")
     source = Hub(str(tmp_path), train="parts/*", test="parts/held*")
-    assert "held_out.parquet: is a file of both train and test" in refusal(lambda: source.lines("train"))
+    assert "held_out.parquet: the file belongs to both train and test" in refusal(lambda: source.lines("train"))
 
 
 def test_rows_of_other_splits_are_reported(tmp_path, caplog):
@@ -136,21 +136,21 @@ def test_rows_of_other_splits_are_reported(tmp_path, caplog):
     source = Hub(str(tmp_path), split_column="part")
     assert ids(source) == [["all-00000-of-00001.parquet:0"], ["all-00000-of-00001.parquet:3"], []]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: rows of other splits are not used: 'x' (1 rows), None (1 rows)"
+        f"{tmp_path}: rows of unknown splits are ignored: 'x' (1 rows), None (1 rows)"
     ]
     message = refusal(lambda: Hub(str(tmp_path), split_column="text").lines("val"))
-    assert "dataset.split_column=text has none of train, val and test, only" in message
+    assert message.startswith("dataset.split_column=text: ") and "none of train, val and test" in message
 
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({}, "dataset.root=None and dataset.name=None: set one of them"),
-        ({"root": "x", "name": "a/b"}, "dataset.root=x and dataset.name=a/b: set one of them"),
-        ({"root": "x", "train": "a", "split_column": "b"}, "dataset.split_column: "),
-        ({"root": "x", "train": "a", "subset": "b"}, "dataset.subset: "),
-        ({"root": "x", "revision": "a"}, "dataset.revision: "),
-        ({"root": "x", "split_ratios": [0.5, 0.1, 0.1]}, "dataset.split_ratios: "),
+        ({}, "exactly one of dataset.root (now None) and dataset.name (now None)"),
+        ({"root": "x", "name": "a/b"}, "exactly one of dataset.root (now x) and dataset.name (now a/b)"),
+        ({"root": "x", "train": "a", "split_column": "b"}, "dataset.split_column=b: "),
+        ({"root": "x", "train": "a", "subset": "b"}, "dataset.subset=b: "),
+        ({"root": "x", "revision": "a"}, "dataset.revision=a: "),
+        ({"root": "x", "split_ratios": [0.5, 0.1, 0.1]}, "dataset.split_ratios=[0.5, 0.1, 0.1]: "),
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, word):
@@ -236,14 +236,11 @@ def hub_error(name: str) -> Exception:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (hub_error("GatedRepoError"), "has conditions; accept them on its page, and set HF_TOKEN"),
-        (hub_error("RepositoryNotFoundError"), "there is no such data set, or it is private"),
-        (hub_error("RevisionNotFoundError"), "has no revision v9; set dataset.revision"),
-        (
-            hub_error("HFValidationError"),
-            "is not the name of a data set, as owner/name; for a folder, set dataset.root",
-        ),
-        (OSError("no\nnetwork"), "cannot be downloaded (OSError: no network); try again online, or set dataset.root"),
+        (hub_error("GatedRepoError"), "set HF_TOKEN"),
+        (hub_error("RepositoryNotFoundError"), "there is no such dataset, or it is private"),
+        (hub_error("RevisionNotFoundError"), "no revision v9; set dataset.revision"),
+        (hub_error("HFValidationError"), "write owner/name, or set dataset.root"),
+        (OSError("no\nnetwork"), "(OSError: no network); try again online, or set dataset.root"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -253,23 +250,21 @@ def test_downloads_that_fail(monkeypatch, error, words):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     message = refusal(lambda: Hub(name="a/b", revision="v9").lines("train"))
-    assert message.startswith(f"dataset.name=a/b: {words}")
+    assert message.startswith("dataset.name=a/b: ") and words in message
 
 
 def test_offline_and_malformed_names(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     message = refusal(lambda: Hub(name="Teklia/IAM-line").lines("train"))
-    assert message.startswith("dataset.name=Teklia/IAM-line: cannot be downloaded (LocalEntryNotFoundError")
-    assert "as owner/name" in refusal(lambda: Hub(name="./my/folder").lines("train"))
+    assert message.startswith("dataset.name=Teklia/IAM-line: the download failed (LocalEntryNotFoundError")
+    assert "write owner/name" in refusal(lambda: Hub(name="./my/folder").lines("train"))
 
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     message = refusal(lambda: Hub(name="a/b").lines("train"))
-    assert message == (
-        'dataset.name=a/b: needs huggingface_hub; run pip install "htr-lightning[hub]", or set dataset.root to a folder'
-    )
+    assert message.startswith("dataset.name=a/b: ") and 'pip install "htr-lightning[hub]"' in message
 
 
 # Size, and the real thing

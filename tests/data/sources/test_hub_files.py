@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.data.sources.hub_files import Subset, by_split, files_of, find_subset, matching
+from htr_lightning.data.sources.hub_files import Subset, find_split_files, find_subset, group_by_split, match_files
 from htr_lightning.image.files import DataError
 
 
@@ -11,12 +11,12 @@ def repository(root: Path, *names: str, card: str | None = None) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"")
     if card is not None:
-        (root / "README.md").write_text(f"---\n{card}\n---\n\n# A data set\n---\nconfigs: not the head\n")
+        (root / "README.md").write_text(f"---\n{card}\n---\n\n# A dataset\n---\nconfigs: not the head\n")
     return root
 
 
 def splits(root: Path, subset: str | None = None) -> dict[str, list[str]]:
-    found = by_split(root, files_of(root, find_subset(root, subset)))
+    found = group_by_split(root, find_split_files(root, find_subset(root, subset)))
     return {split: [path.relative_to(root).as_posix() for path in paths] for split, paths in found.items()}
 
 
@@ -44,7 +44,7 @@ def refusal(call) -> str:
         ("Training.parquet", "DEV.parquet", "evaluation.PARQUET"),
         ("x/training-data/1.parquet", "x/dev data/1.parquet", "testing2/1.parquet"),
     ],
-)  # fmt: skip
+)
 def test_names_that_say_the_split(tmp_path, train, val, test):
     repository(tmp_path, train, val, test, "README.txt", ".cache/train/x.parquet", "train.csv")
     assert splits(tmp_path) == {"train": [train], "val": [val], "test": [test]}
@@ -63,13 +63,13 @@ def test_names_that_say_nothing_are_all_of_train(tmp_path):
 def test_what_is_of_no_split_is_reported(tmp_path, caplog):
     repository(tmp_path, "data/train-00000-of-00001.parquet", "data/train_easy-00000-of-00001.parquet", "test.parquet")
     assert splits(tmp_path) == {"train": ["data/train-00000-of-00001.parquet"]}
-    assert f"{tmp_path}: of no split, and not used: test.parquet, train_easy" in caplog.text
+    assert f"{tmp_path}: ignored, since they belong to no split: test.parquet, train_easy" in caplog.text
 
 
 def test_splits_that_go_by_other_names(tmp_path):
     repository(tmp_path, "data/easy-00000-of-00001.parquet", "data/hard-00000-of-00001.parquet")
     message = refusal(lambda: splits(tmp_path))
-    assert f"{tmp_path}: its splits are easy, hard, none of them train, val or test" in message
+    assert message.startswith(f"{tmp_path}: ") and "easy, hard" in message
     assert "dataset.train=data/part1-*.parquet" in message
 
 
@@ -80,7 +80,7 @@ def test_names_that_contradict_themselves(tmp_path):
 
 def test_no_parquet_at_all(tmp_path):
     message = refusal(lambda: splits(repository(tmp_path, "train.csv")))
-    assert message == f"{tmp_path}: has no Parquet files (.parquet); for images in folders, use dataset=lines"
+    assert message.startswith(f"{tmp_path}: ") and "dataset=lines" in message
 
 
 # By the card
@@ -126,9 +126,9 @@ def test_subsets(tmp_path):
     assert splits(tmp_path, "fr") == {"train": names[2:3]}
     assert splits(tmp_path, "de") == {"train": names[3:]}
     message = refusal(lambda: splits(tmp_path))
-    assert message == f"{tmp_path}/README.md: names the subsets en, fr; set dataset.subset=en or another"
+    assert message.startswith(f"{tmp_path}/README.md: ") and "set dataset.subset to one of en, fr" in message
     message = refusal(lambda: splits(tmp_path, "it"))
-    assert message == f"{tmp_path}/README.md: names no subset 'it'; set dataset.subset to one of en, fr"
+    assert message.startswith(f"dataset.subset=it: {tmp_path}/README.md: ") and "choose from en, fr" in message
     for chosen in ("- config_name: default\n  data_dir: de", "- config_name: x\n  default: true\n  data_dir: de"):
         repository(tmp_path, card=SUBSETS + chosen)
         assert splits(tmp_path) == {"train": names[3:]}
@@ -138,31 +138,31 @@ def test_subsets_without_a_card_are_folders(tmp_path):
     repository(tmp_path, "en/train.parquet", "fr/train.parquet")
     assert splits(tmp_path, "fr/") == {"train": ["fr/train.parquet"]}
     assert "it: there is no such folder; set dataset.subset" in refusal(lambda: splits(tmp_path, "it"))
-    assert "leads out of it" in refusal(lambda: splits(tmp_path, "../x"))
+    assert "../x of the subset is outside" in refusal(lambda: splits(tmp_path, "../x"))
 
 
 def test_downloads_match_more_than_what_is_used(tmp_path):
     subset = Subset("fr", {"train": ["data/**/a*.parquet", "b"]})
-    assert subset.downloads[0] in ("fr/data/**/a*.parquet", "fr/data/*a*.parquet")
-    assert {"fr/data/*a*.parquet", "fr/b", "fr/b/*"} <= {*subset.downloads}
-    assert Subset("fr").downloads == ["fr/*.parquet"] and Subset().downloads == ["*.parquet"]
+    assert subset.download_patterns[0] in ("fr/data/**/a*.parquet", "fr/data/*a*.parquet")
+    assert {"fr/data/*a*.parquet", "fr/b", "fr/b/*"} <= {*subset.download_patterns}
+    assert Subset("fr").download_patterns == ["fr/*.parquet"] and Subset().download_patterns == ["*.parquet"]
 
 
 @pytest.mark.parametrize(
     ("card", "words"),
     [
-        ("configs: [", "README.md: its head is not YAML ("),
-        ("configs:\n- data_files: [{split: train}]", "the data_files of its subset default are not a path"),
-        ("configs:\n- data_files: [{path: a}]", "the data_files of its subset default are not a path"),
-        ("configs:\n- config_name: x\n  data_files: 7", "the data_files of its subset x are not a path"),
-        ("configs:\n- data_files: [{split: train, path: a}, b]", "the data_files of its subset default are not a path"),
-        ("configs:\n- data_files: b.csv", "has no Parquet files (.parquet) where its README.md says"),
-        ("configs:\n- data_files: '../*.parquet'", "the files ../*.parquet lie outside of it; copy them into it"),
-        ("configs:\n- data_files: 'https://x/a.parquet'", "the files https://x/a.parquet lie outside"),
-        ("configs:\n- data_dir: ../x", "the subset in ../x leads out of it"),
+        ("configs: [", "README.md: the header is not YAML ("),
+        ("configs:\n- data_files: [{split: train}]", "data_files of the subset default is neither a path"),
+        ("configs:\n- data_files: [{path: a}]", "data_files of the subset default is neither a path"),
+        ("configs:\n- config_name: x\n  data_files: 7", "data_files of the subset x is neither a path"),
+        ("configs:\n- data_files: [{split: train, path: a}, b]", "data_files of the subset default is neither a path"),
+        ("configs:\n- data_files: b.csv", "no Parquet files (.parquet) where its README.md"),
+        ("configs:\n- data_files: '../*.parquet'", "the files ../*.parquet are outside"),
+        ("configs:\n- data_files: 'https://x/a.parquet'", "the files https://x/a.parquet are outside"),
+        ("configs:\n- data_dir: ../x", "../x of the subset is outside"),
         (
             "configs:\n- data_files: {train: '*.parquet', test: a.parquet}",
-            "a.parquet: is a file of both train and test",
+            "a.parquet: the file belongs to both train and test",
         ),
     ],
 )
@@ -174,11 +174,11 @@ def test_cards_that_cannot_be_followed(tmp_path, card, words):
 def test_files_that_the_card_names_in_vain_are_reported(tmp_path, caplog):
     repository(tmp_path, "a.parquet", card="configs:\n- data_files: {train: a*, test: b*, extra: a*}")
     assert splits(tmp_path) == {"train": ["a.parquet"]}
-    assert "of no split, and not used: test (not a file), extra" in caplog.text
+    assert "belong to no split: test (no files), extra" in caplog.text
 
 
 def test_patterns(tmp_path):
     repository(tmp_path, "a/b/c.parquet", "a/d.parquet", "a/e.txt")
     for pattern in ("a", "a/", "a/**", "**", "**/*.parquet", "a/**/*.parquet", ".", ""):
-        assert [path.name for path in matching(tmp_path, [pattern])] == ["c.parquet", "d.parquet"]
-    assert [path.name for path in matching(tmp_path, ["a/*", "a/b/?.parquet"])] == ["c.parquet", "d.parquet"]
+        assert [path.name for path in match_files(tmp_path, [pattern])] == ["c.parquet", "d.parquet"]
+    assert [path.name for path in match_files(tmp_path, ["a/*", "a/b/?.parquet"])] == ["c.parquet", "d.parquet"]

@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htr_lightning.data.sources.iam_text import detokenized, tokenized, unescaped
+from htr_lightning.data.sources.iam_text import detokenize, join_tokens, unescape_entities
 
 
 def rebuilt(*lines: str) -> list[str]:
-    return detokenized([line.split("|") for line in lines])
+    return detokenize([line.split("|") for line in lines])
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_a_mark_too_many_is_the_known_imperfection():
 
 
 def test_tokens_with_spaces_between_them():
-    assert tokenized(["It", "'S", "late", ",", "0M P", "'", "s", "."]) == "It'S late , 0MP ' s ."
-    assert tokenized(["'s", "", "a"]) == "'s a"
+    assert join_tokens(["It", "'S", "late", ",", "0M P", "'", "s", "."]) == "It'S late , 0MP ' s ."
+    assert join_tokens(["'s", "", "a"]) == "'s a"
 
 
 def test_text_that_was_escaped_twice():
-    assert unescaped("&quot;It&apos;s&#34; R&amp;D &lt;&gt; AT&T &copy; &") == '"It\'s" R&D <> AT&T &copy; &'
+    assert unescape_entities("&quot;It&apos;s&#34; R&amp;D &lt;&gt; AT&T &copy; &") == '"It\'s" R&D <> AT&T &copy; &'
 
 
 tokens = st.text(st.characters(blacklist_categories=["Cs", "Z", "C"]), min_size=1, max_size=4)
@@ -59,7 +59,7 @@ marks = st.sampled_from(['"', "'", ".", ",", "(", ")", "...", "'s", ":"])
 
 @given(st.lists(st.lists(tokens | marks, max_size=8), max_size=5))
 def test_nothing_but_spaces_is_lost_or_added(lines):
-    result = detokenized(lines)
+    result = detokenize(lines)
     assert [text.replace(" ", "") for text in result] == ["".join(line) for line in lines]
     assert all(text == text.strip() and "  " not in text for text in result)
-    assert [tokenized(line).replace(" ", "") for line in lines] == ["".join(line) for line in lines]
+    assert [join_tokens(line).replace(" ", "") for line in lines] == ["".join(line) for line in lines]

@@ -42,30 +42,30 @@ def test_text_files_beside_the_folders_of_splits(tmp_path):
 
 def test_text_file_of_another_encoding(tmp_path):
     write(tmp_path / "x.gt.txt", "é".encode("latin-1"))
-    assert "x.gt.txt: is not UTF-8" in refusal(lambda: Lines(str(tmp_path)).lines("train"))
+    assert "x.gt.txt: row 1 is not UTF-8" in refusal(lambda: Lines(str(tmp_path)).lines("train"))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.tsv", "", "is empty"),
-        ("a.tsv", "img\ttext\n1\t2\n", "no column 'image'; its first row names the columns 'img', 'text'"),
-        ("a.tsv", "image\ttext\ttext\n", "2 columns named 'text'"),
-        ("a.tsv", "image\ttext\n1.png\ta\n2.png\n", "row 3 has 1 of 2 fields"),
+        ("a.tsv", "img\ttext\n1\t2\n", "no column 'image'; choose from the columns in its first row: 'img', 'text'"),
+        ("a.tsv", "image\ttext\ttext\n", "2 columns are named 'text'"),
+        ("a.tsv", "image\ttext\n1.png\ta\n2.png\n", "row 3 has 1 field for 2 columns"),
         ("a.tsv", "image\ttext\n1.png\ta\tb\n", "row 2 has 3 fields for 2 columns"),
         ("a.tsv", "image\ttext\n1.png\ta\n\n./1.png\tb\n", "rows 2 and 4 both have the image 1.png"),
         (
             "a.tsv",
             "image\ttext\n../../etc/passwd\ta\n",
-            "row 2 names the image ../../etc/passwd, which lies outside",
+            "row 2 has the image ../../etc/passwd, which is outside",
         ),
-        ("a.tsv", "image\ttext\na/../../b\ta\n", "lies outside"),
-        ("a.tsv", "image\ttext\n..\ta\n", "lies outside"),
-        ("a.tsv", "image\ttext\n \ta\n", "row 2 names no image"),
+        ("a.tsv", "image\ttext\na/../../b\ta\n", "outside"),
+        ("a.tsv", "image\ttext\n..\ta\n", "outside"),
+        ("a.tsv", "image\ttext\n \ta\n", "row 2 has no image path"),
         ("a.tsv", "image\ttext\n1.png\té\n".encode("latin-1"), "row 2 is not UTF-8 (byte 0xE9)"),
         ("a.tsv", "image\ttext\n".encode("utf-16"), "UTF-8"),
         ("a.tsv", "image\ttext\n".encode("utf-16-le"), "NUL"),
-        ("a.csv", "image,text\n1.png\n", "row 2 has 1 of 2 fields"),
+        ("a.csv", "image,text\n1.png\n", "row 2 has 1 field for 2 columns"),
         ("a.csv", "image,text\n1.png,a,b\n", "row 2 has 3 fields"),
         ("a.csv", 'image,text\n1.png,"a\n2.png,b\n', "is not CSV"),
         ("a.jsonl", '{"image": "1.png", "text": "a"}\n{"image": \n', "row 2 is not JSON"),
@@ -73,7 +73,7 @@ def test_text_file_of_another_encoding(tmp_path):
         ("a.jsonl", '{"image": "1.png", "txt": "a"}\n', "no column 'text'"),
         ("a.jsonl", '{"image": "1.png", "text": "a"}\n{"image": "2.png"}\n', "row 2 has no 'text'"),
         ("a.jsonl", '{"image": "1.png", "text": 12}\n', "in row 1, 'text' is 12"),
-        ("a.txt", "image\ttext\n", "a manifest is a .tsv, .csv, .jsonl file"),
+        ("a.txt", "image\ttext\n", "choose from .tsv, .csv, .jsonl"),
     ],
 )
 def test_bad_manifests(tmp_path, name, content, words):
@@ -95,12 +95,12 @@ def test_group_or_split_column_that_is_not_there(tmp_path):
 def test_split_of_no_known_name(tmp_path):
     write(tmp_path / "all.tsv", "image\ttext\tsplit\n1.png\ta\ttrain\n2.png\tb\tspare\n")
     message = refusal(lambda: Lines(str(tmp_path), manifest="all.tsv").lines("train"))
-    assert "row 3 is of the split 'spare'" in message and "train, val or test" in message
+    assert "row 3 has the unknown split 'spare'" in message and "train, val or test" in message
 
 
 def test_missing_manifest(tmp_path):
-    assert "no such manifest" in refusal(lambda: Lines(str(tmp_path), val="v.tsv").lines("val"))
-    assert "no such manifest" in refusal(lambda: read_manifest(tmp_path / "v.tsv"))
+    assert "v.tsv: there is no such file" in refusal(lambda: Lines(str(tmp_path), val="v.tsv").lines("val"))
+    assert "v.tsv: there is no such file" in refusal(lambda: read_manifest(tmp_path / "v.tsv"))
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_missing_manifest(tmp_path):
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, word):
-    assert refusal(lambda: Lines("x", **arguments)).startswith(f"dataset.{word}: ")
+    assert refusal(lambda: Lines("x", **arguments)).startswith(f"dataset.{word}=")

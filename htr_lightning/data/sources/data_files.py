@@ -1,0 +1,103 @@
+"""The files of a dataset: finding them in folders, and reading text."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from htr_lightning.image.files import DataError
+
+
+def check_root(root: Path, content: str) -> None:
+    """Check that the root of a dataset is a folder.
+
+    Args:
+        root: ``dataset.root``.
+        content: what the folder should hold, for the message, such as ``your lines``.
+
+    Raises:
+        DataError: the root is missing, or is not a folder.
+    """
+    if not root.is_dir():
+        problem = "this is not a folder" if root.exists() else "there is no such folder"
+        raise DataError(problem, key="dataset.root", value=root, remedy=f"set it to the folder of {content}")
+
+
+def find_files(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Yield the files with one of the suffixes (lower case) in a folder and its subfolders, sorted by name.
+
+    Hidden files and folders are skipped. Links to folders are followed, each folder once.
+
+    Raises:
+        DataError: a folder cannot be listed, or a file name is not UTF-8.
+    """
+    visited: set[Path] = set()
+    for folder, subfolders, names in os.walk(root, onerror=raise_unreadable, followlinks=True):
+        if Path(folder).resolve() in visited:
+            subfolders.clear()
+            continue
+        visited.add(Path(folder).resolve())
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                check_file_name(name, folder)
+                yield Path(folder, name)
+
+
+def check_file_name(name: str, folder: str) -> None:
+    """Refuse a file name that is not UTF-8; old archives made on Windows have such names.
+
+    Raises:
+        DataError: names the folder and the file.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"the file name {name!a} is not UTF-8", file=ascii(folder), remedy="rename the file") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file exists; False for a path that no file can have (too long, or with a NUL character)."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | None = None) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark.
+
+    Args:
+        path: of the file.
+        remedy: what to do if the file is missing, for the message.
+        key: the configuration key that names the file, for the message.
+        newline: see `open`; None translates all line ends to a newline character.
+
+    Raises:
+        DataError: the file is missing, cannot be read, or is not UTF-8 (names the row, from 1).
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=path, key=key, remedy=remedy, kind="missing") from None
+    except UnicodeDecodeError as error:
+        row = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"row {row} is not UTF-8 (byte 0x{error.object[error.start]:02X})"
+        raise DataError(problem, file=path, key=key, remedy="save the file as UTF-8", kind="encoding") from None
+    except OSError as error:
+        raise build_unreadable_error(path, error) from None
+
+
+def raise_unreadable(error: OSError) -> None:
+    """Raise for a folder that cannot be listed: the ``onerror`` of `os.walk`.
+
+    Raises:
+        DataError: always; names the folder and the reason.
+    """
+    raise build_unreadable_error(error.filename, error) from error
+
+
+def build_unreadable_error(path: Path | str, error: OSError) -> DataError:
+    """Build the error for a file or folder that the operating system refuses to read."""
+    problem = f"cannot be read ({error.strerror})"
+    return DataError(problem, file=path, remedy="check permissions and disk", kind="unreadable")
