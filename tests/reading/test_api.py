@@ -29,7 +29,7 @@ def page(tmp_path: Path) -> Path:
     return tmp_path / "page.png"
 
 
-def test_a_page_from_a_file_an_array_and_a_picture(model: Reader, page: Path) -> None:
+def test_a_page_from_a_file_an_array_and_a_pillow_image(model: Reader, page: Path) -> None:
     read = [
         model.read(page),
         model.read(str(page)),
@@ -42,7 +42,7 @@ def test_a_page_from_a_file_an_array_and_a_picture(model: Reader, page: Path) ->
     assert 0 < line.confidence <= 1 and read[0].model == "zoo:latin"
 
 
-def test_characters_stand_on_their_line(model: Reader, page: Path) -> None:
+def test_words_are_inside_their_line(model: Reader, page: Path) -> None:
     for line in model.read(page).lines:
         (left, top), (right, bottom) = line.polygon.min(0), line.polygon.max(0)
         for word in line.words:

@@ -45,14 +45,14 @@ def lines(folder: Path) -> list[Line]:
     return [Line(path.name, ImageFile(path), "") for path in sorted(folder.iterdir())]
 
 
-def test_order_is_kept_and_what_is_read_does_not_depend_on_the_lines_beside_it(model_file: Path, images: Path) -> None:
+def test_predictions_keep_the_order_and_do_not_depend_on_the_batch(model_file: Path, images: Path) -> None:
     reader = LineReader(read_model(model_file))
     together = list(reader.read(lines(images)))
-    assert [reading.id for reading in together] == [f"{i}.png" for i in range(7)]
-    for line, reading in zip(lines(images), together, strict=True):
+    assert [prediction.id for prediction in together] == [f"{i}.png" for i in range(7)]
+    for line, prediction in zip(lines(images), together, strict=True):
         (alone,) = reader.read([line])
-        assert alone.text == reading.text
-        assert alone.confidence == pytest.approx(reading.confidence, abs=1e-5) and 0 < alone.confidence <= 1
+        assert alone.text == prediction.text
+        assert alone.confidence == pytest.approx(prediction.confidence, abs=1e-5) and 0 < alone.confidence <= 1
 
 
 def test_unusable_images_do_not_stop_the_others(
@@ -64,17 +64,17 @@ def test_unusable_images_do_not_stop_the_others(
     with pytest.raises(SystemExit) as stopped:
         predict.main([str(model_file), str(images), str(images / "none.png"), "--format", "tsv"])
     assert stopped.value.code == 1
-    shown = capsys.readouterr()
-    assert [row.split("\t")[0].rsplit("/")[-1] for row in shown.out.splitlines()] == [
+    captured = capsys.readouterr()
+    assert [row.split("\t")[0].rsplit("/")[-1] for row in captured.out.splitlines()] == [
         "image",
         "0.png",
         "1.png",
         "2.png",
         "6.png",
     ]
-    assert len(shown.err.splitlines()) == 4
+    assert len(captured.err.splitlines()) == 4
     for name in ("3.png", "4.png", "5.png", "none.png"):
-        assert name in shown.err
+        assert name in captured.err
 
 
 def test_output_formats(model_file: Path, images: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_output_formats(model_file: Path, images: Path, tmp_path: Path) -> None:
     assert [row[1] for row in rows[1:]] == [o["text"] for o in objects] == texts
 
 
-def test_json_says_where_everything_stands(images: Path, tmp_path: Path) -> None:
+def test_json_has_the_positions_of_words_and_characters(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "read.json"
     predict.main(["zoo:latin", str(images / "3.png"), "--format", "json", "--out", str(out)])
     (line,) = json.loads(out.read_text())
@@ -101,14 +101,14 @@ def test_json_says_where_everything_stands(images: Path, tmp_path: Path) -> None
         assert len(part["outline"]) == 4
 
 
-def test_known_texts_are_placed_not_read(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_given_texts_are_aligned(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = manifest(images, ("0.png", "bcd"), ("1.png", "漢"), ("2.png", "ab" * 400))
     with pytest.raises(SystemExit) as stopped:
         predict.main(["zoo:latin", "--texts", str(rows), "--format", "json"])
-    shown = capsys.readouterr()
-    (line,) = json.loads(shown.out)
+    captured = capsys.readouterr()
+    (line,) = json.loads(captured.out)
     assert line["text"] == "bcd" == "".join(c["text"] for c in line["characters"]) and line["confidence"] < 0.01
-    unwritable, long = shown.err.splitlines()
+    unwritable, long = captured.err.splitlines()
     assert "1.png: the model cannot write '漢'" in unwritable and "2.png: its text needs 800 frames" in long
     assert stopped.value.code == 1
     with pytest.raises(SystemExit):
@@ -116,18 +116,18 @@ def test_known_texts_are_placed_not_read(images: Path, tmp_path: Path, capsys: p
     assert "not both" in capsys.readouterr().err
 
 
-def test_characters_are_cut_out(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_characters_are_cropped(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = tmp_path / "cut"
     predict.main(["zoo:latin", str(images / "1.png"), str(images / "2.png"), "--cut", str(where)])
-    shown = capsys.readouterr()
+    captured = capsys.readouterr()
     head, *rows = [row.split("\t") for row in (where / "index.tsv").read_text(encoding="utf-8").splitlines()]
     assert head[:4] == ["image", "line", "place", "text"]
-    texts = shown.out.splitlines()
-    assert len(rows) == sum(len(text.replace(" ", "")) for text in texts) and f"{len(rows)} characters" in shown.err
+    texts = captured.out.splitlines()
+    assert len(rows) == sum(len(text.replace(" ", "")) for text in texts) and f"{len(rows)} characters" in captured.err
     for image, line, place, text, *_ in rows:
         assert texts[int(line[-5]) - 1][int(place) - 1] == text
-        with Image.open(where / image) as glyph:
-            assert np.asarray(glyph).min() < 128, "there is ink in it"
+        with Image.open(where / image) as crop:
+            assert np.asarray(crop).min() < 128, "there is ink in it"
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
     model_file: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", "ééa"), ("1.png", "a ñ")))])
-    shown = capsys.readouterr()
-    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE), 2 x in the texts" in shown.err
-    assert "'ñ' (U+00F1" in shown.err
-    result = json.loads(shown.out)
+    captured = capsys.readouterr()
+    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE), 2 x in the texts" in captured.err
+    assert "'ñ' (U+00F1" in captured.err
+    result = json.loads(captured.out)
     assert result["lines"] == 2 and result["cer"] >= 3 / 6
 
 

@@ -10,7 +10,7 @@ def colors(picture: Image.Image) -> set[tuple[int, int, int]]:
     return {color for _, color in picture.getcolors(100_000)}  # type: ignore[misc,union-attr]
 
 
-def test_right_readings_are_green_and_wrong_ones_red() -> None:
+def test_correct_predictions_are_green_and_wrong_ones_red() -> None:
     right, wrong = draw_panel([(ROW, "abc", "abc")]), draw_panel([(ROW, "abc", "abd")])
     assert CORRECT_COLOR in colors(right) and WRONG_COLOR not in colors(right)
     assert WRONG_COLOR in colors(wrong) and CORRECT_COLOR not in colors(wrong)

@@ -25,7 +25,7 @@ def attributes(element: object, *names: str) -> list[str]:
 BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
 
 
-def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
+def test_the_sample_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
     page, path = build_sample_page(), tmp_path / "a.xml"
     path.write_bytes(write_alto(page, NOW))
     root = check_alto(path.read_bytes())
@@ -38,13 +38,13 @@ def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> N
     assert root.find(".//{*}Page").get("PHYSICAL_IMG_NR") == "3"
 
 
-def test_who_read_it_is_said() -> None:
+def test_metadata_names_the_software_and_the_model() -> None:
     root = check_alto(write_alto(build_sample_page(), NOW))
-    said = {e.tag.rpartition("}")[2]: e.text for e in root.find(".//{*}Processing").iter()}
-    assert (said["softwareName"], said["softwareVersion"]) == ("htr-lightning", __version__)
-    assert said["processingStepSettings"] == "model: peraire & co"
-    assert said["processingStepDescription"] == 'One "note" <more>.'
-    assert said["processingDateTime"] == "2026-01-02T03:04:05+00:00"
+    metadata = {e.tag.rpartition("}")[2]: e.text for e in root.find(".//{*}Processing").iter()}
+    assert (metadata["softwareName"], metadata["softwareVersion"]) == ("htr-lightning", __version__)
+    assert metadata["processingStepSettings"] == "model: peraire & co"
+    assert metadata["processingStepDescription"] == 'One "note" <more>.'
+    assert metadata["processingDateTime"] == "2026-01-02T03:04:05+00:00"
     plain = check_alto(write_alto(build_page()))
     assert plain.find(".//{*}processingDateTime") is None and plain.find(".//{*}Tags") is None
     assert plain.find(".//{*}Page").get("PHYSICAL_IMG_NR") == "1"
@@ -64,7 +64,7 @@ def test_words_and_characters_have_places_and_confidences() -> None:
     assert root.find(".//{*}String/{*}Shape") is None
 
 
-def test_what_leans_has_a_shape() -> None:
+def test_slanted_words_have_a_shape() -> None:
     root = check_alto(write_alto(build_page(build_region("r", build_line("l", "le", 100, slope=0.5)))))
     string = root.find(".//{*}String")
     assert attributes(string, *BOX) == ["50", "100", "24", "42"]
@@ -75,9 +75,9 @@ def test_what_leans_has_a_shape() -> None:
 def test_lines_without_words_and_without_text() -> None:
     lines = build_line("l1", "un deux", words=(), characters=()), build_line("l2", ""), PredictedLine("l3", problem="x")
     root = check_alto(write_alto(build_page(build_region("r", *lines))))
-    one, empty, lost = root.iter("{*}String")
+    one, empty, unreadable = root.iter("{*}String")
     assert attributes(one, "CONTENT", "WC", "HPOS", "WIDTH") == ["un deux", "0.6250", "46", "92"]
-    assert attributes(empty, "CONTENT", "WC") == ["", None] and attributes(lost, "CONTENT", "HPOS") == ["", None]
+    assert attributes(empty, "CONTENT", "WC") == ["", None] and attributes(unreadable, "CONTENT", "HPOS") == ["", None]
     assert root.findall(".//{*}TextLine")[2].attrib.keys() == ["ID"]
 
 
@@ -103,9 +103,9 @@ def test_ids_are_names_and_never_twice() -> None:
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     root = etree.fromstring(write_alto(page))
     read = parse_page(root, Path("a.xml"))
-    for line, there in zip(page.lines, read.lines, strict=True):
-        assert (there.id, there.text, there.problem) == (line.id, line.text, "")
-        assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
+    for line, parsed in zip(page.lines, read.lines, strict=True):
+        assert (parsed.id, parsed.text, parsed.problem) == (line.id, line.text, "")
+        assert np.array_equal(parsed.polygon, line.polygon) and np.array_equal(parsed.baseline, line.baseline)
     kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
     assert [(line.region, line.region_type) for line in read.lines] == kinds
 

@@ -58,7 +58,7 @@ def texts(elements: list[Any]) -> list[str]:
     return ["".join(element.itertext()) for element in elements]
 
 
-def test_the_usual_page() -> None:
+def test_the_sample_page() -> None:
     root = checked(write_hocr(build_sample_page()))
     assert texts(of_class(root, "ocr_line")) == [line.text for line in build_sample_page().lines]
     assert texts(of_class(root, "ocrx_word"))[-3:] == ["Ω", "ж", "sans mots"]
@@ -115,5 +115,5 @@ def test_any_text_is_there(page: PredictedPage) -> None:
 def test_symmetric_baselines_have_a_slope_of_0(heights: list[int]) -> None:
     ys = [*heights, *heights[::-1]]
     line = PredictedLine("l", "text", baseline=np.array([(100.0 * i, y) for i, y in enumerate(ys)], np.float32))
-    straight = fit_baseline(line, (0, 0, 100, 60))
-    assert straight is not None and straight[0] == pytest.approx(0, abs=1e-3)
+    fit = fit_baseline(line, (0, 0, 100, 60))
+    assert fit is not None and fit[0] == pytest.approx(0, abs=1e-3)

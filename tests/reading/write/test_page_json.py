@@ -36,7 +36,7 @@ KNOWN = {
 
 
 def check(value: Any, rule: dict[str, Any]) -> None:
-    """Assert that a value follows a JSON Schema, of those words of it that ours uses."""
+    """Assert that a value follows a JSON Schema, with the keywords that ours uses."""
     assert rule.keys() <= KNOWN
     if "$ref" in rule:
         rule = SCHEMA["$defs"][rule["$ref"].removeprefix("#/$defs/")]
@@ -63,7 +63,7 @@ def read(page: PredictedPage) -> Any:
     return written
 
 
-def test_the_usual_page() -> None:
+def test_the_sample_page() -> None:
     page = read(build_sample_page())
     assert page["image"] == {"name": "scan 1.jpg", "width_px": 1000, "height_px": 800}
     assert (page["number"], page["model"], page["notes"]) == (3, "peraire & co", list(build_sample_page().notes))
@@ -75,10 +75,10 @@ def test_the_usual_page() -> None:
 
 def test_places_and_confidences() -> None:
     line = build_line("l", "a b", 100.26, polygon=points(1.25, 2, 3.04, 4, 5, -6.16))
-    (there,) = read(build_page(build_region("r", line)))["regions"][0]["lines"]
-    assert (there["id"], there["confidence"]) == ("l", 0.625)
-    assert there["polygon"] == [[1.2, 2], [3, 4], [5, -6.2]] and there["baseline"] == [[50, 124.3], [86, 124.3]]
-    first, second = there["words"]
+    (written,) = read(build_page(build_region("r", line)))["regions"][0]["lines"]
+    assert (written["id"], written["confidence"]) == ("l", 0.625)
+    assert written["polygon"] == [[1.2, 2], [3, 4], [5, -6.2]] and written["baseline"] == [[50, 124.3], [86, 124.3]]
+    first, second = written["words"]
     assert second["outline"] == [[74, 100.3], [86, 100.3], [86, 130.3], [74, 130.3]] and second["confidence"] == 0.75
     assert first["characters"] == [{"text": "a", "confidence": 0.9, "outline": first["outline"]}]
 

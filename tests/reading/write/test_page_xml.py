@@ -18,7 +18,7 @@ from htr_lightning.version import __version__
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
+def test_the_sample_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> None:
     page, path = build_sample_page(), tmp_path / "a.xml"
     path.write_bytes(write_page_xml(page, NOW))
     root = check_page_xml(path.read_bytes())
@@ -33,7 +33,7 @@ def test_the_usual_page_follows_the_schema_and_is_read_back(tmp_path: Path) -> N
     assert custom == r"readingOrder {index:2;} structure {type:MainZone\u003aa\u0020\u007bb\u007d\u003b;}"
 
 
-def test_who_read_it_and_what_is_to_know_is_said() -> None:
+def test_metadata_names_the_software_the_model_and_the_notes() -> None:
     root = check_page_xml(write_page_xml(build_sample_page(), NOW))
     metadata = root.find("{*}Metadata")
     assert [element.text for element in metadata][:4] == [
@@ -52,8 +52,8 @@ def test_who_read_it_and_what_is_to_know_is_said() -> None:
 
 
 def equivalents(element: object) -> list[tuple[str | None, str | None]]:
-    found = element.findall("{*}TextEquiv")  # type: ignore[attr-defined]
-    return [(written.get("conf"), written.findtext("{*}Unicode")) for written in found]
+    children = element.findall("{*}TextEquiv")  # type: ignore[attr-defined]
+    return [(child.get("conf"), child.findtext("{*}Unicode")) for child in children]
 
 
 def test_regions_lines_words_and_characters_have_texts() -> None:
@@ -91,9 +91,9 @@ def test_places_are_inside_the_page_and_never_missing() -> None:
 @given(predicted_pages())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     read = parse_page(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
-    for line, there in zip(page.lines, read.lines, strict=True):
-        assert (there.id, there.text, there.problem) == (line.id, line.text, "")
-        assert np.array_equal(there.polygon, line.polygon) and np.array_equal(there.baseline, line.baseline)
+    for line, parsed in zip(page.lines, read.lines, strict=True):
+        assert (parsed.id, parsed.text, parsed.problem) == (line.id, line.text, "")
+        assert np.array_equal(parsed.polygon, line.polygon) and np.array_equal(parsed.baseline, line.baseline)
     kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
     assert [(line.region, line.region_type) for line in read.lines] == kinds
 

@@ -33,7 +33,7 @@ def text_of(pdf: bytes, page: int = 0) -> str:
 def boxes(pdf: bytes, dpi: float = 300) -> list[tuple[str, tuple[float, float, float, float]]]:
     """Return the words of the first page with left, top, right and bottom in px."""
     page = pypdfium2.PdfDocument(pdf)[0]
-    text, height, found = page.get_textpage(), page.get_height(), []
+    text, height, words = page.get_textpage(), page.get_height(), []
     word: list[tuple[str, tuple[float, ...]]] = []
     for number in range(text.count_chars()):
         character = text.get_text_range(number, 1)
@@ -43,9 +43,9 @@ def boxes(pdf: bytes, dpi: float = 300) -> list[tuple[str, tuple[float, float, f
         if word and (not character.strip() or number + 1 == text.count_chars()):
             edges = np.array([box for _, box in word]) * dpi / 72
             box = (*edges[:, :2].min(0), *edges[:, 2:].max(0))
-            found.append(("".join(c for c, _ in word), tuple(round(float(x), 1) for x in box)))
+            words.append(("".join(c for c, _ in word), tuple(round(float(x), 1) for x in box)))
             word = []
-    return found  # type: ignore[return-value]
+    return words  # type: ignore[return-value]
 
 
 def test_text_is_found_as_it_was_read() -> None:
@@ -55,9 +55,9 @@ def test_text_is_found_as_it_was_read() -> None:
 
 def test_words_are_where_they_are_written() -> None:
     line = build_line("l", "le roi a", 100, 50)
-    found = boxes(write_pdf([with_pixels(build_page(build_region("r", line)))]))
-    assert [word for word, _ in found] == ["le", "roi", "a"]
-    for (_, (left, top, right, bottom)), word in zip(found, line.words, strict=True):
+    words = boxes(write_pdf([with_pixels(build_page(build_region("r", line)))]))
+    assert [word for word, _ in words] == ["le", "roi", "a"]
+    for (_, (left, top, right, bottom)), word in zip(words, line.words, strict=True):
         (x, y), _, (x_end, y_end), _ = word.outline
         assert (left, right) == pytest.approx((x, x_end), abs=0.5)
         assert (top, bottom) == pytest.approx((y, y_end), abs=1)  # the baseline is a fifth above the words' lower edge
@@ -92,8 +92,8 @@ def test_lines_that_run_upwards() -> None:
 
 def test_lines_without_words_fill_their_outline() -> None:
     whole = build_line("a", "sans mots", 100, 50, words=(), characters=())
-    found = boxes(write_pdf([with_pixels(build_page(build_region("r", whole)))]))
-    assert (found[0][1][0], found[1][1][2]) == pytest.approx((46, 162), abs=0.5)
+    words = boxes(write_pdf([with_pixels(build_page(build_region("r", whole)))]))
+    assert (words[0][1][0], words[1][1][2]) == pytest.approx((46, 162), abs=0.5)
     without = PredictedLine("b", "ligne", baseline=points(10, 400, 110, 400)), PredictedLine("c", "nulle part")
     ((word, (left, _, right, bottom)),) = boxes(write_pdf([with_pixels(build_page(build_region("r", *without)))]))
     assert word == "ligne" and (left, right, bottom) == pytest.approx((10, 110, 408), abs=2)
@@ -105,8 +105,8 @@ def test_words_without_width_do_no_harm() -> None:
         line = PredictedLine(
             "l", "a b", 1, words=(Word("a", 1, 0, 1, flat), Word("b", 1, 0, 1, flat)), baseline=baseline
         )
-        found = text_of(write_pdf([with_pixels(build_page(build_region("r", line)))]))
-        assert "".join(found.split()) == "ab"
+        text = text_of(write_pdf([with_pixels(build_page(build_region("r", line)))]))
+        assert "".join(text.split()) == "ab"
 
 
 @pytest.mark.parametrize("shape", [(800, 1000), (800, 1000, 3), (400, 500)])

@@ -118,15 +118,15 @@ def test_any_text_takes_the_place_of_any(
 ) -> None:
     words = {"words": True} if write is alto_xml else {}
     xml = write([text_line("l", before)], **words)
-    for reading in (PredictedLine("l", after, 0.5), build_line("l", after)):
-        (read,) = texts_of(rewritten(xml, {"l": reading}), tmp_path / "b.xml")
+    for prediction in (PredictedLine("l", after, 0.5), build_line("l", after)):
+        (read,) = texts_of(rewritten(xml, {"l": prediction}), tmp_path / "b.xml")
         assert read.split() == sanitize(after).split()
 
 
-def test_new_words_stand_where_the_file_counts(rewritten: Rewrite) -> None:
+def test_new_words_are_in_the_unit_of_the_file(rewritten: Rewrite) -> None:
     xml = alto_xml([text_line("l", "a b c")], words=True, size=(500, 400))
-    made = etree.fromstring(rewritten(xml, {"l": build_line("l", "le roi", 100, 50)}, image_size=(1000, 800)).encode())
-    roi = made.findall(".//{*}String")[1]
+    root = etree.fromstring(rewritten(xml, {"l": build_line("l", "le roi", 100, 50)}, image_size=(1000, 800)).encode())
+    roi = root.findall(".//{*}String")[1]
     assert [roi.get(name) for name in ("CONTENT", "HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["roi", "43", "50", "18", "15"]
 
 

@@ -13,15 +13,15 @@ NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 
 
 def line_after(
-    inside: str, reading: str | PredictedLine, tmp_path: Path, namespace: str = NAMESPACE, attributes: str = ""
+    inside: str, prediction: str | PredictedLine, tmp_path: Path, namespace: str = NAMESPACE, attributes: str = ""
 ) -> Any:
     """Rewrite a file with one line, and return the line."""
     path = tmp_path / "a.xml"
     line = f'<TextBlock ID="b"><TextLine ID="l" {attributes}>{inside}</TextLine></TextBlock>'
     page = f'<Page WIDTH="1000" HEIGHT="800"><PrintSpace>{line}</PrintSpace></Page>'
     path.write_text(f'<alto xmlns="{namespace}"><Layout>{page}</Layout></alto>', encoding="utf-8")
-    lines = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
-    return etree.fromstring(rewrite_layout(path, lines)).find(".//{*}TextLine")
+    predicted = PredictedLine("l", prediction, 0.5) if isinstance(prediction, str) else prediction
+    return etree.fromstring(rewrite_layout(path, {"l": predicted})).find(".//{*}TextLine")
 
 
 def written(line: Any) -> str:
@@ -144,7 +144,7 @@ def test_older_versions_get_no_glyphs(namespace: str, tmp_path: Path) -> None:
     assert {etree.QName(child).namespace or "" for child in line.iter("{*}*")} == {namespace}
 
 
-def test_without_places_a_line_gets_one_string_in_its_box(tmp_path: Path) -> None:
+def test_without_positions_a_line_gets_one_string_in_its_box(tmp_path: Path) -> None:
     box = 'HPOS="1" VPOS="2" WIDTH="3" HEIGHT="4"'
     for inside in (TWO, "\n  <Shape/>\n "):
         line = line_after(inside, "c de f", tmp_path, attributes=box)
@@ -157,8 +157,8 @@ def test_spaces_that_the_file_lacks_make_new_strings(tmp_path: Path) -> None:
     inside = '<String CONTENT="a"/><String CONTENT="b"/><SP/><String CONTENT="c"/>'
     line = line_after(inside, build_line("l", "x y z"), tmp_path)
     assert [child.get("CONTENT") for child in line] == ["x", None, "y", None, "z"]
-    kept = line_after(inside, build_line("l", "xy z"), tmp_path)
-    assert [child.get("CONTENT") for child in kept] == ["xy", None, "z"]
+    fewer = line_after(inside, build_line("l", "xy z"), tmp_path)
+    assert [child.get("CONTENT") for child in fewer] == ["xy", None, "z"]
 
 
 def test_what_was_corrected_by_hand_is_so_no_more(tmp_path: Path) -> None:
@@ -169,6 +169,6 @@ def test_what_was_corrected_by_hand_is_so_no_more(tmp_path: Path) -> None:
 
 
 def test_words_of_another_text_are_not_used(tmp_path: Path) -> None:
-    reading = PredictedLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, build_outline(0, 9)),))
-    (string,) = line_after(TWO, reading, tmp_path).findall("{*}String")
+    prediction = PredictedLine("l", "c d e", 0.5, words=(Word("x", 1, 0, 1, build_outline(0, 9)),))
+    (string,) = line_after(TWO, prediction, tmp_path).findall("{*}String")
     assert string.get("CONTENT") == "c d e"

@@ -14,7 +14,7 @@ COORDS = '<Coords points="1,2 30,2 30,9"/>'
 
 def region_after(
     inside: str,
-    reading: str | PredictedLine,
+    prediction: str | PredictedLine,
     tmp_path: Path,
     year: str = "2013-07-15",
     custom: str = "",
@@ -25,8 +25,8 @@ def region_after(
     lines = f'<TextLine id="l" custom="{custom}">{inside}</TextLine><TextLine id="m">{COORDS}{text("fin")}</TextLine>'
     page = f'<Page imageFilename="a" imageWidth="1000" imageHeight="800"><TextRegion id="r">{lines}{more}</TextRegion>'
     path.write_text(f'<PcGts xmlns="{NAMESPACE}{year}">{page}</Page></PcGts>', encoding="utf-8")
-    lines_read = {"l": PredictedLine("l", reading, 0.5) if isinstance(reading, str) else reading}
-    return etree.fromstring(rewrite_layout(path, lines_read), etree.XMLParser(strip_cdata=False)).find(
+    line = PredictedLine("l", prediction, 0.5) if isinstance(prediction, str) else prediction
+    return etree.fromstring(rewrite_layout(path, {"l": line}), etree.XMLParser(strip_cdata=False)).find(
         ".//{*}TextRegion"
     )
 
@@ -120,7 +120,7 @@ def test_other_words_are_replaced_or_go(tmp_path: Path) -> None:
         ("x {offset:0", None),
     ],
 )
-def test_marks_of_places_go_with_the_text(custom: str, after: str | None, tmp_path: Path) -> None:
+def test_text_offsets_are_removed_with_the_text(custom: str, after: str | None, tmp_path: Path) -> None:
     assert region_after(COORDS + text("a"), "b", tmp_path, custom=custom)[0].get("custom") == after
     assert region_after(COORDS + text("a"), "a", tmp_path, custom=custom)[0].get("custom") == custom
     inside = COORDS + word("w", "a", more=f' custom="{custom}"') + text("a")

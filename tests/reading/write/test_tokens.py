@@ -23,7 +23,7 @@ def test_what_xml_cannot_hold_is_replaced(text: str, written: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_every_text_becomes_legal(text: str) -> None:
+def test_every_sanitized_text_survives_xml(text: str) -> None:
     element = etree.Element("a", b=sanitize(text))
     element.text = sanitize(text)
     read = etree.fromstring(etree.tostring(element))
@@ -31,23 +31,23 @@ def test_every_text_becomes_legal(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("ab  \x00"), max_size=9))
-def test_pieces_joined_are_the_text(text: str) -> None:
+def test_tokens_joined_are_the_text(text: str) -> None:
     line = build_line("l", text)
-    found = split_tokens(line)
-    assert " ".join(token.text for token in found) == sanitize(text)
+    tokens = split_tokens(line)
+    assert " ".join(token.text for token in tokens) == sanitize(text)
     assert [token.text for token in split_words(line)] == [part for part in sanitize(text).split(" ") if part]
-    for token in found:
+    for token in tokens:
         assert "".join(sanitize(c.text) for c in token.characters) == token.text
         assert (token.outline is None) == (not token.text)
 
 
-def test_pieces_know_their_places() -> None:
+def test_tokens_have_positions() -> None:
     a, b = split_tokens(build_line("l", "un  b"))[::2]
     assert (a.outline, a.space, a.confidence) == (build_outline(0, 24), build_outline(24, 36), 0.75)
     assert (b.outline, b.space) == (build_outline(48, 60), None)
 
 
-def test_without_words_of_the_text_a_line_is_one_piece() -> None:
+def test_without_words_of_the_text_a_line_is_one_token() -> None:
     line = build_line("l", "un deux")
     for other in (
         dataclasses.replace(line, words=()),

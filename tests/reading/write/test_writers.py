@@ -19,7 +19,7 @@ BEGINNINGS = {
 
 
 @pytest.mark.parametrize("name", PAGE_WRITERS)
-def test_every_format_writes_the_usual_page_and_the_empty_one(name: str) -> None:
+def test_every_format_writes_the_sample_page_and_the_empty_one(name: str) -> None:
     pixels = np.zeros((80, 100), np.uint8)
     page = dataclasses.replace(build_sample_page(), pixels=pixels)
     written = PAGE_WRITERS[name].write(page, NOW)
