@@ -1,9 +1,9 @@
-"""How fast pages are read, lines packed and loaded, and how much memory that takes as the data set grows.
+"""Measure how fast pages are read, and lines packed and loaded, and how much memory that takes as the dataset grows.
 
     python experiments/benchmark_data/measure.py [--sizes 1000 10000 100000] [--out experiments/benchmark_data]
 
-Needs HTR_DATA/copiste for the figures on real lines. Everything is measured in a process of its own, in a fresh
-folder; writes result.json.
+Needs HTR_DATA/copiste for the figures on real lines. Each measurement runs in its own process, in a new folder. Writes
+result.json.
 """
 
 import argparse
@@ -21,8 +21,8 @@ MEGABYTE = 2**20
 REPETITIONS = 5
 
 
-def synthetic(number: int) -> dict[str, float]:
-    """Pack ``number`` synthetic lines, then take 100 batches of them."""
+def measure_synthetic(number: int) -> dict[str, float]:
+    """Pack ``number`` synthetic lines, then load 100 batches of them."""
     from htr_lightning.data.augment import Augment
     from htr_lightning.data.module import LineDataModule
     from htr_lightning.data.sources.synthetic import Synthetic
@@ -33,45 +33,45 @@ def synthetic(number: int) -> dict[str, float]:
         data = LineDataModule(source, Preprocess(), Augment(), cache_dir=folder)
         start = time.perf_counter()
         data.setup()
-        packed = time.perf_counter() - start
-        before = resident()
+        packing_s = time.perf_counter() - start
+        after_packing = peak_memory_mb()
         start = time.perf_counter()
         second = LineDataModule(source, Preprocess(), Augment(), cache_dir=folder)
         second.setup()
-        opened = time.perf_counter() - start
+        opening_s = time.perf_counter() - start
         for _, batch in zip(range(100), second.train_dataloader(), strict=False):
             second.on_after_batch_transfer(batch, 0)
         return {
             "lines": number,
-            "seconds_to_pack": packed,
-            "lines_per_second_rendered_and_packed": number / packed,
-            "seconds_to_open_again": opened,
+            "seconds_to_pack": packing_s,
+            "lines_per_second_rendered_and_packed": number / packing_s,
+            "seconds_to_open_again": opening_s,
             "megabytes_on_disk": sum(p.stat().st_size for p in Path(folder).iterdir()) / MEGABYTE,
-            "megabytes_resident_after_packing": before,
-            "megabytes_resident_after_100_batches": resident(),
+            "megabytes_resident_after_packing": after_packing,
+            "megabytes_resident_after_100_batches": peak_memory_mb(),
         }
 
 
-def resident(process: int | str = "self") -> float:
-    """Return the most memory (MB) a process has had resident so far, libraries included; 0 when it is gone."""
+def peak_memory_mb(process: int | str = "self") -> float:
+    """Return the peak resident set size of a process in MB, libraries included; 0 if the process has ended."""
     with contextlib.suppress(OSError, KeyError):
         fields = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
         return float(fields["VmHWM"].split()[0]) / 1024
     return 0.0
 
 
-def descendants(process: int) -> list[int]:
-    """Return a process and all that it started."""
-    found = [process]
+def find_process_tree(process: int) -> list[int]:
+    """Return a process and all its descendants."""
+    processes = [process]
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{process}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += descendants(int(child))
-    return found
+                processes += find_process_tree(int(child))
+    return processes
 
 
-def training(number: int) -> dict[str, float]:
-    """Pack ``number`` synthetic lines and train on them for 100 steps, as a user would; watch every process."""
+def measure_training(number: int) -> dict[str, float]:
+    """Pack ``number`` synthetic lines and train on them for 100 steps; measure the memory of every process."""
     with tempfile.TemporaryDirectory() as folder:
         settings = [
             "dataset=synthetic",
@@ -84,8 +84,8 @@ def training(number: int) -> dict[str, float]:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         peaks: dict[int, float] = {}
         while process.poll() is None:
-            for each in descendants(process.pid):
-                peaks[each] = max(resident(each), peaks.get(each, 0.0))
+            for each in find_process_tree(process.pid):
+                peaks[each] = max(peak_memory_mb(each), peaks.get(each, 0.0))
             time.sleep(0.25)
     if process.returncode:
         raise SystemExit(f"training ended with {process.returncode}")
@@ -97,8 +97,8 @@ def training(number: int) -> dict[str, float]:
     }
 
 
-def pages() -> dict[str, float]:
-    """Read the 15 pages, cut and preprocess all of their lines, several times."""
+def measure_pages() -> dict[str, float]:
+    """Read the 15 pages, cut out and preprocess all their lines, several times."""
     from htr_lightning.data.pack import pack
     from htr_lightning.data.sources.pages import Pages
     from htr_lightning.image.preprocess import Preprocess
@@ -116,8 +116,8 @@ def pages() -> dict[str, float]:
     return {"lines": len(packed), "seconds_median": statistics.median(seconds), "seconds_most": max(seconds)}
 
 
-def copiste() -> dict[str, float]:
-    """Pack the real lines, and pass over them without augmentation, and with it."""
+def measure_copiste() -> dict[str, float]:
+    """Pack the real lines, with and without deslanting, and load them without augmentation."""
     from hydra import compose, initialize_config_dir
 
     from htr_lightning.config.build import build
@@ -132,26 +132,27 @@ def copiste() -> dict[str, float]:
         start = time.perf_counter()
         data.setup()
         seconds = time.perf_counter() - start
-        plain = []
+        plain_seconds = []
         for number in range(REPETITIONS):
-            again = build(cfg.loader)(build(cfg.dataset), Preprocess(), Augment(), cache_dir=f"{folder}/{number}")
+            cache_dir = f"{folder}/{number}"
+            without_deslanting = build(cfg.loader)(build(cfg.dataset), Preprocess(), Augment(), cache_dir=cache_dir)
             start = time.perf_counter()
-            again.setup()
-            plain.append(time.perf_counter() - start)
+            without_deslanting.setup()
+            plain_seconds.append(time.perf_counter() - start)
         lines = sum(len(packed) for packed in data.packed.values())
-        speeds = [passed(data) for _ in range(REPETITIONS)]
+        speeds = [measure_loading(data) for _ in range(REPETITIONS)]
     return {
         "lines": lines,
         "lines_per_second_packed_with_deslanting": lines / seconds,
-        "lines_per_second_packed_median": lines / statistics.median(plain),
-        "lines_per_second_packed_least": lines / max(plain),
+        "lines_per_second_packed_median": lines / statistics.median(plain_seconds),
+        "lines_per_second_packed_least": lines / max(plain_seconds),
         "lines_per_second_loaded_median": statistics.median(speeds),
         "lines_per_second_loaded_least": min(speeds),
     }
 
 
-def passed(data: object) -> float:
-    """Take every training batch to float ink once, and return lines per second."""
+def measure_loading(data: object) -> float:
+    """Load every training batch once, as floats, and return lines per second."""
     start = time.perf_counter()
     lines = 0
     for batch in data.train_dataloader():  # type: ignore[attr-defined]
@@ -161,7 +162,7 @@ def passed(data: object) -> float:
 
 
 def main() -> None:
-    """Measure each size in a process of its own."""
+    """Run each measurement in its own process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
@@ -169,8 +170,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.only:
         name, _, number = options.only.partition(":")
-        measured = {"pages": pages, "copiste": copiste, "synthetic": synthetic, "training": training}[name]
-        result = measured(int(number)) if number else measured()  # type: ignore[operator]
+        measurements = {
+            "pages": measure_pages,
+            "copiste": measure_copiste,
+            "synthetic": measure_synthetic,
+            "training": measure_training,
+        }
+        measure = measurements[name]
+        result = measure(int(number)) if number else measure()  # type: ignore[operator]
         print(json.dumps(result))
         return
     results = {}

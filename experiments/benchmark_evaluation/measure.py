@@ -1,9 +1,10 @@
-"""How long scoring takes, once lines are read: alignment, all scores, all intervals, the files of the report.
+"""Measure how long scoring takes after prediction: alignment, all scores, all intervals, the files of the report.
 
     python experiments/benchmark_evaluation/measure.py [--sizes 300 3000 30000] [--out experiments/benchmark_evaluation]
 
-The lines are made up: sentences of frequent French letters, read with 8 % of errors by 100 writers, some of whom are
-read worse than others, with pixels and the places of all characters. One process, one thread; writes result.json.
+The lines are generated: sentences of frequent French letters by 100 writers, predicted with 8 % of errors, more for
+some writers than for others, with pixels and the positions of all characters. One process, one thread. Writes
+result.json.
 """
 
 import argparse
@@ -36,62 +37,62 @@ CHARSET = Charset(sorted({*LETTERS, " "}))
 WIDTH_PX = 12  # of a character
 
 
-def made_up(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Prediction]]:
-    """Make lines and their readings; with 0 groups, no line has one."""
+def generate_lines(number: int, num_groups: int, seed: int = 1) -> list[tuple[Line, Prediction]]:
+    """Generate lines and their predictions; with 0 groups, lines have no group."""
     generator = np.random.default_rng(seed)
     letters = np.array(list(LETTERS))
     page = generator.integers(0, 255, (64, 4000), np.uint8)
-    made = []
+    pairs = []
     for row in range(number):
         words = [generator.choice(letters, n) for n in generator.integers(1, 10, generator.integers(2, 14))]
         reference = " ".join("".join(word) for word in words)
         group = row % num_groups if num_groups else 0
-        hypothesis = misread(reference, 0.08 * (0.5 + group / max(1, num_groups)), generator, letters)
+        hypothesis = corrupt(reference, 0.08 * (0.5 + group / max(1, num_groups)), generator, letters)
         pixels = page[:, : max(1, WIDTH_PX * len(hypothesis))]
-        line = Line(f"{row}.png", UnusableImage("made up"), reference, f"writer {group}" if num_groups else "")
-        made.append((line, predicted(line.id, hypothesis, pixels, generator)))
-    return made
+        line = Line(f"{row}.png", UnusableImage("generated"), reference, f"writer {group}" if num_groups else "")
+        pairs.append((line, generate_prediction(line.id, hypothesis, pixels, generator)))
+    return pairs
 
 
-def misread(text: str, share: float, generator: np.random.Generator, letters: NDArray[np.str_]) -> str:
-    """Replace, drop and double characters."""
-    kinds = generator.random(len(text)) / share
+def corrupt(text: str, rate: float, generator: np.random.Generator, letters: NDArray[np.str_]) -> str:
+    """Replace, delete and double characters."""
+    kinds = generator.random(len(text)) / rate
     others = generator.choice(letters, len(text))
-    read = []
+    result = []
     for character, kind, other in zip(text, kinds, others, strict=True):
-        read.append(other if kind < 0.7 else "" if kind < 0.9 else 2 * character if kind < 1 else character)
-    return "".join(read)
+        result.append(other if kind < 0.7 else "" if kind < 0.9 else 2 * character if kind < 1 else character)
+    return "".join(result)
 
 
-def predicted(id: str, text: str, pixels: NDArray[np.uint8], generator: np.random.Generator) -> Prediction:
-    """Return what a reader would say, every character in its place."""
-    sure = generator.random(len(text))
+def generate_prediction(id: str, text: str, pixels: NDArray[np.uint8], generator: np.random.Generator) -> Prediction:
+    """Generate a prediction with a position for every character."""
+    confidences = generator.random(len(text))
     corners = (0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)
     characters = tuple(
         Character(c, float(p), WIDTH_PX * i, WIDTH_PX * (i + 1), corners)
-        for i, (c, p) in enumerate(zip(text, sure, strict=True))
+        for i, (c, p) in enumerate(zip(text, confidences, strict=True))
     )
     return Prediction(id, text, float(generator.random()), pixels, characters=characters)
 
 
-def measured(made: list[tuple[Line, Prediction]]) -> dict[str, float]:
-    """Time one evaluation of lines that are read already."""
-    start, processor = time.perf_counter(), time.process_time()
+def measure(pairs: list[tuple[Line, Prediction]]) -> dict[str, float]:
+    """Time one evaluation of lines with their predictions."""
+    start, cpu_start = time.perf_counter(), time.process_time()
     collection = Collection(CHARSET)
-    for line, what_was_read in made:
-        collection.add(line, what_was_read)
+    for line, prediction in pairs:
+        collection.add(line, prediction)
     aligned = time.perf_counter()
-    found = evaluate_lines(collection, "made up", "made up")
+    result = evaluate_lines(collection, "generated", "generated")
     scored = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), found, collection)
+        write_folder(Path(folder), result, collection)
     written = time.perf_counter()
     return {
         "seconds_to_align_and_count": aligned - start,
         "seconds_to_score_and_bootstrap": scored - aligned,
         "seconds_to_write_the_report": written - scored,
         "seconds": written - start,
-        "processor_seconds": time.process_time() - processor,
+        "processor_seconds": time.process_time() - cpu_start,
     }
 
 
@@ -104,8 +105,8 @@ def main() -> None:
     results = {}
     for size in options.sizes:
         for num_groups in (100, 0):
-            made = made_up(size, num_groups)
-            rounds = [measured(made) for _ in range(REPETITIONS)]
+            pairs = generate_lines(size, num_groups)
+            rounds = [measure(pairs) for _ in range(REPETITIONS)]
             name = f"{size} lines, {f'{num_groups} writers' if num_groups else 'each drawn by itself'}"
             results[name] = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
             results[name]["seconds_most"] = max(r["seconds"] for r in rounds)

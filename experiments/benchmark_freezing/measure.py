@@ -1,4 +1,4 @@
-"""Measure how much faster a training step is when parts are frozen; see README.md."""
+"""Measure how much faster a training step is when modules are frozen; see README.md."""
 
 import json
 import statistics
@@ -26,7 +26,7 @@ ROUNDS, STEPS = 9, 4
 
 
 class Case:
-    """A network, an optimizer and a batch, ready to step."""
+    """A network, an optimizer and a batch."""
 
     def __init__(self, freeze: list[str]) -> None:
         torch.manual_seed(0)
@@ -46,8 +46,8 @@ class Case:
             seed=0,
         )
 
-    def seconds(self) -> float:
-        """Take steps, and return the seconds of one."""
+    def measure_step_s(self) -> float:
+        """Take steps, and return the seconds per step."""
         start = time.perf_counter()
         for _ in range(STEPS):
             self.optimizer.zero_grad()
@@ -58,16 +58,16 @@ class Case:
 
 
 def main() -> None:
-    """Step all cases in turn, so that whatever else the machine does touches all alike."""
+    """Measure all cases in turn, so that other load on the machine affects all of them alike."""
     enlarge_onednn_cache()
     cases = {name: Case(freeze) for name, freeze in CASES.items()}
-    rounds = [{name: case.seconds() for name, case in cases.items()} for _ in range(ROUNDS + 1)][1:]
-    whole = next(iter(CASES))
+    rounds = [{name: case.measure_step_s() for name, case in cases.items()} for _ in range(ROUNDS + 1)][1:]
+    baseline = next(iter(CASES))
     result = {
         name: {
             "milliseconds": round(1000 * statistics.median(r[name] for r in rounds)),
-            "times as fast": round(statistics.median(r[whole] / r[name] for r in rounds), 2),
-            "least": round(min(r[whole] / r[name] for r in rounds), 2),
+            "times as fast": round(statistics.median(r[baseline] / r[name] for r in rounds), 2),
+            "least": round(min(r[baseline] / r[name] for r in rounds), 2),
         }
         for name in CASES
     }

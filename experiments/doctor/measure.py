@@ -1,4 +1,4 @@
-"""Measure the doctor; see README.md. Needs HTR_DATA."""
+"""Measure speed and detection rates of the doctor; see README.md. Needs HTR_DATA."""
 
 import os
 import random
@@ -28,8 +28,8 @@ RUNS = 3
 WORDS_PER_LINE = 8
 
 
-def whole_command() -> None:
-    """Time the command on copiste, start to end."""
+def measure_command() -> None:
+    """Time the whole command on copiste."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "htr_lightning", "doctor", "dataset=copiste", "--out", folder]
         seconds = []
@@ -41,8 +41,8 @@ def whole_command() -> None:
     print("copiste, seconds:", ", ".join(f"{s:.1f}" for s in sorted(seconds)), "sizes:", sizes)
 
 
-class MadeUp:
-    """Columns of packed lines that are nowhere but here."""
+class GeneratedLines:
+    """Columns of packed lines with random text and no images."""
 
     def __init__(self, split: str, number: int, words: list[str], generator: random.Random) -> None:
         self.columns = {
@@ -58,49 +58,50 @@ class MadeUp:
         return iter(self.columns[name])
 
     def facts(self, split: Split) -> SplitFacts:
-        """Return the same as facts."""
+        """Return the lines as facts."""
         ids, texts, groups, digests = self.columns.values()
         ink = np.full(len(ids), 0.05, np.float32)
         return SplitFacts(split, ids, texts, groups, digests, self.widths, self.widths, self.widths, ink)
 
 
-def findings_of_many_lines(words: list[str]) -> None:
-    """Time both parts on texts of random words; no images."""
+def measure_many_lines(words: list[str]) -> None:
+    """Time the quick checks and all findings on texts of random words, without images."""
     for number in (5_000, 100_000):
         generator = random.Random(1)
-        made = {
-            split: MadeUp(split, number // n, words, generator) for split, n in zip(SPLITS, (1, 10, 10), strict=True)
+        splits = {
+            split: GeneratedLines(split, number // n, words, generator)
+            for split, n in zip(SPLITS, (1, 10, 10), strict=True)
         }
-        charset = Charset.from_texts(made["train"].column("text"))
+        charset = Charset.from_texts(splits["train"].column("text"))
         start = time.monotonic()
-        quick_findings(made, charset, Settings())  # type: ignore[arg-type]
+        quick_findings(splits, charset, Settings())  # type: ignore[arg-type]
         quick = time.monotonic() - start
         start = time.monotonic()
-        diagnose({split: made[split].facts(split) for split in SPLITS}, Settings(frames=lambda widths: widths // 4))
+        diagnose({split: splits[split].facts(split) for split in SPLITS}, Settings(frames=lambda widths: widths // 4))
         print(f"{number} training lines: quick {quick:.2f} s, all findings {time.monotonic() - start:.2f} s")
 
 
-def recall_of_near_duplicates(words: list[str]) -> None:
-    """Count how many of the texts that differ in some letters are found again among 21,000."""
+def measure_near_duplicate_recall(words: list[str]) -> None:
+    """Count how many texts with some wrong letters are found among 21,000."""
     generator = random.Random(1)
     texts = [" ".join(generator.choices(words, k=WORDS_PER_LINE)) for _ in range(21_000)]
     for edits in range(7):
-        picked = generator.sample(texts, 1000)
+        originals = generator.sample(texts, 1000)
         wrong = []
-        for text in picked:
+        for text in originals:
             letters = list(text)
             for place in generator.sample(range(len(letters)), edits):
                 letters[place] = generator.choice("abcdefghijklmnopqrstuvwxyz")
             wrong.append("".join(letters))
-        pairs = zip(map(folded, picked), map(folded, wrong), strict=True)
+        pairs = zip(map(folded, originals), map(folded, wrong), strict=True)
         alike = sum(Levenshtein.normalized_similarity(a, b) >= LIKENESS for a, b in pairs)
         print(f"{edits} wrong letters: {alike} of 1000 alike, {len(near_duplicates(texts, wrong))} found")
 
 
-def detection_of_foreign_texts(facts: Facts) -> None:
-    """Give 100 training lines the text of another line, and count how many are noticed."""
+def measure_wrong_text_detection(facts: Facts) -> None:
+    """Give 100 training lines the text of another line, and count how many are reported."""
     before = odd_lines(facts)
-    noted, warned, others = [], [], []
+    num_odd, num_suspicious, num_others = [], [], []
     for seed in range(10):
         generator = random.Random(seed)
         rows = generator.sample(range(len(facts["train"])), 100)
@@ -108,27 +109,27 @@ def detection_of_foreign_texts(facts: Facts) -> None:
         for row, other in zip(rows, generator.sample(range(len(texts)), 100), strict=True):
             texts[row] = facts["train"].texts[other]
         odd = odd_lines({**facts, "train": replace(facts["train"], texts=texts)})
-        mine = [line for line in odd if line.split == "train" and line.row in rows]
-        noted.append(len(mine))
-        warned.append(sum(line.is_wrong for line in mine))
-        others.append(len(odd) - len(mine))
+        changed = [line for line in odd if line.split == "train" and line.row in rows]
+        num_odd.append(len(changed))
+        num_suspicious.append(sum(line.is_wrong for line in changed))
+        num_others.append(len(odd) - len(changed))
     wrong = sum(line.is_wrong for line in before)
-    print(f"copiste as it is: {len(before)} odd, {wrong} of them suspicious")
+    print(f"original copiste: {len(before)} odd, {wrong} of them suspicious")
     print(
-        f"of 100 lines with another's text, mean of 10 draws: {np.mean(noted):.1f} odd, {np.mean(warned):.1f} of them "
-        f"suspicious; {np.mean(others):.1f} other lines"
+        f"of 100 lines with another's text, mean of 10 draws: {np.mean(num_odd):.1f} odd, "
+        f"{np.mean(num_suspicious):.1f} of them suspicious; {np.mean(num_others):.1f} other lines"
     )
 
 
 def main() -> None:
-    """Print all figures."""
+    """Run all measurements and print the figures."""
     source = Lines(str(DATA / "copiste"))
     words = " ".join(line.text for split in SPLITS for line in source.lines(split)).split()
-    findings_of_many_lines(words)
-    recall_of_near_duplicates(words)
+    measure_many_lines(words)
+    measure_near_duplicate_recall(words)
     facts = {split: facts_of(split, source.lines(split), Preprocess(), num_workers=2) for split in SPLITS}
-    detection_of_foreign_texts(facts)
-    whole_command()
+    measure_wrong_text_detection(facts)
+    measure_command()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Fine-tune the shipped models to peraire's hand with ever more lines, and train from nothing beside; see README.md.
+"""Fine-tune the shipped models on peraire with more and more lines, and train from scratch as well; see README.md.
 
-Needs HTR_DATA. Runs that are there already are not run again: delete runs/finetune_peraire to begin anew. Names of ways
-on the command line (zoo:latin, zoo:latin-64, nothing) choose what is run; of the others, what result.json has stays.
+    python experiments/finetune_peraire/measure.py [zoo:latin] [zoo:latin-64] [nothing]
+
+Needs HTR_DATA. The arguments choose the starting points to run (default: all); the results of the others stay in
+result.json. Existing runs are not repeated: delete runs/finetune_peraire to run them again.
 """
 
 import json
@@ -14,15 +16,20 @@ from pathlib import Path
 from typing import Any
 
 STEPS = {50: 400, 100: 600, 400: 800, 1787: 1300}
-"""Training lines, and the optimizer steps that all ways are given."""
-FROM_NOTHING = [
-    "stage=pretrain", "~stage.start_from", "model=crnn_small", "preprocess=default", "+preprocess.deskew=true",
-    "+preprocess.deslant=true", "optim.lr=3e-3",
-]  # fmt: skip
-WAYS: dict[str, list[str]] = {
+"""Number of training lines -> optimizer steps."""
+FROM_SCRATCH = [
+    "stage=pretrain",
+    "~stage.start_from",
+    "model=crnn_small",
+    "preprocess=default",
+    "+preprocess.deskew=true",
+    "+preprocess.deslant=true",
+    "optim.lr=3e-3",
+]
+START_POINTS: dict[str, list[str]] = {
     "zoo:latin": [],
     "zoo:latin-64": ["stage.start_from=zoo:latin-64", "loader.pixels_per_batch=520_000"],
-    "nothing": FROM_NOTHING,
+    "nothing": FROM_SCRATCH,
 }
 RUNS, HERE = Path("runs/finetune_peraire"), Path(__file__).parent
 DATA = Path(os.environ.get("HTR_DATA", "data")) / "peraire"
@@ -31,56 +38,56 @@ Scores = dict[str, float]
 Result = dict[str, dict[str, Any]]
 
 
-def program(*arguments: str) -> None:
-    """Run a command of htr_lightning; nobody looks at what it prints."""
+def run_command(*arguments: str) -> None:
+    """Run a command of htr_lightning without its output."""
     subprocess.run([sys.executable, "-m", "htr_lightning", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def scores(model: str, folder: Path, split: str) -> Scores:
-    """Measure a model, or find what was measured before."""
+def evaluate(model: str, folder: Path, split: str) -> Scores:
+    """Evaluate a model, or read the scores of an earlier evaluation."""
     result = folder / f"evaluate-{split}" / "result.json"
     if not result.is_file():
-        program("evaluate", model, "--data", str(DATA / f"{split}.tsv"), "--out", str(result.parent))
-    measured = json.loads(result.read_text())
-    return {key: round(measured[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
+        run_command("evaluate", model, "--data", str(DATA / f"{split}.tsv"), "--out", str(result.parent))
+    scores = json.loads(result.read_text())
+    return {key: round(scores[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
 
 
-def trained(way: str, num_lines: int) -> dict[str, object]:
-    """Run an experiment and measure it."""
-    folder = RUNS / f"{way.removeprefix('zoo:')}-{num_lines}"
+def train_and_evaluate(start_point: str, num_lines: int) -> dict[str, object]:
+    """Train from a starting point and evaluate the model."""
+    folder = RUNS / f"{start_point.removeprefix('zoo:')}-{num_lines}"
     if not (folder / "result.json").is_file():
-        program(
+        run_command(
             "+experiment=finetune_peraire",
             f"hydra.run.dir={folder}",
             f"+loader.max_train_lines={num_lines}",
             f"trainer.max_steps={STEPS[num_lines]}",
             f"trainer.val_check_interval={STEPS[num_lines] // 5}",
             "+trainer.enable_progress_bar=false",
-            *WAYS[way],
+            *START_POINTS[start_point],
         )
     provenance = json.loads((folder / "run.json").read_text())
     start, end = (datetime.fromisoformat(provenance[key]) for key in ("start", "end"))
-    measured = {split: scores(str(folder), folder, split) for split in ("val", "test")}
-    return {"steps": STEPS[num_lines], "minutes": round((end - start).total_seconds() / 60, 1), **measured}
+    evaluations = {split: evaluate(str(folder), folder, split) for split in ("val", "test")}
+    return {"steps": STEPS[num_lines], "minutes": round((end - start).total_seconds() / 60, 1), **evaluations}
 
 
 def main() -> None:
-    """Run all, the more telling runs first, and write ``result.json`` and ``curve.svg`` after each."""
-    result: Result = {way: {} for way in WAYS}
+    """Run all, the most informative runs first, and write ``result.json`` and ``curve.svg`` after each."""
+    result: Result = {start_point: {} for start_point in START_POINTS}
     if sys.argv[1:] and (HERE / "result.json").is_file():
         result |= json.loads((HERE / "result.json").read_text())
-    result["zero-shot"] = {split: scores("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")}
-    for way in sys.argv[1:] or WAYS:
-        result[way] = {}
+    result["zero-shot"] = {split: evaluate("zoo:latin", RUNS / "zero-shot", split) for split in ("val", "test")}
+    for start_point in sys.argv[1:] or START_POINTS:
+        result[start_point] = {}
         for number in (100, 1787, 400, 50):
-            result[way][str(number)] = trained(way, number)
+            result[start_point][str(number)] = train_and_evaluate(start_point, number)
             (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-            (HERE / "curve.svg").write_text(curve(result))
+            (HERE / "curve.svg").write_text(draw_curve(result))
     print(json.dumps(result, indent=2))
 
 
-def curve(result: Result) -> str:
-    """Draw CER of test against training lines, both logarithmic, with the intervals."""
+def draw_curve(result: Result) -> str:
+    """Draw the CER of test against the number of training lines, both logarithmic, with intervals."""
 
     def x(lines: float) -> float:
         return 60 + 560 * math.log(lines / 40) / math.log(2200 / 40)
@@ -97,9 +104,13 @@ def curve(result: Result) -> str:
     parts.append('<text x="60" y="14">CER on test, with its 95 % interval over pages</text>')
     zero = y(result["zero-shot"]["test"]["cer"])
     parts.append(f'<path d="M60 {zero:.1f}H620" stroke="#888" stroke-dasharray="5 4"/>')
-    parts.append(f'<text x="620" y="{zero - 6:.1f}" text-anchor="end" fill="#666">zoo:latin as it ships</text>')
-    for way, color in (("zoo:latin", "#1f5fa8"), ("zoo:latin-64", "#2e7d4f"), ("nothing", "#b5482a")):
-        rows = [(x(number), result[way][str(number)]["test"]) for number in STEPS if str(number) in result.get(way, {})]
+    parts.append(f'<text x="620" y="{zero - 6:.1f}" text-anchor="end" fill="#666">zoo:latin before fine-tuning</text>')
+    for start_point, color in (("zoo:latin", "#1f5fa8"), ("zoo:latin-64", "#2e7d4f"), ("nothing", "#b5482a")):
+        rows = [
+            (x(number), result[start_point][str(number)]["test"])
+            for number in STEPS
+            if str(number) in result.get(start_point, {})
+        ]
         line = " ".join(f"{at:.1f},{y(row['cer']):.1f}" for at, row in rows)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
         for at, row in rows:
@@ -110,7 +121,8 @@ def curve(result: Result) -> str:
             continue
         at, row = rows[-1]
         parts.append(
-            f'<text x="{at - 10:.1f}" y="{y(row["cer"]) - 10:.1f}" text-anchor="end" fill="{color}">from {way}</text>'
+            f'<text x="{at - 10:.1f}" y="{y(row["cer"]) - 10:.1f}" text-anchor="end" fill="{color}">'
+            f"from {start_point}</text>"
         )
     inside = "\n".join(parts)
     start = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 380" font-family="sans-serif" font-size="13">'

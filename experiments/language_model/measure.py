@@ -1,6 +1,4 @@
-"""Learn a character n-gram from copiste's training text, tune it on val, measure it, a lexicon, and their speed.
-
-See README.md.
+"""Estimate a character n-gram from copiste's training text, tune it, and measure it and a lexicon; see README.md.
 
 Needs HTR_DATA.
 """
@@ -28,59 +26,59 @@ ROUNDS = 5
 Weights = dict[str, float]
 
 
-def program(*arguments: str) -> None:
+def run_command(*arguments: str) -> None:
     """Run a command of htr_lightning."""
     subprocess.run([sys.executable, "-m", "htr_lightning", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def scores(split: str, *decoder: str) -> Weights:
-    """Measure zoo:latin on a split."""
-    program("evaluate", "zoo:latin", "--data", str(DATA / f"{split}.tsv"), "--out", str(OUT), *decoder)
-    measured = json.loads((OUT / "result.json").read_text())
-    return {key: round(measured[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
+def evaluate(split: str, *decoder: str) -> Weights:
+    """Evaluate zoo:latin on a split."""
+    run_command("evaluate", "zoo:latin", "--data", str(DATA / f"{split}.tsv"), "--out", str(OUT), *decoder)
+    scores = json.loads((OUT / "result.json").read_text())
+    return {key: round(scores[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
 
 
-def lines_per_second(lm: Path, best: Weights) -> dict[str, float]:
-    """Decode val's frames over and over, each way in turn; frames are made beforehand."""
+def measure_decoding_speed(lm: Path, best: Weights) -> dict[str, float]:
+    """Decode the logits of val several times with each decoder in turn, and return lines per second."""
     model = load_model("zoo:latin")
-    batches = [(s, n) for _, s, n in LineReader(model).logits(read_manifest(DATA / "val.tsv"))]
+    batches = [(logits, lengths) for _, logits, lengths in LineReader(model).logits(read_manifest(DATA / "val.tsv"))]
     search = BeamSearch(
         lm=load_language_model(lm, model.charset), lm_weight=best["lm_weight"], insertion_bonus=best["insertion_bonus"]
     )
-    ways: dict[str, Decoder] = {
+    decoders: dict[str, Decoder] = {
         "greedy": greedy_decode,
         "beam 16": BeamSearch().decode,
         "beam 16, 6-gram": search.decode,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in decoders}
     for _ in range(ROUNDS + 1):
-        for name, decoder in ways.items():
+        for name, decoder in decoders.items():
             start = time.perf_counter()
-            for frames, lengths in batches:
-                decoder(frames, lengths)
+            for logits, lengths in batches:
+                decoder(logits, lengths)
             seconds[name].append(time.perf_counter() - start)
-    number = sum(len(frames) for frames, _ in batches)
-    return {name: round(number / statistics.median(taken[1:])) for name, taken in seconds.items()}
+    number = sum(len(logits) for logits, _ in batches)
+    return {name: round(number / statistics.median(times[1:])) for name, times in seconds.items()}
 
 
 def main() -> None:
-    """Do it all, and write ``result.json`` and ``tuned.json``."""
+    """Run all, and write ``result.json`` and ``tuned.json``."""
     OUT.mkdir(parents=True, exist_ok=True)
     lm, tuned = OUT / "copiste.arpa", HERE / "tuned.json"
-    program("lm", str(DATA / "train.tsv"), "-o", str(lm))
-    program("tune", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
+    run_command("lm", str(DATA / "train.tsv"), "-o", str(lm))
+    run_command("tune", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
     best: Weights = json.loads(tuned.read_text())["best"]
     weights = ["--lm-weight", str(best["lm_weight"]), "--insertion-bonus", str(best["insertion_bonus"])]
     lexicon = ["--lexicon", str(DATA / "train.tsv"), "--unknown-word-cost"]
     result = {
         "weights": {key: best[key] for key in ("lm_weight", "insertion_bonus")},
-        "greedy": {split: scores(split) for split in ("val", "test")},
-        "beam 16, 6-gram": {split: scores(split, "--lm", str(lm), *weights) for split in ("val", "test")},
-        "beam 16, lexicon": {split: scores(split, *lexicon, "6") for split in ("val", "test")},
+        "greedy": {split: evaluate(split) for split in ("val", "test")},
+        "beam 16, 6-gram": {split: evaluate(split, "--lm", str(lm), *weights) for split in ("val", "test")},
+        "beam 16, lexicon": {split: evaluate(split, *lexicon, "6") for split in ("val", "test")},
         "beam 16, 6-gram, lexicon": {
-            split: scores(split, "--lm", str(lm), *weights, *lexicon, "4") for split in ("val", "test")
+            split: evaluate(split, "--lm", str(lm), *weights, *lexicon, "4") for split in ("val", "test")
         },
-        "lines/s": lines_per_second(lm, best),
+        "lines/s": measure_decoding_speed(lm, best),
         "threads": torch.get_num_threads(),
     }
     (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n")

@@ -1,7 +1,8 @@
-"""Find and read the lines of copiste's pages, and measure both; see README.md.
+"""Detect and transcribe the lines of copiste's pages, and measure both; see README.md.
 
-Needs HTR_DATA. Writes result.json beside this file. Names of models on the command line (default: zoo:latin) choose
-what reads.
+    python experiments/pages/measure.py [MODEL ...]
+
+Needs HTR_DATA. Writes result.json. The default model is zoo:latin.
 """
 
 import json
@@ -26,18 +27,18 @@ from htr_lightning.segmentation.segmenter import Segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 REPETITIONS = 3
-PRINTED = 0.08  # of an imp_ page's height: the printed paragraph at its top is not transcribed
+PRINTED = 0.08  # fraction of the height of an imp_ page: the printed paragraph at the top is not transcribed
 
 Baseline = NDArray[np.float32]
 
 
-def matches(true: list[Baseline], found: list[Baseline]) -> int:
-    """Count true baselines with a found one of their own that covers 70 % of them across, within a quarter pitch."""
+def count_matches(true: list[Baseline], detected: list[Baseline]) -> int:
+    """Count true baselines with a detected one of their own: 70 % of the width covered, within a quarter pitch."""
     heights = sorted(float(np.interp((line[0, 0] + line[-1, 0]) / 2, *line.T)) for line in true)
     pitch = sorted(np.diff(heights).tolist())[(len(heights) - 1) // 2] if len(heights) > 1 else 100.0
     used: set[int] = set()
     for line in true:
-        for number, other in enumerate(found):
+        for number, other in enumerate(detected):
             low, high = max(line[0, 0], other[0, 0]), min(line[-1, 0], other[-1, 0])
             if number in used or high - low < 0.7 * (line[-1, 0] - line[0, 0]):
                 continue
@@ -48,47 +49,48 @@ def matches(true: list[Baseline], found: list[Baseline]) -> int:
     return len(used)
 
 
-def written(page: PredictedPage, name: str) -> list[Any]:
+def get_handwritten_lines(page: PredictedPage, name: str) -> list[Any]:
     """Return the lines of a page without the printed paragraph."""
-    least = PRINTED * page.height_px if name.startswith("imp_") else 0
-    return [line for line in page.lines if float(line.baseline[0, 1]) > least]
+    min_y = PRINTED * page.height_px if name.startswith("imp_") else 0
+    return [line for line in page.lines if float(line.baseline[0, 1]) > min_y]
 
 
 def measure(split: str, model: str) -> dict[str, Any]:
-    """Measure the pages of a split."""
+    """Measure detection and CER on the pages of a split."""
     reader = PageReader(LineReader(load_recognizer(model), positions=True), model=model)
-    true_lines = num_found = num_matches = 0
-    texts: dict[str, list[str]] = {"true": [], "found": [], "given": []}
-    seconds, reading = [], []
+    true_lines = num_detected = num_matches = 0
+    texts: dict[str, list[str]] = {"true": [], "detected": [], "given": []}
+    segmentation_s, prediction_s = [], []
     for path in sorted((PAGES / split).glob("*.xml")):
         layout, scan = read_layout(path), Scan(path.with_suffix(".jpg"))
         pixels = scan.read()
         for _ in range(REPETITIONS):
             start = time.perf_counter()
             Segmenter()(pixels)
-            seconds.append(time.perf_counter() - start)
+            segmentation_s.append(time.perf_counter() - start)
         cut = reader.segment_pixels(pixels, scan)
         start = time.perf_counter()
         page = reader.recognize(cut)
-        reading.append((time.perf_counter() - start) / max(1, len(page.lines)))
-        lines = written(page, path.stem)
+        prediction_s.append((time.perf_counter() - start) / max(1, len(page.lines)))
+        lines = get_handwritten_lines(page, path.stem)
         true = [line for line in layout.lines if line.text.strip()]
-        true_lines, num_found = true_lines + len(true), num_found + len(lines)
-        num_matches += matches([line.baseline for line in true], [line.baseline for line in lines])
+        true_lines, num_detected = true_lines + len(true), num_detected + len(lines)
+        num_matches += count_matches([line.baseline for line in true], [line.baseline for line in lines])
         texts["true"].append(" ".join(line.text for line in true))
-        texts["found"].append(" ".join(line.text for line in lines))
-        texts["given"].append(" ".join(line.text for line in reader.read(scan, layout).lines if line.id in
-                                       {line.id for line in true}))  # fmt: skip
+        texts["detected"].append(" ".join(line.text for line in lines))
+        ids = {line.id for line in true}
+        given = [line.text for line in reader.read(scan, layout).lines if line.id in ids]
+        texts["given"].append(" ".join(given))
     return {
         "pages": len(texts["true"]),
         "lines": true_lines,
-        "precision": round(num_matches / max(1, num_found), 4),
+        "precision": round(num_matches / max(1, num_detected), 4),
         "recall": round(num_matches / max(1, true_lines), 4),
-        "cer_lines_found": round(cer(texts["true"], texts["found"]), 4),
+        "cer_lines_found": round(cer(texts["true"], texts["detected"]), 4),
         "cer_lines_given": round(cer(texts["true"], texts["given"]), 4),
-        "segmentation_s_median": round(statistics.median(seconds), 2),
-        "segmentation_s_most": round(max(seconds), 2),
-        "reading_ms_per_line": round(1000 * statistics.median(reading), 1),
+        "segmentation_s_median": round(statistics.median(segmentation_s), 2),
+        "segmentation_s_most": round(max(segmentation_s), 2),
+        "reading_ms_per_line": round(1000 * statistics.median(prediction_s), 1),
     }
 
 

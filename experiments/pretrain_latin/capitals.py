@@ -1,8 +1,8 @@
-"""How well models read synthetic lines in plain hands, in block capitals and with stray ones.
+"""Measure models on synthetic lines in plain handwriting, in block capitals and with stray capitals.
 
 python experiments/pretrain_latin/capitals.py MODEL ...      (needs HTR_DATA and data/fonts, see fonts.sh)
 
-Prints CER and CER without case, in %, of 300 lines each, in the texts of copiste's val, in bf16.
+Prints CER and CER without case, in %, of 300 lines each, with the texts of copiste's val, computed in bf16.
 """
 
 import os
@@ -16,7 +16,7 @@ from htr_lightning.metrics import cer
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 
-HANDS: dict[str, dict[str, float]] = {
+VARIANTS: dict[str, dict[str, float]] = {
     "plain": {},
     "block capitals": {"block_capitals": 1.0},
     "stray capitals": {"stray_capitals": 1.0},
@@ -26,7 +26,7 @@ val = read_manifest(Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "val.
 with tempfile.TemporaryDirectory() as folder:
     texts = Path(folder) / "texts.txt"
     texts.write_text("\n".join(line.text for line in val), encoding="utf-8")
-    written = {
+    variants = {
         name: Synthetic(
             num_train=0,
             num_val=300,
@@ -42,13 +42,13 @@ with tempfile.TemporaryDirectory() as folder:
             max_length=90,
             seed=77,
             text_file=str(texts),
-            **shares,  # type: ignore[arg-type]
+            **arguments,  # type: ignore[arg-type]
         ).lines("val")
-        for name, shares in HANDS.items()
+        for name, arguments in VARIANTS.items()
     }
-for where in sys.argv[1:]:
-    reader = LineReader(load_recognizer(where, "cpu", "bf16"))
-    for name, lines in written.items():
-        read, true = [reading.text for reading in reader.read(lines)], [line.text for line in lines]
-        without_case = cer([text.lower() for text in true], [text.lower() for text in read])
-        print(f"{where}: {name} {100 * cer(true, read):.2f}, without case {100 * without_case:.2f}", flush=True)
+for model in sys.argv[1:]:
+    reader = LineReader(load_recognizer(model, "cpu", "bf16"))
+    for name, lines in variants.items():
+        predicted, true = [prediction.text for prediction in reader.read(lines)], [line.text for line in lines]
+        without_case = cer([text.lower() for text in true], [text.lower() for text in predicted])
+        print(f"{model}: {name} {100 * cer(true, predicted):.2f}, without case {100 * without_case:.2f}", flush=True)

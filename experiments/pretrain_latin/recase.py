@@ -1,11 +1,11 @@
-"""Give copiste's hands in capitals texts that say what was copied: a capital where the copied text has one.
+"""Give copiste's writers in capitals the case of the text that they copied.
 
-Two writers of the training split have texts in the capitals that they wrote; all others have the capitals of the
-text that they copied. Usage: python experiments/pretrain_latin/recase.py COPISTE OUT
+    python experiments/pretrain_latin/recase.py COPISTE OUT
 
-Writes two folders of lines: OUT/hands, which is COPISTE with these texts mended, and OUT/capitals, which holds only
-the training lines of hands that write capitals in place of small letters, to be drawn more often. OUT/texts.txt has
-the training texts as running text, for the computer to write in other hands.
+The ground truth of two writers of the training split has the capitals that they wrote; that of all others has the case
+of the text that they copied. Writes two folders of lines: OUT/hands, which is COPISTE with corrected ground truth, and
+OUT/capitals, the training lines of all writers who write capitals in place of small letters, to be drawn more often.
+OUT/texts.txt has the training texts as running text, to be rendered in fonts.
 """
 
 import csv
@@ -20,36 +20,36 @@ NAMES = """
     Fighters Florence Foo Fort Gemeentestadion Hawkins Kosova LiPuma Louxor Marcus Miles Miller Morissette Myrmapeni
     Nil Oliver Oumm PCI Qu Riders Schaerbeek Seroni Sylvia Taylor Texas Tommy Tutu U Worth
 """
-SPELT = {name.casefold(): name for name in re.findall(r"\w+", NAMES)}
-SENTENCES = {"0235-1_008", "0235-1_010", "0235-1_013", "0235-1_017"} | {
+SPELLINGS = {name.casefold(): name for name in re.findall(r"\w+", NAMES)}
+SENTENCE_STARTS = {"0235-1_008", "0235-1_010", "0235-1_013", "0235-1_017"} | {
     f"imp-0172-double_{number:03d}" for number in (1, 2, 3, 9, 17)
-}  # lines that begin one
+}  # lines at the beginning of a sentence
 
 
-def recased(line: str, text: str) -> str:
-    """Return a text in small letters but for names and the beginnings of sentences."""
-    text = re.sub(r"[^\W\d_]+", lambda word: SPELT.get(word[0].casefold(), word[0].lower()), text)
+def recase(line: str, text: str) -> str:
+    """Return a text in lower case, except for names and beginnings of sentences."""
+    text = re.sub(r"[^\W\d_]+", lambda word: SPELLINGS.get(word[0].casefold(), word[0].lower()), text)
     text = re.sub(r"\bQu'(?!ab)", "qu'", text)  # of Qu'ab, a place
     text = re.sub(r"\. [^\W\d_]", lambda start: start[0].upper(), text)
-    return text[:1].upper() + text[1:] if line in SENTENCES else text
+    return text[:1].upper() + text[1:] if line in SENTENCE_STARTS else text
 
 
 def main(copiste: Path, out: Path) -> None:
-    """Write all three."""
+    """Write both folders and the texts."""
     for split in ("train", "val", "test"):
         with (copiste / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
         for row in rows:
             if row["writer"] in RECASED:
-                row["text"] = recased(Path(row["image"]).stem, row["text"])
+                row["text"] = recase(Path(row["image"]).stem, row["text"])
         write(out / "hands" / f"{split}.tsv", rows, copiste)
         if split == "train":
             write(out / "capitals" / "train.tsv", [r for r in rows if r["writer"] in WITH_CAPITALS], copiste)
-            (out / "texts.txt").write_text("\n".join(running_texts(rows) * 5) + "\n", encoding="utf-8")
+            (out / "texts.txt").write_text("\n".join(join_lines(rows) * 5) + "\n", encoding="utf-8")
 
 
-def running_texts(rows: list[dict[str, str]]) -> list[str]:
-    """Return what each writer wrote in one line, words joined that were divided at the end of a line."""
+def join_lines(rows: list[dict[str, str]]) -> list[str]:
+    """Join the lines of each writer into one text; words that were hyphenated at the end of a line are rejoined."""
     texts: dict[str, str] = {}
     for row in rows:
         before, text = texts.get(row["writer"], ""), row["text"]

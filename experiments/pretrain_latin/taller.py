@@ -1,4 +1,4 @@
-"""Write a model for lines of another height, to be trained on: the same weights, as columns are max-pooled.
+"""Write a model for another line height, to continue training: max-pooling of columns allows the same weights.
 
 python experiments/pretrain_latin/taller.py 64 runs/taller.safetensors
 """

@@ -1,9 +1,9 @@
-"""Write a model with a larger LSTM that reads the same, to be trained on (Chen et al. 2016, *Net2Net*).
+"""Write a model with a larger LSTM and the same output, to continue training (Chen et al. 2016, *Net2Net*).
 
 python experiments/pretrain_latin/wider.py zoo:latin-64 256 runs/wider.safetensors
 
-The features that are there see only one another; the new ones see all and begin at random, and no head listens to them
-yet.
+The old features depend on old features only; the new ones depend on all features, start with random weights, and have
+zero weights in the head.
 """
 
 import sys
@@ -20,14 +20,14 @@ name, size, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 model = load_model(name)
 old_size = model.info.arguments["rnn_size"]
 if size < old_size:
-    raise SystemExit(f"{size}: the LSTM has {old_size} features in each direction already; give more")
+    raise SystemExit(f"{size}: the LSTM has {old_size} features in each direction already; choose a larger size")
 torch.manual_seed(1)
 arguments = {**model.info.arguments, "rnn_size": size}
 network = CRNN(model.charset.num_classes, **arguments).eval()
 weights = network.state_dict()
 
 gates = torch.cat([gate * size + torch.arange(old_size) for gate in range(4)])
-both = torch.cat([torch.arange(old_size), size + torch.arange(old_size)])  # of the two directions
+both = torch.cat([torch.arange(old_size), size + torch.arange(old_size)])  # columns of both directions
 for key, old in model.network.state_dict().items():
     new = weights[key]
     if new.shape == old.shape:

@@ -1,4 +1,4 @@
-"""What it gives to look at each line three times, and what it costs; see README.md.
+"""Measure the gain and the cost of test-time augmentation; see README.md.
 
     python experiments/tta/measure.py [--split val]
 
@@ -24,7 +24,7 @@ from htr_lightning.reading.lines import LineReader
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HTR_DATA", "data"))
-LOOKS: dict[str, Sequence[View]] = {
+VIEWS: dict[str, Sequence[View]] = {
     "as it is": SINGLE_VIEW,
     "narrower": TTA_VIEWS[1:2],
     "wider": TTA_VIEWS[2:3],
@@ -32,43 +32,43 @@ LOOKS: dict[str, Sequence[View]] = {
 }
 
 
-def read(name: str, lines: Sequence[Line], repetitions: int) -> dict[str, dict[str, Any]]:
-    """Read all lines in each way, in turns; return CER with its interval, calibration error, and lines per second."""
+def evaluate(name: str, lines: Sequence[Line], repetitions: int) -> dict[str, dict[str, Any]]:
+    """Predict all lines with each set of views in turn; return CER with interval, calibration error, lines/s."""
     model = load_recognizer(name, "cpu")
-    seconds: dict[str, list[float]] = {look: [] for look in LOOKS}
-    found: dict[str, dict[str, Any]] = {}
+    seconds: dict[str, list[float]] = {label: [] for label in VIEWS}
+    results: dict[str, dict[str, Any]] = {}
     for repetition in range(repetitions + 1):
-        for look, views in LOOKS.items():
-            began = time.perf_counter()
-            readings = list(LineReader(model, views=views).read(lines))
-            if repetition:  # the first makes kernels, and brings files into memory
-                seconds[look].append(time.perf_counter() - began)
+        for label, views in VIEWS.items():
+            start = time.perf_counter()
+            predictions = list(LineReader(model, views=views).read(lines))
+            if repetition:  # the first repetition compiles kernels and reads files into memory
+                seconds[label].append(time.perf_counter() - start)
                 continue
             collection = Collection(model.charset)
-            for line, reading in zip(lines, readings, strict=True):
-                collection.add(line, reading)
+            for line, prediction in zip(lines, predictions, strict=True):
+                collection.add(line, prediction)
             scores = evaluate_lines(collection, name, "").summary()
-            found[look] = {key: scores[key] for key in ("cer", "cer_low", "cer_high", "line_calibration_error")}
-    for look in LOOKS:
-        found[look]["lines_per_second"] = len(lines) / statistics.median(seconds[look])
-    return found
+            results[label] = {key: scores[key] for key in ("cer", "cer_low", "cer_high", "line_calibration_error")}
+    for label in VIEWS:
+        results[label]["lines_per_second"] = len(lines) / statistics.median(seconds[label])
+    return results
 
 
 def main() -> None:
-    """Read each data set with each model in each way."""
+    """Evaluate each dataset with each model and each set of views."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", choices=["val", "test"], default="val")
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
-    rows = [f"| CER of {options.split}, % | {' | '.join(LOOKS)} | lines/s, one view and tta |", "|---" * 6 + "|"]
+    rows = [f"| CER of {options.split}, % | {' | '.join(VIEWS)} | lines/s, one view and tta |", "|---" * 6 + "|"]
     for data in ("copiste", "peraire"):
         lines = read_manifest(DATA / data / f"{options.split}.tsv")
         for name in ("zoo:latin", "zoo:latin-64"):
-            found = read(name, lines, options.repetitions)
-            results[f"{data}, {name}"] = found
-            cells = [f"{100 * each['cer']:.1f}" for each in found.values()]
-            speeds = [f"{found[look]['lines_per_second']:.0f}" for look in ("as it is", "tta")]
+            result = evaluate(name, lines, options.repetitions)
+            results[f"{data}, {name}"] = result
+            cells = [f"{100 * each['cer']:.1f}" for each in result.values()]
+            speeds = [f"{result[label]['lines_per_second']:.0f}" for label in ("as it is", "tta")]
             rows.append(f"| {data}, {name} | {' | '.join(cells)} | {', '.join(speeds)} |")
             print(rows[-1], flush=True)
     (HERE / f"{options.split}.json").write_text(json.dumps(results, indent=2) + "\n")
