@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     calibrator = Calibrator(observed, model.charset)
     temperature = calibrator.fit_temperature()
     for name, value in (("as it is", model.info.temperature), ("calibrated", temperature)):
-        print(described(name, value, calibrator.score(value)))
+        print(described(name, value, calibrator.evaluate(value)))
     if options.out is not None:
         try:
             write_model(options.out, model.network.state_dict(), replace(model.info, temperature=temperature))

@@ -1,1 +1,1 @@
-"""From frames to text."""
+"""CTC decoding: from frames to text, with positions and confidences."""

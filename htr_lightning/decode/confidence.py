@@ -1,4 +1,4 @@
-"""How sure a recognizer is: probabilities of characters, and the temperature that makes them true."""
+"""Confidences: probabilities of characters and lines, and temperature scaling to calibrate them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from htr_lightning.decode.greedy import greedy_decode
 Floats = NDArray[np.float64]
 
 CALIBRATION_LINES = 2000
-"""At most so many lines are used to find a temperature."""
-_LEAST, _MOST = 0.3, 5.0  # temperatures looked at
+"""Maximum number of lines from which the temperature is fitted."""
+_MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.3, 5.0
 
 
 def log_softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return the log-probabilities of classes, ``(..., K)`` as their logits, at a temperature."""
+    """Return the log-softmax of logits ``(..., K)`` divided by a temperature."""
     values = logits - logits.max(-1, keepdims=True)
     if temperature != 1:
         values /= np.float32(temperature)
@@ -31,27 +31,27 @@ def log_softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArra
 def character_log_probabilities(
     log_probs: NDArray[np.float32], spans: Sequence[NDArray[np.int64]], texts: Sequence[Sequence[int]]
 ) -> list[Floats]:
-    """Return ``(L,)`` for each line: the log-probability of each character in the most_confident of its frames.
+    """Return ``(L,)`` for each line: the highest log-probability of each character in its frames.
 
     Args:
         log_probs: ``(N, T, K)``.
-        spans: of each line ``(L, 2)``, see `htr_lightning.decode.alignment.align`.
+        spans: frames of each character, ``(L, 2)`` for each line; see `htr_lightning.decode.alignment.align`.
         texts: N texts of class ids.
     """
     return [
-        np.array([of_line[start:end, id].max() for id, (start, end) in zip(text, of_spans, strict=True)], np.float64)
-        for of_line, of_spans, text in zip(log_probs, spans, texts, strict=True)
+        np.array([frames[start:end, id].max() for id, (start, end) in zip(text, line_spans, strict=True)], np.float64)
+        for frames, line_spans, text in zip(log_probs, spans, texts, strict=True)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBatch:
-    """A batch of lines that a network saw, and what they say.
+    """Logits and ground truth of a batch of lines.
 
     Attributes:
         logits: ``(N, T, K)``.
         frame_lengths: ``(N,)``.
-        texts: what the lines say, normalized.
+        texts: normalized transcriptions of the lines.
     """
 
     logits: NDArray[np.float32]
@@ -61,12 +61,12 @@ class CalibrationBatch:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceOutcomes:
-    """Confidences of greedy readings, and whether they are right: of characters and of lines.
+    """Confidences of greedy predictions, and whether the predictions are correct.
 
     Attributes:
-        characters: ``(C,)`` 0..1.
+        characters: ``(C,)`` confidence of each predicted character, 0..1.
         correct_characters: ``(C,)`` bool.
-        lines: ``(N,)`` 0..1.
+        lines: ``(N,)`` confidence of each predicted line, 0..1.
         correct_lines: ``(N,)`` bool.
     """
 
@@ -76,77 +76,77 @@ class ConfidenceOutcomes:
     correct_lines: NDArray[np.bool_]
 
     def nll(self) -> float:
-        """Return the mean negative log-likelihood of what is right and wrong, of characters and lines together."""
+        """Return the mean negative log-likelihood of the outcomes, of characters plus that of lines."""
         return _nll(self.characters, self.correct_characters) + _nll(self.lines, self.correct_lines)
 
 
 class Calibrator:
-    """Finds the temperature at which a recognizer is as often right as it says (Guo et al. 2017, section 4.2).
+    """Temperature scaling (Guo et al. 2017, section 4.2).
 
-    Logits are divided by the temperature before the softmax: above 1 it makes the model less sure. It changes no
-    greedy reading. Characters and lines share one; the best is where `ConfidenceOutcomes.nll` is least.
+    Logits are divided by the temperature before the softmax; a temperature above 1 lowers confidences. Greedy
+    predictions do not change. Characters and lines share one temperature, which minimizes `ConfidenceOutcomes.nll`.
 
     Args:
-        observed: lines that the model was not trained on.
+        batches: lines that the model was not trained on.
         charset: of the model.
     """
 
-    def __init__(self, observed: Sequence[CalibrationBatch], charset: Charset) -> None:
-        self._observed, self._charset = observed, charset
-        self._texts = [greedy_decode(batch.logits, batch.frame_lengths) for batch in observed]
+    def __init__(self, batches: Sequence[CalibrationBatch], charset: Charset) -> None:
+        self._batches, self._charset = batches, charset
+        self._texts = [greedy_decode(batch.logits, batch.frame_lengths) for batch in batches]
         self._spans = [
             align(log_softmax(batch.logits), batch.frame_lengths, texts)
-            for batch, texts in zip(observed, self._texts, strict=True)
+            for batch, texts in zip(batches, self._texts, strict=True)
         ]
 
-    def score(self, temperature: float) -> ConfidenceOutcomes:
-        """Return all confidences at a temperature."""
+    def evaluate(self, temperature: float) -> ConfidenceOutcomes:
+        """Compare the confidences at a temperature with the ground truth."""
         characters: list[Floats] = []
         lines: list[Floats] = []
-        right: list[NDArray[np.bool_]] = []
-        right_lines: list[bool] = []
-        for batch, texts, spans in zip(self._observed, self._texts, self._spans, strict=True):
+        correct: list[NDArray[np.bool_]] = []
+        correct_lines: list[bool] = []
+        for batch, texts, spans in zip(self._batches, self._texts, self._spans, strict=True):
             log_probs = log_softmax(batch.logits, temperature)
             characters += character_log_probabilities(log_probs, spans, texts)
             lines.append(text_log_probabilities(log_probs, batch.frame_lengths, texts))
             for reference, ids in zip(batch.texts, texts, strict=True):
                 text = self._charset.decode(ids)
-                right.append(_right(reference, text))
-                right_lines.append(reference == text.strip())
+                correct.append(_find_correct_characters(reference, text))
+                correct_lines.append(reference == text.strip())
         return ConfidenceOutcomes(
             np.exp(np.concatenate([*characters, np.zeros(0)])),
-            np.concatenate([*right, np.zeros(0, bool)]),
+            np.concatenate([*correct, np.zeros(0, bool)]),
             np.exp(np.concatenate([*lines, np.zeros(0)])),
-            np.array(right_lines, bool),
+            np.array(correct_lines, bool),
         )
 
     def fit_temperature(self) -> float:
-        """Return the best temperature, to two digits; 1 where there is nothing to learn it from."""
+        """Return the temperature with the lowest NLL, rounded to two digits; 1 if all predictions are empty."""
         if not any(any(texts) for texts in self._texts):
             return 1.0
-        tried: dict[float, float] = {}
+        results: dict[float, float] = {}
 
         def nll(temperature: float) -> float:
-            if temperature not in tried:
-                tried[temperature] = self.score(temperature).nll()
-            return tried[temperature]
+            if temperature not in results:
+                results[temperature] = self.evaluate(temperature).nll()
+            return results[temperature]
 
-        grid = np.geomspace(_LEAST, _MOST, 10)
-        for _ in range(3):  # each round looks between the neighbors of the best so far
+        grid = np.geomspace(_MIN_TEMPERATURE, _MAX_TEMPERATURE, 10)
+        for _ in range(3):  # each round refines the grid around the best temperature so far
             best = int(np.argmin([nll(float(t)) for t in grid]))
             grid = np.geomspace(grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)], 7)
-        return round(min(tried.items(), key=lambda item: item[1])[0], 2)
+        return round(min(results.items(), key=lambda item: item[1])[0], 2)
 
 
-def _right(reference: str, text: str) -> NDArray[np.bool_]:
-    """Say of each character of a reading whether it stands in the reference: neither put in nor another's."""
-    right = np.ones(len(text), bool)
+def _find_correct_characters(reference: str, text: str) -> NDArray[np.bool_]:
+    """Return ``(L,)`` bool: whether each predicted character is neither an insertion nor a substitution."""
+    correct = np.ones(len(text), bool)
     for operation in Levenshtein.editops(reference, text):
         if operation.tag != "delete":
-            right[operation.dest_pos] = False
-    return right
+            correct[operation.dest_pos] = False
+    return correct
 
 
-def _nll(confidences: Floats, right: NDArray[np.bool_]) -> float:
-    likely = np.where(right, confidences, 1 - confidences)
-    return float(-np.log(likely.clip(1e-6)).mean()) if len(likely) else 0.0
+def _nll(confidences: Floats, correct: NDArray[np.bool_]) -> float:
+    likelihoods = np.where(correct, confidences, 1 - confidences)
+    return float(-np.log(likelihoods.clip(1e-6)).mean()) if len(likelihoods) else 0.0

@@ -1,4 +1,4 @@
-"""Ways from frames to the ids of characters, as a configuration or a command line names them."""
+"""Builders of decoders, for the configuration and the command line."""
 
 import logging
 import math
@@ -20,14 +20,15 @@ from htr_lightning.text import describe_characters
 log = logging.getLogger(__name__)
 
 Decoder = Callable[[NDArray[np.float32], NDArray[np.int64]], list[list[int]]]
-"""Logits ``(N, T, K)`` and frame lengths ``(N,)`` -> the ids of the characters of each line."""
+"""Logits ``(N, T, K)`` and frame lengths ``(N,)`` -> the character ids of each line."""
 
 MAX_NGRAMS = 10_000_000
-MAX_FOREIGN = 0.2  # share of what a language model writes that the recognizer cannot
+MAX_UNKNOWN_PROBABILITY = 0.2
+"""Largest total probability that a language model may give to characters that the recognizer lacks."""
 
 
 def build_greedy_decoder(charset: Charset) -> Decoder:
-    """Take the most probable class of every frame (`htr_lightning.decode.greedy`)."""
+    """Build a decoder that takes the most probable class of every frame (`htr_lightning.decode.greedy`)."""
     return greedy_decode
 
 
@@ -45,25 +46,25 @@ def build_beam_decoder(
     blank_skip_threshold: float = 0.999,
     max_ngrams: int = MAX_NGRAMS,
 ) -> Decoder:
-    """Search for the most probable text (`htr_lightning.decode.beam.BeamSearch`, which explains most arguments).
+    """Build a decoder that searches for the most probable text (`htr_lightning.decode.beam.BeamSearch`).
 
     Args:
         charset: of the recognizer.
-        lm: an ARPA file of characters; None for no language model, and no insertion bonus.
-        lm_weight: see `BeamSearch`, as the others.
-        insertion_bonus: only with a language model.
-        lexicon: a text file, or a manifest of texts, whose words are the only ones; None for any words.
-        unknown_word_cost: of each word that is not in it; None forbids them.
-        beam_width: of the beam.
-        max_classes: of a frame.
-        min_probability: of a class in a frame.
-        blank_skip_threshold: above which frames in a row count as one.
-        max_ngrams: refuse a larger language model.
+        lm: an ARPA file of a character n-gram; None for no language model.
+        lm_weight: see `BeamSearch`.
+        insertion_bonus: see `BeamSearch`; ignored without a language model.
+        lexicon: a text file, or a manifest, of whose words predictions must consist; None for any words.
+        unknown_word_cost: see `BeamSearch`.
+        beam_width: see `BeamSearch`.
+        max_classes: see `BeamSearch`.
+        min_probability: see `BeamSearch`.
+        blank_skip_threshold: see `BeamSearch`.
+        max_ngrams: a larger language model is refused.
 
     Raises:
-        LanguageModelError: the file is missing, damaged, too large, or writes other characters.
-        LexiconError: the file is missing, malformed, or has no word that the recognizer can write.
-        ValueError: a value is out of its range.
+        LanguageModelError: the file is missing, damaged, too large, or of other characters than the recognizer's.
+        LexiconError: the file is missing, malformed, or has no words that the recognizer can predict.
+        InputError: a value is out of range.
     """
     search = BeamSearch(
         beam_width=beam_width,
@@ -80,30 +81,40 @@ def build_beam_decoder(
 
 
 def load_language_model(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:
-    """Read a language model for a recognizer, and log what the two do not share.
+    """Load a language model for a recognizer, and log which of its characters the language model lacks.
+
+    Args:
+        path: an ARPA file of a character n-gram.
+        charset: of the recognizer.
+        max_ngrams: a larger language model is refused.
 
     Raises:
         LanguageModelError: see `build_beam_decoder`.
     """
     model = read_arpa(Path(path), max_ngrams=max_ngrams)
-    foreign = _foreign(model, charset)
-    if sum(foreign.values()) > MAX_FOREIGN:
-        worst = "".join(sorted(foreign, key=lambda character: -foreign[character])[:5])
+    unknown = _find_unknown_characters(model, charset)
+    if sum(unknown.values()) > MAX_UNKNOWN_PROBABILITY:
+        most_frequent = "".join(sorted(unknown, key=lambda character: -unknown[character])[:5])
         raise LanguageModelError(
-            f"{path}: {sum(foreign.values()):.0%} of what it writes are characters that the recognizer does not know, "
-            f"such as {describe_characters(worst)}; learn it from texts written as the recognizer was trained"
+            f"{sum(unknown.values()):.0%} of its characters, by unigram probability, are unknown to the recognizer, "
+            f"such as {describe_characters(most_frequent)}",
+            file=path,
+            remedy="train it on texts in the script of the recognizer",
+            kind="unknown_characters",
         )
-    lacking = [character for character in charset.characters if character not in set(model.symbols)]
-    if lacking:
-        log.info("%s does not know %d of %d characters: %s", path, len(lacking), len(charset), "".join(lacking))
+    missing = [character for character in charset.characters if character not in set(model.symbols)]
+    if missing:
+        log.info(
+            "%s lacks %d of %d characters of the recognizer: %s", path, len(missing), len(charset), "".join(missing)
+        )
     return ContextTables(model, charset)
 
 
-def _foreign(model: NGram, charset: Charset) -> dict[str, float]:
-    """Return the characters that a recognizer lacks, each with its share in what a language model writes."""
+def _find_unknown_characters(model: NGram, charset: Charset) -> dict[str, float]:
+    """Return the characters of a language model that the recognizer lacks, with their unigram probabilities."""
     level = model.levels[0]
-    shares = {
+    probabilities = {
         model.symbols[symbol]: math.exp(value)
         for symbol, value in zip(level.symbol.tolist(), np.asarray(level.log_probability).tolist(), strict=True)
     }
-    return {c: share for c, share in shares.items() if c not in charset and c not in (BEGIN, END, UNKNOWN)}
+    return {c: p for c, p in probabilities.items() if c not in charset and c not in (BEGIN, END, UNKNOWN)}

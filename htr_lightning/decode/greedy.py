@@ -1,4 +1,4 @@
-"""Best-path decoding: the most probable class of every frame, by the rules of CTC."""
+"""Greedy (best-path) CTC decoding."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from htr_lightning.charset import BLANK
 
 
 def greedy_decode(logits: NDArray[np.floating[Any]], frame_lengths: NDArray[np.int64]) -> list[list[int]]:
-    """Read each line along its best path (Graves et al. 2006, section 3.2).
+    """Decode each line along its most probable path (Graves et al. 2006, section 3.2).
 
-    Of the path of each line, repeated classes are collapsed, then blanks are removed.
+    Repeated classes of the path are collapsed, then blanks are removed.
 
     Args:
         logits: ``(N, T, K)`` logits or log-probabilities.
-        frame_lengths: ``(N,)``: the frames of each line; later ones are padding, not read.
+        frame_lengths: ``(N,)`` number of frames of each line; later frames are padding and ignored.
 
     Returns:
-        The ids of the characters of each line (see `htr_lightning.charset.Charset.decode`).
+        The character ids of each line (see `htr_lightning.charset.Charset.decode`).
     """
     num_lines, num_frames, _ = logits.shape
     assert frame_lengths.shape == (num_lines,), f"{frame_lengths.shape} lengths, {num_lines} lines"
     path = logits.argmax(axis=-1)  # (N, T)
-    kept = path != BLANK
-    kept[:, 1:] &= path[:, 1:] != path[:, :-1]
-    kept &= np.arange(num_frames) < frame_lengths[:, None]
-    ids = path[kept].tolist()
-    ends = np.cumsum(kept.sum(axis=1)).tolist()
+    is_kept = path != BLANK
+    is_kept[:, 1:] &= path[:, 1:] != path[:, :-1]
+    is_kept &= np.arange(num_frames) < frame_lengths[:, None]
+    ids = path[is_kept].tolist()
+    ends = np.cumsum(is_kept.sum(axis=1)).tolist()
     return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]

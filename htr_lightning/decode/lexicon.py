@@ -1,4 +1,4 @@
-"""The words that a recognizer may write, as a trie over its classes."""
+"""A lexicon: the words that a recognizer may predict, as a trie over its classes."""
 
 import logging
 import unicodedata
@@ -19,138 +19,144 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 ROOT, UNKNOWN = 0, 1
-"""The node between words, and the one inside a word that has left the lexicon."""
+"""The node between words, and the node inside a word that is not in the lexicon."""
 
-_FIRST = 2  # node that a key stands for; that of the i-th key is _FIRST + i
+_FIRST_NODE = 2  # the i-th key of the trie leads to the node _FIRST_NODE + i
 
 
 class LexiconError(InputError):
-    """A file from which no lexicon can be made; names it, and the remedy."""
+    """A file from which no lexicon can be built."""
 
 
 def is_letter(character: str) -> bool:
-    """Whether a character is part of words: a letter or a combining mark (Unicode L and M)."""
+    """Whether a character is part of a word: a letter or a combining mark (Unicode categories L and M)."""
     return unicodedata.category(character)[0] in "LM"
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text, its longest runs of letters; digits, apostrophes and hyphens part them, too."""
+    """Split a text into words, the maximal runs of letters; digits, apostrophes and hyphens are separators."""
     return text.translate({ord(c): " " for c in set(text) if not is_letter(c)}).split()
 
 
 class Lexicon:
-    """Words, each also capitalized and in capitals, and between them whatever is no letter.
+    """Words in three spellings: as given, capitalized and in capitals. Any non-letters may separate them.
 
-    A text walks through nodes, from `ROOT`: a letter leads down the trie, anything else back to `ROOT`. A word that is
-    not in the lexicon is noticed once: at the letter that leaves the trie, after which its node is `UNKNOWN`; or where
-    it ends too soon.
+    The lexicon is a finite automaton whose initial state is `ROOT`: a letter leads to a child in the trie, any other
+    character back to `ROOT`. A word that is not in the lexicon is reported exactly once: at the letter that leaves the
+    trie, after which the node is `UNKNOWN`; or at its end, if it is only the beginning of a word.
 
     Args:
-        texts: their words are the lexicon.
-        charset: its classes are what the trie is over; spellings that it cannot write are left out.
+        texts: the lexicon consists of their words.
+        charset: the trie is over its classes; spellings with other characters are skipped.
 
     Attributes:
-        left_out: words of which no spelling can be written.
-        num_words: the others.
-        is_end: ``(nodes,)`` whether a word may end there; true of `ROOT` and `UNKNOWN`, too.
+        skipped_words: words of which every spelling was skipped.
+        num_words: number of the other words.
+        is_final: ``(nodes,)`` whether a word may end at a node; also true for `ROOT` and `UNKNOWN`.
 
     Raises:
-        LexiconError: there is no word, or none that can be written.
+        LexiconError: there are no words, or the charset can spell none of them.
     """
 
     def __init__(self, texts: Iterable[str], charset: Charset) -> None:
         words = dict.fromkeys(split_words("\n".join(texts)))
         if not words:
-            raise LexiconError("has no words; give a text file of words, or a manifest with texts")
+            raise LexiconError(
+                "has no words", remedy="give a text file of words, or a manifest with transcriptions", kind="empty"
+            )
         known = set(charset.characters)
         spellings: set[str] = set()
-        self.left_out: list[str] = []
+        self.skipped_words: list[str] = []
         for word in words:
-            written = [spelling for spelling in _spellings(word, charset) if known.issuperset(spelling)]
-            spellings.update(written)
-            if not written:
-                self.left_out.append(word)
+            valid = [spelling for spelling in _generate_spellings(word, charset) if known.issuperset(spelling)]
+            spellings.update(valid)
+            if not valid:
+                self.skipped_words.append(word)
         if not spellings:
-            lacking = describe_characters(charset.find_unknown(self.left_out[0])[:1])
+            first = self.skipped_words[0]
             raise LexiconError(
-                f"none of its words ({len(words):,}) can be written by the recognizer, which lacks {lacking} of "
-                f"{self.left_out[0]!r}; give words of the script that it was trained on"
+                f"the recognizer cannot predict any of its {len(words):,} words: "
+                f"it lacks {describe_characters(charset.find_unknown(first)[:1])} of {first!r}",
+                remedy="give words of the script that it was trained on",
+                kind="unknown_characters",
             )
-        self.num_words = len(words) - len(self.left_out)
+        self.num_words = len(words) - len(self.skipped_words)
         self.num_classes = charset.num_classes
         self._is_letter: Bools = np.array([False, *map(is_letter, charset.characters)])
-        self._keys, self.is_end = _trie([charset.encode(word) for word in sorted(spellings)], charset.num_classes)
+        self._keys, self.is_final = _build_trie(
+            [charset.encode(word) for word in sorted(spellings)], charset.num_classes
+        )
 
-    def after(self, nodes: Ints, classes: Ints) -> tuple[Ints, Bools]:
-        """Go on from nodes.
+    def advance(self, nodes: Ints, classes: Ints) -> tuple[Ints, Bools]:
+        """Advance from nodes by characters.
 
         Args:
             nodes: ``(N, B)``.
-            classes: ``(N, C)`` characters that follow.
+            classes: ``(N, C)`` the next characters.
 
         Returns:
-            ``(N, B, C)``: the nodes after each character, and whether it shows that a word is not in the lexicon.
+            ``(N, B, C)``: the nodes after each character, and whether it reveals a word that is not in the lexicon.
         """
-        before, following = nodes[:, :, None], classes[:, None, :]
-        wanted = before * self.num_classes + following
-        places = np.searchsorted(self._keys, wanted).clip(max=len(self._keys) - 1)
-        found = self._keys[places] == wanted
-        letters = self._is_letter[following]
-        after = np.where(letters, np.where(found, places + _FIRST, UNKNOWN), ROOT)
-        return after, np.where(letters, ~found & (before != UNKNOWN), ~self.is_end[before])
+        before, characters = nodes[:, :, None], classes[:, None, :]
+        keys = before * self.num_classes + characters
+        indices = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        is_child = self._keys[indices] == keys
+        is_letter = self._is_letter[characters]
+        after = np.where(is_letter, np.where(is_child, indices + _FIRST_NODE, UNKNOWN), ROOT)
+        return after, np.where(is_letter, ~is_child & (before != UNKNOWN), ~self.is_final[before])
 
 
 def read_lexicon(path: Path, charset: Charset) -> Lexicon:
-    """Read the words of a text file or of a manifest's texts, and log what a recognizer cannot write.
+    """Read a lexicon from a text file or from the transcriptions of a manifest; warn of words that are skipped.
 
     Raises:
-        LexiconError: missing, malformed, not UTF-8, or without a word that can be written.
+        LexiconError: the file is missing, malformed or not UTF-8, or has no words that the recognizer can predict.
     """
     try:
-        texts = list(read_texts(path, "text", charset.normalization))
-    except ValueError as error:
-        raise LexiconError(str(error)) from None
-    try:
-        lexicon = Lexicon(texts, charset)
-    except LexiconError as error:
-        raise LexiconError(f"{path}: {error}") from None
-    if lexicon.left_out:
+        lexicon = Lexicon(read_texts(path, "text", charset.normalization), charset)
+    except InputError as error:
+        file = path if isinstance(error, LexiconError) else error.file
+        raise LexiconError(
+            error.problem, remedy=error.remedy, file=file, line_id=error.line_id, kind=error.kind
+        ) from None
+    if lexicon.skipped_words:
+        first = lexicon.skipped_words[0]
         log.warning(
-            "%s: %d of %d words are left out, as the recognizer lacks characters of them, such as %s of %r",
+            "%s: skipped %d of %d words with characters that the recognizer lacks, such as %s in %r",
             path,
-            len(lexicon.left_out),
-            len(lexicon.left_out) + lexicon.num_words,
-            describe_characters(charset.find_unknown(lexicon.left_out[0])[:1]),
-            lexicon.left_out[0],
+            len(lexicon.skipped_words),
+            len(lexicon.skipped_words) + lexicon.num_words,
+            describe_characters(charset.find_unknown(first)[:1]),
+            first,
         )
     return lexicon
 
 
-def _spellings(word: str, charset: Charset) -> Iterator[str]:
+def _generate_spellings(word: str, charset: Charset) -> Iterator[str]:
     for spelling in (word, word[0].title() + word[1:], word.upper()):
         yield charset.normalize(spelling)
 
 
-def _trie(words: Sequence[Sequence[int]], num_classes: int) -> tuple[Ints, Bools]:
+def _build_trie(words: Sequence[Sequence[int]], num_classes: int) -> tuple[Ints, Bools]:
     """Build a trie level by level.
 
     Returns:
-        The keys ``node * K + class`` of all steps down, sorted, of which the i-th leads to node 2 + i; and of each node
-        whether a word may end there.
+        The sorted keys ``node * K + class`` of all edges, of which the i-th leads to node 2 + i; and whether a word may
+        end at each node.
     """
     lengths = np.array([len(word) for word in words])
     characters = np.concatenate([np.array(word, np.int64) for word in words])
-    begins = np.cumsum(lengths) - lengths
-    nodes = np.full(len(words), ROOT, np.int64)  # where each word stands
+    starts = np.cumsum(lengths) - lengths
+    nodes = np.full(len(words), ROOT, np.int64)  # current node of each word
     levels: list[Ints] = []
-    num_nodes = _FIRST
+    num_nodes = _FIRST_NODE
     for depth in range(lengths.max()):
         longer = np.flatnonzero(lengths > depth)
-        keys, places = np.unique(nodes[longer] * num_classes + characters[begins[longer] + depth], return_inverse=True)
-        nodes[longer] = num_nodes + places
+        keys, indices = np.unique(nodes[longer] * num_classes + characters[starts[longer] + depth], return_inverse=True)
+        nodes[longer] = num_nodes + indices
         num_nodes += len(keys)
         levels.append(keys)
-    is_end = np.zeros(num_nodes, np.bool_)
-    is_end[[ROOT, UNKNOWN]] = True
-    is_end[nodes] = True
-    return np.concatenate(levels), is_end
+    is_final = np.zeros(num_nodes, np.bool_)
+    is_final[[ROOT, UNKNOWN]] = True
+    is_final[nodes] = True
+    return np.concatenate(levels), is_final

@@ -1,1 +1,1 @@
-"""Character n-grams: how likely a text is, learnt from texts alone."""
+"""Character n-gram language models, trained from texts."""

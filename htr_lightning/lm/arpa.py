@@ -1,4 +1,4 @@
-"""ARPA files, as KenLM, SRILM and PyLaia's recipes write and read them."""
+"""ARPA files, compatible with KenLM, SRILM and PyLaia's recipes."""
 
 import gzip
 import math
@@ -15,159 +15,183 @@ from htr_lightning.files import replacing
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, Floats, Ints, LanguageModelError, Level, NGram
 
 SPACE = "<space>"
-"""How a space is written, since spaces part the symbols of an ARPA file."""
+"""The symbol for a space, as spaces separate the symbols in an ARPA file."""
 
-_KNOWN = {SPACE: " ", "▁": " ", "<SPACE>": " ", "<S>": BEGIN, "</S>": END, "<UNK>": UNKNOWN}
+_SYMBOLS = {SPACE: " ", "▁": " ", "<SPACE>": " ", "<S>": BEGIN, "</S>": END, "<UNK>": UNKNOWN}
 _LOG10 = math.log(10)
-_NEVER = -99.0  # log10 of the probability of what cannot be said: BEGIN
-_COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)\s*$")
+_IMPOSSIBLE = -99.0  # log10 of the probability of BEGIN, which is never predicted
+_COUNT_LINE = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)\s*$")
 
 
 def write_arpa(model: NGram, path: Path) -> None:
-    """Write a model, whole or not at all; gzipped where the name ends in ``.gz``.
+    """Write a model atomically, gzipped if the name ends in ``.gz``.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the file cannot be written.
     """
     with replacing(path) as file:
         if path.suffix == ".gz":
             with gzip.open(file, "wb") as zipped:
-                zipped.writelines(f"{line}\n".encode() for line in _lines(model))
+                zipped.writelines(f"{line}\n".encode() for line in _format_lines(model))
         else:
-            file.writelines(f"{line}\n".encode() for line in _lines(model))
+            file.writelines(f"{line}\n".encode() for line in _format_lines(model))
 
 
-def _lines(model: NGram) -> Iterator[str]:
+def _format_lines(model: NGram) -> Iterator[str]:
     names = [SPACE if symbol == " " else symbol for symbol in model.symbols]
     yield "\\data\\"
     yield from (f"ngram {order}={len(level)}" for order, level in enumerate(model.levels, start=1))
-    written: list[str] = [""]
+    ngrams: list[str] = [""]
     for order, level in enumerate(model.levels, start=1):
         yield f"\n\\{order}-grams:"
         symbols = [names[symbol] for symbol in level.symbol.tolist()]
         if order == 1:
-            written = symbols
+            ngrams = symbols
         else:
-            written = [f"{written[c]} {s}" for c, s in zip(level.context.tolist(), symbols, strict=True)]
-        probabilities = np.maximum(level.log_probability / _LOG10, _NEVER).tolist()
-        last = order == model.order
-        for words, probability, backoff in zip(written, probabilities, level.log_backoff.tolist(), strict=True):
-            yield f"{probability:.7g}\t{words}" + ("" if last else f"\t{backoff / _LOG10:.7g}")
+            ngrams = [f"{ngrams[c]} {s}" for c, s in zip(level.context.tolist(), symbols, strict=True)]
+        probabilities = np.maximum(level.log_probability / _LOG10, _IMPOSSIBLE).tolist()
+        is_last = order == model.order
+        for ngram, probability, backoff in zip(ngrams, probabilities, level.log_backoff.tolist(), strict=True):
+            yield f"{probability:.7g}\t{ngram}" + ("" if is_last else f"\t{backoff / _LOG10:.7g}")
     yield "\n\\end\\"
 
 
 def read_arpa(path: Path, *, max_ngrams: int | None = None) -> NGram:
-    """Read a model of characters.
+    """Read a character n-gram model.
 
     Args:
-        path: an ARPA file, gzipped or not.
-        max_ngrams: refuse a model of more n-grams before anything is read; about 32 bytes of memory each.
+        path: an ARPA file, gzipped if the name ends in ``.gz``.
+        max_ngrams: a model with more n-grams is refused before they are read; each takes about 32 bytes of memory.
 
     Raises:
-        LanguageModelError: missing, damaged or truncated, of words instead of characters, or too large.
+        LanguageModelError: the file is missing, damaged, truncated or too large, or a model of words.
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             return _read(file, path, max_ngrams)
     except (OSError, EOFError) as error:
-        raise LanguageModelError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raise LanguageModelError(
+            f"cannot be read ({getattr(error, 'strerror', None) or error})",
+            file=path,
+            remedy="check the path, or copy it again",
+            kind="missing" if isinstance(error, FileNotFoundError) else "damaged",
+        ) from None
     except UnicodeDecodeError:
-        raise LanguageModelError(f"{path}: is no UTF-8 text, so no ARPA file") from None
+        raise LanguageModelError("not an ARPA file, as it is not UTF-8 text", file=path, kind="encoding") from None
 
 
 def _read(file: IO[str], path: Path, max_ngrams: int | None) -> NGram:
-    counts = _header(file, path)
+    counts = _read_counts(file, path)
     if max_ngrams is not None and sum(counts) > max_ngrams:
         raise LanguageModelError(
-            f"{path}: {sum(counts):,} n-grams are more than the {max_ngrams:,} allowed; prune it, or allow more"
+            f"{sum(counts):,} n-grams are more than the {max_ngrams:,} allowed",
+            file=path,
+            remedy="prune the model, or raise max_ngrams",
+            kind="too_large",
         )
     symbols: dict[str, int] = {}
     levels: list[Level] = []
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for order, count in enumerate(counts, start=1):
-        _expect(file, path, f"\\{order}-grams:")
+        _expect_line(file, path, f"\\{order}-grams:")
         rows = [row.rstrip("\r\n").split("\t") for row in islice(file, count)]
         if len(rows) < count or any(len(row) < 2 for row in rows):
-            raise LanguageModelError(f"{path}: ends before its {count:,} {order}-grams do; it is truncated or damaged")
+            raise _damaged(path, f"truncated: it ends before its {count:,} {order}-grams do")
         try:
             probabilities = np.array([float(row[0]) for row in rows])
             backoffs = np.array([float(row[2]) if len(row) > 2 else 0.0 for row in rows])
         except ValueError as error:
-            raise LanguageModelError(f"{path}: {error} among its {order}-grams; it is damaged") from None
-        texts = [row[1] for row in rows]
+            raise _damaged(path, f"invalid number in its {order}-grams: {error}") from None
+        ngrams = [row[1] for row in rows]
         if order == 1:
-            symbols = _symbols(texts, path)
+            symbols = _parse_symbols(ngrams, path)
             context, symbol = np.zeros(count, np.int64), np.arange(count)
         else:
-            context, symbol = _split(texts, places, symbols, path)
+            context, symbol = _parse_ngrams(ngrams, indices, symbols, path)
         by = np.lexsort((symbol, context))
-        levels.append(Level(context[by], symbol[by], _natural(probabilities[by]), _natural(backoffs[by])))
-        places = {texts[row]: place for place, row in enumerate(by.tolist())}
-    _expect(file, path, "\\end\\")
-    return _with_unknown(NGram(tuple(symbols), tuple(levels)))
+        levels.append(Level(context[by], symbol[by], _to_natural(probabilities[by]), _to_natural(backoffs[by])))
+        indices = {ngrams[row]: index for index, row in enumerate(by.tolist())}
+    _expect_line(file, path, "\\end\\")
+    return _add_unknown(NGram(tuple(symbols), tuple(levels)))
 
 
-def _natural(log10: NDArray[np.float64]) -> Floats:
+def _damaged(path: Path, problem: str) -> LanguageModelError:
+    return LanguageModelError(problem, file=path, remedy="copy or create it again", kind="damaged")
+
+
+def _to_natural(log10: NDArray[np.float64]) -> Floats:
     return (log10 * _LOG10).astype(np.float32)
 
 
-def _header(file: IO[str], path: Path) -> list[int]:
+def _read_counts(file: IO[str], path: Path) -> list[int]:
+    """Read the header, which gives the number of n-grams of each order."""
     if next((line for line in file if line.strip()), "").strip() != "\\data\\":
-        raise LanguageModelError(f"{path}: does not begin with \\data\\, so it is no ARPA file")
+        raise LanguageModelError("not an ARPA file, as it does not begin with \\data\\", file=path, kind="foreign")
     counts: list[int] = []
     for line in file:
-        found = _COUNT.match(line)
-        if found is None or int(found[1]) != len(counts) + 1:
+        match = _COUNT_LINE.match(line)
+        if match is None or int(match[1]) != len(counts) + 1:
             break
-        counts.append(int(found[2]))
+        counts.append(int(match[2]))
     if not counts or not all(counts):
-        raise LanguageModelError(f"{path}: does not say how many n-grams it has; it is damaged")
+        raise _damaged(path, "its header does not give the number of n-grams")
     return counts
 
 
-def _expect(file: Iterable[str], path: Path, words: str) -> None:
-    found = next((line.strip() for line in file if line.strip()), "its end")
-    if found != words:
-        raise LanguageModelError(f"{path}: {found[:60]!r} stands where {words} should; it is truncated or damaged")
+def _expect_line(file: Iterable[str], path: Path, expected: str) -> None:
+    line = next((line.strip() for line in file if line.strip()), "the end of the file")
+    if line != expected:
+        raise _damaged(path, f"expected {expected}, found {line[:60]!r}")
 
 
-def _symbols(texts: list[str], path: Path) -> dict[str, int]:
-    names = [_KNOWN.get(text, text) for text in texts]
-    special = (BEGIN, END, UNKNOWN)
-    long = [name for name in names if len(name) != 1 and name not in special]
-    if long:
+def _parse_symbols(names: list[str], path: Path) -> dict[str, int]:
+    """Return the ids of the symbols that the unigrams name."""
+    symbols = [_SYMBOLS.get(name, name) for name in names]
+    words = [symbol for symbol in symbols if len(symbol) != 1 and symbol not in (BEGIN, END, UNKNOWN)]
+    if words:
         raise LanguageModelError(
-            f"{path}: {len(long)} of its symbols are no single characters, such as {long[0]!r}; a model of "
-            "characters is needed (write spaces as <space>)"
+            f"{len(words)} of its symbols are not single characters, such as {words[0]!r}",
+            file=path,
+            remedy="give a model of characters, with spaces written as <space>",
+            kind="words",
         )
-    if BEGIN not in names or END not in names:
-        raise LanguageModelError(f"{path}: has no {BEGIN} and {END}; learn it from whole lines")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise LanguageModelError(f"{path}: the symbol {twice!r} is there twice")
-    return {name: place for place, name in enumerate(names)}
+    if BEGIN not in symbols or END not in symbols:
+        raise LanguageModelError(f"has no {BEGIN} and {END}", file=path, remedy="train it on whole lines")
+    if len(set(symbols)) < len(symbols):
+        duplicate = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
+        raise _damaged(path, f"the symbol {duplicate!r} is listed more than once")
+    return {symbol: id for id, symbol in enumerate(symbols)}
 
 
-def _split(texts: list[str], places: Mapping[str, int], symbols: Mapping[str, int], path: Path) -> tuple[Ints, Ints]:
-    """Find the contexts and last symbols of n-grams."""
-    parts = [text.rpartition(" ") for text in texts]
+def _parse_ngrams(
+    ngrams: list[str], indices: Mapping[str, int], symbols: Mapping[str, int], path: Path
+) -> tuple[Ints, Ints]:
+    """Return the contexts and the last symbols of n-grams.
+
+    Args:
+        ngrams: as the file writes them.
+        indices: of the n-grams of the level below.
+        symbols: ids of the symbols.
+        path: of the file, for error messages.
+    """
+    parts = [ngram.rpartition(" ") for ngram in ngrams]
     try:
-        context = np.array([places[before] for before, _, _ in parts], np.int64)
-        symbol = np.array([symbols[_KNOWN.get(last, last)] for _, _, last in parts], np.int64)
+        context = np.array([indices[before] for before, _, _ in parts], np.int64)
+        symbol = np.array([symbols[_SYMBOLS.get(last, last)] for _, _, last in parts], np.int64)
     except KeyError as error:
-        raise LanguageModelError(f"{path}: {error.args[0]!r} is part of an n-gram but not listed itself") from None
+        raise _damaged(path, f"{error.args[0]!r} is part of an n-gram, but not listed itself") from None
     return context, symbol
 
 
-def _with_unknown(model: NGram) -> NGram:
-    """Add UNKNOWN, with hardly a probability, to a model of a closed vocabulary."""
+def _add_unknown(model: NGram) -> NGram:
+    """Add `UNKNOWN`, with a negligible probability, to a model with a closed vocabulary."""
     if UNKNOWN in model.symbols:
         return model
     first, *others = model.levels
     level = Level(
         np.r_[first.context, 0],
         np.r_[first.symbol, len(model.symbols)],
-        np.r_[first.log_probability, np.float32(_NEVER * _LOG10)],
+        np.r_[first.log_probability, np.float32(_IMPOSSIBLE * _LOG10)],
         np.r_[first.log_backoff, np.float32(0)],
     )
     return NGram((*model.symbols, UNKNOWN), (level, *others))

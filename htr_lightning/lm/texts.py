@@ -1,4 +1,4 @@
-"""Texts that a language model or a lexicon is made from, read from files."""
+"""Reading the texts for a language model or a lexicon."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,15 @@ from htr_lightning.text import Normalization, normalize
 
 
 def read_texts(path: Path, column: str, normalization: Normalization) -> Iterator[str]:
-    """Yield the lines of a manifest or of a text file.
+    """Yield the transcriptions of a manifest, or the lines of a text file, normalized.
+
+    Args:
+        path: the file; its suffix decides whether it is a manifest.
+        column: of the transcriptions in a manifest.
+        normalization: Unicode normalization form.
 
     Raises:
-        DataError: missing, malformed, or not UTF-8.
+        DataError: the file is missing, malformed or not UTF-8.
     """
     from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, read_manifest
     from htr_lightning.image.files import DataError
@@ -22,8 +27,12 @@ def read_texts(path: Path, column: str, normalization: Normalization) -> Iterato
         try:
             lines = iter(path.read_text(encoding="utf-8-sig").splitlines())
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+            raise DataError(
+                f"cannot be read ({error.strerror})", file=path, remedy="check the path", kind="missing"
+            ) from None
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is not UTF-8 text ({error.reason}); convert it") from None
+            raise DataError(
+                f"not UTF-8 text ({error.reason})", file=path, remedy="convert it to UTF-8", kind="encoding"
+            ) from None
     for line in lines:
         yield normalize(clean_text(line), normalization)

@@ -55,11 +55,11 @@ def test_what_tune_finds_is_what_evaluate_measures(
 def test_language_models_that_cannot_be_used(lines: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.arpa").write_text("nonsense")
     data = ["zoo:latin", "--data", str(lines / "val.tsv")]
-    for path, words in ((tmp_path / "none.arpa", "cannot be read"), (tmp_path / "bad.arpa", "is no ARPA file")):
+    for path, words in ((tmp_path / "none.arpa", "cannot be read"), (tmp_path / "bad.arpa", "not an ARPA file")):
         for call in (evaluate.main, tune.main):
             with pytest.raises(SystemExit, match=words):
                 call([*data, "--lm", str(path)])
-    with pytest.raises(SystemExit, match=r"decoder\.width: 0 is too small"):
+    with pytest.raises(SystemExit, match=r"decoder\.beam_width=0: too small"):
         evaluate.main([*data, "--beam", "0"])
 
 

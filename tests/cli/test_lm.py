@@ -27,8 +27,8 @@ def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
     for texts, order, out, words in (
         ("none.txt", "6", "m.arpa", "none.txt: cannot be read"),
         ("none.tsv", "6", "m.arpa", "none.tsv"),
-        ("b.txt", "6", "m.arpa", "b.txt: is not UTF-8"),
-        ("empty.txt", "6", "m.arpa", "there is no text to learn from"),
+        ("b.txt", "6", "m.arpa", "b.txt: not UTF-8"),
+        ("empty.txt", "6", "m.arpa", "there is no text to train on"),
         ("a.txt", "12", "m.arpa", "give 1 to 10"),
         ("a.txt", "6", "nowhere/m.arpa", "cannot be written"),
     ):

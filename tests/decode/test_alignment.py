@@ -52,7 +52,7 @@ def test_greedy_texts_keep_their_frames() -> None:
 
 
 def test_a_text_too_long_for_its_line_is_refused() -> None:
-    with pytest.raises(ValueError, match="line 1: its text needs 3 frames, but there are 2"):
+    with pytest.raises(ValueError, match="line 1: its text needs 3 frames, but the line has 2"):
         align(np.zeros((2, 4, 3), np.float32), np.array([4, 2]), [[1], [1, 1]])
 
 

@@ -38,10 +38,10 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -
 
 @pytest.mark.parametrize(("lm_weight", "bonus"), [(0.0, 0.0), (0.7, 0.5), (1.5, -0.3)])
 def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, bonus: float) -> None:
-    scores = random_logits(3, 12, 5, 4) * 2
+    logits = random_logits(3, 12, 5, 4) * 2
     search = BeamSearch(beam_width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
-    found = search.decode_n_best(scores, np.full(12, 5), n_best=4)
-    for line, hypotheses in zip(log_softmax(scores), found, strict=True):
+    found = search.decode_n_best(logits, np.full(12, 5), n_best=4)
+    for line, hypotheses in zip(log_softmax(logits), found, strict=True):
         for (score, ids), hypothesis in zip(every_text(line, lm_weight, bonus), hypotheses, strict=False):
             assert hypothesis.ids == ids
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
@@ -50,41 +50,41 @@ def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, b
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 12), sharpness=st.sampled_from([3.0, 30.0]))
 def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: int, sharpness: float) -> None:
-    scores = random_logits(seed, 5, num_frames, 6) * np.float32(sharpness)
+    logits = random_logits(seed, 5, num_frames, 6) * np.float32(sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, 5)
-    greedy = greedy_decode(scores, lengths)
-    found = BeamSearch(beam_width=1).decode(scores, lengths)
-    for line, length, one, other in zip(log_softmax(scores), lengths.tolist(), greedy, found, strict=True):
+    greedy = greedy_decode(logits, lengths)
+    found = BeamSearch(beam_width=1).decode(logits, lengths)
+    for line, length, one, other in zip(log_softmax(logits), lengths.tolist(), greedy, found, strict=True):
         best = float(np.exp(line[:length].max(1)).prod())
         assert one == other or best < 0.5  # else other paths can make another text more probable
 
 
 def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
-    scores = random_logits(1, 6, 20, 4) * 4
+    logits = random_logits(1, 6, 20, 4) * 4
     lengths = np.array([20, 3, 11, 1, 7, 20])
     search = BeamSearch(beam_width=8, lm=TABLES)
-    together = search.decode(scores, lengths)
-    for line, length, ids in zip(scores, lengths, together, strict=True):
+    together = search.decode(logits, lengths)
+    for line, length, ids in zip(logits, lengths, together, strict=True):
         assert search.decode(line[None, :length], length[None]) == [ids]
 
 
-def test_frames_left_out_change_nothing() -> None:
-    scores = random_logits(2, 20, 30, 4) * 3
-    scores[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
-    scores[:, 10:15, 0] += 20
+def test_frames_skipped_words_change_nothing() -> None:
+    logits = random_logits(2, 20, 30, 4) * 3
+    logits[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
+    logits[:, 10:15, 0] += 20
     lengths = np.full(20, 30)
-    whole = BeamSearch(lm=TABLES, blank_skip_threshold=1.0).decode(scores, lengths)
-    assert BeamSearch(lm=TABLES).decode(scores, lengths) == whole
+    whole = BeamSearch(lm=TABLES, blank_skip_threshold=1.0).decode(logits, lengths)
+    assert BeamSearch(lm=TABLES).decode(logits, lengths) == whole
 
 
 def test_a_language_model_decides_between_what_looks_alike() -> None:
     # Two letters: a, then b or c alike; "ab" is what the texts have.
-    scores = np.full((1, 3, 4), -8.0, np.float32)
-    scores[0, 0, 1] = scores[0, 1, 0] = 5.0
-    scores[0, 2, 2], scores[0, 2, 3] = 5.0, 5.2
+    logits = np.full((1, 3, 4), -8.0, np.float32)
+    logits[0, 0, 1] = logits[0, 1, 0] = 5.0
+    logits[0, 2, 2], logits[0, 2, 3] = 5.0, 5.2
     lengths = np.array([3])
-    assert BeamSearch().decode(scores, lengths) == [CHARSET.encode("ac")]
-    assert BeamSearch(lm=TABLES, lm_weight=1.0).decode(scores, lengths) == [CHARSET.encode("ab")]
+    assert BeamSearch().decode(logits, lengths) == [CHARSET.encode("ac")]
+    assert BeamSearch(lm=TABLES, lm_weight=1.0).decode(logits, lengths) == [CHARSET.encode("ab")]
 
 
 def test_nothing_to_read() -> None:
@@ -95,10 +95,10 @@ def test_nothing_to_read() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({"beam_width": 0}, r"decoder\.beam_width: 0 is too small"),
-    ({"max_classes": 0}, r"decoder\.max_classes: 0"),
-    ({"min_probability": 2.0}, r"decoder\.min_probability: 2\.0 is no probability"),
-    ({"lm_weight": -1.0}, r"decoder\.lm_weight: -1\.0 is negative"),
+    ({"beam_width": 0}, r"decoder\.beam_width=0: too small"),
+    ({"max_classes": 0}, r"decoder\.max_classes=0"),
+    ({"min_probability": 2.0}, r"decoder\.min_probability=2\.0: not a probability"),
+    ({"lm_weight": -1.0}, r"decoder\.lm_weight=-1\.0: negative"),
 ])  # fmt: skip
 def test_values_out_of_range(arguments: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):

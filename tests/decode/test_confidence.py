@@ -69,11 +69,11 @@ def test_no_texts_and_no_frames() -> None:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
 def test_probabilities_at_a_temperature(temperature: float) -> None:
-    scores = random_logits(2, 3, 4, 5) * 40
-    before = scores.copy()
-    expected = (torch.from_numpy(scores) / temperature).log_softmax(2).numpy()
-    assert log_softmax(scores, temperature) == pytest.approx(expected, abs=1e-4)
-    assert (scores == before).all()
+    logits = random_logits(2, 3, 4, 5) * 40
+    before = logits.copy()
+    expected = (torch.from_numpy(logits) / temperature).log_softmax(2).numpy()
+    assert log_softmax(logits, temperature) == pytest.approx(expected, abs=1e-4)
+    assert (logits == before).all()
 
 
 def test_a_character_is_as_sure_as_its_surest_frame() -> None:
@@ -86,13 +86,13 @@ def test_a_character_is_as_sure_as_its_surest_frame() -> None:
 
 
 def sharpened(temperature: float, num_lines: int = 3000) -> CalibrationBatch:
-    """One-letter lines whose letter was drawn from the softmax of scores; what is handed over are these, too sharp."""
-    scores = random_logits(0, num_lines, 1, 3) * 1.5
-    scores[:, :, 0] = -9
-    passed = np.exp(log_softmax(scores[:, 0])).cumsum(1)
+    """One-letter lines whose letter was drawn from the softmax of logits; what is handed over are these, too sharp."""
+    logits = random_logits(0, num_lines, 1, 3) * 1.5
+    logits[:, :, 0] = -9
+    passed = np.exp(log_softmax(logits[:, 0])).cumsum(1)
     drawn = (np.random.default_rng(0).random((num_lines, 1)) > passed[:, :2]).sum(1)
     return CalibrationBatch(
-        scores * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()]
+        logits * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()]
     )
 
 
@@ -100,7 +100,7 @@ def sharpened(temperature: float, num_lines: int = 3000) -> CalibrationBatch:
 def test_a_planted_temperature_is_found(planted: float) -> None:
     calibrator = Calibrator([sharpened(planted)], CHARSET)
     assert calibrator.fit_temperature() == pytest.approx(planted, rel=0.12)
-    outcomes = calibrator.score(planted)
+    outcomes = calibrator.evaluate(planted)
     for confidences, right in (
         (outcomes.characters, outcomes.correct_characters),
         (outcomes.lines, outcomes.correct_lines),
@@ -109,11 +109,11 @@ def test_a_planted_temperature_is_found(planted: float) -> None:
 
 
 def test_put_in_and_exchanged_characters_are_wrong() -> None:
-    scores = np.full((1, 3, 3), -9.0, np.float32)
+    logits = np.full((1, 3, 3), -9.0, np.float32)
     for frame, id in enumerate((1, 2, 1)):
-        scores[0, frame, id] = 9.0
+        logits[0, frame, id] = 9.0
     for text, right in (("ab", [True, True, False]), ("aba", [True, True, True]), ("bba", [False, True, True])):
-        outcomes = Calibrator([CalibrationBatch(scores, np.array([3]), [text])], CHARSET).score(1.0)
+        outcomes = Calibrator([CalibrationBatch(logits, np.array([3]), [text])], CHARSET).evaluate(1.0)
         assert outcomes.correct_characters.tolist() == right and outcomes.correct_lines.tolist() == [all(right)]
 
 

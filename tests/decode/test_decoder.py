@@ -1,4 +1,4 @@
-"""Decoders as a configuration or a command line names them."""
+"""Builders of decoders."""
 
 import logging
 from pathlib import Path
@@ -22,26 +22,28 @@ def lm(tmp_path: Path) -> Path:
 
 
 def test_both_read_what_is_plain(lm: Path) -> None:
-    scores = np.full((1, 4, 5), -9.0, np.float32)
+    logits = np.full((1, 4, 5), -9.0, np.float32)
     for frame, class_id in enumerate((1, 0, 2, 2)):
-        scores[0, frame, class_id] = 9
+        logits[0, frame, class_id] = 9
     for decoder in (
         build_greedy_decoder(CHARSET),
         build_beam_decoder(CHARSET),
         build_beam_decoder(CHARSET, lm=str(lm)),
     ):
-        assert decoder(scores, np.array([4])) == [[1, 2]]
+        assert decoder(logits, np.array([4])) == [[1, 2]]
 
 
 def test_a_language_model_that_lacks_characters_is_used_and_says_so(lm: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         build_beam_decoder(CHARSET, lm=str(lm))
-    assert "does not know 1 of 4 characters: c" in caplog.text
+    assert "lacks 1 of 4 characters of the recognizer: c" in caplog.text
 
 
 def test_a_language_model_of_another_script_is_refused(tmp_path: Path) -> None:
     write_arpa(train_ngram(["αβγ αβγ"], 3), tmp_path / "greek.arpa")
-    with pytest.raises(LanguageModelError, match=r"greek\.arpa: \d+% of what it writes are characters"):
+    with pytest.raises(
+        LanguageModelError, match=r"greek\.arpa: \d+% of its characters, by unigram probability, are unknown"
+    ):
         build_beam_decoder(CHARSET, lm=str(tmp_path / "greek.arpa"))
 
 

@@ -8,8 +8,8 @@ from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
 
 
-def scores_of(path, num_classes):
-    """Scores (T, K) whose best path is the given one."""
+def build_logits(path, num_classes):
+    """Logits (T, K) whose best path is the given one."""
     return np.eye(num_classes, dtype=np.float32)[list(path)]
 
 
@@ -28,20 +28,20 @@ def plain_decode(path):
     ],
 )
 def test_repeats_collapse_before_blanks_go(path, ids):
-    assert greedy_decode(scores_of(path, 3)[None], np.array([len(path)])) == [ids]
+    assert greedy_decode(build_logits(path, 3)[None], np.array([len(path)])) == [ids]
 
 
 def test_every_path_of_a_batch_is_read_as_the_textbook_says():
     paths = list(itertools.product(range(3), repeat=5))
-    scores = np.stack([scores_of(path, 3) for path in paths])
-    assert greedy_decode(scores, np.full(len(paths), 5)) == [plain_decode(path) for path in paths]
+    logits = np.stack([build_logits(path, 3) for path in paths])
+    assert greedy_decode(logits, np.full(len(paths), 5)) == [plain_decode(path) for path in paths]
 
 
 def test_frames_behind_the_length_are_not_read():
     path = [1, 2, 2, 3, 1]
-    scores = np.repeat(scores_of(path, 4)[None], 6, 0)
+    logits = np.repeat(build_logits(path, 4)[None], 6, 0)
     lengths = np.arange(6)
-    assert greedy_decode(scores, lengths) == [plain_decode(path[:n]) for n in range(6)]
+    assert greedy_decode(logits, lengths) == [plain_decode(path[:n]) for n in range(6)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
@@ -57,8 +57,8 @@ def test_nothing_gives_nothing(shape):
 
 
 def test_the_scores_stay_as_they_were():
-    scores = scores_of([1, 0, 2], 3)[None]
-    before = scores.copy()
-    assert greedy_decode(scores, np.array([3])) == [[1, 2]]
-    assert (scores == before).all()
-    assert isinstance(greedy_decode(scores, np.array([3]))[0][0], int)
+    logits = build_logits([1, 0, 2], 3)[None]
+    before = logits.copy()
+    assert greedy_decode(logits, np.array([3])) == [[1, 2]]
+    assert (logits == before).all()
+    assert isinstance(greedy_decode(logits, np.array([3]))[0][0], int)

@@ -39,9 +39,9 @@ def walk(lexicon: Lexicon, ids: Sequence[int]) -> int:
     """How many words of a text are not in a lexicon."""
     node, unknown = np.array([[ROOT]]), 0
     for id in ids:
-        after, breaks = lexicon.after(node, np.array([[id]]))
+        after, breaks = lexicon.advance(node, np.array([[id]]))
         node, unknown = after[:, :, 0], unknown + int(breaks.sum())
-    return unknown + int(~lexicon.is_end[node[0, 0]])
+    return unknown + int(~lexicon.is_final[node[0, 0]])
 
 
 @settings(max_examples=200, deadline=None)
@@ -61,8 +61,8 @@ def test_every_word_outside_the_lexicon_is_noticed_once(words: list[str], text: 
 
 def test_nodes_are_those_of_a_trie() -> None:
     lexicon = Lexicon(["ab", "abc", "abd", "b"], Charset("abcd"))
-    assert len(lexicon.is_end) == 2 + len(["a", "ab", "abc", "abd", "b"])
-    assert lexicon.is_end.sum() == 2 + 4 and lexicon.num_words == 4
+    assert len(lexicon.is_final) == 2 + len(["a", "ab", "abc", "abd", "b"])
+    assert lexicon.is_final.sum() == 2 + 4 and lexicon.num_words == 4
 
 
 def test_words_end_at_anything_but_letters_and_marks() -> None:
@@ -98,7 +98,7 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | N
 
 @pytest.mark.parametrize(("lm_weight", "cost"), [(0.0, None), (0.0, 1.5), (0.7, None), (0.7, 0.5), (0.0, 0.0)])
 def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
-    scores = random_logits(5, 8, 4, 5) * 2
+    logits = random_logits(5, 8, 4, 5) * 2
     search = BeamSearch(
         beam_width=400,
         lm=ContextTables(MODEL, SMALL),
@@ -107,8 +107,8 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
         unknown_word_cost=cost,
         **EVERYTHING,
     )
-    found = search.decode_n_best(scores, np.full(8, 4), n_best=6)
-    for line, hypotheses in zip(log_softmax(scores), found, strict=True):
+    found = search.decode_n_best(logits, np.full(8, 4), n_best=6)
+    for line, hypotheses in zip(log_softmax(logits), found, strict=True):
         for (score, text), hypothesis in zip(every_text(line, lm_weight, cost)[:6], hypotheses, strict=True):
             assert SMALL.decode(hypothesis.ids) == text
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
@@ -117,29 +117,29 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
 def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
-    scores = random_logits(seed, 4, 12, 5) * np.float32(sharpness)
+    logits = random_logits(seed, 4, 12, 5) * np.float32(sharpness)
     search = BeamSearch(beam_width=width, lexicon=Lexicon(["ab a bab"], SMALL))
-    for ids in search.decode(scores, np.array([12, 5, 1, 9])):
+    for ids in search.decode(logits, np.array([12, 5, 1, 9])):
         assert set(SMALL.decode(ids).split()) <= ALLOWED
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: int) -> None:
-    scores = random_logits(seed, 4, 4, 5) * 3
+    logits = random_logits(seed, 4, 4, 5) * 3
     lengths = np.array([4, 2, 3, 4])
     everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
-    plain = BeamSearch().decode(scores, lengths)
-    assert BeamSearch(lexicon=Lexicon(everything, SMALL)).decode(scores, lengths) == plain
-    assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).decode(scores, lengths) == plain
+    plain = BeamSearch().decode(logits, lengths)
+    assert BeamSearch(lexicon=Lexicon(everything, SMALL)).decode(logits, lengths) == plain
+    assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).decode(logits, lengths) == plain
 
 
 def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
-    scores = np.full((1, 2, 5), -20.0, np.float32)
-    scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 5.0
+    logits = np.full((1, 2, 5), -20.0, np.float32)
+    logits[0, 0, SMALL.encode("b")[0]] = logits[0, 1, 0] = 5.0
     lexicon = Lexicon(["bab"], SMALL)
-    assert BeamSearch(beam_width=1, lexicon=lexicon).decode(scores, np.array([2])) == [SMALL.encode("b")]
-    assert BeamSearch(beam_width=9, lexicon=lexicon).decode(scores, np.array([2])) == [[]]
+    assert BeamSearch(beam_width=1, lexicon=lexicon).decode(logits, np.array([2])) == [SMALL.encode("b")]
+    assert BeamSearch(beam_width=9, lexicon=lexicon).decode(logits, np.array([2])) == [[]]
 
 
 def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -149,26 +149,26 @@ def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: 
     for name in ("words.txt", "lines.tsv"):
         caplog.clear()
         found.append(read_lexicon(tmp_path / name, SMALL))
-        assert found[-1].num_words == 3 and found[-1].left_out == ["βγ"]
-        assert f"{name}: 1 of 4 words are left out, as the recognizer lacks characters of them, such as " in caplog.text
-        assert caplog.text.endswith("'β' (U+03B2 GREEK SMALL LETTER BETA) of 'βγ'\n")
-    assert (found[0].is_end == found[1].is_end).all()
+        assert found[-1].num_words == 3 and found[-1].skipped_words == ["βγ"]
+        assert f"{name}: skipped 1 of 4 words with characters that the recognizer lacks, such as " in caplog.text
+        assert caplog.text.endswith("'β' (U+03B2 GREEK SMALL LETTER BETA) in 'βγ'\n")
+    assert (found[0].is_final == found[1].is_final).all()
 
 
 def test_words_that_can_only_be_written_in_capitals_are_kept(caplog: pytest.LogCaptureFixture) -> None:
     capitals = Charset("AB ")
     lexicon = Lexicon(["ab"], capitals)
-    assert not lexicon.left_out and walk(lexicon, capitals.encode("AB AB")) == 0 and walk(lexicon, [1]) == 1
+    assert not lexicon.skipped_words and walk(lexicon, capitals.encode("AB AB")) == 0 and walk(lexicon, [1]) == 1
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
     ("none.tsv", None, r"none\.tsv: there is no such file"),
-    ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: is not UTF-8 text"),
-    ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words, or a manifest with texts"),
+    ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: not UTF-8 text"),
+    ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words"),
     ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
     ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
-    ("greek.txt", "βγ γ".encode(), r"greek\.txt: none of its words \(2\) can be written by the recognizer, which lacks "
+    ("greek.txt", "βγ γ".encode(), r"greek\.txt: the recognizer cannot predict any of its 2 words: it lacks "
                                    r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script"),
 ])  # fmt: skip
 def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
@@ -179,7 +179,7 @@ def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes 
 
 
 def test_a_negative_cost_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"decoder\.unknown_word_cost: -1\.0 is negative; give 0 or more"):
+    with pytest.raises(ValueError, match=r"decoder\.unknown_word_cost=-1\.0: negative; give 0 or more"):
         BeamSearch(unknown_word_cost=-1.0)
 
 
@@ -189,11 +189,11 @@ def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptu
         overrides = ["decoder=beam", f"decoder.lexicon={tmp_path / 'words.txt'}", "+decoder.unknown_word_cost=3.0"]
         cfg = compose("config", overrides=["dataset=lines", f"dataset.root={tmp_path}", *overrides])
     validate(cfg)
-    scores = np.full((1, 2, 5), -9.0, np.float32)
-    scores[0, 0, SMALL.encode("b")[0]] = scores[0, 1, 0] = 9.0
-    assert instantiate(cfg.decoder, _convert_="all")(SMALL)(scores, np.array([2])) == [SMALL.encode("b")]
+    logits = np.full((1, 2, 5), -9.0, np.float32)
+    logits[0, 0, SMALL.encode("b")[0]] = logits[0, 1, 0] = 9.0
+    assert instantiate(cfg.decoder, _convert_="all")(SMALL)(logits, np.array([2])) == [SMALL.encode("b")]
     with caplog.at_level(logging.INFO):
-        assert build_beam_decoder(SMALL, lexicon=cfg.decoder.lexicon)(scores, np.array([2])) == [[]]
+        assert build_beam_decoder(SMALL, lexicon=cfg.decoder.lexicon)(logits, np.array([2])) == [[]]
     assert not caplog.text
 
 

@@ -1,4 +1,4 @@
-"""ARPA files: what is written is read back, and what other tools write is understood."""
+"""ARPA files: round trip, files of other tools, damaged files."""
 
 import math
 from pathlib import Path
@@ -36,7 +36,7 @@ ngram 2=3
 
 @pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
 @pytest.mark.parametrize("order", [1, 2, 5])
-def test_what_is_written_is_read_back(tmp_path: Path, name: str, order: int) -> None:
+def test_round_trip(tmp_path: Path, name: str, order: int) -> None:
     model = train_ngram(TEXTS, order)
     write_arpa(model, tmp_path / name)
     read = read_arpa(tmp_path / name)
@@ -62,15 +62,15 @@ def test_files_of_other_tools(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("old", "new", "words"), [
     ("\\data\\", "data", "does not begin with"),
-    ("ngram 1=5", "ngram 1=x", "does not say how many"),
-    ("ngram 1=5", "ngram 1=6", "damaged"),
-    ("\n\\end\\", "", "truncated or damaged"),
+    ("ngram 1=5", "ngram 1=x", "does not give the number of n-grams"),
+    ("ngram 1=5", "ngram 1=6", "truncated"),
+    ("\n\\end\\", "", "expected \\end\\"),
     ("-0.3\t▁ </s>\n\n\\end\\\n", "", "ends before its 3 2-grams do"),
     ("-0.2\ta ▁", "-0.2x\ta ▁", "could not convert"),
-    ("-0.2\ta ▁", "-0.2\ta b", "'b' is part of an n-gram but not listed"),
-    ("-0.60206\ta\t", "-0.60206\tword\t", "no single characters, such as 'word'"),
+    ("-0.2\ta ▁", "-0.2\ta b", "'b' is part of an n-gram, but not listed"),
+    ("-0.60206\ta\t", "-0.60206\tword\t", "not single characters, such as 'word'"),
     ("-0.60206\t</s>", "-0.60206\tb", "has no <s> and </s>"),
-    ("-0.60206\ta\t", "-0.60206\t<space>\t", "the symbol ' ' is there twice"),
+    ("-0.60206\ta\t", "-0.60206\t<space>\t", "the symbol ' ' is listed more than once"),
 ])  # fmt: skip
 def test_damaged_files(tmp_path: Path, old: str, new: str, words: str) -> None:
     path = tmp_path / "bad.arpa"
@@ -84,7 +84,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(LanguageModelError, match=r"none\.arpa: cannot be read"):
         read_arpa(tmp_path / "none.arpa")
     (tmp_path / "binary.arpa").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(LanguageModelError, match="is no UTF-8 text"):
+    with pytest.raises(LanguageModelError, match="not UTF-8 text"):
         read_arpa(tmp_path / "binary.arpa")
     write_arpa(train_ngram(TEXTS, 3), tmp_path / "cut.arpa.gz")
     (tmp_path / "cut.arpa.gz").write_bytes((tmp_path / "cut.arpa.gz").read_bytes()[:200])

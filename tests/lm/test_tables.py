@@ -1,4 +1,4 @@
-"""The rows that a decoder asks for say what the n-gram says, however they came to be."""
+"""The cached rows agree with the definition of the n-gram."""
 
 from pathlib import Path
 
@@ -16,16 +16,18 @@ CHARSET = Charset.from_texts([*TEXTS, "bxyz"])
 
 
 def check(model: NGram, tables: ContextTables, text: str) -> None:
-    """Walk through a text, and compare the row of each context with the n-gram's definition."""
-    node, history = tables.start, model.ids([BEGIN])
+    """Compare the row of each context in a text with the definition of the n-gram."""
+    node, history = tables.start, model.encode([BEGIN])
     for character in [*text, None]:
-        row = tables.rows(np.array([node]))[0]
-        for column, following in enumerate((END, *CHARSET.characters)):
-            symbol = model.ids([following if following in model.symbols else UNKNOWN])[0]
-            assert tables.log_probability[row, column] == pytest.approx(model.conditional(history, symbol), abs=1e-4)
+        row = tables.find_rows(np.array([node]))[0]
+        for column, next_symbol in enumerate((END, *CHARSET.characters)):
+            symbol = model.encode([next_symbol if next_symbol in model.symbols else UNKNOWN])[0]
+            assert tables.log_probability[row, column] == pytest.approx(
+                model.conditional_log_probability(history, symbol), abs=1e-4
+            )
         if character is not None:
-            node = int(tables.following[row, CHARSET.encode(character)[0]])
-            history = [*history, *model.ids([character])]
+            node = int(tables.next_node[row, CHARSET.encode(character)[0]])
+            history = [*history, *model.encode([character])]
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 6])
@@ -36,17 +38,17 @@ def test_rows_are_those_of_the_model(order: int) -> None:
         check(model, tables, text)
 
 
-def test_rows_are_made_again_when_memory_is_short() -> None:
+def test_rows_are_computed_again_after_the_cache_was_emptied() -> None:
     model = train_ngram(TEXTS * 3 + ["".join(np.random.default_rng(0).choice(list("abcdelt "), 4000))], 5)
     tables = ContextTables(model, CHARSET, max_bytes=0)
     everything = np.arange(tables.num_contexts)
     for some in np.array_split(np.random.default_rng(1).permutation(everything), 12):
-        assert (tables.rows(some) >= 0).all()
+        assert (tables.find_rows(some) >= 0).all()
     assert tables.num_contexts > tables.max_rows
     check(model, tables, "la nuit")
 
 
-def test_pruned_models_go_on_with_a_shorter_context(tmp_path: Path) -> None:
+def test_pruned_models_back_off_to_a_shorter_context(tmp_path: Path) -> None:
     # "abc" is listed, "bc" is not: after "abc" the context is "c".
     rows = ["<s>\t-0.1", "</s>", "a\t-0.2", "b\t-0.3", "c\t-0.4", "<unk>"]
     lines = ["\\data\\", "ngram 1=6", "ngram 2=1", "ngram 3=1", "ngram 4=1", "", "\\1-grams:"]
