@@ -1,4 +1,6 @@
-"""Error rates of hypotheses against references, as pure functions (`htr_lightning.training.metrics` accumulates them).
+"""Scores of hypotheses against references, as pure functions: error rates of texts, and all scores from counts.
+
+`htr_lightning.training.metrics` counts over batches and devices, `htr_lightning.evaluation.counts` by group of lines.
 
 Definitions, over a whole set of lines:
 
@@ -16,11 +18,69 @@ Definitions, over a whole set of lines:
   side has any characters, where the error rate is 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from htr_lightning.text import Normalization, normalize, tokenize
+
+Counts = NDArray[np.number[Any]]
+Floats = NDArray[np.float64]
+
+CHARACTER_SCORES = ("precision", "recall", "f1", "precision_macro", "recall_macro", "f1_macro")
+"""The scores of characters; the first three are micro averages."""
+
+
+def compute_scores(
+    errors: Mapping[str, tuple[Counts, Counts]],
+    *,
+    correct: Counts,
+    lines: Counts,
+    matches: Counts,
+    in_references: Counts,
+    in_hypotheses: Counts,
+) -> dict[str, Floats]:
+    """Compute all scores from counts (defined in the module docstring), of any number of samples at once.
+
+    Args:
+        errors: edits ``(...)`` and lengths ``(...)`` of each error rate, by its name.
+        correct: lines without any error, ``(...)``.
+        lines: all lines, ``(...)``.
+        matches: correct characters by class, ``(..., K)``.
+        in_references: characters of the references by class, ``(..., K)``.
+        in_hypotheses: characters of the hypotheses by class, ``(..., K)``.
+
+    Returns:
+        Scores ``(...)``: the error rates by their names, ``accuracy`` of lines, and `CHARACTER_SCORES`.
+    """
+    rates = {name: compute_error_rate(edits, lengths) for name, (edits, lengths) in errors.items()}
+    accuracy = np.asarray(correct / np.maximum(lines, 1), np.float64)
+    return {**rates, "accuracy": accuracy, **_score_characters(matches, in_references, in_hypotheses)}
+
+
+def compute_error_rate(edits: Counts, lengths: Counts) -> Floats:
+    """Divide edits by lengths, ``(...)``; the rate of an empty reference is 0 without and 1 with edits."""
+    return np.where(np.asarray(lengths) > 0, edits / np.maximum(lengths, 1), np.asarray(edits) > 0).astype(np.float64)
+
+
+def _score_characters(matches: Counts, in_references: Counts, in_hypotheses: Counts) -> dict[str, Floats]:
+    """Compute `CHARACTER_SCORES` ``(...)`` from counts by class ``(..., K)``."""
+    support = in_references + in_hypotheses
+    num_classes = (support > 0).sum(axis=-1)
+    scores: dict[str, Floats] = {}
+    for name, denominator, factor in (
+        ("precision", in_hypotheses, 1),
+        ("recall", in_references, 1),
+        ("f1", support, 2),
+    ):
+        micro = factor * matches.sum(-1) / np.maximum(denominator.sum(-1), 1)
+        macro = (factor * matches / np.maximum(denominator, 1)).sum(-1) / np.maximum(num_classes, 1)
+        scores[name] = np.where(num_classes > 0, micro, 1.0)
+        scores[f"{name}_macro"] = np.where(num_classes > 0, macro, 1.0)
+    return {name: scores[name] for name in CHARACTER_SCORES}
 
 
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
@@ -86,4 +146,4 @@ def count_word_edits(pairs: list[tuple[str, str]]) -> tuple[int, int]:
 
 
 def _rate(edits: int, length: int) -> float:
-    return edits / length if length else float(edits > 0)
+    return float(compute_error_rate(np.asarray(edits), np.asarray(length)))

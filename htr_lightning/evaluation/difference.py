@@ -10,6 +10,7 @@ import numpy as np
 from htr_lightning.errors import InputError
 from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 from htr_lightning.evaluation.table import RATE_COLUMNS, Row
+from htr_lightning.metrics import compute_error_rate
 
 Pair = tuple[Row, Row]
 """A line in A and in B."""
@@ -149,7 +150,7 @@ def _by_group(pairs: Sequence[Pair], rate: str, group: np.ndarray[Any, Any], num
 def _rates(weights: Floats, sums: Floats) -> tuple[Floats, Floats]:
     """Return the rates of B and of A in each sample, ``(S,)``."""
     drawn = weights @ sums
-    return drawn[:, 0] / np.maximum(drawn[:, 1], 1), drawn[:, 2] / np.maximum(drawn[:, 3], 1)
+    return compute_error_rate(drawn[:, 0], drawn[:, 1]), compute_error_rate(drawn[:, 2], drawn[:, 3])
 
 
 def _gap(pair: Pair) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.metrics import compute_error_rate
+
 NUM_SAMPLES = 2000
 LEVEL = 0.95
 _WEIGHTS_AT_ONCE = 2_000_000  # numbers held in memory
@@ -103,6 +105,6 @@ def rate_interval(
 
     def rate(weights: Floats) -> dict[str, Floats]:
         sums = weights @ per_group
-        return {"rate": sums[:, 0] / np.maximum(sums[:, 1], 1)}
+        return {"rate": compute_error_rate(sums[:, 0], sums[:, 1])}
 
     return bounds(bootstrap(rate, len(names), num_samples=num_samples, seed=seed)["rate"], level)

@@ -8,9 +8,8 @@ import numpy as np
 from htr_lightning.evaluation.counts import GroupCounts
 from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
 from htr_lightning.evaluation.lines import ScoredLine
+from htr_lightning.metrics import compute_scores
 
-SCORES = ("precision", "recall", "f1", "precision_macro", "recall_macro", "f1_macro")
-"""Those of the characters; the first three are micro averages. See `htr_lightning.metrics`."""
 MAX_BINS = 10  # of lengths
 
 
@@ -47,35 +46,16 @@ def measure(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
         weights: how often each group is in each sample, ``(S, G)``.
 
     Returns:
-        Scores ``(S,)``: the error rates by their names, ``accuracy`` of lines, and `SCORES`.
+        Scores ``(S,)``: see `htr_lightning.metrics.compute_scores`.
     """
-    rates = {name: error_rate(weights @ sides) for name, sides in counts.rates.items()}
-    accuracy = (weights @ counts.correct) / (weights @ counts.lines)
-    by_class = [weights @ matrix for matrix in (counts.matches, counts.in_references, counts.in_hypotheses)]
-    return {**rates, "accuracy": accuracy, **character_scores(*by_class)}
-
-
-def error_rate(sums: Floats) -> Floats:
-    """Divide edits by lengths, ``(S, 2)`` -> ``(S,)``; where nothing is written, any edit makes it 1."""
-    edits, lengths = sums[..., 0], sums[..., 1]
-    return np.where(lengths > 0, edits / np.maximum(lengths, 1), (edits > 0).astype(np.float64))
-
-
-def character_scores(matches: Floats, in_references: Floats, in_hypotheses: Floats) -> dict[str, Floats]:
-    """Return `SCORES` ``(S,)`` from counts by class ``(S, K)``."""
-    support = in_references + in_hypotheses
-    occurs = (support > 0).sum(axis=1)
-    scores = {}
-    for name, denominator, factor in (
-        ("precision", in_hypotheses, 1),
-        ("recall", in_references, 1),
-        ("f1", support, 2),
-    ):
-        micro = factor * matches.sum(1) / np.maximum(denominator.sum(1), 1)
-        macro = (factor * matches / np.maximum(denominator, 1)).sum(1) / np.maximum(occurs, 1)
-        scores[name] = np.where(occurs > 0, micro, 1.0)
-        scores[f"{name}_macro"] = np.where(occurs > 0, macro, 1.0)
-    return {name: scores[name] for name in SCORES}
+    return compute_scores(
+        {name: ((weights @ sides)[:, 0], (weights @ sides)[:, 1]) for name, sides in counts.rates.items()},
+        correct=weights @ counts.correct,
+        lines=weights @ counts.lines,
+        matches=weights @ counts.matches,
+        in_references=weights @ counts.in_references,
+        in_hypotheses=weights @ counts.in_hypotheses,
+    )
 
 
 def scores_of(counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> dict[str, float]:

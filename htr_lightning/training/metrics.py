@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from htr_lightning.charset import BLANK, Charset
-from htr_lightning.metrics import count_word_edits, normalize_pairs
+from htr_lightning.metrics import compute_scores, count_word_edits, normalize_pairs
 
 
 class RecognitionMetrics(Metric):
@@ -62,12 +62,16 @@ class RecognitionMetrics(Metric):
 
         The last three are micro averages; ``precision_macro`` and so on are macro averages.
         """
-        return {
-            "cer": _rate_tensor(self.edits, self.in_references.sum()),
-            "wer": _rate_tensor(self.word_edits, self.words),
-            "accuracy": _quotient(self.correct, self.lines),
-            **_scores(self.matches, self.in_references, self.in_hypotheses),
-        }
+        counts = {name: getattr(self, name).cpu().numpy() for name in self.metric_state}
+        scores = compute_scores(
+            {
+                "cer": (counts.pop("edits"), counts["in_references"].sum()),
+                "wer": (counts.pop("word_edits"), counts.pop("words")),
+            },
+            **counts,
+        )
+        device = self.edits.device
+        return {name: torch.tensor(float(score), device=device) for name, score in scores.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +113,3 @@ def _add_counts(metric: Metric, *names: str, num: int | None = None) -> None:
     for name in names:
         zeros = torch.zeros(() if num is None else num, dtype=torch.int64)
         metric.add_state(name, default=zeros, dist_reduce_fx="sum")
-
-
-def _rate_tensor(edits: Tensor, length: Tensor) -> Tensor:
-    return torch.where(length > 0, edits / length.clamp(min=1), (edits > 0).float())
-
-
-def _quotient(numerator: Tensor, denominator: Tensor) -> Tensor:
-    return numerator / denominator.clamp(min=1)
-
-
-def _scores(matches: Tensor, in_references: Tensor, in_hypotheses: Tensor) -> dict[str, Tensor]:
-    """Return micro and macro scores from counts by class ``(K,)``."""
-    support = in_references + in_hypotheses
-    occurs = support > 0
-    scores = {}
-    for name, denominator, factor in (
-        ("precision", in_hypotheses, 1),
-        ("recall", in_references, 1),
-        ("f1", support, 2),
-    ):
-        by_class = _quotient(factor * matches, denominator)
-        micro = _quotient(factor * matches.sum(), denominator.sum())
-        macro = _quotient(by_class.sum(), occurs.sum())  # a class that does not occur adds 0
-        scores[name] = torch.where(occurs.any(), micro, 1.0)
-        scores[f"{name}_macro"] = torch.where(occurs.any(), macro, 1.0)
-    return scores

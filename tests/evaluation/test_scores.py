@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from htr_lightning.evaluation.counts import count_classes, count_groups
 from htr_lightning.evaluation.intervals import draw_weights, rate_interval
 from htr_lightning.evaluation.lines import RATES, Edit, Rate, score_line, without_accents, without_case
-from htr_lightning.evaluation.scores import SCORES, by_group, by_length, length_edges, scores_of
-from htr_lightning.metrics import cer, wer, wer_tokens
+from htr_lightning.evaluation.scores import by_group, by_length, length_edges, scores_of
+from htr_lightning.metrics import CHARACTER_SCORES, cer, wer, wer_tokens
 from htr_lightning.text import tokenize
 from htr_lightning.training.metrics import RecognitionMetrics
 
@@ -101,7 +101,7 @@ def test_intervals_are_those_of_measuring_every_sample_anew() -> None:
             for name, value in metrics.compute().items():
                 samples.setdefault(name, []).append(float(value))
             samples.setdefault("wer_tokens", []).append(wer_tokens([r for r, _ in drawn], [h for _, h in drawn]))
-    assert set(SCORES) < set(samples)
+    assert set(CHARACTER_SCORES) < set(samples)
     for name, values in samples.items():
         low, high = np.quantile(values, [0.025, 0.975])
         assert scores[f"{name}_low"] == pytest.approx(low, abs=1e-6), name
