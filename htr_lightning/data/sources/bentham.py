@@ -21,8 +21,8 @@ class Bentham:
 
     The archive ``BenthamDatasetR0-GT`` contains images of the lines (``Images/Lines/ID.png``, transparent outside the
     polygon), their texts (``Transcriptions/ID.txt``) and the lists of the splits (``Partitions/TrainLines.lst`` ...);
-    published results are for these. With ``BenthamDatasetR0-Images`` in addition, the lines can be cut from the pages
-    (``PAGE/*.xml``) in color, with the paper around them.
+    published results are for these. With ``BenthamDatasetR0-Images`` in addition, the lines can be cropped from the
+    pages (``PAGE/*.xml``) in color, with the paper around them.
 
     The texts have spaces around punctuation (``engagement , consigned``); they are kept, because error rates are
     published for them. ``<gap/>``, which marks illegible text (in about 70 lines), is deleted. The group is the page;
@@ -33,7 +33,7 @@ class Bentham:
 
     Args:
         root: folder that contains ``BenthamDatasetR0-GT``.
-        from_pages: cut the lines from the pages; needs ``BenthamDatasetR0-Images`` in the root too.
+        from_pages: crop the lines from the pages; needs ``BenthamDatasetR0-Images`` in the root too.
         replace: pairs of a regular expression and its replacement in texts; ``[[' +(?=[,.;:?!])', '']]`` removes the
             spaces before punctuation.
         drop_text: regular expressions; lines whose text contains a match are dropped.

@@ -41,7 +41,7 @@ _REFERENCE_NUMBER = r"(?i)wikitexte|^\W*r[ée]f[ée]rence\b"
 class Copiste:
     """*Copiste d'un jour* (BAnQ, 2024, CC BY 4.0): French by about 240 writers, split by writer and by copied text.
 
-    Reads a clone of the public repository (folders ``alto`` and ``jpg``), or lines that were cut out before
+    Reads a clone of the public repository (folders ``alto`` and ``jpg``), or lines that were cropped before
     (``train.tsv``, ``val.tsv``, ``test.tsv``). From the clone, the paragraph of consent, the reference numbers and
     lines with struck-out words are left out. The prepared lines were filtered a little more, so the two sets differ
     slightly; state which one a result is for.

@@ -82,14 +82,23 @@ class Hub:
         split_ratios: Sequence[float] = (0.8, 0.1, 0.1),
         split_seed: int = 1,
     ) -> None:
+        patterns: dict[Split, str | None] = {"train": train, "val": val, "test": test}
+        self._patterns = {split: pattern for split, pattern in patterns.items() if pattern}
+        self._check_arguments(root, name, revision, subset, split_column)
+        check_ratios(split_ratios)
+        self._root, self._name, self._revision, self._subset = root, name, revision, subset
+        self._columns = ParquetColumns(image_column, text_column, group_column, split_column or None)
+        self._ratios, self._seed = tuple(split_ratios), split_seed
+
+    def _check_arguments(
+        self, root: str | None, name: str | None, revision: str | None, subset: str | None, split_column: str | None
+    ) -> None:
         if (root is None) == (name is None):
             raise DataError(
                 f"exactly one of dataset.root (now {root}) and dataset.name (now {name}) must be set",
                 remedy="set dataset.root to a folder of Parquet files, or dataset.name to a dataset on the hub, such "
                 "as dataset.name=Teklia/IAM-line",
             )
-        patterns: dict[Split, str | None] = {"train": train, "val": val, "test": test}
-        self._patterns = {split: pattern for split, pattern in patterns.items() if pattern}
         if split_column and self._patterns:
             raise DataError(
                 "this column defines the splits already",
@@ -111,10 +120,6 @@ class Hub:
                 value=revision,
                 remedy="check it out in dataset.root instead",
             )
-        check_ratios(split_ratios)
-        self._root, self._name, self._revision, self._subset = root, name, revision, subset
-        self._columns = ParquetColumns(image_column, text_column, group_column, split_column or None)
-        self._ratios, self._seed = tuple(split_ratios), split_seed
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of a split in the order of their files and rows; images are not read yet.

@@ -60,8 +60,8 @@ class Iam:
         text: ``xml`` reads the line as written; ``ascii`` reconstructs it from the tokens of ``lines.txt``, with a few
             errors (see `htr_lightning.data.sources.iam_text.detokenize`); ``tokens`` keeps spaces around punctuation
             (``tomorrow . Mr. Foot``), as in publications that start from ``lines.txt``.
-        image: ``lines`` uses the line images of the database, white around the words; ``forms`` cuts the lines from
-            the scanned forms, with their paper.
+        image: ``lines`` uses the line images of the database, white around the words; ``forms`` crops the lines
+            from the scanned forms, with their paper.
         padding_px: margin around the box of the ink, with ``forms``.
         segmentation: ``ok`` drops lines whose segmentation into words is marked as faulty; ``all`` keeps them, as the
             protocols do, since their image and text are correct all the same.

@@ -179,7 +179,7 @@ class Pages:
             elif isinstance(image, UnusableImage):
                 yield Line(id, image, text, group)
             else:
-                yield Line(id, self._build_cut_line(line, page, image, line_spacing), text, group)
+                yield Line(id, self._build_crop(line, page, image, line_spacing), text, group)
 
     def _find_image(self, page: Page) -> ImageFile | UnusableImage:
         try:
@@ -187,7 +187,7 @@ class Pages:
         except DataError as error:
             return UnusableImage(str(error))
 
-    def _build_cut_line(self, line: PageLine, page: Page, image: ImageFile, line_spacing: float) -> PageCrop:
+    def _build_crop(self, line: PageLine, page: Page, image: ImageFile, line_spacing: float) -> PageCrop:
         baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
         return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
 

@@ -27,7 +27,7 @@ class Read2016:
     Both archives are unpacked unchanged into one folder: ``PublicData/Training`` and ``PublicData/Validation`` with
     ``Images/*.JPG`` and ``page/*.xml`` (PAGE), ``Test-ICFHR-2016`` with ``*.JPG`` and ``page/*.xml``.
 
-    Published line results count 8,349 / 1,040 / 1,138 lines, cut out as the bounding boxes of their polygons; for such
+    Published line results count 8,349 / 1,040 / 1,138 lines, cropped as the bounding boxes of their polygons; for such
     boxes set ``mask: false`` and ``straighten: false``. The files contain slightly more (8,367 and 1,043 for training
     and validation), among them a few without text, such as page numbers, which are left out.
 

@@ -51,7 +51,7 @@ class Rimes:
 
     **Pages**, as in the ICDAR 2011 competition: ``training_2011.xml`` and ``eval_2011_annotated.xml`` with the boxes
     and texts of the lines of 1,500 and 100 letters, whose images, ``train2011-0.png`` ... and ``eval2011-0.png`` ...,
-    are in ``images_gray``. Lines are cut out as boxes. There is no official validation split; with the usual one, the
+    are in ``images_gray``. Lines are cropped as boxes. There is no official validation split; with the usual one, the
     last 100 training pages, there are 10,532 / 801 / 778 lines (Coquenet et al., 2022). On seven training pages, empty
     lines have shifted the texts against the boxes: four pages are corrected from the text of their paragraph, and the
     eight `UNRELIABLE_LINES` of the others are left out.

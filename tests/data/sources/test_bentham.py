@@ -1,4 +1,4 @@
-"""Bentham R0 as its archives have it, written here."""
+"""Bentham R0: files in the layout of its archives."""
 
 import os
 import shutil
@@ -86,7 +86,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_cut_lines_are_read_back(root):
+def test_line_images_are_read(root):
     source = Bentham(str(root))
     assert {split: [line.text for line in source.lines(split)] for split in SPLITS} == READ
     first, second = source.lines("train")
@@ -98,7 +98,7 @@ def test_cut_lines_are_read_back(root):
     assert (gray[:2] == 255).all() and gray[2:30].min() < 100
 
 
-def test_lines_are_cut_from_pages(root):
+def test_lines_are_cropped_from_pages(root):
     shutil.rmtree(root / "BenthamDatasetR0-GT/Images")
     shutil.rmtree(root / "BenthamDatasetR0-GT/Transcriptions")
     source = Bentham(str(root), from_pages=True)

@@ -91,7 +91,7 @@ def test_real_pages_as_a_clone_give_the_prepared_lines(tmp_path: Path) -> None:
             if line.id.split("/")[1].rsplit("_", 1)[0].replace("-", "_") in pages
         ]
         read = [line.text for line in source.lines(split)]
-        # The prepared set also left out a few very short lines.
+        # The prepared dataset also leaves out a few very short lines.
         more = list(read)
         for text in known:
             more.remove(text)

@@ -49,10 +49,10 @@ def refusal(call) -> str:
     return str(error.value)
 
 
-# Genuine layouts
+# Published datasets
 
 
-def test_a_data_set_of_teklia(tmp_path):
+def test_a_dataset_of_teklia(tmp_path):
     for seed, (name, number) in enumerate((("train", 5), ("validation", 2), ("test", 3))):
         write(tmp_path / f"data/{name}.parquet", number, seed)
     (tmp_path / "README.md").write_text(
@@ -67,7 +67,7 @@ def test_a_data_set_of_teklia(tmp_path):
     assert source.lines("val")[1].id == "data/validation.parquet:1"
 
 
-def test_a_data_set_of_catmus(tmp_path):
+def test_a_dataset_of_catmus(tmp_path):
     options = {"image": "im", "shelfmark": ["m1", "m1", "m2", None], "gen_split": ["train", "dev", "test", "spare"]}
     for folder in ("train", "dev", "test"):
         write(tmp_path / f"data/{folder}/0001.parquet", 4, **options)
@@ -78,10 +78,10 @@ def test_a_data_set_of_catmus(tmp_path):
     assert ids(source) == [[f"data/{f}/0001.parquet:{row}" for f in ("dev", "test", "train")] for row in range(3)]
 
 
-# Splits that are not there
+# Missing splits
 
 
-def test_only_train_is_divided_by_groups(tmp_path, caplog):
+def test_train_alone_is_split_by_groups(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     for i in range(2):
         write(tmp_path / f"data/train-0000{i}-of-00002.parquet", 60, i, page=[f"p{n % 20}" for n in range(60)])
@@ -113,7 +113,7 @@ def test_only_test(tmp_path):
     assert list(map(len, ids(Hub(str(tmp_path))))) == [0, 0, 2]
 
 
-# What the configuration says
+# Configured files
 
 
 def test_files_named_in_the_config_win(tmp_path):
@@ -169,7 +169,7 @@ def test_missing_root(tmp_path):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A hub with one repository, which copies what is asked for, as the real one does."""
+    """A hub with one repository, which copies the requested files, like the real one."""
     repository, calls = tmp_path / "hub", []
 
     def snapshot_download(name, *, repo_type, revision, allow_patterns):
@@ -188,7 +188,7 @@ def hub(tmp_path, monkeypatch):
     return repository, calls, tmp_path / "cache"
 
 
-def test_a_named_data_set_is_downloaded_once(hub):
+def test_a_named_dataset_is_downloaded_once(hub):
     _, calls, cache = hub
     source = Hub(name="owner/lines", revision="v1")
     assert not calls
@@ -267,7 +267,7 @@ def test_without_the_package(monkeypatch):
     assert message.startswith("dataset.name=a/b: ") and 'pip install "htr-lightning[hub]"' in message
 
 
-# Size, and the real thing
+# Memory, and real data
 
 
 def test_many_rows_are_kept_small(tmp_path):

@@ -18,7 +18,7 @@ from htr_lightning.image.files import DataError, UnusableImage
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The database with its images; not to be changed."""
+    """The database with its images; tests must not change it."""
     return write_iam(tmp_path_factory.mktemp("whole") / "iam")
 
 
@@ -35,7 +35,7 @@ def refusal(call) -> str:
 
 
 def reasons(lines) -> dict[str, str]:
-    """Map the ids of the unusable lines to why they are."""
+    """Map the ids of the unusable lines to the reasons."""
     return {line.id: line.image.reason for line in lines if isinstance(line.image, UnusableImage)}
 
 
@@ -53,7 +53,7 @@ def expected(*names):
     return [(id, written(id).text, FORMS[id.rpartition("-")[0]].writer) for id in names]
 
 
-def test_the_makers_protocol(whole):
+def test_the_official_protocol(whole):
     source = Iam(str(whole))
     assert rows(source.lines("train")) == expected(*LISTS["trainset"])
     assert rows(source.lines("val")) == expected(*LISTS["validationset1"], *LISTS["validationset2"])
@@ -107,7 +107,7 @@ def test_pixels_of_the_line_images(whole):
         np.testing.assert_array_equal(line.image.read(), np.asarray(typeset(line.text)))
 
 
-def test_pixels_cut_from_the_forms(whole):
+def test_pixels_cropped_from_the_forms(whole):
     for split in SPLITS:
         for line in Iam(str(whole), image="forms", padding_px=0).lines(split):
             np.testing.assert_array_equal(line.image.read(), np.asarray(typeset(line.text)))
@@ -152,7 +152,7 @@ def test_what_cannot_be_compared_is_logged(root, caplog):
     assert "val has 2 lines instead of the 940 of the published protocol lwt" in caplog.text
 
 
-# What is damaged
+# Damaged files
 
 
 def test_malformed_rows_are_unusable_lines(root):
@@ -226,7 +226,7 @@ def test_old_encodings(root):
         assert "CAFÉ" in Iam(str(root), text="ascii").lines("train")[0].text
 
 
-# What is missing
+# Missing files
 
 
 @pytest.mark.parametrize(

@@ -132,10 +132,10 @@ def test_paths_are_ids_in_one_spelling(tmp_path):
     assert lines[2].image.path == Path("/abs/d.png")
 
 
-# Divisions
+# Splitting by ratios
 
 
-def test_a_division_depends_on_names_and_seed_only():
+def test_splits_depend_on_names_and_seed_only():
     units = [f"u{i}" for i in range(2000)]
     split_of = assign_splits(units, (0.8, 0.1, 0.1), 1)
     assert assign_splits(reversed(units), (0.8, 0.1, 0.1), 1) == split_of
@@ -143,7 +143,7 @@ def test_a_division_depends_on_names_and_seed_only():
     assert {u: more[u] for u in units} == split_of
     counts = Counter(split_of.values())
     assert abs(counts["train"] - 1600) < 90 and abs(counts["val"] - 200) < 60
-    # Fixed for good: another version of the code must not move lines from test to train.
+    # Pinned: another version of the code must not move lines from test to train.
     pinned = dict(a="val", b="test", c="test", d="train", e="test", f="train", g="test", h="test")
     assert assign_splits("abcdefgh", (0.4, 0.3, 0.3), 1) == pinned
 
@@ -157,12 +157,12 @@ def test_small_sets_leave_no_split_empty(seed):
     assert "test" not in assign_splits("abcdefghij", (0.333333, 0.666667, 0.0), seed).values()
 
 
-def test_nothing_is_divided_into_nothing(tmp_path):
+def test_no_lines_give_empty_splits(tmp_path):
     write(tmp_path / "all.tsv", "image\ttext\n")
     assert [Lines(str(tmp_path), manifest="all.tsv").lines(s) for s in SPLITS] == [[], [], []]
 
 
-# Text files beside images
+# Text files next to images
 
 
 def test_text_files_in_folders_named_like_splits(tmp_path):
@@ -185,7 +185,7 @@ def test_text_files_go_with_every_kind_of_image(tmp_path, suffix):
     assert rows(Lines(str(tmp_path)).lines("train")) == [(f"x{suffix}", "a b", "")]
 
 
-def test_text_files_without_such_folders_are_divided(tmp_path):
+def test_text_files_without_such_folders_are_split_by_ratios(tmp_path):
     text_files(tmp_path, *(f"page{i % 3}/{i}" for i in range(60)))
     parts = [Lines(str(tmp_path), split_ratios=[0.5, 0.25, 0.25]).lines(s) for s in SPLITS]
     assert all(parts) and len({line.id for part in parts for line in part}) == 60
@@ -197,7 +197,7 @@ def test_a_text_without_image_is_a_line_for_the_packer_to_count(tmp_path):
     assert line.image.fingerprint.endswith(":absent")
 
 
-# Size, and the real thing
+# Memory, and real data
 
 
 def test_large_manifests_are_kept_small(tmp_path):

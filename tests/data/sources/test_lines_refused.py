@@ -1,4 +1,4 @@
-"""Folders and manifests that cannot be read, each refused in a sentence."""
+"""Folders and manifests that cannot be read: each gives one clear sentence."""
 
 import pytest
 from helpers.line_files import TABLE, refusal, text_files, write

@@ -11,7 +11,7 @@ from htr_lightning.image.files import DataError, UnusableImage
 
 
 class Fixed:
-    """A dataset of so many lines a split."""
+    """A dataset with given numbers of lines."""
 
     def __init__(self, train: int, val: int = 2, group: str = "w") -> None:
         self.sizes: dict[Split, int] = {"train": train, "val": val, "test": 1}
@@ -25,14 +25,14 @@ def ids(mix: Mix, split: Split = "train") -> list[str]:
     return [line.id for line in mix.lines(split)]
 
 
-def test_lines_and_groups_bear_the_name_of_their_data_set() -> None:
+def test_lines_and_groups_bear_the_name_of_their_dataset() -> None:
     mix = Mix({"real": Fixed(2), "synthetic": Fixed(1, group="")})
     assert ids(mix) == ["real/train0", "real/train1", "synthetic/train0"]
     assert [line.group for line in mix.lines("train")] == ["real/w", "real/w", ""]
     assert isinstance(mix, WeightedSource)
 
 
-def test_val_and_test_are_of_the_first_data_set_unless_said_otherwise() -> None:
+def test_val_and_test_are_of_the_first_dataset_unless_said_otherwise() -> None:
     sources = {"real": Fixed(2), "more": Fixed(3), "synthetic": Fixed(9)}
     assert ids(Mix(sources), "val") == ["real/val0", "real/val1"] and ids(Mix(sources), "test") == ["real/test0"]
     assert ids(Mix(sources, evaluate_on=["synthetic", "real"]), "test") == ["real/test0", "synthetic/test0"]
@@ -59,7 +59,7 @@ def test_fractions_are_of_the_usable_lines() -> None:
     assert draws.tolist() == [10, 10, 5, 5, 5, 5]
 
 
-def test_a_data_set_of_weight_0_is_not_trained_on_but_may_be_evaluated_on() -> None:
+def test_a_dataset_of_weight_0_is_not_trained_on_but_may_be_evaluated_on() -> None:
     mix = Mix({"real": Fixed(3), "synthetic": Fixed(2)}, weights={"real": 0, "synthetic": 1}, evaluate_on=["real"])
     assert ids(mix) == ["synthetic/train0", "synthetic/train1"] and ids(mix, "val") == ["real/val0", "real/val1"]
 
@@ -121,7 +121,7 @@ def test_settings_that_cannot_be(arguments: dict[str, object], message: str) -> 
         Mix(**{"sources": {"real": Fixed(1), "synthetic": Fixed(1)}} | arguments)  # type: ignore[arg-type]
 
 
-def test_a_data_set_without_lines() -> None:
+def test_a_dataset_without_lines() -> None:
     mix = Mix({"real": Fixed(2), "empty": Fixed(0)})
     with pytest.raises(DataError, match=r"dataset\.sources\.empty: .*dataset\.weights\.empty=0"):
         mix.draws_per_epoch(ids(mix))

@@ -21,7 +21,7 @@ FILES = {
 
 
 def digit_image(index: int, digit: int) -> np.ndarray:
-    """A block of ink in columns 10..(11 + digit), rows 5..22; its darkness tells which image it is."""
+    """A block of ink in columns 10..(11 + digit), rows 5..22; its darkness identifies the image."""
     image = np.zeros((28, 28), dtype=np.uint8)
     image[5:23, 10 : 12 + digit] = 100 + index
     return image
@@ -47,7 +47,7 @@ def refusal(call) -> str:
 
 
 def digits_in(line, split):
-    """Which digits of the idx file a line is made from."""
+    """Return the indices of the digits in the idx file that a line consists of."""
     assert line.image.path.name == FILES["test" if split == "test" else "train"][0]
     return set(line.image.indices)
 
@@ -109,7 +109,7 @@ def test_a_string_lies_where_its_numbers_say(root):
     ink = np.zeros((28, 4 + 2 + 3 + 4 - 2 + 5 + 4), dtype=np.uint8)
     ink[5:23, 4:6] = 100
     ink[1:19, 9:13] = 102
-    ink[10:28, 11:16] = 103  # moved by 5, not 99: no ink gets lost
+    ink[10:28, 11:16] = 103  # moved by 5, not 99: no ink is lost
     ink[10:19, 11:13] = 103  # the darker ink shows
     assert np.array_equal(pixels, 255 - ink)
 

@@ -144,7 +144,7 @@ def test_other_formats_beside_are_named(root: Path, write: Write, caplog: pytest
     assert "ignored XML files for train that are not ALTO: mets (1), PcGts (1)" in caplog.text
 
 
-def test_division_keeps_groups_together(root: Path, write: Write) -> None:
+def test_splitting_keeps_groups_together(root: Path, write: Write) -> None:
     for number in range(24):
         write(f"w{number // 3}_p{number % 3}", str(number))
     pages = Pages(str(root), format="alto", group_pattern=r"(w)(\d+)_", split_ratios=[0.5, 0.25, 0.25])

@@ -147,7 +147,7 @@ def test_a_changed_file_is_read_anew_and_has_another_fingerprint(tmp_path):
     assert first.fingerprint.count(":absent:") == 1 and "cannot be read any more" in refusal(first.read)
 
 
-# Images beside the file
+# Image files
 
 
 @pytest.mark.parametrize("type", [IMAGE, pa.struct([("path", pa.string())]), pa.string()], ids=str)
@@ -191,7 +191,7 @@ def test_images_outside_are_not_read_from_a_root_that_is_the_working_directory(t
     assert "is outside .;" in line.image.reason and line.id == "a.parquet:0"
 
 
-# What is wrong with a row
+# Unusable rows
 
 
 def test_unusable_rows_are_named(tmp_path):
@@ -216,7 +216,7 @@ def test_decoding_bytes_is_decoding_files(tmp_path):
     assert refusal(lambda: decode_image(path.read_bytes()[:-40], "x:1")).startswith("x:1: the image is truncated")
 
 
-# What is wrong with a file
+# Unusable files
 
 
 @pytest.mark.parametrize(

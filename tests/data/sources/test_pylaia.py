@@ -65,11 +65,11 @@ def refusal(call) -> str:
     return str(error.value)
 
 
-# The genuine layout
+# The documented layout
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_data_set_as_documented_is_read_exactly(root, split, caplog):
+def test_a_dataset_as_documented_is_read_exactly(root, split, caplog):
     lines = Pylaia(str(root)).lines(split)
     assert {line.id: line.text for line in lines} == TEXTS[split]
     assert [line.image.path for line in lines] == [root / "images" / f"{id}.jpg" for id in TEXTS[split]]
@@ -187,7 +187,7 @@ def test_lists_of_symbols_that_are_none(root, content):
     assert "syms.txt: row 2 is not a symbol and its number" in refusal(lambda: Pylaia(str(root)).lines("train"))
 
 
-# What is wrong with a line
+# Unusable lines
 
 
 def test_unusable_lines_are_named_not_lost(tmp_path):
@@ -212,7 +212,7 @@ def test_unusable_lines_are_named_not_lost(tmp_path):
         lines["no_text"].read()
 
 
-# Refusals of the whole
+# Errors
 
 
 def test_missing_root_and_tables(tmp_path):

@@ -1,4 +1,4 @@
-"""READ 2016 as its two archives have it, written here."""
+"""READ 2016: files in the layout of its two archives."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def written(points: list[tuple[int, int]]) -> str:
 
 
 def layout(texts: list[str]) -> str:
-    """Write a page as Transkribus did for the contest; the last line has neither text nor baseline."""
+    """Write a page as Transkribus did for the competition; the last line has neither text nor baseline."""
     lines = ""
     for row, text in enumerate(texts):
         points = outline(row, typeset(text or "000").width)
@@ -80,7 +80,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_contests_pages_are_read_back(root):
+def test_the_pages_of_the_competition_are_read(root):
     source = Read2016(str(root))
     parts = {split: source.lines(split) for split in SPLITS}
     assert {split: [line.text for line in lines] for split, lines in parts.items()} == {
@@ -94,7 +94,7 @@ def test_the_contests_pages_are_read_back(root):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_each_line_is_cut_from_the_image_of_its_own_part(root, links):
+def test_each_line_is_cropped_from_the_image_of_its_own_part(root, links):
     if not links:
         for path in root.glob("PublicData/*/page/*.JPG"):
             path.unlink()

@@ -1,4 +1,4 @@
-"""RIMES in the forms in which it is passed on, written here as the archives have them."""
+"""RIMES 2011: files in the layouts of its archives."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ def attributes(box: Box, text: str) -> str:
 
 
 def page(name: str, lines: list[tuple[str, Box]], whole: str | None = None) -> str:
-    """Write a page as the file has it: all lines behind the paragraph, in a row."""
+    """Write a page in the layout of the file: the paragraph, then all lines."""
     whole = "\\n".join(text for text, _ in lines) if whole is None else whole
     rows = "".join(f"<Line {attributes(box, text)} />" for text, box in lines)
     return (
@@ -81,7 +81,7 @@ def test_pages_are_read_back(root):
     assert [(line.id, line.text) for line in parts["test"]] == [("eval2011-0_000001", "Tel : 03 <12> &")]
 
 
-def test_lines_are_cut_out_as_their_boxes_ends_included(root):
+def test_lines_are_cropped_as_their_boxes_ends_included(root):
     line = pickle.loads(pickle.dumps(Rimes(str(root), val_pages=1).lines("train")[0]))
     assert isinstance(line.image, PageCrop) and not line.image.mask and not len(line.image.baseline)
     np.testing.assert_array_equal(line.image.read(), np.asarray(typeset("ligne 0")))
@@ -113,14 +113,14 @@ def test_numbers_of_validation_pages(root):
     assert refusal(lambda: Rimes("x", val_pages=-1)).startswith("dataset.val_pages=-1: ")
 
 
-def test_readings_marks_replacements_and_lines_to_leave_out(root):
+def test_alternatives_marks_replacements_and_lines_to_leave_out(root):
     texts = ["¤{le/la}¤ maison", "¤", "brûlée", "garder", "ôter"]
     write_xml(root / "eval_2011_annotated.xml", [page("eval2011-0", draw(root / "images", "eval2011-0", texts))])
     source = Rimes(str(root), replace=[["û", "u"]], drop_text=["^gar"], leave_out=["eval2011-0_000005"])
     assert [line.text for line in source.lines("test")] == ["le maison", "brulée"]
 
 
-# Texts that have slipped against their boxes
+# Texts that are shifted against their boxes
 
 BOXES: list[Box] = [(0, 60 * n, 300, 60 * n + 40) for n in range(10)]
 
@@ -169,7 +169,7 @@ def test_unreliable_lines_are_left_out_unless_corrected(root):
 
 @given(st.lists(st.tuples(st.text("ab é", max_size=3), st.booleans()), min_size=1, max_size=8))
 def test_what_the_paragraph_says_is_found_again(pieces):
-    """However it was divided at its line breaks, a paragraph with as many texts as boxes gives each its own."""
+    """A paragraph with as many texts as boxes gives each box its own text, wherever empty lines are."""
     texts = [text for text, _ in pieces if text.strip()]
     values = [text for text, _ in pieces][: len(texts)]
     element = etree.Element("Paragraph", Value="\\n".join(text for text, _ in pieces))
@@ -178,7 +178,7 @@ def test_what_the_paragraph_says_is_found_again(pieces):
     assert [text for text, _ in _read_paragraph(element)] == texts
 
 
-# What is wrong with one line
+# Unusable lines
 
 
 @pytest.mark.parametrize(
@@ -222,11 +222,11 @@ def test_an_image_that_is_not_there(root, name):
     assert message.count("eval_2011_annotated.xml") == 1
 
 
-# Where the images are
+# Finding the images
 
 
 def test_where_images_are_found(root):
-    """Gray ones are preferred, others can be named, and folders named as the archives are searched."""
+    """Gray images are preferred, others can be configured, and folders with the names of the archives are searched."""
     draw(root / "images", "eval2011-0", ["x"])
     (root / "eval_2011").mkdir()
     paths = [Rimes(str(root), images=images).lines("test")[0].image.page.path for images in (None, "images")]
@@ -260,7 +260,7 @@ def test_damaged_files(root):
         assert words in refusal(lambda: Rimes(str(root)).lines("test"))
 
 
-# Lines that are cut already
+# Line images
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def cut(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("place", ["", ".."])
-def test_cut_lines_are_read_back(cut, place):
+def test_line_images_are_read(cut, place):
     source = Rimes(str((cut / place).resolve()), leave_out=["train2011-0_000002"])
     for split, id in zip(SPLITS, ("train2011-0_000001", "train2011-1_000001", "eval2011-0_000001"), strict=True):
         [line] = source.lines(split)
