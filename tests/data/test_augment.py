@@ -1,4 +1,4 @@
-"""Augmentation: replayable, nothing cut off, nothing right of a line, and every option does something."""
+"""Augmentation: reproducible, nothing cut off, no ink to the right of a line, and every option has an effect."""
 
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ def test_off_is_the_identity_and_draws_nothing() -> None:
 
 
 @pytest.mark.parametrize("augment", [Augment(**STRONG), load("light"), load("strong")])
-def test_replayed_from_its_generator_alone(augment: Augment) -> None:
+def test_reproduced_from_its_generator_only(augment: Augment) -> None:
     images, widths = batch()
     first, first_widths = augment(images, widths, generator())
-    torch.manual_seed(99)  # the global generator has no say
+    torch.manual_seed(99)  # the global generator is not used
     second, second_widths = augment(images, widths, generator())
     other, _ = augment(images, widths, generator(2))
     assert torch.equal(first, second)
@@ -155,7 +155,7 @@ def test_sheared_corners_stay_on_the_canvas() -> None:
     assert int(got_widths.max()) > 50
 
 
-def test_elastic_distortion_has_room_at_both_ends() -> None:
+def test_elastic_distortion_widens_the_canvas_at_both_ends() -> None:
     images, widths = torch.zeros(16, 1, 32, 64), torch.full((16,), 40)
     images[..., :40] = 1
     got, got_widths = Augment(elastic_px=5, elastic_cell_px=8)(images, widths, generator())
@@ -187,7 +187,7 @@ def test_scale_y_and_shift_y_move_ink_vertically() -> None:
     assert min(tops) >= 8 - 7
 
 
-def test_zones_move_as_one_all_along_a_line_and_apart_from_each_other() -> None:
+def test_zones_shift_uniformly_along_a_line_and_independently_of_each_other() -> None:
     images = torch.zeros(9, 1, 64, 96)
     images[:, :, [20, 40]] = 1.0
     got = Augment(zone_px=4)(images, torch.full((9,), 96), generator())[0][..., 1:95]
@@ -207,7 +207,7 @@ def test_positive_and_negative_shear_both_happen() -> None:
     assert float(lean.max()) > 1
 
 
-def test_rotation_of_long_lines_is_held_back() -> None:
+def test_rotation_of_long_lines_is_limited() -> None:
     images = torch.zeros(8, 1, 32, 1600)
     images[:, :, 15:17] = 1
     got, _ = Augment(rotate_degrees=10)(images, torch.full((8,), 1600), generator())
@@ -218,12 +218,12 @@ def test_rotation_of_long_lines_is_held_back() -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in STRONG if key != "stroke_probability"])
-def test_every_option_does_something(key: str) -> None:
+def test_every_option_has_an_effect(key: str) -> None:
     images, widths = batch()
     value = 1.0 if key.endswith("_probability") else STRONG[key]
     got, _ = Augment(**{key: value})(images, widths, generator())
     changed = [got.shape != images.shape or not torch.equal(a, b) for a, b in zip(got, images, strict=True)]
-    # A span may fall between two strokes; whatever else is certain to happen is seen in every line.
+    # A masked span may fall between two strokes; every other option changes every line.
     assert any(changed) if key == "span_mask_probability" else all(changed)
 
 
@@ -265,7 +265,7 @@ def test_span_masks_take_whole_columns_and_few_of_them() -> None:
     assert (masked.sum(1) > 0).float().mean() > 0.8
 
 
-def test_probability_is_a_share_of_the_lines() -> None:
+def test_probability_is_a_fraction_of_the_lines() -> None:
     images, widths = torch.ones(400, 1, 8, 64), torch.full((400,), 64)
     augment = Augment(span_mask_probability=0.25, span_mask_width_px=8)
     changed = (augment(images, widths, generator())[0] != 1).any(-1).any(-1).float().mean()

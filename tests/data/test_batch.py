@@ -50,7 +50,7 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 4])
-def test_ranks_share_the_lines(world_size: int) -> None:
+def test_lines_are_divided_among_ranks(world_size: int) -> None:
     values = widths(500)
     ranks = [sampler(values, rank=r, world_size=world_size) for r in range(world_size)]
     taken = [list(rank) for rank in ranks]
@@ -58,7 +58,7 @@ def test_ranks_share_the_lines(world_size: int) -> None:
     assert all(len(rank) == len(batches) for rank, batches in zip(ranks, taken, strict=True))
     assert set(rows(list(chain(*taken)))) == set(range(500))
     evaluated = [list(sampler(values, shuffle=False, rank=r, world_size=world_size)) for r in range(world_size)]
-    assert len({len(batches) for batches in evaluated}) == 1  # or ranks would wait for each other
+    assert len({len(batches) for batches in evaluated}) == 1  # otherwise ranks would wait for each other
     assert rows(list(chain(*evaluated))) == Counter(range(500))  # none twice, none lost
 
 

@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,22 +55,22 @@ def test_fewer_training_lines_are_drawn_by_the_seed_and_more_of_them_contain_few
 def test_only_training_is_augmented_and_by_the_seed_of_the_batch(small_set: Path) -> None:
     data = module(small_set)
     data.setup()
+    validated = next(iter(data.val_dataloader()))
+    torch.testing.assert_close(data.on_after_batch_transfer(validated, 0).images, to_ink(validated.images))
     batch = next(iter(data.train_dataloader()))
-    plain = data.on_after_batch_transfer(batch, 0)
-    torch.testing.assert_close(plain.images, to_ink(batch.images))
-    data.trainer = SimpleNamespace(training=True)  # type: ignore[assignment]
+    plain = to_ink(batch.images)
     first, again = data.on_after_batch_transfer(batch, 0), data.on_after_batch_transfer(batch, 0)
     assert torch.equal(first.images, again.images)
-    assert first.images.shape != plain.images.shape or not torch.equal(first.images, plain.images)
+    assert first.images.shape != plain.shape or not torch.equal(first.images, plain)
     assert batch.images.dtype == torch.uint8  # the loader's batch is not touched
 
 
 def test_two_views_of_every_line_in_training_only(small_set: Path) -> None:
     data = module(small_set, num_views=2)
     data.setup()
+    validated = next(iter(data.val_dataloader()))
+    assert len(data.on_after_batch_transfer(validated, 0)) == len(validated)
     batch = next(iter(data.train_dataloader()))
-    assert len(data.on_after_batch_transfer(batch, 0)) == len(batch)
-    data.trainer = SimpleNamespace(training=True)  # type: ignore[assignment]
     views = data.on_after_batch_transfer(batch, 0)
     num = len(batch)
     assert len(views) == len(views.images) == len(views.widths) == 2 * num and views.num_views == 2
@@ -109,7 +108,7 @@ def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
     assert message.count(".png: there is no such file") == 10
 
 
-def test_frames_needed_counts_repeats_within_a_text_only() -> None:
+def test_required_frames_count_repeats_within_a_text_only() -> None:
     texts = [[], [1, 2, 3], [3, 3, 2, 2, 2], [2]]
     targets = torch.tensor([label for text in texts for label in text])
     assert count_required_frames(targets, torch.tensor([len(text) for text in texts])).tolist() == [0, 3, 8, 1]

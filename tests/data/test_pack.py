@@ -26,7 +26,7 @@ PREPROCESS = Preprocess(height_px=16, contrast=False)
 
 @dataclass(frozen=True)
 class Stripes:
-    """A line image of its own pattern, so that any mix-up shows."""
+    """A line image with a pattern of its own, so that lines cannot be confused."""
 
     number: int
     version: int = 0
@@ -65,11 +65,11 @@ def test_lines_come_back_in_order_with_their_pixels(tmp_path: Path, num_workers:
 def test_second_call_opens_the_same_file(tmp_path: Path) -> None:
     first = pack(stripes(5), PREPROCESS, tmp_path)
     stamp = first.path.stat().st_mtime_ns
-    again = pack(stripes(5), PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("worked again"))
+    again = pack(stripes(5), PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("packed again"))
     assert again.path == first.path and again.path.stat().st_mtime_ns == stamp
 
 
-def test_any_change_makes_another_file() -> None:
+def test_any_change_gives_another_fingerprint() -> None:
     keys = {
         fingerprint(stripes(5), PREPROCESS),
         fingerprint(stripes(6), PREPROCESS),
@@ -190,7 +190,7 @@ def test_a_disk_without_locks_is_used_without(tmp_path: Path, monkeypatch: pytes
     assert len(pack(stripes(3), PREPROCESS, tmp_path)) == 3
 
 
-def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_packing_leaves_no_incomplete_file(tmp_path: Path) -> None:
     def interrupt(steps, number, name):  # type: ignore[no-untyped-def]
         yield next(iter(steps))
         raise KeyboardInterrupt
@@ -200,7 +200,7 @@ def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     assert {path.suffix for path in tmp_path.iterdir()} <= {".lock"}
 
 
-def test_what_a_killed_build_left_is_cleared_a_day_later(tmp_path: Path) -> None:
+def test_files_of_a_killed_process_are_deleted_a_day_later(tmp_path: Path) -> None:
     old, recent = tmp_path / ".lines-a.partial", tmp_path / ".lines-b.partial"
     old.touch()
     recent.touch()
@@ -209,7 +209,7 @@ def test_what_a_killed_build_left_is_cleared_a_day_later(tmp_path: Path) -> None
     assert not old.exists() and recent.exists()
 
 
-def test_damaged_file_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_file_is_packed_again(tmp_path: Path) -> None:
     packed = pack(stripes(5), PREPROCESS, tmp_path)
     path, size = packed.path, packed.path.stat().st_size
     del packed
@@ -233,12 +233,12 @@ class Locked(Stripes):
         return super().read()
 
 
-def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+def test_lines_that_could_not_be_read_are_tried_again(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.touch()
     lines = [*stripes(5), Line("locked", Locked(7, lock=lock), "text")]
     assert len(pack(lines, PREPROCESS, tmp_path).skipped) == 1
-    assert len(pack(lines, PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("worked again"))) == 5
+    assert len(pack(lines, PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("packed again"))) == 5
     lock.unlink()
     assert len(pack(lines, PREPROCESS, tmp_path)) == 6
 
@@ -249,11 +249,11 @@ def test_empty_split_and_empty_text(tmp_path: Path) -> None:
     assert len(packed) == 1 and packed.skipped[0].reason == "a: the text is empty"
 
 
-def test_only_bad_lines(tmp_path: Path) -> None:
+def test_only_unusable_lines(tmp_path: Path) -> None:
     packed = pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path)
     assert len(packed) == 0 and len(packed.skipped) == 1
     inode = packed.path.stat().st_ino
-    assert pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path).path.stat().st_ino == inode  # not made again
+    assert pack([Line("a", Stripes(13), "x")], PREPROCESS, tmp_path).path.stat().st_ino == inode  # not packed again
 
 
 def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
         pack(stripes(1), PREPROCESS, tmp_path / "file")
 
 
-def test_travels_to_a_worker_as_a_path(tmp_path: Path) -> None:
+def test_pickled_as_a_path(tmp_path: Path) -> None:
     packed = pack(stripes(300), PREPROCESS, tmp_path)
     data = pickle.dumps(packed)
     assert len(data) < 1000

@@ -1,4 +1,4 @@
-"""Small synthetic sets."""
+"""Small synthetic datasets and single rendered lines."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ SMALL = {"num_train": 60, "num_val": 20, "num_test": 20}
 
 
 def digest(lines: list[Line]) -> str:
-    """One number for texts, fonts and pixels."""
+    """Return one hash of all ids, texts, fonts and pixels."""
     state = hashlib.sha256()
     for line in lines:
         state.update(f"{line.id}|{line.text}|{line.group}|{line.image.fingerprint}".encode())

@@ -1,4 +1,4 @@
-"""Lines as they are drawn: what the style varies, where the characters stand, and what a fingerprint covers."""
+"""Rendering of synthetic lines: effects of the style, extents of the characters, fingerprints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -67,17 +67,17 @@ class TestRendering:
             inside = ((rendered.boxes[:, :1] < x) & (x < rendered.boxes[:, 1:])).any(axis=0)
             assert (rendered.image[:, ~inside] > 200).all()
 
-    def test_a_slant_leans_to_either_side(self) -> None:
+    def test_lines_slant_to_either_side(self) -> None:
         face = find_fonts(["delius"])["delius"].faces[0]
-        leans = []
+        slants = []
         for seed in range(20):
             generator = np.random.default_rng(seed)
             ink = 255.0 - render_line("lllllll", face, Style(slant_degrees=30), generator).image
             moments = cv2.moments(ink)
-            leans.append(-moments["mu11"] / moments["mu02"])
-        assert max(leans) > 0.1 and min(leans) < -0.1
+            slants.append(-moments["mu11"] / moments["mu02"])
+        assert max(slants) > 0.1 and min(slants) < -0.1
 
-    def test_small_letters_are_not_blown_up(self) -> None:
+    def test_small_letters_are_not_enlarged_to_the_full_height(self) -> None:
         ink = render("a sauce ronce").image < 128
         rows = np.flatnonzero(ink.any(axis=1))
         assert rows[-1] - rows[0] < 0.6 * 64
@@ -89,7 +89,7 @@ class TestRendering:
         assert heights == {7, 8, 9, 10}
         assert max(image.shape for image in drawn) == render("NOUS").image.shape
 
-    def test_a_share_of_the_lines_is_in_block_capitals_and_keeps_its_text(self) -> None:
+    def test_a_fraction_of_the_lines_is_in_block_capitals_and_keeps_its_text(self) -> None:
         lines = Synthetic(**SMALL, block_capitals=0.5, seed=3).lines("train")
         plain = Synthetic(**SMALL, seed=3).lines("train")
         assert [line.text for line in lines] == [line.text for line in plain]
@@ -114,7 +114,7 @@ class TestRendering:
         style = Style(block_capitals=1.0)
         np.testing.assert_array_equal(render("ß 7,", style=style).image, render("ß 7,").image)
 
-    def test_squares_and_rules_are_drawn(self) -> None:
+    def test_squares_and_ruling_lines_are_drawn(self) -> None:
         plain = render("mot").image
         ruled = [render("mot", style=Style(ruling=1.0), seed=seed).image for seed in range(8)]
         assert plain.max() == 255
@@ -124,7 +124,7 @@ class TestRendering:
 
 
 class TestFingerprint:
-    def test_lines_packed_before_there_were_block_capitals_are_still_known(
+    def test_fingerprints_of_lines_without_block_capitals_have_not_changed(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(synthetic_image, "fingerprint_font", lambda path: "font")
@@ -145,7 +145,7 @@ class TestFingerprint:
         ]
         assert len({i.fingerprint for i in (image, *others)}) == 6
 
-    def test_is_of_the_fonts_bytes_not_of_its_place(self, tmp_path: Path) -> None:
+    def test_depends_on_the_bytes_of_the_font_not_on_its_path(self, tmp_path: Path) -> None:
         original = find_fonts(["delius"])["delius"].faces[0]
         copy = tmp_path / "x.ttf"
         copy.write_bytes(original.path.read_bytes())
@@ -158,7 +158,7 @@ class TestFingerprint:
         copy.unlink()
         assert moved.fingerprint not in (before, image.fingerprint)
 
-    def test_a_font_that_is_gone_is_named(self, tmp_path: Path) -> None:
+    def test_a_missing_font_is_named(self, tmp_path: Path) -> None:
         image = SyntheticImage("mot", Face(tmp_path / "gone.ttf"), 1, Style())
         with pytest.raises(DataError, match=r"gone\.ttf: there is no such file"):
             image.read()
