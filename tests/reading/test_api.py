@@ -66,7 +66,9 @@ def test_single_lines(model: Reader, page: Path) -> None:
     line = np.array(Image.open(page))[100:175, 90:820]
     prediction = model.read_line(line)
     assert prediction.text and prediction.words and prediction.text == model.read_lines([line, line])[1].text
-    assert model.read_lines([page.with_name("absent.png")])[0].problem
+    absent = model.read_lines([page.with_name("absent.png")])[0]
+    assert absent.error is not None and absent.error.file == page.with_name("absent.png")
+    assert absent.problem == str(absent.error)
     with pytest.raises(DataError, match=r"absent\.png: there is no such file"):
         model.read_line(page.with_name("absent.png"))
 

@@ -64,10 +64,7 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
             block.set("TAGREFS", tags[region.kind])
         _set_region_geometry(block, region, grid)
         for line_id, line in lines:
-            element = add_element(block, "TextLine", ID=line_id)
-            _fill_line(element, line, grid)
-            for number, string in enumerate(element.iterchildren("{*}String"), 1):
-                string.set("ID", ids.allocate(f"{line_id}_w{number}"))
+            _fill_line(add_element(block, "TextLine", ID=line_id), line, grid, ids)
     return serialize(root)
 
 
@@ -130,13 +127,15 @@ def _set_region_geometry(block: Any, region: PredictedRegion, grid: PixelGrid) -
     _add_shape(block, format_points(grid.round_polygon(region.polygon), " "))
 
 
-def _fill_line(element: Any, line: PredictedLine, grid: PixelGrid) -> None:
+def _fill_line(element: Any, line: PredictedLine, grid: PixelGrid, ids: IdAllocator) -> None:
     _set_box(element, grid.bounding_box(get_extent_points(line)))
     baseline = format_points(grid.round_baseline(line), " ")
     if baseline:
         element.set("BASELINE", baseline)
     _add_shape(element, format_points(grid.round_polygon(line.polygon), " "))
     element.extend(build_strings(line, grid, _NAMESPACE))
+    for number, string in enumerate(element.iterchildren("{*}String"), 1):
+        string.set("ID", ids.allocate(f"{element.get('ID')}_w{number}"))
 
 
 def _set_box_and_shape(element: Any, outline: Any, grid: PixelGrid, detailed: bool) -> None:
