@@ -1,1 +1,1 @@
-"""Lines of writing found on the image of a page."""
+"""Segmentation of page images into regions and text lines."""

@@ -1,95 +1,99 @@
-"""Columns: where an empty corridor runs down between pieces of writing that are on one height by chance."""
+"""Columns of text: they are separated at gutters, the blank vertical strips between them."""
 
 import numpy as np
 
-from htr_lightning.segmentation.ink import Mask
-from htr_lightning.segmentation.ridges import PER_LETTER, letter_height, usual_slope
-from htr_lightning.segmentation.strokes import Strokes, cut_at
+from htr_lightning.segmentation.binarization import Mask
+from htr_lightning.segmentation.estimation import MAX_SPACING_PER_LETTER, estimate_letter_height, estimate_slope
+from htr_lightning.segmentation.line_strips import LineStrip
 
-_CLEAR = 0.002  # share of a column of the page that dust may take up in a corridor
-_WIDEST_GAP = 0.8  # width of a corridor that is empty from top to bottom, in distances of lines
-_NARROWEST = 0.6  # corridor, in distances of lines
-_FEWEST, _EVIDENCE = 3, 4.0  # lines beside a corridor; and those times its width in distances of lines
-_BETWEEN_WORDS = 1.5  # how much wider a corridor is than the usual gap between words
+_MAX_DUST = 0.002  # fraction of a pixel column that dust may cover in a gutter
+_PAGE_GUTTER = 0.8  # minimum width of a gutter that is blank from top to bottom, in line spacings
+_MIN_GUTTER = 0.6  # minimum width of any other gutter, in line spacings
+_MIN_LINES = 3  # beside a gutter
+_MIN_EVIDENCE = 4.0  # number of these lines times the width of the gutter in line spacings
+_WORD_GAP_FACTOR = 1.5  # how much wider a gutter is than the median gap between words
 
 
-def zones_of(ink: Mask) -> list[Mask]:
-    """Part the ink of a page where a corridor is empty from top to bottom; what is right of it may be of another size.
+def split_columns(ink: Mask) -> list[Mask]:
+    """Split the ink of a page at gutters that are blank from top to bottom; columns may differ in their writing size.
 
     Args:
         ink: ``(H, W)``.
 
     Returns:
-        From left to right, each of the page's size; none of a page without writing.
+        The ink of each column, from left to right, all of the page's size; none for a page without writing.
     """
-    letters = letter_height(ink)
-    if letters is None:
+    letter_height = estimate_letter_height(ink)
+    if letter_height is None:
         return []
     rows, columns = np.nonzero(ink)
-    # Where writing falls by so much, what is upright on paper leans to the left by as much.
-    across = columns + usual_slope(ink) * (rows - len(ink) / 2)
+    # On a rotated page, where lines fall by a slope, gutters lean to the left by the same slope.
+    across = columns + estimate_slope(ink) * (rows - len(ink) / 2)
     start = np.floor(across.min())
-    counts = np.bincount((across - start).astype(np.int64))
-    inked = np.flatnonzero(counts > _CLEAR * len(ink))
+    profile = np.bincount((across - start).astype(np.int64))
+    inked = np.flatnonzero(profile > _MAX_DUST * len(ink))
     if not len(inked):
         return [ink]
-    wide = np.flatnonzero(np.diff(inked) > _WIDEST_GAP * PER_LETTER * letters)
+    wide = np.flatnonzero(np.diff(inked) > _PAGE_GUTTER * MAX_SPACING_PER_LETTER * letter_height)
     bounds = (inked[wide] + inked[wide + 1]) / 2 + start
-    number = np.searchsorted(bounds, across)
-    zones = []
-    for place in range(len(bounds) + 1):
-        zone = np.zeros_like(ink)
-        own = number == place
-        zone[rows[own], columns[own]] = 1
-        zones.append(zone)
-    return zones
+    indices = np.searchsorted(bounds, across)
+    masks = []
+    for index in range(len(bounds) + 1):
+        mask = np.zeros_like(ink)
+        own = indices == index
+        mask[rows[own], columns[own]] = 1
+        masks.append(mask)
+    return masks
 
 
-def cut_columns(lines: list[Strokes]) -> list[Strokes]:
-    """Cut lines where they cross from one column into the next.
+def split_lines_at_gutters(lines: list[LineStrip]) -> list[LineStrip]:
+    """Split lines that run across several columns.
 
     Args:
         lines: of a page, in any order.
     """
     if not lines:
         return []
-    lines = sorted(lines, key=_height)
-    distance = lines[0].distance
-    words = [end - start for line in lines for start, end in line.gaps(0.25 * distance) if end - start < distance]
-    narrowest = max(_NARROWEST * distance, _BETWEEN_WORDS * float(np.median(words)) if words else 0.0)
-    gaps = [line.gaps(narrowest) for line in lines]
+    lines = sorted(lines, key=lambda line: float(line.ridge.mean()))
+    spacing = lines[0].line_spacing
+    words = [end - start for line in lines for start, end in line.find_gaps(0.25 * spacing) if end - start < spacing]
+    min_width = max(_MIN_GUTTER * spacing, _WORD_GAP_FACTOR * float(np.median(words)) if words else 0.0)
+    gaps = [line.find_gaps(min_width) for line in lines]
     cuts: list[set[int]] = [set() for _ in lines]
-    for number, own in enumerate(gaps):
+    for index, own in enumerate(gaps):
         for gap in own:
-            chain, width = _corridor(lines, gaps, number, gap, narrowest)
-            if len(chain) >= _FEWEST and len(chain) * width >= _EVIDENCE * distance:
-                for line, middle in chain:
+            crossings, width = _follow_gutter(lines, gaps, index, gap, min_width)
+            if len(crossings) >= _MIN_LINES and len(crossings) * width >= _MIN_EVIDENCE * spacing:
+                for line, middle in crossings:
                     cuts[line].add(middle)
-    return [part for line, at in zip(lines, cuts, strict=True) for part in cut_at(line, sorted(at))]
+    return [part for line, columns in zip(lines, cuts, strict=True) for part in line.split(sorted(columns))]
 
 
-def _height(line: Strokes) -> float:
-    return float(line.ridge.mean())
-
-
-def _corridor(
-    lines: list[Strokes], gaps: list[list[tuple[int, int]]], first: int, gap: tuple[int, int], narrowest: float
+def _follow_gutter(
+    lines: list[LineStrip], gaps: list[list[tuple[int, int]]], first: int, gap: tuple[int, int], min_width: float
 ) -> tuple[list[tuple[int, int]], float]:
     """Follow a gap down the page, until a line has ink in it.
 
+    Args:
+        lines: from top to bottom.
+        gaps: of each line.
+        first: index of the line of the gap.
+        gap: its start and end columns.
+        min_width: of the gutter.
+
     Returns:
-        The lines that have a gap there, each with the column in its middle; and how wide the corridor is.
+        The indices of the lines with a gap there, each with the column at its middle; and the width of the gutter.
     """
-    chain, (start, end), width = [(first, sum(gap) // 2)], gap, float(gap[1] - gap[0])
-    for number in range(first + 1, len(lines)):
-        line = lines[number]
-        if line.right <= start + narrowest or line.left >= end - narrowest:
-            continue  # ends before the corridor, or begins behind it
-        beside = [(max(start, a), min(end, b), a, b) for a, b in gaps[number]]
-        open_ = max(beside, key=lambda both: both[1] - both[0], default=None)
-        if open_ is None or open_[1] - open_[0] < narrowest:
+    crossings, (start, end), width = [(first, sum(gap) // 2)], gap, float(gap[1] - gap[0])
+    for index in range(first + 1, len(lines)):
+        line = lines[index]
+        if line.right <= start + min_width or line.left >= end - min_width:
+            continue  # the line ends before the gutter, or starts after it
+        overlaps = [(max(start, a), min(end, b), a, b) for a, b in gaps[index]]
+        widest = max(overlaps, key=lambda overlap: overlap[1] - overlap[0], default=None)
+        if widest is None or widest[1] - widest[0] < min_width:
             break
-        width = min(width, open_[1] - open_[0])
-        start, end = open_[2], open_[3]
-        chain.append((number, (open_[0] + open_[1]) // 2))
-    return chain, width
+        width = min(width, widest[1] - widest[0])
+        start, end = widest[2], widest[3]
+        crossings.append((index, (widest[0] + widest[1]) // 2))
+    return crossings, width

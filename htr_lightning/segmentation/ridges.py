@@ -1,8 +1,8 @@
-"""Where lines of writing run: the crests of smoothed ink.
+"""Detection of text lines as ridges of blurred ink.
 
-Ink that is blurred along the writing, much more than across it, has a ridge in the middle of each line (Bukhari,
+Ink that is blurred along the writing, much more than across it, has a ridge along the middle of each line (Bukhari,
 Shafait and Breuel 2009, *Script-independent handwritten textlines segmentation using active contours*). The direction
-is found for each part of the page, so that slanting and curved lines are blurred along themselves.
+is estimated for each part of the page, so that sloped and curved lines are blurred along themselves.
 """
 
 from dataclasses import dataclass, field
@@ -12,267 +12,214 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.segmentation.ink import Mask
+from htr_lightning.segmentation.binarization import Mask
+from htr_lightning.segmentation.estimation import (
+    MAX_SPACING_PER_LETTER,
+    Floats,
+    estimate_letter_height,
+    estimate_line_spacing,
+    shear_columns,
+)
 
-Floats = NDArray[np.float32]
-
-_SIZE_PX = 14  # what the writing is scaled to: the distance of its lines, or what would fit its letters
-PER_LETTER = 2.6  # the largest distance of lines that is believed, in heights of letters
-_ACROSS, _ALONG = 0.17, 1.4  # widths (standard deviations) of the blur, in distances of lines
-_DEGREES = np.arange(-10.0, 10.1, 2.0)  # by which writing may rise or fall
-_FAINTEST = 0.12  # ridge, as a share of the strongest there are
-_STEP_PX = 1.3  # a ridge moves by at most so much from column to column, scaled
-_SHORTEST = 0.8  # ridge, in distances of lines
-_MOST_RIDGES = 1500  # of a page: more are noise
-_DOUBLE = 0.5  # distances of lines within which a shorter ridge belongs to a longer one
-_LEAST_PX = 8.0  # distance of lines that can be told from noise
-_JOIN_ALONG = 6.0  # gap that ridges are joined over, in distances of lines
-_JOIN_ACROSS = 0.45, 0.3  # how far they may miss each other: over gaps up to the next number, and over wider ones
-_JOIN_ACROSS_NEAR = 1.5
+# Lengths are in line spacings unless the name ends in _PX.
+_SPACING_PX = 14  # line spacing that pages are scaled to
+_SIGMA_ACROSS, _SIGMA_ALONG = 0.17, 1.4  # standard deviations of the blur
+_DEGREES = np.arange(-10.0, 10.1, 2.0)  # candidate directions of the writing
+_MIN_STRENGTH = 0.12  # of a ridge, relative to the strongest ones
+_MAX_STEP_PX = 1.3  # vertical movement of a ridge from column to column, after scaling
+_MIN_LENGTH = 0.8  # of a ridge
+_MAX_RIDGES = 1500  # of a page: more are noise
+_DUPLICATE_DISTANCE = 0.5  # within which a shorter ridge duplicates a longer one
+_MIN_LINE_SPACING_PX = 8.0  # smaller ones cannot be distinguished from noise
+_MAX_GAP = 6.0  # over which ridges are joined
+_SMALL_GAP = 1.5
+_MAX_OFFSETS = 0.45, 0.3  # vertical offsets of joined ridges, over small gaps and larger ones
 
 
 @dataclass(slots=True)
 class Ridge:
-    """The middle of a line of writing.
+    """The center line of a text line.
 
     Attributes:
-        x: columns, rising.
-        y: the height there.
+        x: columns, ascending.
+        y: the y coordinate in each of these columns.
     """
 
     x: list[float] = field(default_factory=list)
     y: list[float] = field(default_factory=list)
 
-    def at(self, x: NDArray[Any] | float, reach: float) -> NDArray[np.float64]:
-        """Return the height in columns; beyond the ends, along the slope of the last ``reach`` px."""
+    def y_at(self, x: NDArray[Any] | float, reach: float) -> NDArray[np.float64]:
+        """Interpolate y; beyond the ends, extrapolate along the slope of the last ``reach`` px."""
         xs, ys = np.array(self.x), np.array(self.y)
         x = np.asarray(x, np.float64)
         inside = np.interp(x, xs, ys)
-        before, after = _slope(xs[xs <= xs[0] + reach], ys), _slope(xs[xs >= xs[-1] - reach], ys[::-1], last=True)
+        before = _fit_slope(xs[xs <= xs[0] + reach], ys)
+        after = _fit_slope(xs[xs >= xs[-1] - reach], ys[::-1], last=True)
         return np.asarray(inside + np.minimum(x - xs[0], 0) * before + np.maximum(x - xs[-1], 0) * after)
 
 
-def _slope(xs: NDArray[np.float64], ys: NDArray[np.float64], *, last: bool = False) -> float:
-    """Return the slope of the first points, or of the last ones, whose heights come in reverse."""
+def _fit_slope(xs: NDArray[np.float64], ys: NDArray[np.float64], *, last: bool = False) -> float:
+    """Return the slope of the first points, or of the last ones, whose y coordinates are given in reverse."""
     if len(xs) < 3:
         return 0.0
-    heights = ys[: len(xs)][::-1] if last else ys[: len(xs)]
-    return float(np.clip(np.polyfit(xs, heights, 1)[0], -0.2, 0.2))
+    ys = ys[: len(xs)][::-1] if last else ys[: len(xs)]
+    return float(np.clip(np.polyfit(xs, ys, 1)[0], -0.2, 0.2))
 
 
-def letter_height(ink: Mask) -> float | None:
-    """Return the height of the usual piece of writing in px, those that are wider counting more; None without any."""
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    width, height, area = boxes[1:, 2], boxes[1:, 3], boxes[1:, 4]
-    usable = (area > 8) & (height > 3) & (height < min(ink.shape) / 6) & (width < ink.shape[1] / 4)
-    if usable.sum() < 3:
-        return None
-    order = np.argsort(height[usable])
-    weight = np.cumsum(width[usable][order])
-    return float(height[usable][order][np.searchsorted(weight, weight[-1] / 2)])
-
-
-def usual_slope(ink: Mask) -> float:
-    """Return by how much lines fall for each px to the right, to half a degree: where profiles are sharpest."""
-    quarter = cv2.resize(ink.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    small = np.asarray(quarter, np.float32)
-    degrees = max(np.arange(-8, 8.1, 0.5).tolist(), key=lambda degrees: _sharpness(_sheared(small, degrees)))
-    return float(np.tan(np.radians(degrees)))
-
-
-def line_spacing(ink: Mask) -> float | None:
-    """Return how far apart lines are in px, as far as the profiles of upright strips repeat; None if they do not.
-
-    The page is first sheared to the angle at which its profile is sharpest.
-    """
-    height, width = ink.shape
-    image = ink.astype(np.float32)
-    sheared = max((_sheared(image, degrees) for degrees in (-6.0, -3.0, 0.0, 3.0, 6.0)), key=_sharpness)
-    total = np.zeros(height)
-    for strip in np.array_split(sheared, max(1, width // 200), axis=1):
-        profile = _smooth(strip.sum(1))
-        profile = profile - cv2.blur(profile[:, None], (1, 101))[:, 0]
-        spectrum = np.fft.rfft(profile, 2 * height)
-        total += np.fft.irfft(spectrum * spectrum.conj())[:height]
-    inside = total[10 : height // 4]
-    rising, falling = inside[1:-1] >= inside[:-2], inside[1:-1] > inside[2:]
-    crests = np.flatnonzero(rising & falling) + 1
-    troughs = np.flatnonzero(~rising & ~falling) + 1
-    crests = crests[crests > troughs[0]] if len(troughs) else crests
-    crests = crests[inside[crests] > 0]
-    if not len(crests):
-        return None
-    first = crests[inside[crests] >= 0.5 * inside[crests].max()][0]
-    return float(first + 10)
-
-
-def _sheared(image: Floats, degrees: float) -> Floats:
-    """Move columns up or down, so that what rises or falls by so much becomes level."""
-    height, width = image.shape
-    slope = np.tan(np.radians(degrees))
-    matrix = np.array([[1, 0, 0], [-slope, 1, slope * width / 2]])
-    return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR), np.float32)
-
-
-def _smooth(profile: Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(profile[:, None], (1, 0), sigmaX=1, sigmaY=2)[:, 0], np.float32)
-
-
-def _sharpness(image: Floats) -> float:
-    return float(np.square(np.diff(_smooth(image.sum(1)))).sum())
-
-
-def find_ridges(ink: Mask, distance: float | None = None) -> tuple[list[Ridge], float]:
-    """Find the middle of each line.
+def find_ridges(ink: Mask, line_spacing: float | None = None) -> tuple[list[Ridge], float]:
+    """Find the center line of each text line.
 
     Args:
         ink: ``(H, W)``.
-        distance: of lines in px, where it is known.
+        line_spacing: in px, if known; otherwise it is estimated.
 
     Returns:
-        Ridges in px of the ink, those on one line joined over gaps; and the distance of lines that the writing was
-        taken to have, in px (0 where there is no writing).
+        The ridges in px, joined over gaps within a line; and the line spacing in px (0 without writing).
     """
-    if distance is not None:
-        return _without_doubles(_ridges(ink, distance), distance), distance
-    letters = letter_height(ink)
-    if letters is None:
+    if line_spacing is not None:
+        return _remove_duplicates(_find_scaled_ridges(ink, line_spacing), line_spacing), line_spacing
+    letter_height = estimate_letter_height(ink)
+    if letter_height is None:
         return [], 0.0
-    distance = max(min(line_spacing(ink) or np.inf, PER_LETTER * letters), _LEAST_PX)
-    ridges = _without_doubles(_ridges(ink, distance), distance)
-    distance = float(np.clip(_apart(ridges, distance), 0.8 * PER_LETTER * letters, 1.6 * PER_LETTER * letters))
-    return _without_doubles(_ridges(ink, distance), distance), distance
+    largest = MAX_SPACING_PER_LETTER * letter_height
+    line_spacing = max(min(estimate_line_spacing(ink) or np.inf, largest), _MIN_LINE_SPACING_PX)
+    ridges = _remove_duplicates(_find_scaled_ridges(ink, line_spacing), line_spacing)
+    low, high = (factor * MAX_SPACING_PER_LETTER * letter_height for factor in (0.8, 1.6))
+    line_spacing = float(np.clip(_measure_line_spacing(ridges, line_spacing), low, high))
+    return _remove_duplicates(_find_scaled_ridges(ink, line_spacing), line_spacing), line_spacing
 
 
-def _ridges(ink: Mask, distance: float) -> list[Ridge]:
-    scale = min(1.0, _SIZE_PX / distance)
+def _find_scaled_ridges(ink: Mask, line_spacing: float) -> list[Ridge]:
+    """Find ridges at the resolution where the line spacing is `_SPACING_PX`; return them in px of the ink."""
+    scale = min(1.0, _SPACING_PX / line_spacing)
     small = cv2.resize(ink.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    size = distance * scale
-    ridges = _join(_trace(_energy(np.asarray(small, np.float32), size), size), size)
+    spacing = line_spacing * scale
+    ridges = _join_ridges(_trace_ridges(_blur_along_text(np.asarray(small, np.float32), spacing), spacing), spacing)
     for ridge in ridges:
         ridge.x = [(x + 0.5) / scale for x in ridge.x]
         ridge.y = [(y + 0.5) / scale for y in ridge.y]
     return ridges
 
 
-def _apart(ridges: list[Ridge], distance: float) -> float:
-    """Return how far each ridge is from the next one below; what was supposed, where there are too few."""
-    below = []
-    highest, lowest = (np.array([choose(ridge.y) for ridge in ridges]) for choose in (min, max))
+def _measure_line_spacing(ridges: list[Ridge], default: float) -> float:
+    """Return the 40th percentile of the distances from each ridge to the next below; the default if there are few."""
+    distances = []
+    tops, bottoms = (np.array([choose(ridge.y) for ridge in ridges]) for choose in (min, max))
     for ridge in ridges:
         middle = (ridge.x[0] + ridge.x[-1]) / 2
         y = float(np.interp(middle, ridge.x, ridge.y))
-        near = [ridges[i] for i in np.flatnonzero((highest < y + 8 * distance) & (lowest > y))]
+        near = [ridges[i] for i in np.flatnonzero((tops < y + 8 * default) & (bottoms > y))]
         steps = [float(np.interp(middle, o.x, o.y)) - y for o in near if o.x[0] < middle < o.x[-1]]
-        below += [min(step for step in steps if step > 0)] if any(step > 0 for step in steps) else []
-    return float(np.percentile(below, 40)) if len(below) > 2 else distance
+        distances += [min(step for step in steps if step > 0)] if any(step > 0 for step in steps) else []
+    return float(np.percentile(distances, 40)) if len(distances) > 2 else default
 
 
-def _without_doubles(ridges: list[Ridge], distance: float) -> list[Ridge]:
-    """Leave out ridges that run along a longer one, of its ascenders or descenders."""
+def _remove_duplicates(ridges: list[Ridge], line_spacing: float) -> list[Ridge]:
+    """Remove ridges that run along a longer one, caused by its ascenders or descenders."""
     kept: list[Ridge] = []
-    spans = np.zeros((0, 2))
+    extents = np.zeros((0, 2))
     for ridge in sorted(ridges, key=lambda ridge: ridge.x[0] - ridge.x[-1]):
         xs, ys = np.array(ridge.x), np.array(ridge.y)
-        reach = _DOUBLE * distance
-        near = (spans[:, 0] <= ys.max() + reach) & (spans[:, 1] >= ys.min() - reach)
+        reach = _DUPLICATE_DISTANCE * line_spacing
+        near = (extents[:, 0] <= ys.max() + reach) & (extents[:, 1] >= ys.min() - reach)
         for longer in (kept[i] for i in np.flatnonzero(near)):
-            beside = (xs >= longer.x[0]) & (xs <= longer.x[-1])
-            close = np.abs(np.interp(xs, longer.x, longer.y) - ys) < reach
-            if (beside & close).mean() > 0.6:
+            overlaps = (xs >= longer.x[0]) & (xs <= longer.x[-1])
+            is_close = np.abs(np.interp(xs, longer.x, longer.y) - ys) < reach
+            if (overlaps & is_close).mean() > 0.6:
                 break
         else:
             kept.append(ridge)
-            spans = np.concatenate([spans, [(ys.min(), ys.max())]])
+            extents = np.concatenate([extents, [(ys.min(), ys.max())]])
     return kept
 
 
-def _energy(ink: Floats, size: float) -> Floats:
-    """Blur ink along the writing: in each part of the page, in the direction in which rows are sharpest."""
-    energies, sharpness = [], []
-    window = int(6 * size) | 1, int(4 * size) | 1
+def _blur_along_text(ink: Floats, spacing: float) -> Floats:
+    """Blur ink along the writing: in each part of the page, in the direction with the sharpest rows."""
+    blurred, sharpness = [], []
+    window = int(6 * spacing) | 1, int(4 * spacing) | 1
     for degrees in _DEGREES:
-        level = cv2.GaussianBlur(_sheared(ink, degrees), (0, 0), sigmaX=_ALONG * size, sigmaY=_ACROSS * size)
-        energy = _sheared(np.asarray(level, np.float32), -degrees)
-        energies.append(energy)
-        sharpness.append(cv2.blur(np.square(cv2.Sobel(energy, cv2.CV_32F, 0, 1, ksize=3)), window))
+        sheared = shear_columns(ink, degrees)
+        smooth = cv2.GaussianBlur(sheared, (0, 0), sigmaX=_SIGMA_ALONG * spacing, sigmaY=_SIGMA_ACROSS * spacing)
+        image = shear_columns(np.asarray(smooth, np.float32), -degrees)
+        blurred.append(image)
+        sharpness.append(cv2.blur(np.square(cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3)), window))
     best = np.stack(sharpness).argmax(0)
-    return np.asarray(np.take_along_axis(np.stack(energies), best[None], 0)[0])
+    return np.asarray(np.take_along_axis(np.stack(blurred), best[None], 0)[0])
 
 
-def _trace(energy: Floats, size: float) -> list[Ridge]:
-    """Follow the crests from column to column."""
-    inner = energy[1:-1]
-    crest = np.zeros(energy.shape, bool)
-    crest[1:-1] = (inner >= energy[:-2]) & (inner > energy[2:])
-    if not crest.any():
+def _trace_ridges(image: Floats, spacing: float) -> list[Ridge]:
+    """Link the vertical maxima of neighboring columns to ridges."""
+    inner = image[1:-1]
+    is_peak = np.zeros(image.shape, bool)
+    is_peak[1:-1] = (inner >= image[:-2]) & (inner > image[2:])
+    if not is_peak.any():
         return []
-    crest &= energy > _FAINTEST * np.percentile(energy[crest], 90)
-    done: list[Ridge] = []
-    open_: list[Ridge] = []
-    for x in range(energy.shape[1]):
-        peaks = _peaks(energy[:, x], np.flatnonzero(crest[:, x]))
-        away = np.abs(np.array([ridge.y[-1] for ridge in open_])[:, None] - np.array(peaks)[None])
-        pairs = sorted((float(away[i, j]), i, j) for i, j in np.argwhere(away <= _STEP_PX).tolist())
-        taken: dict[int, int] = {}
-        used: set[int] = set()
+    is_peak &= image > _MIN_STRENGTH * np.percentile(image[is_peak], 90)
+    ended: list[Ridge] = []
+    active: list[Ridge] = []
+    for x in range(image.shape[1]):
+        peaks = _refine_peaks(image[:, x], np.flatnonzero(is_peak[:, x]))
+        distances = np.abs(np.array([ridge.y[-1] for ridge in active])[:, None] - np.array(peaks)[None])
+        pairs = sorted((float(distances[i, j]), i, j) for i, j in np.argwhere(distances <= _MAX_STEP_PX).tolist())
+        links: dict[int, int] = {}
+        linked: set[int] = set()
         for _, i, j in pairs:
-            if i not in taken and j not in used:
-                taken[i] = j
-                used.add(j)
-        for i, j in taken.items():
-            open_[i].x.append(float(x))
-            open_[i].y.append(peaks[j])
-        done += [ridge for i, ridge in enumerate(open_) if i not in taken]
-        open_ = [ridge for i, ridge in enumerate(open_) if i in taken]
-        open_ += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in used]
-    return [ridge for ridge in done + open_ if len(ridge.x) >= _SHORTEST * size]
+            if i not in links and j not in linked:
+                links[i] = j
+                linked.add(j)
+        for i, j in links.items():
+            active[i].x.append(float(x))
+            active[i].y.append(peaks[j])
+        ended += [ridge for i, ridge in enumerate(active) if i not in links]
+        active = [ridge for i, ridge in enumerate(active) if i in links]
+        active += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in linked]
+    return [ridge for ridge in ended + active if len(ridge.x) >= _MIN_LENGTH * spacing]
 
 
-def _peaks(column: Floats, rows: NDArray[np.int64]) -> list[float]:
-    """Return the heights of crests to a fraction of a pixel, by a parabola through three."""
-    above, here, below = column[rows - 1], column[rows], column[rows + 1]
-    curvature = np.maximum(2 * here - above - below, 1e-9)
+def _refine_peaks(column: Floats, rows: NDArray[np.int64]) -> list[float]:
+    """Return the y coordinates of peaks with subpixel accuracy, by a parabola through three pixels."""
+    above, center, below = column[rows - 1], column[rows], column[rows + 1]
+    curvature = np.maximum(2 * center - above - below, 1e-9)
     return [float(y) for y in rows + np.clip((below - above) / (2 * curvature), -0.5, 0.5)]
 
 
-def _join(ridges: list[Ridge], size: float) -> list[Ridge]:
-    """Join ridges of which one goes on where the other ends; the closest pairs first."""
-    ridges = sorted(ridges, key=lambda ridge: len(ridge.x))[-_MOST_RIDGES:]
+def _join_ridges(ridges: list[Ridge], spacing: float) -> list[Ridge]:
+    """Join ridges of which one continues the other; the closest pairs first."""
+    ridges = sorted(ridges, key=lambda ridge: len(ridge.x))[-_MAX_RIDGES:]
     ends, starts = (np.array([(r.x[i], r.y[i]) for r in ridges]).reshape(-1, 2) for i in (-1, 0))
     gaps = starts[None, :, 0] - ends[:, None, 0]
-    falls = np.abs(starts[None, :, 1] - ends[:, None, 1])
-    near = (gaps >= -0.5 * size) & (gaps <= _JOIN_ALONG * size) & (falls <= size + 0.2 * np.maximum(gaps, 0))
+    drops = np.abs(starts[None, :, 1] - ends[:, None, 1])
+    near = (gaps >= -0.5 * spacing) & (gaps <= _MAX_GAP * spacing) & (drops <= spacing + 0.2 * np.maximum(gaps, 0))
     np.fill_diagonal(near, False)
     pairs = []
     for i, j in np.argwhere(near).tolist():
         gap = float(gaps[i, j])
         middle = (starts[j, 0] + ends[i, 0]) / 2
-        apart = abs(float(ridges[i].at(middle, 3 * size)) - float(ridges[j].at(middle, 3 * size)))
-        apart = max(apart, 0.7 * float(falls[i, j]) - 0.1 * max(gap, 0))
-        most = _JOIN_ACROSS[0] if gap <= _JOIN_ACROSS_NEAR * size else _JOIN_ACROSS[1]
-        if apart <= most * size:
-            pairs.append((gap + 10 * apart, i, j))
-    after: dict[int, int] = {}
-    before: dict[int, int] = {}
+        offset = abs(float(ridges[i].y_at(middle, 3 * spacing)) - float(ridges[j].y_at(middle, 3 * spacing)))
+        offset = max(offset, 0.7 * float(drops[i, j]) - 0.1 * max(gap, 0))
+        max_offset = _MAX_OFFSETS[0] if gap <= _SMALL_GAP * spacing else _MAX_OFFSETS[1]
+        if offset <= max_offset * spacing:
+            pairs.append((gap + 10 * offset, i, j))
+    successor: dict[int, int] = {}
+    predecessor: dict[int, int] = {}
     for _, i, j in sorted(pairs):
-        if i not in after and j not in before and _last(j, after) != i:
-            after[i], before[j] = j, i
-    return [_chained(ridges, i, after) for i in range(len(ridges)) if i not in before]
+        if i not in successor and j not in predecessor and _find_chain_end(j, successor) != i:
+            successor[i], predecessor[j] = j, i
+    return [_merge_chain(ridges, i, successor) for i in range(len(ridges)) if i not in predecessor]
 
 
-def _last(i: int, after: dict[int, int]) -> int:
-    while i in after:
-        i = after[i]
+def _find_chain_end(i: int, successor: dict[int, int]) -> int:
+    while i in successor:
+        i = successor[i]
     return i
 
 
-def _chained(ridges: list[Ridge], first: int, after: dict[int, int]) -> Ridge:
-    """Return a ridge with those that go on from it."""
-    whole = ridges[first]
-    while first in after:
-        first = after[first]
-        inside = [k for k, x in enumerate(ridges[first].x) if x > whole.x[-1]]
-        whole.x += [ridges[first].x[k] for k in inside]
-        whole.y += [ridges[first].y[k] for k in inside]
-    return whole
+def _merge_chain(ridges: list[Ridge], first: int, successor: dict[int, int]) -> Ridge:
+    """Append to a ridge, in place, all ridges that continue it, and return it."""
+    merged = ridges[first]
+    while first in successor:
+        first = successor[first]
+        beyond = [k for k, x in enumerate(ridges[first].x) if x > merged.x[-1]]
+        merged.x += [ridges[first].x[k] for k in beyond]
+        merged.y += [ridges[first].y[k] for k in beyond]
+    return merged

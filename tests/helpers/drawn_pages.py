@@ -1,4 +1,4 @@
-"""Pages to find lines on: typeset, with what people write on."""
+"""Typeset pages to segment: on ruled paper, skewed, shaded."""
 
 from dataclasses import dataclass, field
 
@@ -72,7 +72,7 @@ def write(
 
 
 def rule(page: Drawn, step: int = PITCH, first: int = 60, *, upright: bool = False, level: int = 170) -> None:
-    """Draw rules, or with ``upright`` also lines down the page: squared paper."""
+    """Draw horizontal ruling lines, and with ``upright`` also vertical ones: squared paper."""
     page.pixels[first::step] = np.minimum(page.pixels[first::step], level)
     page.pixels[first + 1 :: step] = np.minimum(page.pixels[first + 1 :: step], level)
     if upright:
@@ -111,8 +111,13 @@ def shade(page: Drawn) -> None:
     page.pixels = (page.pixels * light + noise).clip(0, 255).astype(np.uint8)
 
 
-def matched(true: list[NDArray[np.float64]], found: list[NDArray[np.float32]], pitch: float = PITCH) -> list[int]:
-    """Return which found baseline matches each true one (-1 for none): 70 % of it across, a quarter of the pitch."""
+def match_baselines(
+    true: list[NDArray[np.float64]], found: list[NDArray[np.float32]], pitch: float = PITCH
+) -> list[int]:
+    """Return the index of the found baseline that matches each true one (-1 for none).
+
+    A match covers 70 % of the true baseline, at a mean distance of at most a quarter of the pitch.
+    """
     result = []
     for line in true:
         start, end = line[0, 0], line[-1, 0]

@@ -1,4 +1,4 @@
-"""Lines found on pages."""
+"""Regions and lines are found on pages."""
 
 import os
 import time
@@ -8,14 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.drawn_pages import PITCH, Drawn, bend, blank, matched, rule, shade, turn, write
+from helpers.drawn_pages import PITCH, Drawn, bend, blank, match_baselines, rule, shade, turn, write
 from PIL import Image, ImageDraw
 
 from htr_lightning.image.files import read_image
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.report.panel import load_font
-from htr_lightning.segmentation.ink import find_ink, find_rules, find_surround, flattened
-from htr_lightning.segmentation.regions import DetectedLine, arrange
+from htr_lightning.segmentation.binarization import binarize_page, find_dark_border, flatten_page_background
+from htr_lightning.segmentation.regions import DetectedLine, group_lines
+from htr_lightning.segmentation.ruling import find_ruling_lines, remove_ruling
 from htr_lightning.segmentation.segmenter import Segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
@@ -27,7 +28,7 @@ def one_column(*, lines: int = 12) -> Drawn:
     return page
 
 
-def found_on(page: Drawn) -> list[np.ndarray]:
+def find_baselines(page: Drawn) -> list[np.ndarray]:
     return [line.baseline for region in Segmenter()(page.pixels) for line in region.lines]
 
 
@@ -52,14 +53,14 @@ def in_order(number: int) -> list[int]:
 def test_lines_are_found_in_order(spoil: Callable[[Drawn], object]) -> None:
     page = one_column()
     spoil(page)
-    found = found_on(page)
-    assert matched(page.baselines, found) == in_order(12) and len(found) == 12
+    found = find_baselines(page)
+    assert match_baselines(page.baselines, found) == in_order(12) and len(found) == 12
 
 
 def test_white_ink_on_black() -> None:
     page = one_column()
     page.pixels = 255 - page.pixels
-    assert matched(page.baselines, found_on(page)) == in_order(12)
+    assert match_baselines(page.baselines, find_baselines(page)) == in_order(12)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0], ids=["small", "large"])
@@ -67,15 +68,15 @@ def test_any_resolution(factor: float) -> None:
     page = blank(round(1400 * factor), round(1500 * factor))
     pitch = round(PITCH * factor)
     write(page, pitch, round(1250 * factor), 2 * pitch, 12, size_px=pitch // 2, pitch=pitch)
-    found = found_on(page)
-    assert matched(page.baselines, found, pitch) == in_order(12) and len(found) == 12
+    found = find_baselines(page)
+    assert match_baselines(page.baselines, found, pitch) == in_order(12) and len(found) == 12
 
 
-def test_a_dense_page_is_looked_at_more_closely() -> None:
+def test_a_dense_page_is_segmented_at_a_higher_resolution() -> None:
     page = blank(3000, 4000)
     write(page, 100, 2900, 100, 100, size_px=20, pitch=38)
-    found = found_on(page)
-    assert len(found) == 100 and matched(page.baselines, found, 38) == in_order(100)
+    found = find_baselines(page)
+    assert len(found) == 100 and match_baselines(page.baselines, found, 38) == in_order(100)
 
 
 def test_columns_are_read_one_after_the_other() -> None:
@@ -83,7 +84,9 @@ def test_columns_are_read_one_after_the_other() -> None:
     write(page, 80, 640, 160, 12, seed=1)
     write(page, 760, 1320, 160, 12, seed=2)
     regions = Segmenter()(page.pixels)
-    assert matched(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(24)
+    assert match_baselines(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(
+        24
+    )
     assert [len(region.lines) for region in regions] == [12, 12]
     whole = Segmenter(columns=False)(page.pixels)
     assert sum(len(region.lines) for region in whole) == 12
@@ -94,8 +97,8 @@ def test_a_heading_comes_before_the_columns_below_it() -> None:
     write(page, 300, 1100, 120, 1)
     write(page, 80, 640, 400, 9, seed=1)
     write(page, 760, 1320, 400, 9, seed=2)
-    found = found_on(page)
-    assert matched(page.baselines, found) == in_order(19)
+    found = find_baselines(page)
+    assert match_baselines(page.baselines, found) == in_order(19)
 
 
 def test_notes_in_the_margin_are_apart() -> None:
@@ -120,9 +123,9 @@ def test_small_print_between_handwriting() -> None:
     page = blank()
     write(page, 150, 1250, 100, 2, size_px=22, pitch=30)
     write(page, 150, 1250, 260, 12, seed=1)
-    found = found_on(page)
-    assert matched(page.baselines[:2], found, 30) == [0, 1]
-    assert matched(page.baselines[2:], found) == list(range(2, 14))
+    found = find_baselines(page)
+    assert match_baselines(page.baselines[:2], found, 30) == [0, 1]
+    assert match_baselines(page.baselines[2:], found) == list(range(2, 14))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +159,8 @@ def test_a_photograph_of_something_else_ends() -> None:
 def test_a_very_long_page() -> None:
     page = blank(1400, 30_000)
     write(page, 150, 1250, 160, 320)
-    found = found_on(page)
-    assert len(found) == 320 and matched(page.baselines[:40], found[:40]) == in_order(40)
+    found = find_baselines(page)
+    assert len(found) == 320 and match_baselines(page.baselines[:40], found[:40]) == in_order(40)
 
 
 def test_outlines_hold_their_ink_and_stay_on_the_page() -> None:
@@ -171,16 +174,16 @@ def test_outlines_hold_their_ink_and_stay_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("size_px", [22, 36, 44])
-def test_writing_is_not_taken_for_rules(size_px: int) -> None:
+def test_writing_is_not_detected_as_ruling_lines(size_px: int) -> None:
     page = blank()
     write(page, 150, 1250, 160, 12, size_px=size_px)
     image = Image.fromarray(page.pixels)
     for row in range(12):  # the same letters below each other make dark columns
         ImageDraw.Draw(image).text((20, 160 + row * PITCH), "18 ill", 40, load_font(size_px), anchor="ls")
     pixels = np.asarray(image)
-    darkness = np.minimum(255 - flattened(pixels), 90)
-    assert find_rules(darkness, 0.25) == [] and find_rules(np.ascontiguousarray(darkness.T), 0.4) == []
-    assert find_ink(pixels).sum() > 0.95 * (pixels < 128).sum()
+    darkness = np.minimum(255 - flatten_page_background(pixels), 90)
+    assert find_ruling_lines(darkness, 0.25) == [] and find_ruling_lines(np.ascontiguousarray(darkness.T), 0.4) == []
+    assert remove_ruling(*binarize_page(pixels)).sum() > 0.95 * (pixels < 128).sum()
 
 
 @pytest.mark.parametrize("size_px", [30, 36, 40])
@@ -189,19 +192,21 @@ def test_columns_of_narrow_writing(size_px: int) -> None:
     write(page, 300, 1100, 120, 1, size_px=size_px)
     write(page, 80, 640, 400, 5, size_px=size_px, seed=1)
     write(page, 760, 1320, 400, 5, size_px=size_px, seed=2)
-    found = found_on(page)
-    assert matched(page.baselines, found) == in_order(11) and len(found) == 11
+    found = find_baselines(page)
+    assert match_baselines(page.baselines, found) == in_order(11) and len(found) == 11
 
 
 @pytest.mark.parametrize("degrees", [4, -4])
-def test_columns_of_slanting_pages(degrees: float) -> None:
+def test_columns_of_rotated_pages(degrees: float) -> None:
     page = blank()
     write(page, 100, 640, 200, 11, seed=1)
     write(page, 760, 1300, 200, 11, seed=2)
     turn(page, degrees)
     regions = Segmenter()(page.pixels)
     assert [len(region.lines) for region in regions] == [11, 11]
-    assert matched(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(22)
+    assert match_baselines(page.baselines, [line.baseline for region in regions for line in region.lines]) == in_order(
+        22
+    )
 
 
 @pytest.mark.parametrize("degrees", [0, 3])
@@ -212,11 +217,14 @@ def test_a_sheet_on_a_dark_table(table: int, degrees: float) -> None:
     page.pixels = cv2.copyMakeBorder(page.pixels, 120, 90, 150, 60, cv2.BORDER_CONSTANT, value=table)
     noise = np.random.default_rng(0).normal(0, 3, page.pixels.shape)
     page.pixels = (page.pixels + noise).clip(0, 255).astype(np.uint8)
-    found = found_on(page)
-    assert matched([line + np.array([150, 120]) for line in page.baselines], found) == in_order(12) and len(found) == 12
+    found = find_baselines(page)
+    assert (
+        match_baselines([line + np.array([150, 120]) for line in page.baselines], found) == in_order(12)
+        and len(found) == 12
+    )
     plain = one_column()
     shade(plain)
-    assert not find_surround(plain.pixels).any() and not find_surround(255 - plain.pixels).any()
+    assert not find_dark_border(plain.pixels).any() and not find_dark_border(255 - plain.pixels).any()
 
 
 def test_specks_and_halftones_end_soon() -> None:
@@ -233,23 +241,23 @@ def test_the_order_of_many_regions_is_found_soon() -> None:
     places = [np.array([(x, y), (x + 40.0, y)], np.float32) for y in range(0, 6000, 200) for x in range(0, 3000, 200)]
     lines = [DetectedLine(place, np.concatenate([place - 5, place + 5])) for place in places]
     start = time.monotonic()
-    assert len(arrange(lines, 20)) == len(places) == 450
+    assert len(group_lines(lines, 20)) == len(places) == 450
     assert time.monotonic() - start < 30, "it took minutes once"
 
 
-def test_rules_leave_the_ink_and_strokes_stay() -> None:
+def test_ruling_lines_are_removed_and_strokes_stay() -> None:
     page = one_column()
-    before = find_ink(page.pixels)
+    before = remove_ruling(*binarize_page(page.pixels))
     rule(page, upright=True, first=30)
-    after = find_ink(page.pixels)
+    after = remove_ruling(*binarize_page(page.pixels))
     assert after.sum() < 1.02 * before.sum()
     assert (after & before).sum() > 0.9 * before.sum()
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"segment\.working_px: 5 is too small"):
+    with pytest.raises(ValueError, match=r"segment\.working_px=5: "):
         Segmenter(working_px=5)
-    with pytest.raises(ValueError, match=r"segment\.min_height_px: -1 is negative"):
+    with pytest.raises(ValueError, match=r"segment\.min_height_px=-1: "):
         Segmenter(min_height_px=-1)
 
 
@@ -263,6 +271,6 @@ def test_lines_of_real_pages() -> None:
         if path.stem.startswith("imp_"):  # their printed paragraph, at the top, is not transcribed
             found = [line for line in found if line[0, 1] > 0.08 * len(pixels)]
         pitch = float(np.median(np.diff(sorted(line[:, 1].mean() for line in true))))
-        matches += sum(number >= 0 for number in matched(true, found, pitch))
+        matches += sum(number >= 0 for number in match_baselines(true, found, pitch))
         true_lines, num_found = true_lines + len(true), num_found + len(found)
     assert matches >= 0.95 * true_lines and matches >= 0.95 * num_found
