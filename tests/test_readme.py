@@ -1,4 +1,4 @@
-"""What the README shows of code works as it stands there."""
+"""The code in README.md works as printed."""
 
 import re
 import subprocess
@@ -10,31 +10,33 @@ from helpers.typesetting import texts, typeset
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-def block(language: str, containing: str) -> str:
+def find_block(language: str, containing: str) -> str:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-    (found,) = [code for name, code in blocks if name == language and containing in code]
-    return str(found)
+    (block,) = [code for name, code in blocks if name == language and containing in code]
+    return str(block)
 
 
-def test_a_reader_of_ones_own(tmp_path: Path) -> None:
-    code = block("python", "class Letters")
+def test_dataset_reader_of_the_user(tmp_path: Path) -> None:
+    code = find_block("python", "class Letters")
     assert len(code.splitlines()) <= 20
     (tmp_path / "letters.py").write_text(code, encoding="utf-8")
     (tmp_path / "my_conf" / "dataset").mkdir(parents=True)
-    (tmp_path / "my_conf" / "dataset" / "letters.yaml").write_text(block("yaml", "letters.Letters"), encoding="utf-8")
+    (tmp_path / "my_conf" / "dataset" / "letters.yaml").write_text(
+        find_block("yaml", "letters.Letters"), encoding="utf-8"
+    )
     for seed, split in enumerate(("train", "val", "test")):
         (tmp_path / "archive" / split).mkdir(parents=True)
         for number, text in enumerate(texts(4, seed)):
             typeset(text).save(tmp_path / "archive" / split / f"{seed}{number:03d}_01.png")
             (tmp_path / "archive" / split / f"{seed}{number:03d}_01.txt").write_text(text, encoding="utf-8")
-    command = block("", "--config-dir my_conf").split()
+    command = find_block("", "--config-dir my_conf").split()
     assert command[0] == "python"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *command[1:], "trainer=debug", "trainer.accelerator=cpu", "loader.cache_dir=packed"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "4 train + 4 val + 4 test lines" in " ".join((done.stdout + done.stderr).split())
+    assert process.returncode == 0, process.stderr
+    assert "4 train + 4 val + 4 test lines" in " ".join((process.stdout + process.stderr).split())

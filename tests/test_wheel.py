@@ -1,4 +1,4 @@
-"""What a wheel holds: the package works from it alone, away from the repository."""
+"""The wheel is complete: the package works without the repository."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Build and unpack a wheel; return what runs ``python -m htr_lightning`` from it."""
+    """Build and unpack a wheel; return a function that runs ``python -m htr_lightning`` from it."""
     wheels, site, work = (tmp_path_factory.mktemp(name) for name in ("wheels", "site", "work"))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(REPOSITORY)]
@@ -30,33 +30,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert not (site / "hydra_plugins" / "__init__.py").exists(), "it would hide the plugins of other packages"
 
     def run(*arguments: str) -> str:
-        # Where the repository is installed to be edited, its folders make place for that of the wheel.
+        # An editable installation puts the repository on sys.path; remove it in favor of the unpacked wheel.
         code = (
-            f"import sys; here = {str(REPOSITORY)!r}; "
-            "sys.path = [p for p in sys.path if not p.startswith(here) or 'site-packages' in p]; "
+            f"import sys; repository = {str(REPOSITORY)!r}; "
+            "sys.path = [p for p in sys.path if not p.startswith(repository) or 'site-packages' in p]; "
             f"sys.path.insert(0, {str(site)!r}); import htr_lightning.__main__ as m; "
             f"assert m.__file__.startswith({str(site)!r}), m.__file__; m.main()"
         )
-        done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=work, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = subprocess.run([sys.executable, "-c", code, *arguments], cwd=work, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     return run
 
 
-def test_it_says_its_version(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     assert run("--version") == f"htr_lightning {htr_lightning.__version__}\n"
 
 
-def test_configurations_are_in_it(run: Run) -> None:
-    shown = run("+experiment=finetune_lines", "hydra/sweeper=study", "--cfg", "job")
-    assert "start_from: zoo:latin" in shown
+def test_configurations_are_included(run: Run) -> None:
+    config = run("+experiment=finetune_lines", "hydra/sweeper=study", "--cfg", "job")
+    assert "start_from: zoo:latin" in config
     assert "finetune_iam" in run("--help")
 
 
-def test_models_are_in_it(run: Run, tmp_path: Path) -> None:
-    listed = run("zoo")
-    assert {"zoo:latin", "zoo:latin-64", "zoo:latin-large"} <= set(listed.splitlines())
+def test_models_are_included(run: Run, tmp_path: Path) -> None:
+    names = run("zoo").splitlines()
+    assert {"zoo:latin", "zoo:latin-64", "zoo:latin-large"} <= set(names)
     exported = tmp_path / "model.safetensors"
     run("export", "zoo:latin", "--out", str(exported))
     assert exported.is_file()
