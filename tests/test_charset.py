@@ -18,7 +18,7 @@ TEXTS = st.text(alphabet="aexz éÅ\u0301\u0304\u0323ﬁ²𝔸\u212b", max_size=
 
 
 @given(st.lists(TEXTS, min_size=1).filter(lambda texts: any(texts)), FORMS)
-def test_text_survives_the_round_trip(texts, form):
+def test_round_trip_of_texts(texts, form):
     charset = Charset.from_texts(texts, form)
     for text in texts:
         ids = charset.encode(text)
@@ -55,7 +55,7 @@ def test_encode_raises_exactly_where_a_character_is_unknown(known, text, form):
         charset.encode(text)
 
 
-def test_ids_start_behind_the_blank_in_the_given_order():
+def test_ids_start_after_the_blank_in_the_given_order():
     charset = Charset(["b", " ", "a"])
     assert charset.encode("a b") == [3, 2, 1]
     assert (len(charset), charset.num_classes, charset.characters) == (3, 4, ("b", " ", "a"))
@@ -67,18 +67,18 @@ def test_from_texts_sorts_by_code_point_whatever_the_order_of_texts():
     assert Charset.from_texts(["zé", "aZ "]) == Charset.from_texts(["aZ ", "e\u0301z"])
 
 
-def test_a_letter_that_nothing_composes_is_two_characters():
+def test_a_letter_without_a_composed_form_is_two_characters():
     charset = Charset.from_texts(["x\u0304"])
     assert charset.characters == ("x", "\u0304")
     assert charset.decode(charset.encode("x\u0304x")) == "x\u0304x"
 
 
-def test_both_spellings_of_a_letter_are_encoded_alike():
+def test_composed_and_decomposed_letters_have_the_same_id():
     charset = Charset(["é"])
     assert charset.encode("e\u0301") == charset.encode("\u00e9") == [1]
 
 
-def test_the_error_names_character_line_and_remedy():
+def test_the_error_gives_character_line_and_remedy():
     with pytest.raises(CharsetError) as error:
         Charset(["a"]).encode("a€", line_id="a01-003")
     message = str(error.value)
@@ -98,13 +98,13 @@ def test_the_error_names_character_line_and_remedy():
         (["a"], "nfc", "normalization=nfc: .*choose from NFC, "),
     ],
 )
-def test_what_cannot_be_a_charset_is_refused(characters, form, words):
+def test_invalid_charsets_are_refused(characters, form, words):
     with pytest.raises(CharsetError, match=words.replace("(", r"\(")):
         Charset(characters, normalization=form)
 
 
 @pytest.mark.parametrize("ids", [[0], [1, 0], [-1], [3], [1, 99]])
-def test_ids_of_no_character_are_refused(ids):
+def test_invalid_ids_are_refused(ids):
     with pytest.raises(CharsetError, match="from 1 to 2"):
         Charset(["a", "b"]).decode(ids)
 
@@ -118,7 +118,7 @@ def test_equal_charsets_hash_alike_and_the_form_counts():
     assert Charset("ab") != "ab"
 
 
-def test_survives_json_pickle_and_copy():
+def test_round_trip_of_json_pickle_and_copy():
     charset = Charset(["é", "x", "\u0304", " "], normalization="NFKC")
     assert Charset.from_dict(json.loads(json.dumps(charset.to_dict()))) == charset
     assert pickle.loads(pickle.dumps(charset)) == copy.deepcopy(charset) == charset
@@ -135,7 +135,7 @@ def test_a_damaged_state_is_refused(state):
         Charset.from_dict(state)
 
 
-def test_printable_names_characters_without_a_name_too():
+def test_describe_characters_without_a_name():
     assert describe_characters("é\x00") == f"'é' (U+00E9 {unicodedata.name('é')}), '\\x00' (U+0000 no name)"
 
 

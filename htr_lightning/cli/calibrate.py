@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.data.widths import spread_evenly
-    from htr_lightning.decode.confidence import CALIBRATION_LINES, CalibrationBatch, Calibrator
+    from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
     from htr_lightning.device import DeviceError, select_device
     from htr_lightning.image.files import DataError
     from htr_lightning.model.file import load_model, write_model
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ModelFileError, DataError) as error:
         raise SystemExit(str(error)) from None
     normalize = model.charset.normalize
-    sample = [lines[row] for row in spread_evenly(len(lines), CALIBRATION_LINES)]
+    sample = [lines[row] for row in spread_evenly(len(lines), MAX_CALIBRATION_LINES)]
     observed = [
         CalibrationBatch(logits, lengths, [normalize(line.text) for line in of_batch])
         for of_batch, logits, lengths in LineReader(model).logits(sample)

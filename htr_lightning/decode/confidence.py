@@ -14,7 +14,7 @@ from htr_lightning.decode.greedy import greedy_decode
 
 Floats = NDArray[np.float64]
 
-CALIBRATION_LINES = 2000
+MAX_CALIBRATION_LINES = 2000
 """Maximum number of lines from which the temperature is fitted."""
 _MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.3, 5.0
 

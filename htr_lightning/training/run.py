@@ -17,7 +17,7 @@ from torch import nn
 from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import CALIBRATION_LINES, CalibrationBatch, Calibrator
+from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.doctor.facts import Settings
@@ -256,7 +256,7 @@ def fit_temperature(model: CRNN, data: LineDataModule) -> float:
     observed: list[CalibrationBatch] = []
     model.eval()
     with torch.inference_mode():
-        for batch in data.batches("val", most=CALIBRATION_LINES):
+        for batch in data.batches("val", most=MAX_CALIBRATION_LINES):
             logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
             observed.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
     return Calibrator(observed, data.charset).fit_temperature()

@@ -1,4 +1,4 @@
-"""Beam search against the sum over all paths, and against greedy decoding."""
+"""Beam search agrees with the sum over all paths, and with greedy decoding."""
 
 import itertools
 
@@ -22,39 +22,39 @@ TABLES = ContextTables(MODEL, CHARSET)
 EVERYTHING = {"max_classes": 3, "min_probability": 0.0, "blank_skip_threshold": 1.0}
 
 
-def every_text(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -> list[tuple[float, list[int]]]:
-    """All texts of a line with what they score, best first, by going through all paths."""
-    found: dict[tuple[int, ...], float] = {}
+def score_all_texts(log_probs: NDArray[np.float32], lm_weight: float, bonus: float) -> list[tuple[float, list[int]]]:
+    """Return all texts of a line with their scores, best first, by enumerating all paths."""
+    log_probs_of_texts: dict[tuple[int, ...], float] = {}
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
         text = tuple(c for c, _ in itertools.groupby(path) if c)
         probability = sum(float(log_probs[t, c]) for t, c in enumerate(path))
-        found[text] = float(np.logaddexp(found.get(text, -np.inf), probability))
+        log_probs_of_texts[text] = float(np.logaddexp(log_probs_of_texts.get(text, -np.inf), probability))
     scored = [
         (value + lm_weight * MODEL.log_probability(CHARSET.decode(text)) + bonus * len(text), list(text))
-        for text, value in found.items()
+        for text, value in log_probs_of_texts.items()
     ]
     return sorted(scored, reverse=True)
 
 
 @pytest.mark.parametrize(("lm_weight", "bonus"), [(0.0, 0.0), (0.7, 0.5), (1.5, -0.3)])
-def test_a_wide_beam_finds_what_the_sum_over_all_paths_finds(lm_weight: float, bonus: float) -> None:
+def test_a_wide_beam_agrees_with_the_sum_over_all_paths(lm_weight: float, bonus: float) -> None:
     logits = random_logits(3, 12, 5, 4) * 2
     search = BeamSearch(beam_width=64, lm=TABLES, lm_weight=lm_weight, insertion_bonus=bonus, **EVERYTHING)
-    found = search.decode_n_best(logits, np.full(12, 5), n_best=4)
-    for line, hypotheses in zip(log_softmax(logits), found, strict=True):
-        for (score, ids), hypothesis in zip(every_text(line, lm_weight, bonus), hypotheses, strict=False):
+    n_best = search.decode_n_best(logits, np.full(12, 5), n_best=4)
+    for line, hypotheses in zip(log_softmax(logits), n_best, strict=True):
+        for (score, ids), hypothesis in zip(score_all_texts(line, lm_weight, bonus), hypotheses, strict=False):
             assert hypothesis.ids == ids
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 12), sharpness=st.sampled_from([3.0, 30.0]))
-def test_width_one_is_greedy_where_one_path_has_it_all(seed: int, num_frames: int, sharpness: float) -> None:
+def test_a_beam_width_of_one_is_greedy_if_one_path_dominates(seed: int, num_frames: int, sharpness: float) -> None:
     logits = random_logits(seed, 5, num_frames, 6) * np.float32(sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, 5)
     greedy = greedy_decode(logits, lengths)
-    found = BeamSearch(beam_width=1).decode(logits, lengths)
-    for line, length, one, other in zip(log_softmax(logits), lengths.tolist(), greedy, found, strict=True):
+    narrow = BeamSearch(beam_width=1).decode(logits, lengths)
+    for line, length, one, other in zip(log_softmax(logits), lengths.tolist(), greedy, narrow, strict=True):
         best = float(np.exp(line[:length].max(1)).prod())
         assert one == other or best < 0.5  # else other paths can make another text more probable
 
@@ -68,7 +68,7 @@ def test_lines_do_not_depend_on_padding_or_on_each_other() -> None:
         assert search.decode(line[None, :length], length[None]) == [ids]
 
 
-def test_frames_skipped_words_change_nothing() -> None:
+def test_skipping_blank_frames_changes_nothing() -> None:
     logits = random_logits(2, 20, 30, 4) * 3
     logits[:, ::2, 0] += 14  # a certain blank in every other frame, and rows of them
     logits[:, 10:15, 0] += 20
@@ -77,8 +77,8 @@ def test_frames_skipped_words_change_nothing() -> None:
     assert BeamSearch(lm=TABLES).decode(logits, lengths) == whole
 
 
-def test_a_language_model_decides_between_what_looks_alike() -> None:
-    # Two letters: a, then b or c alike; "ab" is what the texts have.
+def test_a_language_model_decides_between_similar_characters() -> None:
+    # Two letters: a, then b or c with nearly the same logit; the training texts have "ab".
     logits = np.full((1, 3, 4), -8.0, np.float32)
     logits[0, 0, 1] = logits[0, 1, 0] = 5.0
     logits[0, 2, 2], logits[0, 2, 3] = 5.0, 5.2
@@ -87,19 +87,22 @@ def test_a_language_model_decides_between_what_looks_alike() -> None:
     assert BeamSearch(lm=TABLES, lm_weight=1.0).decode(logits, lengths) == [CHARSET.encode("ab")]
 
 
-def test_nothing_to_read() -> None:
+def test_no_lines_and_blank_lines() -> None:
     assert BeamSearch().decode(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64)) == []
     blank = np.zeros((1, 4, 4), np.float32)
     blank[:, :, 0] = 30
     assert BeamSearch(lm=TABLES).decode(blank, np.array([4])) == [[]]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ({"beam_width": 0}, r"decoder\.beam_width=0: too small"),
-    ({"max_classes": 0}, r"decoder\.max_classes=0"),
-    ({"min_probability": 2.0}, r"decoder\.min_probability=2\.0: not a probability"),
-    ({"lm_weight": -1.0}, r"decoder\.lm_weight=-1\.0: negative"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"beam_width": 0}, r"decoder\.beam_width=0: too small"),
+        ({"max_classes": 0}, r"decoder\.max_classes=0"),
+        ({"min_probability": 2.0}, r"decoder\.min_probability=2\.0: not a probability"),
+        ({"lm_weight": -1.0}, r"decoder\.lm_weight=-1\.0: negative"),
+    ],
+)
 def test_values_out_of_range(arguments: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         BeamSearch(**arguments)  # type: ignore[arg-type]

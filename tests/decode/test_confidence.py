@@ -1,4 +1,4 @@
-"""Probabilities of texts equal brute force; the temperature found is the one that was planted."""
+"""Probabilities of texts agree with PyTorch's CTC loss; calibration recovers a known temperature."""
 
 import itertools
 import math
@@ -28,8 +28,10 @@ def test_the_probabilities_of_all_texts_sum_to_one() -> None:
     assert values[texts.index([1, 1, 1])] == -math.inf  # five frames are needed
 
 
-def by_torch(log_probs: NDArray[np.float32], lengths: NDArray[np.int64], texts: list[list[int]]) -> NDArray[np.float64]:
-    """The same sums by PyTorch's loss, which training goes by."""
+def compute_with_torch(
+    log_probs: NDArray[np.float32], lengths: NDArray[np.int64], texts: list[list[int]]
+) -> NDArray[np.float64]:
+    """Return the log-probabilities of texts from the CTC loss of PyTorch."""
     targets = torch.tensor([id for text in texts for id in text], dtype=torch.int64)
     frames = torch.from_numpy(log_probs).double().transpose(0, 1)
     target_lengths = torch.tensor([len(text) for text in texts])
@@ -44,27 +46,27 @@ def by_torch(log_probs: NDArray[np.float32], lengths: NDArray[np.int64], texts: 
     sharpness=st.sampled_from([1, 5, 100]),
     texts=st.lists(st.lists(st.integers(1, 5), max_size=12), min_size=1, max_size=5),
 )
-def test_the_probability_of_a_text_is_that_of_the_loss(
+def test_the_probability_of_a_text_agrees_with_the_ctc_loss(
     seed: int, num_frames: int, sharpness: int, texts: list[list[int]]
 ) -> None:
     log_probs = log_softmax(random_logits(seed, len(texts), num_frames, 6) * sharpness)
     lengths = np.random.default_rng(seed).integers(1, num_frames + 1, len(texts))
-    expected = by_torch(log_probs, lengths, texts)
+    expected = compute_with_torch(log_probs, lengths, texts)
     assert text_log_probabilities(log_probs, lengths, texts) == pytest.approx(expected, rel=1e-6, abs=1e-4)
 
 
-def test_a_text_that_is_less_probable_than_any_double_has_its_logarithm() -> None:
+def test_probabilities_below_the_smallest_double_do_not_underflow() -> None:
     log_probs = log_softmax(random_logits(1, 3, 300, 50) * 30)
     texts = [[1 + i % 49 for i in range(n)] for n in (120, 0, 299)]
-    found = text_log_probabilities(log_probs, np.array([300, 300, 290]), texts)
-    assert found[:2] == pytest.approx(by_torch(log_probs, np.array([300, 300, 290]), texts)[:2], rel=1e-6)
-    assert found.max() < -2000 and found[2] == -math.inf
+    result = text_log_probabilities(log_probs, np.array([300, 300, 290]), texts)
+    assert result[:2] == pytest.approx(compute_with_torch(log_probs, np.array([300, 300, 290]), texts)[:2], rel=1e-6)
+    assert result.max() < -2000 and result[2] == -math.inf
 
 
 def test_no_texts_and_no_frames() -> None:
     assert not len(text_log_probabilities(np.zeros((0, 4, 3), np.float32), np.zeros(0, np.int64), []))
-    found = text_log_probabilities(np.zeros((2, 4, 3), np.float32), np.zeros(2, np.int64), [[], [1]])
-    assert found.tolist() == [0, -math.inf]
+    result = text_log_probabilities(np.zeros((2, 4, 3), np.float32), np.zeros(2, np.int64), [[], [1]])
+    assert result.tolist() == [0, -math.inf]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
@@ -76,48 +78,48 @@ def test_probabilities_at_a_temperature(temperature: float) -> None:
     assert (logits == before).all()
 
 
-def test_a_character_is_as_sure_as_its_surest_frame() -> None:
+def test_the_confidence_of_a_character_is_that_of_its_most_confident_frame() -> None:
     probabilities = [[[0.1, 0.6, 0.3], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.3, 0.3, 0.4]]]
     log_probs = np.log(np.array(probabilities, np.float32))
     spans = align(log_probs, np.array([4]), [[1, 2]])
     assert spans[0].tolist() == [[0, 2], [3, 4]]
-    (found,) = character_log_probabilities(log_probs, spans, [[1, 2]])
-    assert np.exp(found) == pytest.approx([0.7, 0.4])
+    (result,) = character_log_probabilities(log_probs, spans, [[1, 2]])
+    assert np.exp(result) == pytest.approx([0.7, 0.4])
 
 
-def sharpened(temperature: float, num_lines: int = 3000) -> CalibrationBatch:
-    """One-letter lines whose letter was drawn from the softmax of logits; what is handed over are these, too sharp."""
+def draw_uncalibrated_batch(temperature: float, num_lines: int = 3000) -> CalibrationBatch:
+    """Draw one-letter lines from the softmax of logits; return them with the logits times a temperature."""
     logits = random_logits(0, num_lines, 1, 3) * 1.5
     logits[:, :, 0] = -9
-    passed = np.exp(log_softmax(logits[:, 0])).cumsum(1)
-    drawn = (np.random.default_rng(0).random((num_lines, 1)) > passed[:, :2]).sum(1)
+    cumulative = np.exp(log_softmax(logits[:, 0])).cumsum(1)
+    drawn = (np.random.default_rng(0).random((num_lines, 1)) > cumulative[:, :2]).sum(1)
     return CalibrationBatch(
         logits * np.float32(temperature), np.ones(num_lines, np.int64), [" ab"[i] for i in drawn.tolist()]
     )
 
 
-@pytest.mark.parametrize("planted", [0.6, 1.0, 2.5])
-def test_a_planted_temperature_is_found(planted: float) -> None:
-    calibrator = Calibrator([sharpened(planted)], CHARSET)
-    assert calibrator.fit_temperature() == pytest.approx(planted, rel=0.12)
-    outcomes = calibrator.evaluate(planted)
-    for confidences, right in (
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
+def test_calibration_recovers_a_known_temperature(temperature: float) -> None:
+    calibrator = Calibrator([draw_uncalibrated_batch(temperature)], CHARSET)
+    assert calibrator.fit_temperature() == pytest.approx(temperature, rel=0.12)
+    outcomes = calibrator.evaluate(temperature)
+    for confidences, correct in (
         (outcomes.characters, outcomes.correct_characters),
         (outcomes.lines, outcomes.correct_lines),
     ):
-        assert confidences.mean() == pytest.approx(right.mean(), abs=0.02)
+        assert confidences.mean() == pytest.approx(correct.mean(), abs=0.02)
 
 
-def test_put_in_and_exchanged_characters_are_wrong() -> None:
+def test_insertions_and_substitutions_are_incorrect() -> None:
     logits = np.full((1, 3, 3), -9.0, np.float32)
     for frame, id in enumerate((1, 2, 1)):
         logits[0, frame, id] = 9.0
-    for text, right in (("ab", [True, True, False]), ("aba", [True, True, True]), ("bba", [False, True, True])):
+    for text, correct in (("ab", [True, True, False]), ("aba", [True, True, True]), ("bba", [False, True, True])):
         outcomes = Calibrator([CalibrationBatch(logits, np.array([3]), [text])], CHARSET).evaluate(1.0)
-        assert outcomes.correct_characters.tolist() == right and outcomes.correct_lines.tolist() == [all(right)]
+        assert outcomes.correct_characters.tolist() == correct and outcomes.correct_lines.tolist() == [all(correct)]
 
 
-def test_nothing_read_gives_no_temperature() -> None:
+def test_the_temperature_is_1_without_predicted_characters() -> None:
     blank = np.zeros((1, 3, 3), np.float32)
     blank[:, :, 0] = 9
     assert Calibrator([CalibrationBatch(blank, np.array([3]), [""])], CHARSET).fit_temperature() == 1.0

@@ -21,7 +21,7 @@ def lm(tmp_path: Path) -> Path:
     return tmp_path / "m.arpa"
 
 
-def test_both_read_what_is_plain(lm: Path) -> None:
+def test_all_decoders_agree_on_certain_logits(lm: Path) -> None:
     logits = np.full((1, 4, 5), -9.0, np.float32)
     for frame, class_id in enumerate((1, 0, 2, 2)):
         logits[0, frame, class_id] = 9
@@ -33,7 +33,7 @@ def test_both_read_what_is_plain(lm: Path) -> None:
         assert decoder(logits, np.array([4])) == [[1, 2]]
 
 
-def test_a_language_model_that_lacks_characters_is_used_and_says_so(lm: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_language_model_that_lacks_characters_is_logged(lm: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         build_beam_decoder(CHARSET, lm=str(lm))
     assert "lacks 1 of 4 characters of the recognizer: c" in caplog.text

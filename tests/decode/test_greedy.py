@@ -13,7 +13,7 @@ def build_logits(path, num_classes):
     return np.eye(num_classes, dtype=np.float32)[list(path)]
 
 
-def plain_decode(path):
+def decode_naively(path):
     return [key for key, _ in itertools.groupby(path) if key != 0]
 
 
@@ -27,36 +27,36 @@ def plain_decode(path):
         ([2, 1, 2, 1], [2, 1, 2, 1]),
     ],
 )
-def test_repeats_collapse_before_blanks_go(path, ids):
+def test_repetitions_are_collapsed_before_blanks_are_removed(path, ids):
     assert greedy_decode(build_logits(path, 3)[None], np.array([len(path)])) == [ids]
 
 
-def test_every_path_of_a_batch_is_read_as_the_textbook_says():
+def test_every_path_of_a_batch_agrees_with_the_naive_version():
     paths = list(itertools.product(range(3), repeat=5))
     logits = np.stack([build_logits(path, 3) for path in paths])
-    assert greedy_decode(logits, np.full(len(paths), 5)) == [plain_decode(path) for path in paths]
+    assert greedy_decode(logits, np.full(len(paths), 5)) == [decode_naively(path) for path in paths]
 
 
-def test_frames_behind_the_length_are_not_read():
+def test_padding_frames_are_ignored():
     path = [1, 2, 2, 3, 1]
     logits = np.repeat(build_logits(path, 4)[None], 6, 0)
     lengths = np.arange(6)
-    assert greedy_decode(logits, lengths) == [plain_decode(path[:n]) for n in range(6)]
+    assert greedy_decode(logits, lengths) == [decode_naively(path[:n]) for n in range(6)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
-def test_logits_and_log_probabilities_of_any_precision_read_alike(dtype):
+def test_logits_and_log_probabilities_of_any_precision_give_the_same_text(dtype):
     logits = (4 * random_logits(1, 3, 20, 7)).astype(dtype)
     lengths = np.array([20, 5, 0])
     assert greedy_decode(logits, lengths) == greedy_decode(log_softmax(logits.astype(np.float32)), lengths)
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3)])
-def test_nothing_gives_nothing(shape):
+def test_no_lines_and_no_frames(shape):
     assert greedy_decode(np.zeros(shape), np.zeros(shape[0], np.int64)) == [[]] * shape[0]
 
 
-def test_the_scores_stay_as_they_were():
+def test_the_logits_are_not_modified():
     logits = build_logits([1, 0, 2], 3)[None]
     before = logits.copy()
     assert greedy_decode(logits, np.array([3])) == [[1, 2]]

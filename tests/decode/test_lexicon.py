@@ -1,4 +1,4 @@
-"""A lexicon allows what it should, and a beam search with it finds what going through all texts finds."""
+"""Lexicons report every unknown word once; a beam search with a lexicon agrees with enumerating all texts."""
 
 import itertools
 import logging
@@ -35,28 +35,28 @@ LARGE = Charset("abcABCéÉ̂' -12")
 texts = st.text("".join(LARGE.characters), max_size=8)
 
 
-def walk(lexicon: Lexicon, ids: Sequence[int]) -> int:
-    """How many words of a text are not in a lexicon."""
+def count_unknown_words(lexicon: Lexicon, ids: Sequence[int]) -> int:
+    """Return the number of words of a text that are not in a lexicon."""
     node, unknown = np.array([[ROOT]]), 0
     for id in ids:
-        after, breaks = lexicon.advance(node, np.array([[id]]))
-        node, unknown = after[:, :, 0], unknown + int(breaks.sum())
+        after, is_unknown = lexicon.advance(node, np.array([[id]]))
+        node, unknown = after[:, :, 0], unknown + int(is_unknown.sum())
     return unknown + int(~lexicon.is_final[node[0, 0]])
 
 
 @settings(max_examples=200, deadline=None)
 @given(words=st.lists(st.text("abcé̂", min_size=1, max_size=4), min_size=1, max_size=6), text=texts)
-def test_every_word_outside_the_lexicon_is_noticed_once(words: list[str], text: str) -> None:
+def test_every_word_outside_the_lexicon_is_reported_once(words: list[str], text: str) -> None:
     lexicon = Lexicon([*words, "a"], LARGE)
     composed = [LARGE.normalize(word) for word in [*words, "a"]]
     spellings = {s for w in composed for s in (w, w[0].upper() + w[1:], w.upper())}
-    found = re.findall("[^' 0-9-]+", text)
-    assert split_words(text) == found
-    ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalized: a recognizer may write e and ̂ apart
-    assert walk(lexicon, ids) == sum(word not in spellings for word in found)
+    expected = re.findall("[^' 0-9-]+", text)
+    assert split_words(text) == expected
+    ids = [LARGE.characters.index(c) + 1 for c in text]  # not normalized: a recognizer may predict e and ̂ separately
+    assert count_unknown_words(lexicon, ids) == sum(word not in spellings for word in expected)
     for word in spellings:
         if not LARGE.find_unknown(word):
-            assert walk(lexicon, LARGE.encode(f"{word}-1{word}")) == 0
+            assert count_unknown_words(lexicon, LARGE.encode(f"{word}-1{word}")) == 0
 
 
 def test_nodes_are_those_of_a_trie() -> None:
@@ -65,31 +65,44 @@ def test_nodes_are_those_of_a_trie() -> None:
     assert lexicon.is_final.sum() == 2 + 4 and lexicon.num_words == 4
 
 
-def test_words_end_at_anything_but_letters_and_marks() -> None:
-    assert split_words("l'été, 12x̄y aujourd’hui—peut-être\n№ ª²") == [
-        "l", "été", "x̄y", "aujourd", "hui", "peut", "être", "ª",
-    ]  # fmt: skip
+def test_words_consist_of_letters_and_marks() -> None:
+    assert split_words("l'été, 12x̄y aujourd’hui—peut-être\n№ ª²") == ["l", "été", "x̄y", "aujourd", "hui", "peut", "être", "ª"]
 
 
-@pytest.mark.parametrize(("text", "unknown"), [
-    ("été", 0), ("Été", 0), ("ÉTÉ", 0), ("ÉtÉ", 1), ("éTé", 1), ("Été-ÉTÉ été", 0), ("ét", 1), ("étés", 1),
-    ("Paris", 0), ("PARIS", 0), ("paris", 1), ("été12 paris", 1), ("", 0), (" -- 12", 0),
-])  # fmt: skip
-def test_words_are_also_written_capitalized_and_in_capitals(text: str, unknown: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("été", 0),
+        ("Été", 0),
+        ("ÉTÉ", 0),
+        ("ÉtÉ", 1),
+        ("éTé", 1),
+        ("Été-ÉTÉ été", 0),
+        ("ét", 1),
+        ("étés", 1),
+        ("Paris", 0),
+        ("PARIS", 0),
+        ("paris", 1),
+        ("été12 paris", 1),
+        ("", 0),
+        (" -- 12", 0),
+    ],
+)
+def test_words_may_be_capitalized_or_in_capitals(text: str, unknown: int) -> None:
     charset = Charset("abcdeéiprstABEÉTPRISparis -12".translate({ord(c): None for c in "paris"}) + "paris")
     lexicon = Lexicon(["été de Paris 1900"], charset)
-    assert walk(lexicon, charset.encode(text)) == unknown
+    assert count_unknown_words(lexicon, charset.encode(text)) == unknown
 
 
-def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | None) -> list[tuple[float, str]]:
-    """All texts of a line that are allowed with what they score, best first, by going through all paths."""
-    found: dict[str, float] = {}
+def score_all_texts(log_probs: NDArray[np.float32], lm_weight: float, cost: float | None) -> list[tuple[float, str]]:
+    """Return all allowed texts of a line with their scores, best first, by enumerating all paths."""
+    log_probs_of_texts: dict[str, float] = {}
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
         text = SMALL.decode(c for c, _ in itertools.groupby(path) if c)
         probability = sum(float(log_probs[t, c]) for t, c in enumerate(path))
-        found[text] = float(np.logaddexp(found.get(text, -np.inf), probability))
+        log_probs_of_texts[text] = float(np.logaddexp(log_probs_of_texts.get(text, -np.inf), probability))
     scored = []
-    for text, value in found.items():
+    for text, value in log_probs_of_texts.items():
         unknown = sum(word not in ALLOWED for word in text.split())
         if cost is not None or not unknown:
             scored.append((value + lm_weight * MODEL.log_probability(text) - (cost or 0) * unknown, text))
@@ -97,7 +110,7 @@ def every_text(log_probs: NDArray[np.float32], lm_weight: float, cost: float | N
 
 
 @pytest.mark.parametrize(("lm_weight", "cost"), [(0.0, None), (0.0, 1.5), (0.7, None), (0.7, 0.5), (0.0, 0.0)])
-def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, cost: float | None) -> None:
+def test_a_wide_beam_agrees_with_enumerating_all_texts(lm_weight: float, cost: float | None) -> None:
     logits = random_logits(5, 8, 4, 5) * 2
     search = BeamSearch(
         beam_width=400,
@@ -107,16 +120,16 @@ def test_a_wide_beam_finds_what_going_through_all_texts_finds(lm_weight: float, 
         unknown_word_cost=cost,
         **EVERYTHING,
     )
-    found = search.decode_n_best(logits, np.full(8, 4), n_best=6)
-    for line, hypotheses in zip(log_softmax(logits), found, strict=True):
-        for (score, text), hypothesis in zip(every_text(line, lm_weight, cost)[:6], hypotheses, strict=True):
+    n_best = search.decode_n_best(logits, np.full(8, 4), n_best=6)
+    for line, hypotheses in zip(log_softmax(logits), n_best, strict=True):
+        for (score, text), hypothesis in zip(score_all_texts(line, lm_weight, cost)[:6], hypotheses, strict=True):
             assert SMALL.decode(hypothesis.ids) == text
             assert hypothesis.score == pytest.approx(score, abs=1e-3)
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), sharpness=st.sampled_from([1.0, 4.0, 20.0]), width=st.integers(4, 20))
-def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: int) -> None:
+def test_only_words_of_the_lexicon_are_predicted(seed: int, sharpness: float, width: int) -> None:
     logits = random_logits(seed, 4, 12, 5) * np.float32(sharpness)
     search = BeamSearch(beam_width=width, lexicon=Lexicon(["ab a bab"], SMALL))
     for ids in search.decode(logits, np.array([12, 5, 1, 9])):
@@ -125,7 +138,7 @@ def test_only_words_of_the_lexicon_are_read(seed: int, sharpness: float, width: 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: int) -> None:
+def test_a_lexicon_of_all_words_and_a_cost_of_zero_change_nothing(seed: int) -> None:
     logits = random_logits(seed, 4, 4, 5) * 3
     lengths = np.array([4, 2, 3, 4])
     everything = ["".join(letters) for n in range(1, 5) for letters in itertools.product("abA", repeat=n)]
@@ -134,7 +147,7 @@ def test_a_lexicon_of_all_words_and_one_that_costs_nothing_change_nothing(seed: 
     assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).decode(logits, lengths) == plain
 
 
-def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
+def test_a_beam_too_narrow_for_complete_words_still_predicts_a_text() -> None:
     logits = np.full((1, 2, 5), -20.0, np.float32)
     logits[0, 0, SMALL.encode("b")[0]] = logits[0, 1, 0] = 5.0
     lexicon = Lexicon(["bab"], SMALL)
@@ -145,32 +158,41 @@ def test_a_beam_too_narrow_for_whole_words_still_reads() -> None:
 def test_a_text_file_and_a_manifest_give_the_same_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "words.txt").write_text("bab\nab Ab-βγ\n\n", encoding="utf-8")
     (tmp_path / "lines.tsv").write_text("image\ttext\na.png\tab bab\nb.png\tbab, Ab: βγ\n", encoding="utf-8")
-    found = []
+    lexicons = []
     for name in ("words.txt", "lines.tsv"):
         caplog.clear()
-        found.append(read_lexicon(tmp_path / name, SMALL))
-        assert found[-1].num_words == 3 and found[-1].skipped_words == ["βγ"]
+        lexicons.append(read_lexicon(tmp_path / name, SMALL))
+        assert lexicons[-1].num_words == 3 and lexicons[-1].skipped_words == ["βγ"]
         assert f"{name}: skipped 1 of 4 words with characters that the recognizer lacks, such as " in caplog.text
         assert caplog.text.endswith("'β' (U+03B2 GREEK SMALL LETTER BETA) in 'βγ'\n")
-    assert (found[0].is_final == found[1].is_final).all()
+    assert (lexicons[0].is_final == lexicons[1].is_final).all()
 
 
-def test_words_that_can_only_be_written_in_capitals_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+def test_words_that_the_charset_can_only_spell_in_capitals_are_kept(caplog: pytest.LogCaptureFixture) -> None:
     capitals = Charset("AB ")
     lexicon = Lexicon(["ab"], capitals)
-    assert not lexicon.skipped_words and walk(lexicon, capitals.encode("AB AB")) == 0 and walk(lexicon, [1]) == 1
+    assert not lexicon.skipped_words
+    assert count_unknown_words(lexicon, capitals.encode("AB AB")) == 0
+    assert count_unknown_words(lexicon, [1]) == 1
 
 
-@pytest.mark.parametrize(("name", "content", "words"), [
-    ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
-    ("none.tsv", None, r"none\.tsv: there is no such file"),
-    ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: not UTF-8 text"),
-    ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words"),
-    ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
-    ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
-    ("greek.txt", "βγ γ".encode(), r"greek\.txt: the recognizer cannot predict any of its 2 words: it lacks "
-                                   r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
+        ("none.tsv", None, r"none\.tsv: there is no such file"),
+        ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: not UTF-8 text"),
+        ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words"),
+        ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
+        ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
+        (
+            "greek.txt",
+            "βγ γ".encode(),
+            r"greek\.txt: the recognizer cannot predict any of its 2 words: it lacks "
+            r"'β' \(U\+03B2 GREEK SMALL LETTER BETA\) of 'βγ'; give words of the script",
+        ),
+    ],
+)
 def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
@@ -183,7 +205,7 @@ def test_a_negative_cost_is_refused() -> None:
         BeamSearch(unknown_word_cost=-1.0)
 
 
-def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lexicon_in_the_configuration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "words.txt").write_text("ab\nbab\n")
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         overrides = ["decoder=beam", f"decoder.lexicon={tmp_path / 'words.txt'}", "+decoder.unknown_word_cost=3.0"]
@@ -197,7 +219,7 @@ def test_a_configuration_names_a_lexicon(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.text
 
 
-def test_predict_and_evaluate_read_words_of_a_lexicon(
+def test_predict_and_evaluate_with_a_lexicon(
     write_lines: Callable[[Sequence[str], str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = write_lines(["la table est dans la nuit", "il est dans la nuit"], "val")

@@ -60,18 +60,21 @@ def test_files_of_other_tools(tmp_path: Path) -> None:
     assert read_arpa(path).log_probability("b") < -200
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [
-    ("\\data\\", "data", "does not begin with"),
-    ("ngram 1=5", "ngram 1=x", "does not give the number of n-grams"),
-    ("ngram 1=5", "ngram 1=6", "truncated"),
-    ("\n\\end\\", "", "expected \\end\\"),
-    ("-0.3\t▁ </s>\n\n\\end\\\n", "", "ends before its 3 2-grams do"),
-    ("-0.2\ta ▁", "-0.2x\ta ▁", "could not convert"),
-    ("-0.2\ta ▁", "-0.2\ta b", "'b' is part of an n-gram, but not listed"),
-    ("-0.60206\ta\t", "-0.60206\tword\t", "not single characters, such as 'word'"),
-    ("-0.60206\t</s>", "-0.60206\tb", "has no <s> and </s>"),
-    ("-0.60206\ta\t", "-0.60206\t<space>\t", "the symbol ' ' is listed more than once"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("\\data\\", "data", "does not begin with"),
+        ("ngram 1=5", "ngram 1=x", "does not give the number of n-grams"),
+        ("ngram 1=5", "ngram 1=6", "truncated"),
+        ("\n\\end\\", "", "expected \\end\\"),
+        ("-0.3\t▁ </s>\n\n\\end\\\n", "", "ends before its 3 2-grams do"),
+        ("-0.2\ta ▁", "-0.2x\ta ▁", "could not convert"),
+        ("-0.2\ta ▁", "-0.2\ta b", "'b' is part of an n-gram, but not listed"),
+        ("-0.60206\ta\t", "-0.60206\tword\t", "not single characters, such as 'word'"),
+        ("-0.60206\t</s>", "-0.60206\tb", "has no <s> and </s>"),
+        ("-0.60206\ta\t", "-0.60206\t<space>\t", "the symbol ' ' is listed more than once"),
+    ],
+)
 def test_damaged_files(tmp_path: Path, old: str, new: str, words: str) -> None:
     path = tmp_path / "bad.arpa"
     path.write_text(FOREIGN.replace(old, new, 1), encoding="utf-8")

@@ -57,11 +57,14 @@ def test_a_higher_order_predicts_texts_of_the_same_kind_better() -> None:
     assert log_probabilities == sorted(log_probabilities)
 
 
-@pytest.mark.parametrize(("texts", "order", "words"), [
-    (["a"], 0, "order=0: out of range; give 1 to 10"),
-    (["a"], 11, "order=11: out of range"),
-    (["", ""], 3, "there is no text to train on"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("texts", "order", "words"),
+    [
+        (["a"], 0, "order=0: out of range; give 1 to 10"),
+        (["a"], 11, "order=11: out of range"),
+        (["", ""], 3, "there is no text to train on"),
+    ],
+)
 def test_invalid_arguments(texts: list[str], order: int, words: str) -> None:
     with pytest.raises(LanguageModelError, match=words):
         train_ngram(texts, order)

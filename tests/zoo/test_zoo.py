@@ -1,4 +1,4 @@
-"""The models that ship: what the files hold, and what the commands say of them."""
+"""The models that ship: metadata, predictions, and the commands that use them."""
 
 import subprocess
 import sys
@@ -30,13 +30,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     return [Line(f"{n}", ImageFile(folder / f"{n}.png"), text) for n, text in enumerate(texts(12))]
 
 
-def test_there_is_a_model_to_start_from() -> None:
+def test_the_default_model_exists() -> None:
     assert "latin" in MODELS
     assert set(FRENCH_AND_ENGLISH) <= set(read_info(list_zoo_models()["latin"]).charset["characters"])
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_is_small_and_says_where_it_comes_from(name: str) -> None:
+def test_every_model_is_small_and_has_its_metadata_and_card(name: str) -> None:
     path = list_zoo_models()[name]
     info = read_info(path)
     assert path.stat().st_size <= 12_000_000
@@ -48,26 +48,26 @@ def test_every_model_is_small_and_says_where_it_comes_from(name: str) -> None:
         assert f"## {heading}" in card
 
 
-def test_it_reads(lines: list[Line]) -> None:
-    read = [reading.text for reading in LineReader(load_model("zoo:latin")).read(lines)]
-    assert cer([line.text for line in lines], read) < 0.2, "typeset, where it learnt handwriting"
+def test_accuracy_on_typeset_lines(lines: list[Line]) -> None:
+    read = [prediction.text for prediction in LineReader(load_model("zoo:latin")).read(lines)]
+    assert cer([line.text for line in lines], read) < 0.2, "typeset text, although it was trained on handwriting"
 
 
-def test_an_extended_charset_changes_nothing_in_what_is_read(lines: list[Line]) -> None:
+def test_extending_the_charset_does_not_change_predictions(lines: list[Line]) -> None:
     model = load_model("zoo:latin")
     charset = charset_for(model, "extend", ["ĉĝĥĵŝŭ 日本"])
     assert len(charset) == len(model.charset) + 8
     network, carried = carry_over(model, model.info.arguments, charset)
     assert carried.added == "ĉĝĥĵŝŭ日本" and not carried.dropped
-    before = [reading.text for reading in LineReader(model).read(lines)]
+    before = [prediction.text for prediction in LineReader(model).read(lines)]
     other = type(model)(network.eval(), charset, model.preprocess, model.info)
-    after = [reading.text for reading in LineReader(other).read(lines)]
+    after = [prediction.text for prediction in LineReader(other).read(lines)]
     references = [line.text for line in lines]
     assert after == before and cer(references, after) == cer(references, before)
     assert torch.equal(network.head.weight[: model.charset.num_classes], model.network.head.weight)
 
 
-def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_contains_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     command.main([])
     shown = capsys.readouterr().out
     info = read_info(list_zoo_models()["latin"])
@@ -81,12 +81,17 @@ def test_the_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
         command.main(["klingon"])
 
 
-def test_a_folder_of_lines_is_enough_to_go_on(small_set: Path, tmp_path: Path) -> None:
+def test_finetuning_on_a_folder_of_lines(small_set: Path, tmp_path: Path) -> None:
     settings = [
-        f"dataset.root={small_set}", f"loader.cache_dir={tmp_path / 'packed'}", f"hydra.run.dir={tmp_path / 'run'}",
-        "trainer.accelerator=cpu", "trainer.max_steps=4", "trainer.val_check_interval=2", "+loader.max_train_lines=10",
+        f"dataset.root={small_set}",
+        f"loader.cache_dir={tmp_path / 'packed'}",
+        f"hydra.run.dir={tmp_path / 'run'}",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=4",
+        "trainer.val_check_interval=2",
+        "+loader.max_train_lines=10",
         "stage.freeze=[backbone]",
-    ]  # fmt: skip
+    ]
     command = [sys.executable, "-m", "htr_lightning", "+experiment=finetune_lines", *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -98,7 +103,7 @@ def test_a_folder_of_lines_is_enough_to_go_on(small_set: Path, tmp_path: Path) -
     assert not torch.equal(before["rnn.weight_ih_l0"], after["rnn.weight_ih_l0"])
 
 
-def test_predict_takes_a_name(lines: list[Line], tmp_path: Path) -> None:
+def test_predict_with_the_name_of_a_model(lines: list[Line], tmp_path: Path) -> None:
     image = lines[0].image
     assert isinstance(image, ImageFile)
     predict.main(["zoo:latin", str(image.path), "--out", str(tmp_path / "read.txt")])
