@@ -47,9 +47,9 @@ def main() -> None:
 
 def help_text() -> str:
     """Return the commands, and what an experiment can be composed of."""
-    from htr_lightning.config.compose import groups
+    from htr_lightning.config.compose import list_groups
 
-    options = groups()
+    options = list_groups()
     experiments = options.pop("experiment")
     commands = "\n".join(f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items())
     composed = "\n".join(f"  {name:<12} {', '.join(names)}" for name, names in options.items())

@@ -8,9 +8,9 @@ from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import write_text
 from htr_lightning.sweep.best import write_experiment
 from htr_lightning.sweep.html import render_sweep
-from htr_lightning.sweep.importance import importance
-from htr_lightning.sweep.table import text_table
-from htr_lightning.sweep.trials import TrialRecord, read_trials, varied
+from htr_lightning.sweep.importance import compute_importance
+from htr_lightning.sweep.table import format_table
+from htr_lightning.sweep.trials import TrialRecord, read_trials, varied_keys
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,12 +30,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder: Path = options.folder
     try:
         trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
-        keys = varied(trials)
-        print(text_table(trials, keys))
+        keys = varied_keys(trials)
+        print(format_table(trials, keys))
         note = best_again(trials[0], folder, options.config_dir)
         write_text(
             folder / "report.html",
-            render_sweep(folder.absolute().name, trials, keys, importance(trials, keys), note),
+            render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note),
         )
     except (ConfigError, OSError) as error:
         raise SystemExit(str(error)) from None

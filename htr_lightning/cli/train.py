@@ -14,9 +14,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from htr_lightning.config.compose import conf_dir, groups
+from htr_lightning.config.compose import conf_dir, list_groups
 from htr_lightning.config.schema import AUTO, ConfigError
-from htr_lightning.config.validate import refusal, validate
+from htr_lightning.config.validate import format_problems, validate
 from htr_lightning.files import RunFolder
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def run_from(cfg: DictConfig) -> float | str | None:
         if cfg.resume == AUTO and (done := done_before(cfg, folder)):
             return done.get("val/cer")
     except (ConfigError, OmegaConfBaseException) as error:
-        raise SystemExit(refusal(error)) from None
+        raise SystemExit(format_problems(error)) from None
 
     from lightning.pytorch.utilities import rank_zero_only
 
@@ -210,7 +210,7 @@ def resume_config(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     saved = OmegaConf.load(path)
     assert isinstance(saved, DictConfig)
     for key in (override.partition("=")[0].lstrip("+") for override in overrides):
-        if key in groups() or key.startswith("~"):
+        if key in list_groups() or key.startswith("~"):
             raise ConfigError(f"{key}: a resumed run keeps its {key.lstrip('~')}; override single values only")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
     saved["trial"] = None  # a trial that is trained further is none of its sweep's any more

@@ -1,4 +1,4 @@
-"""Where configurations are found, and how they are composed outside of a run."""
+"""Composing configurations outside of a run, and finding the shipped ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def conf_dir() -> Path:
 
 
 def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose and check a configuration outside of a run: for the commands that look at data.
+    """Compose and validate a configuration outside of a run, for commands that read data.
 
     Args:
         overrides: as for training: ``dataset=lines``, ``dataset.root=...``.
@@ -45,7 +45,7 @@ def compose_config(overrides: Sequence[str], config_dir: Path | None = None) -> 
 
 
 def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose a configuration as `compose_config` does, without checking it.
+    """Compose a configuration as `compose_config` does, without validating it.
 
     Raises:
         ConfigError: an override or a choice is wrong, or there is no such folder.
@@ -65,7 +65,7 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
         raise ConfigError(str(error)) from None
 
 
-def groups() -> dict[str, list[str]]:
+def list_groups() -> dict[str, list[str]]:
     """Return the config groups and their options, as the files in `conf_dir` have them."""
     folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
     return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}

@@ -13,16 +13,16 @@ from htr_lightning.errors import InputError
 
 
 class ConfigError(InputError):
-    """The configuration names something that does not exist, or omits something needed."""
+    """The configuration names something that does not exist, or lacks something required."""
 
 
 AUTO = "auto"
-"""``resume=auto``: go on with what is in the run folder, or begin."""
+"""``resume=auto``: resume the run in the run folder, or start it."""
 
 
 @dataclass
 class Config:
-    """Every root key of a run; those without a default are groups, chosen in ``config.yaml``."""
+    """The root keys of a run; those without a default are config groups."""
 
     run_name: str = "dev"
     seed: int = 1
@@ -48,12 +48,12 @@ class Config:
 
 
 def _run_folder(resume: str | None, run_name: str, new: str) -> str:
-    """The folder of a run: that of the run to go on with; with ``auto`` always the same; else a new one."""
+    """Return the folder of the run to resume; with ``auto`` ``runs/RUN_NAME``; otherwise a new one."""
     return new if resume is None else f"runs/{run_name}" if resume == AUTO else resume
 
 
 def _fastest_precision(accelerator: str) -> str:
-    """bf16 where it is multiplied faster than fp32."""
+    """Return bf16-mixed if the device multiplies bf16 faster than fp32."""
     import torch
 
     gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
@@ -62,14 +62,14 @@ def _fastest_precision(accelerator: str) -> str:
 
 
 def _batch_pixels(accelerator: str) -> int:
-    """A GPU is kept busy by large batches; on a CPU small ones learn most from an epoch, and need less memory."""
+    """Return a large batch size for a GPU; on a CPU small batches learn more per epoch and need less memory."""
     import torch
 
     return 4_000_000 if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else 300_000
 
 
 def _ddp_strategy(freeze: Sequence[str], auxiliary_weight: float) -> str:
-    """DDP waits for the gradient of every parameter, unless told that some may have none."""
+    """Return the DDP strategy that permits parameters without gradients, if there are any."""
     return "ddp_find_unused_parameters_true" if freeze or not auxiliary_weight else "ddp"
 
 

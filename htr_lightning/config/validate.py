@@ -1,8 +1,8 @@
-"""What configurations may contain.
+"""Validation of configurations.
 
 The signature of a constructor is the schema of its config: a node with a
 ``_target_`` may name exactly the parameters of that target. The root keys are
-the fields of `Config`. Nothing else describes the configuration twice.
+the fields of `Config`. Nothing else describes the configuration.
 """
 
 import dataclasses
@@ -35,16 +35,16 @@ SET_BY_THE_RUN = {
     "loader.progress": "use trainer.enable_progress_bar",
     "model.num_classes": "the charset of the training texts decides",
 }
-"""Parameters of constructors that a configuration must not name, and what to do instead."""
+"""Parameters of constructors that a configuration must not set, and what to use instead."""
 
 
-def refusal(error: object) -> str:
-    """Return what is said of a configuration that cannot be run, each mistake in a line of its own."""
-    return "The configuration cannot be run:\n  " + str(error).replace("\n", "\n  ")
+def format_problems(error: object) -> str:
+    """Return the message for an invalid configuration, each problem on its own line."""
+    return "The configuration is invalid:\n  " + str(error).replace("\n", "\n  ")
 
 
 def validate(cfg: DictConfig) -> None:
-    """Check the composed configuration against the code it names, without building anything.
+    """Check a composed configuration against the constructors it names, without building anything.
 
     Raises:
         ConfigError: listing every problem found, one a line, each by its full key.
@@ -61,13 +61,15 @@ def validate(cfg: DictConfig) -> None:
     if not 0 <= int(root.get("seed") or 0) < 2**32:
         problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
     if not root.get("checkpoint_minutes", 1) >= 0:
-        problems.append(f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 keeps every step")
+        problems.append(
+            f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 saves a checkpoint after every step"
+        )
     if not root.get("consistency_weight", 0) >= 0:
-        problems.append(f"consistency_weight: {root['consistency_weight']} is negative; 0 trains without it")
+        problems.append(f"consistency_weight: {root['consistency_weight']} is negative; 0 turns it off")
     if root.get("trainer", {}).get("limit_val_batches") in (0, 0.0):
         problems.append("trainer.limit_val_batches: 0 leaves nothing to choose the best weights by; give 1 or more")
     if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
-        problems.append("trainer.max_epochs: -1 (endless) gives the schedule no length; set trainer.max_steps too")
+        problems.append("trainer.max_epochs: -1 (no limit) gives the schedule no length; set trainer.max_steps too")
     problems += _problems(root, "")
     if problems:
         raise ConfigError("\n".join(problems))
@@ -141,7 +143,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _suggest(key: Any, names: list[str]) -> str:
     close = difflib.get_close_matches(str(key), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
 
 
 def _words(hint: Any) -> str:

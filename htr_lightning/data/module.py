@@ -1,4 +1,4 @@
-"""The data of a run: splits, loaders, and augmentation where the batch is."""
+"""The LightningDataModule: splits, loaders, and augmentation on the device."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
 
 log = logging.getLogger(__name__)
-NAMED = 10  # how many lines a message names
+NAMED = 10  # number of lines that a message lists
 
 
 class LineLoader(DataLoader[Batch]):
@@ -82,30 +82,30 @@ class LineDataModule(lightning.LightningDataModule):
     """Lines of one source, preprocessed once, batched by width, augmented on the device.
 
     Attributes:
-        charset: of the training texts, once `setup` has run; may be set before to carry one over.
-        packed: the lines of each split, once `setup` has run.
+        charset: of the training texts, after `setup`; may be set before, to use that of a base model.
+        packed: the preprocessed lines of each split, after `setup`.
 
     Args:
         source: the data set.
-        preprocess: what every line goes through once.
-        augment: what every training batch goes through.
-        cache_dir: where packed lines are kept; may be deleted at any time.
-        pixels_per_batch: size of a batch, padding included.
-        max_lines_per_batch: size of a batch of short lines.
+        preprocess: applied once to every line, before training.
+        augment: applied to every training batch.
+        cache_dir: folder for packed (preprocessed) lines; may be deleted at any time.
+        pixels_per_batch: maximum number of pixels in a batch, including padding.
+        max_lines_per_batch: maximum number of lines in a batch.
         width_step_px: lines are padded to multiples of this width.
-        max_shapes: at most so many different widths (for compiled models); None for no limit.
+        max_shapes: maximum number of different widths (for compiled models); None for no limit.
         num_workers: processes that collate batches; None for 0 without a GPU, since collating is a copy,
             and 2 with one.
         num_pack_workers: processes that decode and preprocess; None for one per processor core.
-        max_train_lines: learn from only so many lines of the train split, drawn by ``seed``; a larger number adds lines
-            to those of a smaller one. None for all.
-        max_skipped: at most so many unusable lines over all splits; more stop the run before it starts.
-        max_shared: at most this share of val or test may be lines of train; more stop the run before it starts.
+        max_train_lines: train on a random subset of this size, chosen by ``seed``; larger subsets include smaller ones.
+            None for all lines.
+        max_skipped: maximum number of unusable lines to skip, over all splits; more stop the run before it starts.
+        max_shared: maximum fraction of val or test that may also be in train; more stop the run before it starts.
         normalization: Unicode form of all texts.
-        seed: of the order of lines and of augmentation.
-        num_views: how often a line is in a training batch, each time varied otherwise; see `Augment`.
+        seed: for the order of lines and for augmentation.
+        num_views: number of differently augmented copies of each line in a training batch; see `Augment`.
         overfit: train and validate on the train split in a fixed order, without augmentation.
-        progress: draws a bar while packing.
+        progress: shows a progress bar while packing.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class LineDataModule(lightning.LightningDataModule):
             if value is not None and value < 1:
                 raise ValueError(f"loader.{key}: {value} is too small; give 1 or more")
         if not 0 <= max_shared <= 1:
-            raise ValueError(f"loader.max_shared: {max_shared} is no share; give a number from 0 to 1")
+            raise ValueError(f"loader.max_shared: {max_shared} is not a fraction; give a number from 0 to 1")
         self.source, self.preprocess, self.augment = source, preprocess, augment
         self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
@@ -156,7 +156,7 @@ class LineDataModule(lightning.LightningDataModule):
         self._dropped: dict[Split, list[int]] = {}
 
     def setup(self, stage: str = "fit") -> None:
-        """Pack or open the splits, check them, build the charset; does nothing the second time.
+        """Pack the splits or open packed ones, check them, build the charset; does nothing the second time.
 
         Raises:
             DataError: no lines to train or validate with, or more than ``max_skipped`` lines that cannot be used.
@@ -166,7 +166,7 @@ class LineDataModule(lightning.LightningDataModule):
         for split in SPLITS:
             lines = self.source.lines(split)
             if split == "train" and self.max_train_lines is not None:
-                lines = self._some(lines, self.max_train_lines)
+                lines = self._sample(lines, self.max_train_lines)
             self.packed[split] = pack(
                 lines,
                 self.preprocess,
@@ -179,14 +179,14 @@ class LineDataModule(lightning.LightningDataModule):
         for split in SPLITS[:2]:
             if not len(self.packed[split]):
                 raise DataError(
-                    f"dataset: the {split} split has no lines; a run needs some to learn from and some to choose by "
-                    "(a single manifest is divided: dataset.manifest=FILE)"
+                    f"dataset: the {split} split is empty; training needs lines in train and val "
+                    "(a single manifest is split automatically: dataset.manifest=FILE)"
                 )
         if self.charset is None:
             self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
 
-    def _some(self, lines: Sequence[Line], number: int) -> list[Line]:
-        """Draw lines; they stay in their order."""
+    def _sample(self, lines: Sequence[Line], number: int) -> list[Line]:
+        """Return a random subset in the original order."""
         order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.seed))
         return [lines[place] for place in sorted(order[:number].tolist())]
 
@@ -196,22 +196,21 @@ class LineDataModule(lightning.LightningDataModule):
             return
         listed = "\n".join(f"  {item.reason}" for item in skipped[:NAMED])
         more = (
-            f"\n  and {len(skipped) - NAMED} more, all of which `python -m htr_lightning doctor --out FOLDER` lists"
+            f"\n  and {len(skipped) - NAMED} more; `python -m htr_lightning doctor --out FOLDER` lists all"
             if len(skipped) > NAMED
             else ""
         )
         message = f"{len(skipped)} lines cannot be used:\n{listed}{more}"
         if len(skipped) > self.max_skipped:
             raise DataError(
-                f"{message}\nMend them, or leave them out with loader.max_skipped={len(skipped)} "
-                f"(now {self.max_skipped})"
+                f"{message}\nFix them, or skip them with loader.max_skipped={len(skipped)} (now {self.max_skipped})"
             )
-        log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
+        log.warning("%s\nThey are skipped (loader.max_skipped=%d)", message, self.max_skipped)
 
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        """Leave out training lines whose text needs more frames than the model gives them (CTC).
+        """Skip training lines with fewer frames than CTC needs for their text.
 
-        A text needs a frame for each character, and one more between two equal neighbors.
+        A text needs a frame for each character, and one more between two equal adjacent characters.
 
         Raises:
             DataError: more than ``max_skipped`` such lines.
@@ -225,7 +224,10 @@ class LineDataModule(lightning.LightningDataModule):
             torch.tensor([label for target in targets for label in target]), lengths
         ).tolist()
         short = [
-            (row, f"{identity}: {needed[row]} frames needed by its {len(targets[row])} characters, {frames[row]} there")
+            (
+                row,
+                f"{identity}: its {len(targets[row])} characters need {needed[row]} frames, the line has {frames[row]}",
+            )
             for row, identity in enumerate(lines.column("id"))
             if needed[row] > frames[row]
         ]
@@ -236,11 +238,11 @@ class LineDataModule(lightning.LightningDataModule):
         skipped = sum(len(packed.skipped) for packed in self.packed.values())
         if len(short) + skipped > self.max_skipped:
             raise DataError(
-                f"{message}\nCheck their text, use a model with a smaller horizontal stride or a greater "
-                f"preprocess.height_px, or leave them out with loader.max_skipped={len(short) + skipped} "
+                f"{message}\nCheck their text, use a model with a smaller horizontal stride or a larger "
+                f"preprocess.height_px, or skip them with loader.max_skipped={len(short) + skipped} "
                 f"(now {self.max_skipped})"
             )
-        log.warning("%s\nThey are left out (loader.max_skipped=%d)", message, self.max_skipped)
+        log.warning("%s\nThey are skipped (loader.max_skipped=%d)", message, self.max_skipped)
         self._dropped["train"] = [row for row, _ in short]
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -271,7 +273,7 @@ class LineDataModule(lightning.LightningDataModule):
         return LineLoader(dataset, batches, self.num_workers)
 
     def num_batches(self, world_size: int) -> int:
-        """Return how many batches of an epoch each of so many processes trains on."""
+        """Return the number of batches per epoch of each process."""
         return len(self._batches("train", True, 0, world_size))
 
     def _batches(
@@ -296,7 +298,7 @@ class LineDataModule(lightning.LightningDataModule):
         )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move the images, still uint8; the lengths stay where CTC reads them."""
+        """Move the images, still uint8; lengths stay on the CPU, where CTC reads them."""
         return replace(batch, images=batch.images.to(device, non_blocking=True))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -310,7 +312,7 @@ class LineDataModule(lightning.LightningDataModule):
 
 
 def _rank_and_world_size() -> tuple[int, int]:
-    """Return which of how many processes this one is."""
+    """Return rank and world size of this process."""
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()

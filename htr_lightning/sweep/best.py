@@ -1,4 +1,4 @@
-"""The configuration of a sweep's best trial, as an experiment to run again."""
+"""The configuration of the best trial of a sweep, as an experiment file."""
 
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ from htr_lightning.training.run_folder import flatten_config
 
 
 def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) -> Path:
-    """Write an experiment: the options that the trial was composed of, and what differs from theirs.
+    """Write an experiment file: the group options of the trial, and the values that differ from them.
 
-    It is ``experiment/best.yaml`` in the folder of the sweep. Where the sweep took more configurations from a folder of
-    the user's, it has to stand there, beside the options that it names, as ``experiment/best-SWEEP.yaml``.
+    It is ``experiment/best.yaml`` in the folder of the sweep; if the sweep used a ``--config-dir``, it is
+    ``experiment/best-SWEEP.yaml`` there, beside the options that it names.
 
     Args:
-        trial: that is done.
+        trial: a trial that is done.
         folder: of the sweep.
-        config_dir: where the sweep took more configurations from.
+        config_dir: the ``--config-dir`` of the sweep.
 
     Raises:
-        ConfigError: the trial cannot be composed again from what is installed here.
+        ConfigError: the trial cannot be composed from the configuration files that are installed.
     """
     chosen = {group: option for group, option in trial.choices.items() if group != "experiment" and option}
     base = flatten_config(compose_unvalidated([f"{group}={option}" for group, option in chosen.items()], config_dir))
@@ -44,8 +44,8 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     if differing:
         path.unlink()
         raise ConfigError(
-            f"trial {trial.number}: cannot be written as an experiment; {', '.join(sorted(differing))} would not be "
-            f"the same; its whole configuration is {trial.folder / 'config.yaml'}"
+            f"trial {trial.number}: cannot be written as an experiment, because {', '.join(sorted(differing))} would "
+            f"differ; its resolved configuration is {trial.folder / 'config.yaml'}"
         )
     return path
 

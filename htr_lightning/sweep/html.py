@@ -19,8 +19,8 @@ from htr_lightning.report.chart import (
     draw_text,
 )
 from htr_lightning.report.html import render_template
-from htr_lightning.sweep.importance import is_logarithmic, numbers_of
-from htr_lightning.sweep.table import cells, heading
+from htr_lightning.sweep.importance import is_logarithmic, parse_numbers
+from htr_lightning.sweep.table import column_names, format_row
 from htr_lightning.sweep.trials import State, TrialRecord
 
 TOP, BOTTOM, BAR_HEIGHT = 34, 250, 24
@@ -34,7 +34,7 @@ def render_sweep(
     Args:
         name: of the sweep.
         trials: best first.
-        keys: of the configuration, that the sweep varied.
+        keys: of the configuration, that the sweep varied_keys.
         shares: importance of the keys; None if it is unknown.
         note: how to run the best trial again.
     """
@@ -49,8 +49,8 @@ def render_sweep(
         parallel_chart=_draw_parallel_coordinates(done, keys),
         importance_chart=_draw_importance(shares),
         curve_chart=_draw_curves(trials),
-        heading=heading(keys),
-        rows=[(trial, cells(trial, keys)) for trial in trials],
+        heading=column_names(keys),
+        rows=[(trial, format_row(trial, keys)) for trial in trials],
     )
 
 
@@ -81,7 +81,7 @@ def _draw_parallel_coordinates(done: Sequence[TrialRecord], keys: Sequence[str])
 
 def _place_values(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
     """Return the coordinate of each value on a vertical axis, and the coordinates and texts of its ticks."""
-    numbers = numbers_of(values)
+    numbers = parse_numbers(values)
     if numbers is None or len(set(numbers)) < 2:
         names = sorted(set(values))
         scale = Scale(0, max(1, len(names) - 1), BOTTOM, TOP)

@@ -1,4 +1,4 @@
-"""Which of the values that a sweep varied mattered."""
+"""Which of the values that a sweep varied_keys mattered."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from htr_lightning.sweep.trials import TrialRecord
 
 MIN_TRIALS = 8
 LOG_FROM = 20
-"""Numbers that differ by more than this factor are looked at by their logarithms."""
+"""Numbers that differ by more than this factor are compared on a log scale."""
 
 
-def numbers_of(values: Sequence[str]) -> list[float] | None:
+def parse_numbers(values: Sequence[str]) -> list[float] | None:
     """Return values as numbers, or None where one is no number."""
     try:
         numbers = [float(value) for value in values]
@@ -20,31 +20,31 @@ def numbers_of(values: Sequence[str]) -> list[float] | None:
 
 
 def is_logarithmic(numbers: Sequence[float]) -> bool:
-    """Whether numbers are far apart."""
+    """Whether numbers differ by orders of magnitude."""
     return min(numbers) > 0 and max(numbers) / min(numbers) >= LOG_FROM
 
 
-def importance(trials: Sequence[TrialRecord], keys: Sequence[str]) -> dict[str, float] | None:
-    """Return how much each value mattered for a low CER, as shares that sum to 1 (PED-ANOVA, Watanabe et al. 2023).
+def compute_importance(trials: Sequence[TrialRecord], keys: Sequence[str]) -> dict[str, float] | None:
+    """Return the importance of each key for a low CER; they sum to 1 (PED-ANOVA, Watanabe et al. 2023).
 
     Args:
-        trials: of a sweep; those count that are done and have a value for every key.
-        keys: varied.
+        trials: of a sweep; only those that are done and have a value for every key are used.
+        keys: varied keys.
 
     Returns:
-        None where fewer than `MIN_TRIALS` count, or Optuna is not installed.
+        None with fewer than `MIN_TRIALS` such trials, or without Optuna.
     """
     try:
         import optuna
     except ModuleNotFoundError:
         return None
-    counted = [trial for trial in trials if trial.state == "done" and all(key in trial.overrides for key in keys)]
-    if len(counted) < MIN_TRIALS or not keys:
+    complete = [trial for trial in trials if trial.state == "done" and all(key in trial.overrides for key in keys)]
+    if len(complete) < MIN_TRIALS or not keys:
         return None
     distributions: dict[str, optuna.distributions.BaseDistribution] = {}
     for key in keys:
-        values = [trial.overrides[key] for trial in counted]
-        numbers = numbers_of(values)
+        values = [trial.overrides[key] for trial in complete]
+        numbers = parse_numbers(values)
         if len(set(values)) < 2:
             continue
         if numbers is None:
@@ -57,15 +57,15 @@ def importance(trials: Sequence[TrialRecord], keys: Sequence[str]) -> dict[str, 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study()
-        for trial in counted:
+        for trial in complete:
             params = {
                 key: trial.overrides[key] if hasattr(distribution, "choices") else float(trial.overrides[key])
                 for key, distribution in distributions.items()
             }
             study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=trial.cer))
-        shares = optuna.importance.get_param_importances(
+        importances = optuna.importance.get_param_importances(
             study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
         )
     finally:
         optuna.logging.set_verbosity(verbosity)
-    return dict(shares)
+    return dict(importances)

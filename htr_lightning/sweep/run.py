@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.config.validate import refusal
+from htr_lightning.config.validate import format_problems
 
 log = logging.getLogger(__name__)
 
@@ -57,22 +57,22 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
             raise SystemExit(f"hydra.sweeper.{key}: {getattr(sweeper, key)} is too small; give 1 or more")
     storage = sweeper.storage or f"sqlite:///{folder / 'study.db'}"
     try:
-        fixed, drawn = space.divided(overrides)
+        fixed, drawn = space.parse_space(overrides)
         opened = study.open_study(storage, sweeper.sampler, sweeper.pruner, sweeper.prune_after, sweeper.seed)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 
     def watched(number: int) -> str:
-        return study.address(storage, number).replace("\\", "\\\\").replace("'", "\\'")
+        return study.trial_url(storage, number).replace("\\", "\\\\").replace("'", "\\'")
 
     def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
-        return [*fixed, *space.as_overrides(params), "resume=auto", f"trial='{watched(number)}'"]
+        return [*fixed, *space.format_overrides(params), "resume=auto", f"trial='{watched(number)}'"]
 
     try:
-        for params in space.every_choice(drawn):
+        for params in space.cover_choices(drawn):
             sweeper.check(overrides_of(0, params))
     except (ConfigError, OmegaConfBaseException) as error:
-        raise SystemExit(refusal(error)) from None
+        raise SystemExit(format_problems(error)) from None
     try:
         study.sweep(
             opened,
@@ -89,7 +89,7 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
     if not done:
         raise SystemExit(f"No trial came to its end; python -m htr_lightning sweep-report {folder} says why")
     best = min(done, key=lambda trial: trial.value or 0.0)
-    shown = ", ".join(space.as_overrides(best.params))
+    shown = ", ".join(space.format_overrides(best.params))
     log.info("The best, %d: val CER %.2f %% with %s", best.number, 100 * (best.value or 0.0), shown)
     log.info("All of them: python -m htr_lightning sweep-report %s", folder)
     return best.value or 0.0

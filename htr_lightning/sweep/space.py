@@ -1,4 +1,4 @@
-"""What a sweep draws from, as it is written on the command line in Hydra's grammar."""
+"""The search space of a study, parsed from overrides in Hydra's grammar."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,16 +14,17 @@ from optuna.distributions import (
 from htr_lightning.config.schema import ConfigError
 
 
-def divided(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDistribution]]:
-    """Divide overrides into those of every trial and what is drawn for each.
+def parse_space(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDistribution]]:
+    """Split overrides into fixed ones and distributions to sample from.
 
     Returns:
-        The former as they were written; for each key of the latter a distribution: ``a,b`` and ``choice(a,b)`` are
-        categories, ``range(low,high,step)`` excludes its end, ``interval(low,high)`` includes it and is of integers
-        where written ``int(interval(1,5))``; ``tag(log,interval(1e-4,1e-2))`` is drawn by its logarithm.
+        The fixed overrides as they were written, and the distribution of each sampled key: ``a,b`` and ``choice(a,b)``
+        are
+        categories, ``range(low,high,step)`` excludes its end, ``interval(low,high)`` includes it and samples integers
+        when written ``int(interval(1,5))``; ``tag(log,interval(1e-4,1e-2))`` is sampled on a log scale.
 
     Raises:
-        ConfigError: nothing is to be drawn, or by a pattern of names (``glob``).
+        ConfigError: no key is to be sampled, or one by a pattern of names (``glob``).
     """
     fixed: list[str] = []
     drawn: dict[str, BaseDistribution] = {}
@@ -34,7 +35,7 @@ def divided(overrides: Iterable[Override]) -> tuple[list[str], dict[str, BaseDis
             fixed.append(str(override.input_line))
     if not drawn:
         raise ConfigError(
-            "hydra/sweeper=study: no value is given a choice; write for example "
+            "hydra/sweeper=study: no value is to be sampled; give choices or ranges, for example "
             "'optim.lr=tag(log,interval(1e-4,1e-2))' model=crnn,crnn_small"
         )
     return fixed, drawn
@@ -44,7 +45,7 @@ def _distribution(override: Override) -> BaseDistribution:
     try:
         return _distribution_of(override, override.value())
     except ValueError as error:
-        raise ConfigError(f"{override.input_line}: cannot be drawn from ({error})") from None
+        raise ConfigError(f"{override.input_line}: cannot be sampled ({error})") from None
 
 
 def _distribution_of(override: Override, value: Any) -> BaseDistribution:
@@ -62,11 +63,11 @@ def _distribution_of(override: Override, value: Any) -> BaseDistribution:
                 return IntDistribution(int(min(numbers)), int(max(numbers)), step=abs(int(value.step)))
             return FloatDistribution(min(numbers), max(numbers), step=abs(float(value.step)))
         return CategoricalDistribution(choices)
-    raise ConfigError(f"{override.input_line}: hydra/sweeper=study draws from choices, ranges and intervals only")
+    raise ConfigError(f"{override.input_line}: hydra/sweeper=study samples from choices, ranges and intervals only")
 
 
-def every_choice(drawn: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Any]]:
-    """Yield draws in which every category comes up once: few, and enough to find one that is misspelt."""
+def cover_choices(drawn: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Any]]:
+    """Yield samples that together contain every category, to validate each of them before the sweep."""
     first = {key: _values(distribution)[0] for key, distribution in drawn.items()}
     yield first
     for key, distribution in drawn.items():
@@ -80,6 +81,6 @@ def _values(distribution: BaseDistribution) -> Sequence[Any]:
     return (distribution.low,)
 
 
-def as_overrides(params: Mapping[str, Any]) -> list[str]:
-    """Write what was drawn for a trial as overrides."""
+def format_overrides(params: Mapping[str, Any]) -> list[str]:
+    """Return the sampled values of a trial as overrides."""
     return [f"{key}={value}" for key, value in params.items()]

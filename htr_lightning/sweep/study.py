@@ -1,4 +1,4 @@
-"""Optuna studies on disk: a sweep that was stopped goes on, and a trial can see that it is hopeless."""
+"""Optuna studies in a database: a stopped sweep can be resumed, and trials can be pruned."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.training.pruning import PRUNED, PRUNERS, STUDY
 
-MOST_BEGINNINGS = 3
-"""How often a trial is begun or gone on with; the sweep may stop because of it, for lack of memory for example."""
-_BEGUN = "begun"
+MAX_ATTEMPTS = 3
+"""How often a trial is started or resumed; it may be the trial that stops the sweep, for example for lack of memory."""
+_ATTEMPTS = "attempts"
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=False),
     "random": lambda seed: RandomSampler(seed=seed),
@@ -22,19 +22,19 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 
 log = logging.getLogger(__name__)
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[float | str | None]]
-"""Runs trials, given the overrides of each and the number of the first; returns the value of each: a CER, `PRUNED`, or
-None for one that failed."""
+"""Runs trials, given the overrides of each and the number of the first; returns their values: a CER, `PRUNED`, or None
+for a failure."""
 
 
 def open_study(storage: str, sampler: str, pruner: str, prune_after: int, seed: int) -> optuna.Study:
-    """Open the study in a database, or begin it.
+    """Open a study in a database, or create it.
 
     Raises:
         ConfigError: a name is unknown, or the database cannot be opened.
     """
     for key, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if name not in known:
-            raise ConfigError(f"hydra.sweeper.{key}: {name!r} is unknown; there is {', '.join(known)}")
+            raise ConfigError(f"hydra.sweeper.{key}: {name!r} is unknown; choose from {', '.join(known)}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
@@ -42,14 +42,14 @@ def open_study(storage: str, sampler: str, pruner: str, prune_after: int, seed: 
         )
     except Exception as error:  # whatever the database's driver raises
         raise ConfigError(f"hydra.sweeper.storage: {storage} cannot be opened ({error})") from None
-    study.set_user_attr("pruner", [pruner, prune_after])  # for the trials, which open it themselves
-    # What was drawn before a stop would otherwise be drawn again.
+    study.set_user_attr("pruner", [pruner, prune_after])  # for the trials, which open the study themselves
+    # Otherwise a resumed study would sample the same values again.
     study.sampler = SAMPLERS[sampler](seed + len(study.trials))
     return study
 
 
-def address(storage: str, trial: int) -> str:
-    """Return what a run is told of its trial (the root key ``trial``)."""
+def trial_url(storage: str, trial: int) -> str:
+    """Return the value of the root key ``trial`` of a run."""
     return f"{storage}#{trial}"
 
 
@@ -62,23 +62,23 @@ def sweep(
     num_trials: int,
     num_parallel: int,
 ) -> None:
-    """Run trials until the study has so many, those first that were running when it was stopped.
+    """Run trials until the study has ``num_trials``; first those that were running when it was stopped.
 
     Args:
         study: may have trials already.
-        space: what is drawn.
-        overrides_of: from a trial's number and what was drawn for it.
-        launch: runs some at a time.
-        num_trials: of the study, those of before and the pruned included; of the failed, those of now.
-        num_parallel: launched together.
+        space: distributions to sample from.
+        overrides_of: returns the overrides of a trial, from its number and sampled values.
+        launch: runs some trials in parallel.
+        num_trials: of the study, including earlier and pruned ones, but not those that failed earlier.
+        num_parallel: trials launched together.
 
     Raises:
-        ConfigError: the study was begun with other choices.
+        ConfigError: the study was created with another search space.
     """
-    stopped_in = _begun(study)
-    failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))  # perhaps mended since
-    for together in _neighbors(stopped_in, num_parallel):
-        log.info("%s stopped; going on with it", ", ".join(f"Trial {frozen.number}" for frozen in together))
+    running = _running_trials(study)
+    failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))  # the cause may be fixed
+    for together in _neighbors(running, num_parallel):
+        log.info("%s stopped; resuming", ", ".join(f"Trial {frozen.number}" for frozen in together))
         stopped = [overrides_of(frozen.number, frozen.params) for frozen in together]
         _tell(study, together, launch(stopped, together[0].number))
     while (left := num_trials + failed_before - len(study.trials)) > 0:
@@ -86,28 +86,28 @@ def sweep(
             asked = [study.ask(dict(space)) for _ in range(min(left, num_parallel))]
         except ValueError as error:
             raise ConfigError(
-                f"hydra.sweep.dir: the study there was begun with other choices ({error}); use another folder"
+                f"hydra.sweep.dir: the study there has another search space ({error}); use another folder"
             ) from None
         batch = [overrides_of(trial.number, trial.params) for trial in asked]
         _tell(study, asked, launch(batch, asked[0].number))
 
 
-def _begun(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that were running when the study was stopped, but for those that it always stopped in."""
-    begun = []
+def _running_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that were running when the study was stopped, except those with `MAX_ATTEMPTS`."""
+    running = []
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        times = int(frozen.user_attrs.get(_BEGUN, 1))
-        if times >= MOST_BEGINNINGS:
-            log.warning("Trial %d did not come to its end in %d attempts; it counts as failed", frozen.number, times)
+        times = int(frozen.user_attrs.get(_ATTEMPTS, 1))
+        if times >= MAX_ATTEMPTS:
+            log.warning("Trial %d did not finish in %d attempts; it counts as failed", frozen.number, times)
             study.tell(frozen.number, state=TrialState.FAIL)
             continue
-        Trial(study, frozen._trial_id).set_user_attr(_BEGUN, times + 1)
-        begun.append(frozen)
-    return begun
+        Trial(study, frozen._trial_id).set_user_attr(_ATTEMPTS, times + 1)
+        running.append(frozen)
+    return running
 
 
 def _neighbors(trials: Sequence[FrozenTrial], most: int) -> list[list[FrozenTrial]]:
-    """Divide trials into groups that launchers can number: at most so many, without a gap."""
+    """Divide trials into groups of consecutive numbers, as launchers need them."""
     groups: list[list[FrozenTrial]] = []
     for trial in trials:
         if groups and len(groups[-1]) < most and groups[-1][-1].number + 1 == trial.number:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from htr_lightning.sweep.trials import TrialRecord
 
 
-def heading(keys: Sequence[str]) -> list[str]:
+def column_names(keys: Sequence[str]) -> list[str]:
     """Return the names of the columns."""
     return ["trial", "state", "val CER", "test CER", "minutes", *keys]
 
 
-def cells(trial: TrialRecord, keys: Sequence[str]) -> list[str]:
-    """Return the row of a trial; what is not known is empty."""
+def format_row(trial: TrialRecord, keys: Sequence[str]) -> list[str]:
+    """Return the row of a trial; unknown values are empty."""
     test = trial.scores.get("test/cer", math.inf)
     rates = [f"{100 * cer:.2f} %" if math.isfinite(cer) else "" for cer in (trial.cer, test)]
     minutes = f"{trial.minutes:.1f}" if math.isfinite(trial.minutes) else ""
@@ -20,16 +20,16 @@ def cells(trial: TrialRecord, keys: Sequence[str]) -> list[str]:
 
 
 def _short(value: str) -> str:
-    """Write a number with four digits; it was drawn with sixteen."""
+    """Shorten a number to four digits."""
     try:
         return f"{float(value):.4g}"
     except ValueError:
         return value
 
 
-def text_table(trials: Sequence[TrialRecord], keys: Sequence[str]) -> str:
+def format_table(trials: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     """Return the table with its columns aligned, and under each failed trial why it failed."""
-    rows = [heading(keys), *(cells(trial, keys) for trial in trials)]
+    rows = [column_names(keys), *(format_row(trial, keys) for trial in trials)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     failed = [f"{trial.number} failed: {trial.message}" for trial in trials if trial.state == "failed"]

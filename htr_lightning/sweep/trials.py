@@ -1,4 +1,4 @@
-"""What the folder of a sweep says of its trials, whoever drew them."""
+"""The trials of a sweep, read from its folder."""
 
 import csv
 import logging
@@ -16,7 +16,7 @@ from htr_lightning.training.provenance import now
 log = logging.getLogger(__name__)
 State = Literal["done", "pruned", "failed", "unfinished"]
 IGNORED = ("resume", "trial")
-"""Overrides that say nothing of what was tried."""
+"""Overrides that are not part of the search space."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class TrialRecord:
     Attributes:
         number: in the sweep.
         folder: of the run.
-        state: how it ended.
-        overrides: what its command line changed, by key.
-        choices: the options of the groups that it was composed of.
-        scores: where it is done: ``val/cer``, a share, and more.
-        minutes: from its start to its end; of a run that went on, of all its parts. NaN where unknown.
-        curve: ``val/cer`` of each validation, (number counted from 1, share).
-        message: why it failed or was ended.
+        state: done, pruned, failed or unfinished.
+        overrides: of its command line, by key.
+        choices: its options of the config groups.
+        scores: of a trial that is done: ``val/cer`` (a fraction) and more.
+        minutes: from start to end; NaN if unknown.
+        curve: ``val/cer`` of each validation, (number counted from 1, fraction).
+        message: why it failed or was pruned.
     """
 
     number: int
@@ -47,7 +47,7 @@ class TrialRecord:
 
     @property
     def cer(self) -> float:
-        """``val/cer`` at its end; of a trial that was ended, the lowest that it reported; infinite without one."""
+        """Final ``val/cer``; of a pruned trial the lowest that it reported; infinite if there is none."""
         return self.scores.get("val/cer", min((cer for _, cer in self.curve), default=math.inf))
 
 
@@ -89,12 +89,12 @@ def _read(number: int, folder: Path) -> TrialRecord:
     )
 
 
-def ended_otherwise(
+def record_launcher_failure(
     folder: Path, batch: Sequence[Sequence[str]], first: int, error: Exception
 ) -> list[float | str | None]:
-    """Return what trials came to whose launcher failed: the CER of those that are done, ``pruned``, or None.
+    """Return the values of trials whose launcher failed: the CER of those that are done, ``pruned``, or None.
 
-    What the launcher said is written into the folders of the others.
+    The error is written into the folders of those that failed.
 
     Args:
         folder: of the sweep.
@@ -103,8 +103,8 @@ def ended_otherwise(
         error: of the launcher.
     """
     message = (
-        f"its process was killed, or its launcher failed ({type(error).__name__}: {str(error).strip()[:500]}); "
-        "where memory is short, use fewer trials at a time (hydra.sweeper.num_parallel)"
+        f"its process was killed, or the launcher failed ({type(error).__name__}: {str(error).strip()[:500]}); "
+        "if memory is short, run fewer trials in parallel (hydra.sweeper.num_parallel)"
     )
     log.error("A trial of %d to %d failed: %s", first, first + len(batch) - 1, message)
     records = {trial.number: trial for trial in _trials(folder)}
@@ -123,12 +123,12 @@ def ended_otherwise(
 
 
 def split(overrides: Sequence[str]) -> dict[str, str]:
-    """Return overrides by their keys, without the signs before them."""
+    """Return the values of overrides by key, without the signs before the keys."""
     pairs = (override.lstrip("+").partition("=")[::2] for override in overrides)
     return {key: value for key, value in pairs if key not in IGNORED}
 
 
-def varied(trials: Sequence[TrialRecord]) -> list[str]:
+def varied_keys(trials: Sequence[TrialRecord]) -> list[str]:
     """Return the keys whose values are not the same in all trials, in the order of the command line."""
     keys = dict.fromkeys(key for trial in trials for key in trial.overrides)
     return [key for key in keys if len({trial.overrides.get(key) for trial in trials}) > 1]
@@ -142,9 +142,9 @@ def _minutes(run: dict[str, Any], ended: str | None) -> float:
 
 
 def _curve(folder: Path) -> list[tuple[int, float]]:
-    """Read what was logged; a run that went on has a file for each part, and the first of two measurements counts.
+    """Read the logged ``val/cer``; of two values of one step, the first counts.
 
-    The last one of a run that is done is that of the weights it chose.
+    The last value of a run that is done is that of the best weights, and is left out.
     """
     found: dict[int, float] = {}
     run = RunFolder(folder)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from htr_lightning.charset import CharsetError
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.config.validate import refusal
+from htr_lightning.config.validate import format_problems
 from htr_lightning.files import RunFolder
 from htr_lightning.image.files import DataError
 from htr_lightning.model.info import ModelFileError
@@ -102,9 +102,9 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
                 f"killed (out of memory?). {resume}"
             )
         case MisconfigurationException():
-            return RunExit(refusal(f"trainer: {error}"))
+            return RunExit(format_problems(f"trainer: {error}"))
         case InstantiationException() if isinstance(error.__cause__, ValueError):
-            return RunExit(refusal(error.__cause__))
+            return RunExit(format_problems(error.__cause__))
     return None
 
 

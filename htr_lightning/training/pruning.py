@@ -1,4 +1,4 @@
-"""A run as a trial of a study: it reports each validation, and ends when it is worse than others were by then."""
+"""A run as a trial of an Optuna study: it reports each validation, and may be pruned."""
 
 import contextlib
 from collections.abc import Callable
@@ -36,31 +36,31 @@ class Report(Callback):
         self.trial, self._reported = trial, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how many validations were reported; Lightning puts it into checkpoints."""
+        """Return the number of reported validations; Lightning saves it in checkpoints."""
         return {"reported": self._reported}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Restore the number."""
         self._reported = state_dict["reported"]
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Report, and ask whether to go on."""
+        """Report ``val/cer``, and end the run if the pruner says so."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
-        hopeless, number = False, self._reported
+        prune, number = False, self._reported
         self._reported += 1
         if trainer.is_global_zero:
             known = self.trial.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values
-            if number not in known:  # a run that goes on may validate a second time
+            if number not in known:  # a resumed run may validate a second time
                 self.trial.report(float(trainer.callback_metrics["val/cer"]), number)
             with contextlib.suppress(ValueError):
-                hopeless = self.trial.should_prune()
-        if trainer.strategy.broadcast(hopeless):
-            raise PrunedError(f"ended after step {trainer.global_step}, worse than others were by then")
+                prune = self.trial.should_prune()
+        if trainer.strategy.broadcast(prune):
+            raise PrunedError(f"pruned after step {trainer.global_step}: worse than other trials at the same point")
 
 
 def load_trial(trial: str) -> Trial:
-    """Return the trial of an `address`, to report to.
+    """Load the trial that a run reports to, from the value of the root key ``trial``.
 
     Raises:
         ConfigError: there is none.

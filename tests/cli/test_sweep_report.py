@@ -7,8 +7,8 @@ from omegaconf import OmegaConf
 
 from htr_lightning.cli import sweep_report as report
 from htr_lightning.config.compose import compose_config
-from htr_lightning.sweep.importance import importance, numbers_of
-from htr_lightning.sweep.trials import read_trials, varied
+from htr_lightning.sweep.importance import compute_importance, parse_numbers
+from htr_lightning.sweep.trials import read_trials, varied_keys
 
 
 def write_trial(sweep: Path, number: int, cer: float | None, *overrides: str, pruned: bool = False) -> None:
@@ -65,12 +65,12 @@ def test_report_shows_all_and_writes_the_best(
 
 def test_what_is_varied_and_what_mattered(sweep: Path) -> None:
     trials = read_trials(sweep)
-    assert varied(trials) == ["optim.lr", "model"]
-    shares = importance(trials, ["optim.lr", "model"])
-    assert shares is not None and shares["optim.lr"] > shares["model"]
-    assert sum(shares.values()) == pytest.approx(1)
-    assert importance(trials[:5], ["optim.lr"]) is None
-    assert numbers_of(["1", "x"]) is None and numbers_of(["nan"]) is None
+    assert varied_keys(trials) == ["optim.lr", "model"]
+    importances = compute_importance(trials, ["optim.lr", "model"])
+    assert importances is not None and importances["optim.lr"] > importances["model"]
+    assert sum(importances.values()) == pytest.approx(1)
+    assert compute_importance(trials[:5], ["optim.lr"]) is None
+    assert parse_numbers(["1", "x"]) is None and parse_numbers(["nan"]) is None
 
 
 def test_a_sweep_without_an_end_can_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.config.build import build
-from htr_lightning.config.compose import conf_dir, groups
+from htr_lightning.config.compose import conf_dir, list_groups
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
 
-GROUPS = groups()
+GROUPS = list_groups()
 EXPERIMENTS = GROUPS.pop("experiment")
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
 

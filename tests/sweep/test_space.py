@@ -3,11 +3,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.sweep.space import as_overrides, divided, every_choice
+from htr_lightning.sweep.space import cover_choices, format_overrides, parse_space
 
 
 def parsed(*written: str) -> tuple[list[str], dict[str, object]]:
-    fixed, drawn = divided(OverridesParser.create().parse_overrides(list(written)))
+    fixed, drawn = parse_space(OverridesParser.create().parse_overrides(list(written)))
     return fixed, dict(drawn)
 
 
@@ -28,14 +28,14 @@ def test_what_is_written_becomes_what_is_drawn() -> None:
 
 
 def test_draws_are_written_as_overrides() -> None:
-    assert as_overrides({"optim.lr": 1e-3, "++model.rnn_layers": 2, "model": "crnn"}) == [
+    assert format_overrides({"optim.lr": 1e-3, "++model.rnn_layers": 2, "model": "crnn"}) == [
         "optim.lr=0.001", "++model.rnn_layers=2", "model=crnn",
     ]  # fmt: skip
 
 
 def test_every_category_is_checked_once() -> None:
     _, drawn = parsed("model=a,b,c", "seed=1,2", "optim.lr=interval(1,2)")
-    draws = [(draw["model"], draw["seed"]) for draw in every_choice(drawn)]  # type: ignore[arg-type]
+    draws = [(draw["model"], draw["seed"]) for draw in cover_choices(drawn)]  # type: ignore[arg-type]
     assert draws == [("a", "1"), ("b", "1"), ("c", "1"), ("a", "2")]
 
 
@@ -47,7 +47,7 @@ def test_nothing_to_draw_or_a_pattern_is_refused(written: list[str]) -> None:
 
 @pytest.mark.parametrize("written", ["a=interval(5,1)", "a=tag(log,interval(0,1e-2))"])
 def test_what_cannot_be_drawn_from_is_a_sentence(written: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be drawn from"):
+    with pytest.raises(ConfigError, match="cannot be sampled"):
         parsed(written)
 
 

@@ -9,7 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.sweep.study import _neighbors, address, open_study, sweep
+from htr_lightning.sweep.study import _neighbors, open_study, sweep, trial_url
 from htr_lightning.training.pruning import Report, load_trial
 
 SPACE = {"x": FloatDistribution(0, 1)}
@@ -114,7 +114,7 @@ def test_neighbors_go_on_together() -> None:
 def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
     study = new_study(tmp_path)
     study.ask(SPACE)
-    report = Report(load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", 0)))
+    report = Report(load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 0)))
     trainer: Any = SimpleNamespace(
         sanity_checking=False, state=SimpleNamespace(fn=TrainerFn.FITTING), is_global_zero=True, global_step=7,
         callback_metrics={"val/cer": 0.5}, strategy=SimpleNamespace(broadcast=lambda verdict: verdict),
@@ -133,7 +133,7 @@ def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:
     verdicts: list[bool] = []
 
     def launch(batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
-        trial = load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", first))
+        trial = load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", first))
         cer = 0.9 if first == 5 else 0.2 - first / 100
         for epoch in range(4):
             trial.report(cer, epoch)
@@ -147,10 +147,10 @@ def test_a_hopeless_trial_sees_it(tmp_path: Path) -> None:
 
 
 def test_unknown_names_and_trials_are_sentences(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.sampler: 'tpee' is unknown; there is tpe, random"):
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.sampler: 'tpee' is unknown; choose from tpe, random"):
         new_study(tmp_path, sampler="tpee")
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage: .* cannot be opened"):
         new_study(tmp_path / "missing")
     new_study(tmp_path)
     with pytest.raises(ConfigError, match=r"trial: .*study.db#7 cannot be found"):
-        load_trial(address(f"sqlite:///{tmp_path / 'study.db'}", 7))
+        load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 7))

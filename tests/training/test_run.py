@@ -85,9 +85,9 @@ def test_worker_processes_change_nothing(small_set: Path, tmp_path: Path) -> Non
 def test_tensorboard_shows_scores_lines_and_hyperparameters(small_set: Path, tmp_path: Path) -> None:
     train(small_set, tmp_path / "run", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    speed = {"speed/lines_per_second", "speed/share_waiting", "train/lines_per_second", "train/share_waiting"}
+    speed = {"speed/lines_per_second", "speed/fraction_waiting", "train/lines_per_second", "train/fraction_waiting"}
     assert speed | {"train/loss_step", "val/cer", "val/f1_macro", "lr-AdamW/pg1"} <= set(events.Tags()["scalars"])
-    assert 0 < events.Scalars("speed/share_waiting")[-1].value < 1
+    assert 0 < events.Scalars("speed/fraction_waiting")[-1].value < 1
     assert len(events.Images("val/lines")) == 2
     assert len(events.Images("test/confusions")) == len(events.Images("test/worst_lines")) == 1
     summaries = events.PluginTagToContent("hparams")

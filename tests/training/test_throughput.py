@@ -19,14 +19,14 @@ def test_a_clock_tells_steps_from_waiting(monkeypatch: pytest.MonkeyPatch) -> No
         clock.step_begins(6)
         now += 3
         clock.step_ends()
-    assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "share_waiting": pytest.approx(0.25)}
+    assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "fraction_waiting": pytest.approx(0.25)}
     now += 50  # a validation
     clock.leave_out(50)
     now += 1
     clock.step_begins(6)
     now += 3
     clock.step_ends()
-    assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "share_waiting": pytest.approx(0.25)}
+    assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "fraction_waiting": pytest.approx(0.25)}
 
 
 def test_a_line_in_two_views_is_one_line() -> None:
@@ -41,4 +41,4 @@ def test_a_line_in_two_views_is_one_line() -> None:
 
 
 def test_a_clock_without_a_step_has_no_figures_to_divide_by() -> None:
-    assert Clock().figures() == {"lines_per_second": 0.0, "share_waiting": 0.0}
+    assert Clock().figures() == {"lines_per_second": 0.0, "fraction_waiting": 0.0}

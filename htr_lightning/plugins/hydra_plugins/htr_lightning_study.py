@@ -1,4 +1,4 @@
-"""``hydra/sweeper=study``: trials drawn by Optuna. Hydra takes sweepers from the package ``hydra_plugins`` only."""
+"""``hydra/sweeper=study``: trials sampled by Optuna. Hydra loads sweepers from the package ``hydra_plugins`` only."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class StudySweeper(Sweeper):
-    """Minimizes what a run returns (``val/cer``), in a study that survives its process.
+    """Minimizes ``val/cer``, which runs return, in a study that can be resumed.
 
     Args:
-        num_trials: of the study, those included that it has when the sweep is started again, but for the failed.
-        num_parallel: trials at a time; for more than one choose a launcher that runs them side by side.
+        num_trials: of the study, including those of a resumed study, but not those that failed earlier.
+        num_parallel: trials that run in parallel; more than one needs a launcher that does so.
         sampler: tpe or random.
         pruner: median, hyperband or none.
-        prune_after: validations that every trial is given.
+        prune_after: number of validations before a trial can be pruned.
         seed: of the sampler.
         storage: URL of the study's database; None for ``study.db`` in the sweep's folder. One sweep at a time may
             use it.
@@ -41,7 +41,7 @@ class StudySweeper(Sweeper):
         self.sampler, self.pruner, self.prune_after, self.seed = sampler, pruner, prune_after, seed
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Make the launcher; Hydra calls this."""
+        """Create the launcher; Hydra calls this."""
         self.context, self.composed = hydra_context, config
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -58,7 +58,7 @@ class StudySweeper(Sweeper):
         return run_study(self, overrides, folder)
 
     def check(self, overrides: Sequence[str]) -> None:
-        """Compose and check the configuration of a trial, so that what is wrong ends the sweep before it begins."""
+        """Validate the configuration of a trial before the sweep starts."""
         from htr_lightning.cli.train import refuse_several_devices
         from htr_lightning.config.validate import validate
 
@@ -68,11 +68,11 @@ class StudySweeper(Sweeper):
         refuse_several_devices(own)
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> list[float | str | None]:
-        """Run trials; return what each returned, None for one that failed, also where its process was killed."""
-        from htr_lightning.sweep.trials import ended_otherwise
+        """Run trials; return their values, None for one that failed or whose process was killed."""
+        from htr_lightning.sweep.trials import record_launcher_failure
 
         try:
             jobs = self.launcher.launch([list(overrides) for overrides in batch], initial_job_idx=first)
-        except Exception as error:  # whatever a launcher raises when a process or a job of its own is gone
-            return ended_otherwise(Path(str(self.composed.hydra.sweep.dir)), batch, first, error)
+        except Exception as error:  # launchers raise various errors when a process or job was killed
+            return record_launcher_failure(Path(str(self.composed.hydra.sweep.dir)), batch, first, error)
         return [job.return_value if job.status == JobStatus.COMPLETED else None for job in jobs]
