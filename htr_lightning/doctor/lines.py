@@ -130,7 +130,7 @@ def too_short(facts: Facts, settings: Settings) -> Iterator[Named]:
             text = normalize(rows.texts[row], settings.normalization)
             needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
             if needed > frames[row]:
-                why = f"{needed} frames needed by its {format_count(len(text), 'character')}, {frames[row]} there"
+                why = f"its {format_count(len(text), 'character')} need {needed} frames, the line has {frames[row]}"
                 yield Named(split, rows.ids[row], why)
 
 

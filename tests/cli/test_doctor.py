@@ -154,7 +154,7 @@ def test_the_model_decides_what_is_too_short(tmp_path: Path) -> None:
     made.add("train", "bonne nuit " * 3, drawn="bonne nuit bon")
     root = made.write()
     assert doctor(root, "loader.max_skipped=1", "+model.stem_stride=[2,4]", "--out", str(tmp_path / "out")) == 0
-    assert "XX 32 characters" in found(tmp_path / "out", "too_short")["lines"][0]["why"]
+    assert "its 32 characters need" in found(tmp_path / "out", "too_short")["lines"][0]["why"]
     assert doctor(root, "--out", str(tmp_path / "out")) == 0
     assert "too_short" not in [finding["key"] for finding in report(tmp_path / "out")["findings"]]
 

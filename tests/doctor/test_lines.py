@@ -45,7 +45,7 @@ def test_texts_that_need_more_frames_than_there_are() -> None:
     train, val = lines.left_out(made, frames)
     assert train.key == "too_short" and train.severity == "fault"
     assert [(line.id, line.why) for line in train.lines] == [
-        ("train/0", "5 XX 3 characters, 3 there")
+        ("train/0", "its 3 characters need 5 frames, the line has 3")
     ]
     assert val.key == "too_short_to_read" and val.severity == "warning" and val.lines[0].id == "val/0"
 
