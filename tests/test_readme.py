@@ -1,5 +1,6 @@
 """The code in README.md works as printed."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -40,3 +41,21 @@ def test_dataset_reader_of_the_user(tmp_path: Path) -> None:
     )
     assert process.returncode == 0, process.stderr
     assert "4 train + 4 val + 4 test lines" in " ".join((process.stdout + process.stderr).split())
+
+
+def test_packages_for_prediction_without_torch_are_complete() -> None:
+    (names,) = re.findall(r"^pip install (numpy .*)$", README, re.MULTILINE)
+    listed = {name.lower() for name in names.split()}
+    requirements = [text for name in listed for text in importlib.metadata.requires(name) or []]
+    listed |= {re.split(r"[^\w.-]", text)[0].lower() for text in requirements}
+    code = """if True:
+        import sys
+        before = set(sys.modules)
+        import htr_lightning.cli.evaluate, htr_lightning.cli.predict_pages, htr_lightning.evaluation.folder
+        import htr_lightning.model.onnx_model, htr_lightning.reading.api
+        print(*{name.partition(".")[0] for name in set(sys.modules) - before})"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    distributions = importlib.metadata.packages_distributions()
+    imported = {name.lower() for module in process.stdout.split() for name in distributions.get(module, [])}
+    assert "numpy" in imported
+    assert imported - {"htr-lightning"} <= listed
