@@ -120,8 +120,8 @@ class PrefixBeams:
         Returns:
             ``(N, B)``: of the unchanged prefixes; ``(N, B, C)``: of the prefixes with each character appended.
         """
-        own = np.take_along_axis(frame, self.last, 1)
-        unchanged = self.ends_in_character + own
+        last_log_probs = np.take_along_axis(frame, self.last, 1)
+        unchanged = self.ends_in_character + last_log_probs
         # A character can follow itself only after a blank.
         is_last = classes[:, None, :] == self.last[:, :, None]
         extended = np.where(is_last, self.ends_in_blank[:, :, None], either[:, :, None]) + values[:, None, :]
@@ -131,7 +131,7 @@ class PrefixBeams:
         parent_last, parent_blank, parent_either = (
             np.take_along_axis(v, parent, 1) for v in (self.last, self.ends_in_blank, either)
         )
-        from_parent = np.where(parent_last == self.last, parent_blank, parent_either) + own
+        from_parent = np.where(parent_last == self.last, parent_blank, parent_either) + last_log_probs
         unchanged = np.logaddexp(unchanged, np.where(has_parent, from_parent, np.float32(IMPOSSIBLE)))
         line, child, column = (is_last & has_parent[:, :, None]).nonzero()
         extended[line, parent[line, child], column] = IMPOSSIBLE

@@ -95,8 +95,8 @@ def _smooth(levels: Sequence[_Counts], num_symbols: int) -> tuple[Level, ...]:
         num_contexts = len(levels[index - 1].symbol) if index else 1
         total = np.bincount(level.context, adjusted, num_contexts)
         backoff = np.bincount(level.context, discount, num_contexts) / np.where(total > 0, total, 1)
-        own = (adjusted - discount) / np.where(total > 0, total, 1)[level.context]
-        probability = own + backoff[level.context] * lower[level.suffix]
+        discounted = (adjusted - discount) / np.where(total > 0, total, 1)[level.context]
+        probability = discounted + backoff[level.context] * lower[level.suffix]
         if index == 0:
             probability[_BEGIN_ID] = 1e-99  # it is never predicted
         else:

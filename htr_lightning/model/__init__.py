@@ -1,1 +1,1 @@
-"""Networks as plain ``torch.nn.Module``: no Lightning, no Hydra, no files."""
+"""Networks as plain ``torch.nn.Module``, model files with their metadata, and ONNX export; no Lightning, no Hydra."""
