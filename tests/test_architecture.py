@@ -34,7 +34,7 @@ HEAVY = {
         "cli.tune",
         "cli.zoo",
         "decode.decoder",
-        "evaluation.folder",
+        "evaluation.files",
         "evaluation.result",
         "layout.formats",
         "metrics",

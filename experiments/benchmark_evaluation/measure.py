@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Character
-from htr_lightning.evaluation.collection import Collection
-from htr_lightning.evaluation.folder import write_folder
-from htr_lightning.evaluation.result import evaluate_lines
+from htr_lightning.evaluation.collector import ScoreCollector
+from htr_lightning.evaluation.files import write_evaluation
+from htr_lightning.evaluation.result import build_evaluation
 from htr_lightning.image.files import UnusableImage
 from htr_lightning.reading.lines import Prediction
 
@@ -78,14 +78,14 @@ def generate_prediction(id: str, text: str, pixels: NDArray[np.uint8], generator
 def measure(pairs: list[tuple[Line, Prediction]]) -> dict[str, float]:
     """Time one evaluation of lines with their predictions."""
     start, cpu_start = time.perf_counter(), time.process_time()
-    collection = Collection(CHARSET)
+    collector = ScoreCollector(CHARSET)
     for line, prediction in pairs:
-        collection.add(line, prediction)
+        collector.add(line, prediction)
     aligned = time.perf_counter()
-    result = evaluate_lines(collection, "generated", "generated")
+    result = build_evaluation(collector, "generated", "generated")
     scored = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), result, collection)
+        write_evaluation(Path(folder), result, collector)
     written = time.perf_counter()
     return {
         "seconds_to_align_and_count": aligned - start,

@@ -16,8 +16,8 @@ from typing import Any
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.evaluation.collection import Collection
-from htr_lightning.evaluation.result import evaluate_lines
+from htr_lightning.evaluation.collector import ScoreCollector
+from htr_lightning.evaluation.result import build_evaluation
 from htr_lightning.image.views import SINGLE_VIEW, TTA_VIEWS, View
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
@@ -44,10 +44,10 @@ def evaluate(name: str, lines: Sequence[Line], repetitions: int) -> dict[str, di
             if repetition:  # the first repetition compiles kernels and reads files into memory
                 seconds[label].append(time.perf_counter() - start)
                 continue
-            collection = Collection(model.charset)
+            collector = ScoreCollector(model.charset)
             for line, prediction in zip(lines, predictions, strict=True):
-                collection.add(line, prediction)
-            scores = evaluate_lines(collection, name, "").summary()
+                collector.add(line, prediction)
+            scores = build_evaluation(collector, name, "").summarize()
             results[label] = {key: scores[key] for key in ("cer", "cer_low", "cer_high", "line_calibration_error")}
     for label in VIEWS:
         results[label]["lines_per_second"] = len(lines) / statistics.median(seconds[label])

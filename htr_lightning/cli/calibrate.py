@@ -78,10 +78,10 @@ def parser_of_calibrate() -> argparse.ArgumentParser:
 
 def described(name: str, temperature: float, outcomes: "ConfidenceOutcomes") -> str:
     """Return a sentence on how true confidences are."""
-    from htr_lightning.evaluation.reliability import expected_calibration_error
+    from htr_lightning.evaluation.reliability import compute_expected_calibration_error
 
-    characters = expected_calibration_error(outcomes.characters, outcomes.correct_characters.tolist())
-    lines = expected_calibration_error(outcomes.lines, outcomes.correct_lines.tolist())
+    characters = compute_expected_calibration_error(outcomes.characters, outcomes.correct_characters.tolist())
+    lines = compute_expected_calibration_error(outcomes.lines, outcomes.correct_lines.tolist())
     return (
         f"{name}: temperature {temperature:g}; expected calibration error of characters {characters:.1%}, of lines "
         f"{lines:.1%}; {outcomes.correct_characters.mean():.1%} of {len(outcomes.characters)} characters and "

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.evaluation.difference import Comparison, Pair, PairingError, compare, paired
+from htr_lightning.evaluation.difference import Comparison, Pair, PairingError, compare, pair_rows
 from htr_lightning.evaluation.table import TableError, read_table
 from htr_lightning.files import write_json
 from htr_lightning.text import escape_unprintable
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.lines < 0:
         parser.error(f"--lines {options.lines}: must not be negative")
     try:
-        pairs = paired(read_table(options.a), read_table(options.b), common=options.common)
+        pairs = pair_rows(read_table(options.a), read_table(options.b), common=options.common)
     except (TableError, PairingError) as error:
         raise SystemExit(str(error)) from None
     found = compare(pairs)
@@ -52,20 +52,23 @@ def parser_of_compare() -> argparse.ArgumentParser:
 
 def described(found: Comparison, num_lines: int) -> str:
     """Say what was found."""
-    over = f"{found.groups:,} lines" if found.are_lines else f"{found.groups:,} groups"
+    over = f"{found.groups:,} groups" if found.has_groups else f"{found.groups:,} lines"
     rows = [f"{'':<14}{'A':>9}{'B':>9}{'B - A':>10}   {'95 % interval':<20}B better"]
     for name, rate in found.rates.items():
         interval = f"[{100 * rate.low:+.2f}, {100 * rate.high:+.2f}]"
         rows.append(
             f"{_NAMES[name]:<14}{100 * rate.a:>8.2f}%{100 * rate.b:>8.2f}%{100 * rate.difference:>+10.2f}   "
-            f"{interval:<20}{100 * rate.share_b_better:.1f} % of samples"
+            f"{interval:<20}{100 * rate.fraction_b_better:.1f} % of samples"
         )
     head = f"{found.lines:,} lines; paired bootstrap over {over}; B - A in percentage points, below 0 if B is better"
     parts = [head, "", *rows]
-    shown = found.apart[:num_lines]
+    shown = found.differing_lines[:num_lines]
     if shown:
-        fewer = sum(b.counts["cer"][0] < a.counts["cer"][0] for a, b in found.apart)
-        parts += ["", f"B has fewer edits in {fewer:,} lines, A in {len(found.apart) - fewer:,}. Furthest apart:"]
+        fewer = sum(b.errors["cer"].edits < a.errors["cer"].edits for a, b in found.differing_lines)
+        parts += [
+            "",
+            f"B has fewer edits in {fewer:,} lines, A in {len(found.differing_lines) - fewer:,}. Furthest apart:",
+        ]
         parts += [text for pair in shown for text in _line(pair)]
     return "\n".join(parts)
 
@@ -75,8 +78,8 @@ def _line(pair: Pair) -> list[str]:
     return [
         f"  {escape_unprintable(a.id)}",
         f"    written     {escape_unprintable(a.reference)}",
-        f"    A {a.counts['cer'][0]:>3} edits {escape_unprintable(a.hypothesis)}",
-        f"    B {b.counts['cer'][0]:>3} edits {escape_unprintable(b.hypothesis)}",
+        f"    A {a.errors['cer'].edits:>3} edits {escape_unprintable(a.hypothesis)}",
+        f"    B {b.errors['cer'].edits:>3} edits {escape_unprintable(b.hypothesis)}",
     ]
 
 

@@ -20,7 +20,7 @@ from htr_lightning.text import describe_characters
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
-    from htr_lightning.evaluation.collection import Collection
+    from htr_lightning.evaluation.collector import ScoreCollector
     from htr_lightning.evaluation.result import Evaluation
     from htr_lightning.model.load import Recognizer
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.device import DeviceError
-    from htr_lightning.evaluation.result import evaluate_lines
+    from htr_lightning.evaluation.result import build_evaluation
     from htr_lightning.image.files import DataError
     from htr_lightning.model.info import ModelFileError
     from htr_lightning.model.load import load_recognizer
@@ -57,13 +57,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(str(error)) from None
     if not lines:
         raise SystemExit(f"{options.data}: there is no line to measure on")
-    collection = read_all(lines, model, options)
-    refuse_unusable(collection, options)
-    found = evaluate_lines(collection, str(options.model), str(options.data), reading_of(options, parser))
-    warn_of_unknown(found.unknown, options.data)
-    print(json.dumps(found.summary(), indent=2))
+    collector = read_all(lines, model, options)
+    refuse_unusable(collector, options)
+    evaluation = build_evaluation(collector, str(options.model), str(options.data), reading_of(options, parser))
+    warn_of_unknown(evaluation.unknown_characters, options.data)
+    print(json.dumps(evaluation.summarize(), indent=2))
     if options.out is not None:
-        write(options.out, found, collection)
+        write(options.out, evaluation, collector)
 
 
 def parser_of_evaluate() -> argparse.ArgumentParser:
@@ -113,29 +113,29 @@ def claim(folder: Path) -> None:
         raise SystemExit(f"--out {folder}: cannot be written; name another folder")
 
 
-def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "Collection":
+def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "ScoreCollector":
     """Read and score every line; the places of characters are found only for a report."""
-    from htr_lightning.evaluation.collection import Collection
+    from htr_lightning.evaluation.collector import ScoreCollector
     from htr_lightning.image.views import get_views
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
     decoder = decoder_of(options, model.charset)
     reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=get_views(options.tta))
-    collection = Collection(model.charset)
+    collector = ScoreCollector(model.charset)
     readings = show_progress(([reading] for reading in reader.read(lines)), len(lines), "Reading")
     for line, (reading,) in zip(lines, readings, strict=True):
-        collection.add(line, reading)
-    return collection
+        collector.add(line, reading)
+    return collector
 
 
-def refuse_unusable(collection: "Collection", options: argparse.Namespace) -> None:
+def refuse_unusable(collector: "ScoreCollector", options: argparse.Namespace) -> None:
     """Name the lines that could not be used.
 
     Raises:
         SystemExit: they are more than were allowed, or all.
     """
-    problems, good = collection.problems, len(collection.lines)
+    problems, good = collector.problems, len(collector.lines)
     for problem in problems[:20]:
         print(problem, file=sys.stderr)
     if len(problems) > options.max_skipped:
@@ -157,16 +157,16 @@ def warn_of_unknown(unknown: Counter[str], data: Path) -> None:
         )
 
 
-def write(folder: Path, found: "Evaluation", collection: "Collection") -> None:
+def write(folder: Path, evaluation: "Evaluation", collector: "ScoreCollector") -> None:
     """Write the report.
 
     Raises:
         SystemExit: the folder cannot be written any more.
     """
-    from htr_lightning.evaluation.folder import write_folder
+    from htr_lightning.evaluation.files import write_evaluation
 
     try:
-        write_folder(folder, found, collection)
+        write_evaluation(folder, evaluation, collector)
     except OSError as error:
         raise SystemExit(f"--out {folder}: cannot be written ({error.strerror})") from None
     print(f"{folder / 'report.html'}: written", file=sys.stderr)

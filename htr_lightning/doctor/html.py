@@ -1,4 +1,4 @@
-"""The doctor's report: one HTML page that needs nothing else, no network, no script, no other file."""
+"""The doctor's report: a single HTML file without scripts or external resources."""
 
 import unicodedata
 from collections import Counter

@@ -1,1 +1,1 @@
-"""What `evaluate` and `compare` find out: scores with intervals, confusions, calibration; as numbers and as a page."""
+"""Evaluation and comparison of models: scores with intervals, confusions, calibration; JSON and HTML reports."""

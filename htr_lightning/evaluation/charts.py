@@ -128,9 +128,9 @@ def draw_reliability_diagram(reliability: Reliability, noun: str) -> Markup:
         if not count:
             continue
         start = x(number / num_bins)
-        tooltip = f"{count:,} {noun}, on average {format_percent(confidence)} sure: {format_percent(accuracy)} right"
+        tooltip = f"{count:,} {noun}, mean confidence {format_percent(confidence)}, accuracy {format_percent(accuracy)}"
         parts.append(draw_bar(start + 1, y(accuracy), width - 2, max(1.0, y(0) - y(accuracy)), tooltip, "bar pale"))
-        parts.append(draw_line(start + 1, y(confidence), start + width - 1, y(confidence), "sure"))
+        parts.append(draw_line(start + 1, y(confidence), start + width - 1, y(confidence), "confidence"))
         rise = max(1.0, foot * count / largest)
         parts.append(draw_bar(start + 1, floor - rise, width - 2, rise, f"{count:,} {noun}", "count"))
     parts += [
@@ -139,10 +139,10 @@ def draw_reliability_diagram(reliability: Reliability, noun: str) -> Markup:
         draw_line(x(0), floor, x(1), floor),
         *(draw_text(x(tick / 100), y(0) + 16, f"{tick} %", "middle") for tick in (0, 20, 40, 60, 80, 100)),
         draw_text(left - 8, floor - foot + 8, f"{largest:,}", "end"),
-        draw_text(x(1), floor + 16, f"confidence; gray: how many {noun}", "end"),
-        draw_text(left + 7, top + 12, "share that is right"),
+        draw_text(x(1), floor + 16, f"confidence; gray: number of {noun}", "end"),
+        draw_text(left + 7, top + 12, "accuracy"),
     ]
-    return build_svg(floor + 22, parts, f"Reliability of the confidence of {noun}", _SQUARE_WIDTH)
+    return build_svg(floor + 22, parts, f"Reliability diagram of the confidence of {noun}", _SQUARE_WIDTH)
 
 
 def draw_edit_kinds(counts: Mapping[str, int]) -> Markup:

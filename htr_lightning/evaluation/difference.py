@@ -1,4 +1,4 @@
-"""What sets two readings of the same lines apart: a paired bootstrap over their groups."""
+"""Comparison of two evaluations of the same lines: a paired bootstrap over groups."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -6,31 +6,38 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from htr_lightning.errors import InputError
-from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
-from htr_lightning.evaluation.table import RATE_COLUMNS, Row
-from htr_lightning.metrics import compute_error_rate
+from htr_lightning.evaluation.intervals import (
+    NUM_SAMPLES,
+    bootstrap,
+    compute_interval,
+    describe_bootstrap,
+    index_groups,
+)
+from htr_lightning.evaluation.table import ERROR_COLUMNS, LineRow
+from htr_lightning.metrics import Floats, compute_error_rate
 
-Pair = tuple[Row, Row]
+Pair = tuple[LineRow, LineRow]
 """A line in A and in B."""
 
 
 class PairingError(InputError):
-    """Two tables that are not of the same lines; the message says how many differ, and the remedy."""
+    """Two tables with different lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How an error rate of B differs from that of A; below 0, B is better.
+    """The difference of an error rate between A and B; B is better if it is negative.
 
     Attributes:
-        a: the rate in A.
-        b: the rate in B.
+        a: rate in A.
+        b: rate in B.
         difference: b - a.
         low: lower bound of its 95 % interval.
         high: upper bound.
-        share_b_better: of the samples in which B has the lower rate; those in which both are equal count half.
+        fraction_b_better: of the bootstrap samples in which B has the lower rate; ties count half.
     """
 
     a: float
@@ -38,121 +45,122 @@ class Difference:
     difference: float
     low: float
     high: float
-    share_b_better: float
+    fraction_b_better: float
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two readings of the same lines.
+    """The comparison of two evaluations of the same lines.
 
     Attributes:
-        lines: how many were compared.
-        groups: how many the samples drew from.
-        are_lines: whether these were single lines, since no line has a group.
+        lines: number of lines.
+        groups: number of groups that the bootstrap resampled.
+        has_groups: False if no line has a group, so that single lines were resampled.
         rates: the differences, by the name of the error rate.
-        apart: all lines with more edits in one than in the other, those that differ most first.
+        differing_lines: all lines with different numbers of edits, the greatest difference first.
     """
 
     lines: int
     groups: int
-    are_lines: bool
+    has_groups: bool
     rates: Mapping[str, Difference]
-    apart: Sequence[Pair]
+    differing_lines: Sequence[Pair]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        apart = [
+        lines = [
             {
                 "id": a.id,
                 "group": a.group or b.group,
                 "reference": a.reference,
                 "a": a.hypothesis,
                 "b": b.hypothesis,
-                "edits_a": a.counts["cer"][0],
-                "edits_b": b.counts["cer"][0],
+                "edits_a": a.errors["cer"].edits,
+                "edits_b": b.errors["cer"].edits,
             }
-            for a, b in self.apart
+            for a, b in self.differing_lines
         ]
         return {
             "lines": self.lines,
             "groups": self.groups,
-            "bootstrap": {"level": 0.95, "samples": NUM_SAMPLES, "drawn": "lines" if self.are_lines else "groups"},
+            "bootstrap": describe_bootstrap(self.has_groups),
             "rates": {name: asdict(difference) for name, difference in self.rates.items()},
-            "lines_apart": apart,
+            "differing_lines": lines,
         }
 
 
-def paired(a: Sequence[Row], b: Sequence[Row], *, common: bool = False) -> list[Pair]:
-    """Put the lines of two tables side by side, in the order of A.
+def pair_rows(a: Sequence[LineRow], b: Sequence[LineRow], *, common: bool = False) -> list[Pair]:
+    """Pair the lines of two tables by their ids, in the order of A.
 
     Args:
-        a: lines, each with an id of its own.
+        a: lines with unique ids.
         b: the same lines, in any order.
-        common: leave out lines that only one has, or whose references differ, instead of refusing them.
+        common: ignore lines that are in one table only or have different references, instead of refusing them.
 
     Raises:
-        PairingError: the lines are not the same, or no line is in both.
+        PairingError: the lines are not the same, or no line is in both tables.
     """
-    of_b = {row.id: row for row in b}
-    both = [(row, of_b[row.id]) for row in a if row.id in of_b]
-    same = [pair for pair in both if _text(pair[0]) == _text(pair[1])]
+    rows_of_b = {row.id: row for row in b}
+    both = [(row, rows_of_b[row.id]) for row in a if row.id in rows_of_b]
+    same = [(row, other) for row, other in both if _normalize(row.reference) == _normalize(other.reference)]
     counts = {
         "only in A": len(a) - len(both),
         "only in B": len(b) - len(both),
-        "with another reference": len(both) - len(same),
+        "with different references": len(both) - len(same),
     }
     if not common and any(counts.values()):
-        found = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
+        numbers = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         raise PairingError(
-            f"A and B are not of the same lines: {found}; --common compares the {len(same):,} shared ones"
+            f"A and B have different lines: {numbers}", remedy=f"--common compares the {len(same):,} common lines"
         )
     if not same:
-        raise PairingError("A and B share no line; evaluate both models on the same data")
+        raise PairingError("A and B have no line in common", remedy="evaluate both models on the same data")
     return same
 
 
-def _text(row: Row) -> str:
-    """Two models may write the same text in different normalization forms."""
-    return unicodedata.normalize("NFC", row.reference)
+def _normalize(text: str) -> str:
+    """Normalize a text, since two models may use different normalization forms."""
+    return unicodedata.normalize("NFC", text)
 
 
 def compare(pairs: Sequence[Pair], *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> Comparison:
-    """Compare two readings: each sample draws the same groups for both (Efron 1979; Bisani & Ney 2004).
+    """Compare two evaluations; each bootstrap sample has the same groups for both (Efron 1979; Bisani & Ney 2004).
 
     Args:
         pairs: at least one.
-        num_samples: drawn.
-        seed: of the drawing.
+        num_samples: of the bootstrap.
+        seed: of the bootstrap.
     """
-    names, group = number_groups([a.group or b.group for a, b in pairs])
-    counts = {name: _by_group(pairs, name, group, len(names)) for name in RATE_COLUMNS}
+    names, group = index_groups([a.group or b.group for a, b in pairs])
+    counts = {name: _sum_groups(pairs, name, group, len(names)) for name in ERROR_COLUMNS}
 
-    def differences(weights: Floats) -> dict[str, Floats]:
-        return {name: np.subtract(*_rates(weights, sums)) for name, sums in counts.items()}
+    def compute_differences(weights: Floats) -> dict[str, Floats]:
+        return {name: np.subtract(*_compute_rates(weights, sums)) for name, sums in counts.items()}
 
-    samples = bootstrap(differences, len(names), num_samples=num_samples, seed=seed)
+    samples = bootstrap(compute_differences, len(names), num_samples=num_samples, seed=seed)
     rates = {}
-    for name, drawn in samples.items():
-        rate_b, rate_a = (float(rate[0]) for rate in _rates(np.ones((1, len(names))), counts[name]))
-        better = float((drawn < 0).mean() + 0.5 * (drawn == 0).mean())
-        rates[name] = Difference(rate_a, rate_b, rate_b - rate_a, *bounds(drawn), better)
-    apart = [pair for pair in pairs if _gap(pair)]
-    apart.sort(key=lambda pair: (-abs(_gap(pair)), pair[0].id))
-    return Comparison(len(pairs), len(names), not any(names), rates, apart)
+    for name, differences in samples.items():
+        rate_b, rate_a = (float(rate[0]) for rate in _compute_rates(np.ones((1, len(names))), counts[name]))
+        fraction = float((differences < 0).mean() + 0.5 * (differences == 0).mean())
+        rates[name] = Difference(rate_a, rate_b, rate_b - rate_a, *compute_interval(differences), fraction)
+    differing = [pair for pair in pairs if _count_extra_edits(pair)]
+    differing.sort(key=lambda pair: (-abs(_count_extra_edits(pair)), pair[0].id))
+    return Comparison(len(pairs), len(names), any(names), rates, differing)
 
 
-def _by_group(pairs: Sequence[Pair], rate: str, group: np.ndarray[Any, Any], num_groups: int) -> Floats:
+def _sum_groups(pairs: Sequence[Pair], rate: str, group: NDArray[np.int64], num_groups: int) -> Floats:
     """Return edits and length in B, edits and length in A of each group, ``(G, 4)``."""
-    counts = np.array([(*b.counts[rate], *a.counts[rate]) for a, b in pairs], np.float64)
+    counts = np.array([(*b.errors[rate], *a.errors[rate]) for a, b in pairs], np.float64)
     return np.stack([np.bincount(group, column, num_groups) for column in counts.T], axis=1)
 
 
-def _rates(weights: Floats, sums: Floats) -> tuple[Floats, Floats]:
+def _compute_rates(weights: Floats, sums: Floats) -> tuple[Floats, Floats]:
     """Return the rates of B and of A in each sample, ``(S,)``."""
-    drawn = weights @ sums
-    return compute_error_rate(drawn[:, 0], drawn[:, 1]), compute_error_rate(drawn[:, 2], drawn[:, 3])
+    counts = weights @ sums
+    return compute_error_rate(counts[:, 0], counts[:, 1]), compute_error_rate(counts[:, 2], counts[:, 3])
 
 
-def _gap(pair: Pair) -> int:
+def _count_extra_edits(pair: Pair) -> int:
+    """Return how many more edits the line has in B than in A."""
     a, b = pair
-    return b.counts["cer"][0] - a.counts["cer"][0]
+    return b.errors["cer"].edits - a.errors["cer"].edits

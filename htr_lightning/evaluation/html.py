@@ -1,4 +1,4 @@
-"""The evaluation report: one HTML page that needs nothing else, no network, no script, no other file."""
+"""The evaluation report: a single HTML file without scripts or external resources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from htr_lightning.evaluation.charts import (
     draw_length_rates,
     draw_reliability_diagram,
 )
-from htr_lightning.evaluation.confusion import Confusions, ranked_pairs
-from htr_lightning.evaluation.crops import Crops, Pixels
+from htr_lightning.evaluation.confusion import Confusions, rank_pairs
+from htr_lightning.evaluation.crops import ConfusionCrops, Pixels
 from htr_lightning.evaluation.lines import ScoredLine
 from htr_lightning.evaluation.marks import Run, mark_errors
 from htr_lightning.evaluation.result import Evaluation
@@ -28,9 +28,9 @@ class ConfusedPair:
     """A row of the table of confused characters.
 
     Attributes:
-        reference: the character that is written.
-        hypothesis: the character that was read in its place.
-        count: how often.
+        reference: the correct character.
+        hypothesis: the character predicted instead.
+        count: of these substitutions.
         fraction: of the occurrences of ``reference``.
         crops: pictures of some of them, as data URIs.
     """
@@ -53,37 +53,37 @@ class LinePicture:
 
 
 def render_page(
-    found: Evaluation,
+    evaluation: Evaluation,
     matrix: Image.Image | None = None,
-    crops: Crops | None = None,
+    crops: ConfusionCrops | None = None,
     worst: Sequence[tuple[ScoredLine, Pixels]] = (),
     most_confident: Sequence[tuple[ScoredLine, Pixels]] = (),
 ) -> str:
     """Render the report.
 
     Args:
-        found: what was measured.
+        evaluation: the scores.
         matrix: picture of the confusion matrix.
         crops: of confused characters.
         worst: lines with their pixels, the worst first.
-        most_confident: lines with errors, those with the highest confidence first.
+        most_confident: wrong lines with their pixels, the highest confidence first.
     """
-    overall = found.scores["cer"]
+    overall = evaluation.scores["cer"]
     nouns = {"character": "characters", "line": "lines"}
     return render_template(
         "evaluation/report.html.jinja",
-        evaluation=found,
-        scores=found.scores,
-        options=[name if value is True else f"{name} {value}" for name, value in found.reading.items()],
-        edit_chart=draw_edit_kinds(found.edits),
-        group_chart=draw_group_rates(found.by_group, overall),
-        length_chart=draw_length_rates(found.by_length, overall),
+        evaluation=evaluation,
+        scores=evaluation.scores,
+        options=[name if value is True else f"{name} {value}" for name, value in evaluation.options.items()],
+        edit_chart=draw_edit_kinds(evaluation.edits),
+        group_chart=draw_group_rates(evaluation.by_group, overall),
+        length_chart=draw_length_rates(evaluation.by_length, overall),
         reliability_charts={
             name: draw_reliability_diagram(reliability, nouns[name])
-            for name, reliability in found.reliabilities.items()
+            for name, reliability in evaluation.reliabilities.items()
         },
         matrix=encode_png_uri(matrix) if matrix is not None else None,
-        pairs=_list_pairs(found.confusions, crops or Crops()),
+        pairs=_list_pairs(evaluation.confusions, crops or ConfusionCrops()),
         worst=_draw_lines(worst),
         most_confident=_draw_lines(most_confident),
         max_groups=MAX_GROUPS,
@@ -92,16 +92,16 @@ def render_page(
     )
 
 
-def _list_pairs(confusions: Confusions, crops: Crops) -> list[ConfusedPair]:
+def _list_pairs(confusions: Confusions, crops: ConfusionCrops) -> list[ConfusedPair]:
     return [
         ConfusedPair(
-            written,
-            read,
+            reference,
+            hypothesis,
             count,
-            count / max(1, confusions.written[written]),
-            [encode_jpeg_uri(crop, max_height_px=64) for crop in crops.of((written, read))],
+            count / max(1, confusions.occurrences[reference]),
+            [encode_jpeg_uri(crop, max_height_px=64) for crop in crops.get((reference, hypothesis))],
         )
-        for (written, read), count in ranked_pairs(confusions)[:_MAX_PAIRS]
+        for (reference, hypothesis), count in rank_pairs(confusions)[:_MAX_PAIRS]
     ]
 
 

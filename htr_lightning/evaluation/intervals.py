@@ -1,71 +1,80 @@
-"""How sure a measured score is: bootstrap intervals over writers or pages.
+"""Bootstrap confidence intervals of scores, resampling writers or pages.
 
-Percentile bootstrap (Efron 1979; Bisani & Ney 2004 for error rates). What is drawn, with replacement, are whole
-groups: the lines of one writer succeed or fail together, so that lines drawn one by one would make the interval too
-narrow. A sample is a vector of weights, how often each group was drawn, so that whatever is a function of sums of
-counts follows from products of matrices.
+Percentile bootstrap (Efron 1979; Bisani & Ney 2004 for error rates). Whole groups are drawn with replacement: errors in
+the lines of one writer are correlated, so resampling single lines would give intervals that are too narrow. A sample is
+a vector of weights, how often each group was drawn, so all scores that are functions of summed counts follow from
+matrix products.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.metrics import compute_error_rate
+from htr_lightning.metrics import Floats, compute_error_rate
 
 NUM_SAMPLES = 2000
 LEVEL = 0.95
-_WEIGHTS_AT_ONCE = 2_000_000  # numbers held in memory
-
-Floats = NDArray[np.float64]
+_MAX_WEIGHTS = 2_000_000  # in memory at once
 
 
-def number_groups(groups: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """Number what is drawn: groups, and each line by itself where it has none.
+def describe_bootstrap(has_groups: bool) -> dict[str, Any]:
+    """Return the settings of the bootstrap as plain JSON types."""
+    return {"level": LEVEL, "samples": NUM_SAMPLES, "unit": "groups" if has_groups else "lines"}
+
+
+def index_groups(groups: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Assign an index to each group; each line without a group becomes a group of its own.
 
     Args:
         groups: of each line; empty for none.
 
     Returns:
-        The names of all groups (empty for a single line), and the number of each line's group, ``(n,)``.
+        The names of all groups (empty for a single line), and the index of each line's group, ``(n,)``.
     """
-    unique, place = np.unique([name or f"\0{i}" for i, name in enumerate(groups)], return_inverse=True)
-    return ["" if name.startswith("\0") else str(name) for name in unique], place.astype(np.int64)
+    unique, index = np.unique([name or f"\0{i}" for i, name in enumerate(groups)], return_inverse=True)
+    return ["" if name.startswith("\0") else str(name) for name in unique], index.astype(np.int64)
 
 
 def draw_weights(num_groups: int, *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> Iterator[Floats]:
-    """Yield how often each group is drawn, ``(S, G)``, a block of samples at a time."""
-    generator, even = np.random.default_rng(seed), np.full(num_groups, 1 / num_groups)
-    block = max(1, min(num_samples, _WEIGHTS_AT_ONCE // num_groups))
+    """Draw bootstrap samples: yield how often each group is drawn, ``(S, G)``, in blocks of samples."""
+    generator, probabilities = np.random.default_rng(seed), np.full(num_groups, 1 / num_groups)
+    block = max(1, min(num_samples, _MAX_WEIGHTS // num_groups))
     for start in range(0, num_samples, block):
-        drawn = generator.multinomial(num_groups, even, size=min(block, num_samples - start))
-        yield drawn.astype(np.float64)
+        weights = generator.multinomial(num_groups, probabilities, size=min(block, num_samples - start))
+        yield weights.astype(np.float64)
 
 
 def bootstrap(
-    measure: Callable[[Floats], Mapping[str, Floats]],
+    compute_scores: Callable[[Floats], Mapping[str, Floats]],
     num_groups: int,
     *,
     num_samples: int = NUM_SAMPLES,
     seed: int = 1,
 ) -> dict[str, Floats]:
-    """Measure scores in every sample.
+    """Compute scores of bootstrap samples.
 
     Args:
-        measure: from weights ``(S, G)`` to scores ``(S,)``, by name.
-        num_groups: how many there are to draw from.
-        num_samples: drawn.
-        seed: of the drawing; the same one draws the same samples of as many groups.
+        compute_scores: from weights ``(S, G)`` to scores ``(S,)``, by name.
+        num_groups: G.
+        num_samples: to draw.
+        seed: of the drawing; equal seeds draw equal samples of equally many groups.
 
     Returns:
         Each score in all samples, ``(num_samples,)``.
     """
-    blocks = [measure(weights) for weights in draw_weights(num_groups, num_samples=num_samples, seed=seed)]
+    blocks = [compute_scores(weights) for weights in draw_weights(num_groups, num_samples=num_samples, seed=seed)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def bounds(samples: Floats, level: float = LEVEL) -> tuple[float, float]:
-    """Return the lower and the upper bound that hold a share of the samples between them; NaN counts as none."""
+def compute_interval(samples: Floats, level: float = LEVEL) -> tuple[float, float]:
+    """Return the percentile interval of bootstrap samples; NaN samples are ignored.
+
+    Args:
+        samples: ``(S,)``.
+        level: fraction of the samples inside the interval, 0..1.
+    """
     known = samples[~np.isnan(samples)]
     if not len(known):
         return float("nan"), float("nan")
@@ -73,7 +82,7 @@ def bounds(samples: Floats, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def rate_interval(
+def compute_rate_interval(
     edits: Sequence[int],
     lengths: Sequence[int],
     groups: Sequence[str] | None = None,
@@ -82,29 +91,29 @@ def rate_interval(
     num_samples: int = NUM_SAMPLES,
     seed: int = 1,
 ) -> tuple[float, float]:
-    """Return the interval of one error rate.
+    """Return the bootstrap interval of one error rate.
 
     Args:
         edits: of each line.
         lengths: of each line's reference.
-        groups: of each line: its writer, or its page; None or all empty to draw lines.
-        level: share of the samples inside the interval, 0..1.
-        num_samples: drawn.
+        groups: of each line: its writer or page; None or all empty to resample lines.
+        level: fraction of the samples inside the interval, 0..1.
+        num_samples: to draw.
         seed: of the drawing.
 
     Returns:
-        The lower and the upper bound; both are the rate itself where there is only one group.
+        The lower and the upper bound; both are the rate itself if there is only one group.
 
     Raises:
         ValueError: no line, or sequences of different lengths.
     """
     if not edits or len(edits) != len(lengths) or (groups is not None and len(groups) != len(edits)):
-        raise ValueError(f"{len(edits)} edits, {len(lengths)} lengths and their groups are not of the same lines")
-    names, place = number_groups(groups or [""] * len(edits))
-    per_group = np.stack([np.bincount(place, weights=values) for values in (edits, lengths)], axis=1)
+        raise ValueError(f"{len(edits)} edits and {len(lengths)} lengths; give edits, length and group of each line")
+    names, index = index_groups(groups or [""] * len(edits))
+    counts = np.stack([np.bincount(index, weights=values) for values in (edits, lengths)], axis=1)
 
-    def rate(weights: Floats) -> dict[str, Floats]:
-        sums = weights @ per_group
+    def compute_rate(weights: Floats) -> dict[str, Floats]:
+        sums = weights @ counts
         return {"rate": compute_error_rate(sums[:, 0], sums[:, 1])}
 
-    return bounds(bootstrap(rate, len(names), num_samples=num_samples, seed=seed)["rate"], level)
+    return compute_interval(bootstrap(compute_rate, len(names), num_samples=num_samples, seed=seed)["rate"], level)

@@ -1,4 +1,4 @@
-"""One line that was read, and everything that is counted in it."""
+"""A predicted line aligned with its reference, and its error counts."""
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -10,39 +10,39 @@ from rapidfuzz.distance import Levenshtein
 from htr_lightning.metrics import edit_distance
 from htr_lightning.text import Normalization, normalize, tokenize
 
-Kind = Literal["insertion", "deletion", "substitution"]
-KINDS: tuple[Kind, ...] = ("insertion", "deletion", "substitution")
-_KIND_OF: dict[str, Kind] = {"insert": "insertion", "delete": "deletion", "replace": "substitution"}
+EditKind = Literal["insertion", "deletion", "substitution"]
+EDIT_KINDS: tuple[EditKind, ...] = ("insertion", "deletion", "substitution")
+_KIND_OF_TAG: dict[str, EditKind] = {"insert": "insertion", "delete": "deletion", "replace": "substitution"}
 
 
 class Edit(NamedTuple):
     """An error in a line.
 
     Attributes:
-        kind: ``insertion``: read, but not written; ``deletion``: written, but not read.
-        written: place in the reference; of an insertion, what it stands before.
-        read: place in the hypothesis; of a deletion, what is missing before it.
+        kind: an ``insertion`` is only in the hypothesis, a ``deletion`` only in the reference.
+        reference_index: position in the reference; of an insertion, of the character after it.
+        hypothesis_index: position in the hypothesis; of a deletion, of the character after it.
     """
 
-    kind: Kind
-    written: int
-    read: int
+    kind: EditKind
+    reference_index: int
+    hypothesis_index: int
 
 
-class Rate(NamedTuple):
-    """The two sides of an error rate: edits, and the length of the reference in whatever is counted."""
+class ErrorCount(NamedTuple):
+    """The numerator and denominator of an error rate: edits, and length of the reference in the same unit."""
 
     edits: int
     length: int
 
 
-def without_case(text: str) -> str:
-    """Make all letters small, and those alike that differ in nothing else (Unicode's full case folding)."""
+def fold_case(text: str) -> str:
+    """Remove distinctions of case (Unicode full case folding)."""
     return text.casefold()
 
 
-def without_accents(text: str) -> str:
-    """Take off accents and all other non-spacing marks; letters that have no decomposition (ø, œ) stay."""
+def strip_accents(text: str) -> str:
+    """Remove accents and all other non-spacing marks; letters without a decomposition (ø, œ) stay."""
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFD", text)
@@ -50,28 +50,28 @@ def without_accents(text: str) -> str:
 
 
 VARIANTS: dict[str, Callable[[str], str]] = {
-    "ignoring_case": without_case,
-    "ignoring_accents": without_accents,
-    "ignoring_case_and_accents": lambda text: without_accents(without_case(text)),
+    "ignoring_case": fold_case,
+    "ignoring_accents": strip_accents,
+    "ignoring_case_and_accents": lambda text: strip_accents(fold_case(text)),
 }
-"""What may be held for the same; both texts are brought to it before they are compared."""
+"""Lenient variants of CER and WER, and the function that both texts pass through before they are compared."""
 
-RATES = ("cer", "wer", "wer_tokens", *(f"{rate}_{name}" for name in VARIANTS for rate in ("cer", "wer")))
-"""The error rates of every line: see `htr_lightning.metrics`."""
+ERROR_RATES = ("cer", "wer", "wer_tokens", *(f"{rate}_{name}" for name in VARIANTS for rate in ("cer", "wer")))
+"""Names of all error rates; `htr_lightning.metrics` defines the first three."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredLine:
-    """A line that was read.
+    """A predicted line aligned with its reference.
 
     Attributes:
         id: of the line.
-        group: its writer or page; empty for none.
-        reference: what it says, normalized.
-        hypothesis: what was read, normalized.
-        confidence: of the reading, 0..1.
-        edits: the fewest that turn one into the other, from left to right.
-        rates: edits and lengths, by the names in `RATES`.
+        group: its writer or page; empty if unknown.
+        reference: its transcription, normalized.
+        hypothesis: its prediction, normalized.
+        confidence: of the prediction, 0..1.
+        edits: a shortest sequence of edits between the two texts, from left to right.
+        errors: edits and lengths, by the names in `ERROR_RATES`.
     """
 
     id: str
@@ -80,50 +80,57 @@ class ScoredLine:
     hypothesis: str
     confidence: float
     edits: tuple[Edit, ...]
-    rates: Mapping[str, Rate]
+    errors: Mapping[str, ErrorCount]
 
     @property
     def is_correct(self) -> bool:
-        """Whether every character is right."""
+        """Whether every character is correct."""
         return not self.edits
 
     @property
     def cer(self) -> float:
-        """Its own character error rate."""
+        """The character error rate of this line alone."""
         return len(self.edits) / max(1, len(self.reference))
 
-    def count(self, kind: Kind) -> int:
+    def count_edits(self, kind: EditKind) -> int:
         """Count the edits of a kind."""
         return sum(edit.kind == kind for edit in self.edits)
 
-    def wrong(self) -> set[int]:
-        """Return the places in the hypothesis that are substituted or inserted."""
-        return {edit.read for edit in self.edits if edit.kind != "deletion"}
+    def find_wrong_characters(self) -> set[int]:
+        """Return the positions in the hypothesis of substituted and inserted characters."""
+        return {edit.hypothesis_index for edit in self.edits if edit.kind != "deletion"}
 
 
 def score_line(
     id: str, group: str, reference: str, hypothesis: str, confidence: float, normalization: Normalization = "NFC"
 ) -> ScoredLine:
-    """Align a hypothesis with its reference, and count."""
+    """Align a hypothesis with its reference (Levenshtein 1966), and count the errors."""
     reference, hypothesis = normalize(reference, normalization), normalize(hypothesis, normalization)
     operations = () if reference == hypothesis else Levenshtein.editops(reference, hypothesis)
-    edits = tuple(Edit(_KIND_OF[op.tag], op.src_pos, op.dest_pos) for op in operations)
-    return ScoredLine(id, group, reference, hypothesis, confidence, edits, rates_of(reference, hypothesis, len(edits)))
+    edits = tuple(Edit(_KIND_OF_TAG[op.tag], op.src_pos, op.dest_pos) for op in operations)
+    errors = count_errors(reference, hypothesis, len(edits))
+    return ScoredLine(id, group, reference, hypothesis, confidence, edits, errors)
 
 
-def rates_of(reference: str, hypothesis: str, edits: int) -> dict[str, Rate]:
-    """Count what all error rates of a line are made of; ``edits`` between the characters are known already."""
-    rates = {
-        "cer": Rate(edits, len(reference)),
-        "wer": _rate(reference.split(), hypothesis.split()),
-        "wer_tokens": _rate(tokenize(reference), tokenize(hypothesis)),
+def count_errors(reference: str, hypothesis: str, num_edits: int) -> dict[str, ErrorCount]:
+    """Count edits and lengths for each of `ERROR_RATES`.
+
+    Args:
+        reference: normalized.
+        hypothesis: normalized.
+        num_edits: edit distance of the two texts, which is already known.
+    """
+    errors = {
+        "cer": ErrorCount(num_edits, len(reference)),
+        "wer": _compare(reference.split(), hypothesis.split()),
+        "wer_tokens": _compare(tokenize(reference), tokenize(hypothesis)),
     }
     for name, fold in VARIANTS.items():
-        written, read = fold(reference), fold(hypothesis)
-        rates[f"cer_{name}"] = _rate(written, read)
-        rates[f"wer_{name}"] = _rate(written.split(), read.split())
-    return rates
+        folded_reference, folded_hypothesis = fold(reference), fold(hypothesis)
+        errors[f"cer_{name}"] = _compare(folded_reference, folded_hypothesis)
+        errors[f"wer_{name}"] = _compare(folded_reference.split(), folded_hypothesis.split())
+    return errors
 
 
-def _rate(reference: Sequence[str], hypothesis: Sequence[str]) -> Rate:
-    return Rate(0 if reference == hypothesis else edit_distance(reference, hypothesis), len(reference))
+def _compare(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCount:
+    return ErrorCount(0 if reference == hypothesis else edit_distance(reference, hypothesis), len(reference))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from htr_lightning.evaluation.lines import Kind, ScoredLine
+from htr_lightning.evaluation.lines import EditKind, ScoredLine
 
 
 class Run(NamedTuple):
@@ -16,7 +16,7 @@ class Run(NamedTuple):
     """
 
     text: str
-    kind: Kind | None
+    kind: EditKind | None
 
 
 def mark_errors(line: ScoredLine) -> tuple[list[Run], list[Run]]:
@@ -24,12 +24,12 @@ def mark_errors(line: ScoredLine) -> tuple[list[Run], list[Run]]:
 
     Deletions are in the reference, insertions in the hypothesis, substitutions in both.
     """
-    in_reference: dict[int, Kind] = {e.written: e.kind for e in line.edits if e.kind != "insertion"}
-    in_hypothesis: dict[int, Kind] = {e.read: e.kind for e in line.edits if e.kind != "deletion"}
+    in_reference: dict[int, EditKind] = {e.reference_index: e.kind for e in line.edits if e.kind != "insertion"}
+    in_hypothesis: dict[int, EditKind] = {e.hypothesis_index: e.kind for e in line.edits if e.kind != "deletion"}
     return _split_runs(line.reference, in_reference), _split_runs(line.hypothesis, in_hypothesis)
 
 
-def _split_runs(text: str, kinds: Mapping[int, Kind]) -> list[Run]:
+def _split_runs(text: str, kinds: Mapping[int, EditKind]) -> list[Run]:
     runs = []
     for kind, group in groupby(enumerate(text), lambda item: kinds.get(item[0])):
         run = "".join(character for _, character in group)

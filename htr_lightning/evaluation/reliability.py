@@ -1,4 +1,4 @@
-"""Whether confidences mean what they say: of all that is called 0.9 sure, 9 in 10 should be right."""
+"""Reliability of confidences: of the predictions with a confidence of 0.9, 9 in 10 should be correct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How often predictions are right, by how sure they are.
+    """Accuracy of predictions by confidence (the numbers of a reliability diagram).
 
     Attributes:
-        counts: of the predictions in each bin, ``(B,)``; the bins divide 0..1 evenly.
-        confidences: their mean in each bin; 0 in an empty one.
-        accuracies: the share that is right in each bin; 0 in an empty one.
+        counts: predictions in each of B bins, ``(B,)``; the bins divide 0..1 evenly.
+        confidences: mean confidence in each bin, ``(B,)``; 0 in an empty one.
+        accuracies: fraction of correct predictions in each bin, ``(B,)``; 0 in an empty one.
     """
 
     counts: NDArray[np.int64]
@@ -24,44 +24,46 @@ class Reliability:
     accuracies: Floats
 
     @property
-    def error(self) -> float:
-        """The expected calibration error: how far confidence and accuracy are apart, on average over predictions."""
+    def expected_calibration_error(self) -> float:
+        """The absolute difference between confidence and accuracy, averaged over predictions (ECE)."""
         return float(self.counts @ np.abs(self.confidences - self.accuracies) / self.counts.sum())
 
 
-def reliability(confidences: Sequence[float] | Floats, correct: Sequence[bool], num_bins: int = 15) -> Reliability:
+def measure_reliability(
+    confidences: Sequence[float] | Floats, correct: Sequence[bool], num_bins: int = 15
+) -> Reliability:
     """Sort predictions into bins of equal width (Guo et al. 2017: the upper edge belongs to the bin).
 
     Args:
         confidences: of the predictions, 0..1.
-        correct: whether each is right.
-        num_bins: how many bins divide 0..1.
+        correct: whether each prediction is correct.
+        num_bins: B.
 
     Raises:
-        ValueError: no prediction, sequences of different lengths, or a confidence that is none.
+        ValueError: no prediction, sequences of different lengths, or a confidence outside of 0..1.
     """
-    sure, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
-    if not len(sure) or sure.shape != right.shape:
-        raise ValueError(f"{len(sure)} confidences and {len(right)} outcomes are not of the same predictions")
-    if not ((sure >= 0) & (sure <= 1)).all():
-        raise ValueError("a confidence is a number from 0 to 1")
-    bins = np.maximum(np.searchsorted(np.linspace(0, 1, num_bins + 1), sure, "left") - 1, 0)
+    values, outcomes = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
+    if not len(values) or values.shape != outcomes.shape:
+        raise ValueError(f"{len(values)} confidences, but {len(outcomes)} outcomes; give both for each prediction")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("confidences must be from 0 to 1")
+    bins = np.maximum(np.searchsorted(np.linspace(0, 1, num_bins + 1), values, "left") - 1, 0)
     counts = np.bincount(bins, minlength=num_bins)
-    means = [np.bincount(bins, values, num_bins) / np.maximum(counts, 1) for values in (sure, right)]
+    means = [np.bincount(bins, column, num_bins) / np.maximum(counts, 1) for column in (values, outcomes)]
     return Reliability(counts, *means)
 
 
-def expected_calibration_error(
+def compute_expected_calibration_error(
     confidences: Sequence[float] | Floats, correct: Sequence[bool], num_bins: int = 15
 ) -> float:
-    """Return the mean distance between confidence and accuracy (ECE; Naeini et al. 2015, Guo et al. 2017): 0 is best.
+    """Return the expected calibration error (ECE; Naeini et al. 2015, Guo et al. 2017); lower is better.
 
     Args:
         confidences: of the predictions, 0..1.
-        correct: whether each is right.
-        num_bins: of equal width, in each of which the two are compared.
+        correct: whether each prediction is correct.
+        num_bins: of equal width.
 
     Raises:
-        ValueError: see `reliability`.
+        ValueError: see `measure_reliability`.
     """
-    return reliability(confidences, correct, num_bins).error
+    return measure_reliability(confidences, correct, num_bins).expected_calibration_error

@@ -1,4 +1,4 @@
-"""Scores and their intervals, from counts by group."""
+"""Scores and their bootstrap intervals, computed from counts by group."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from htr_lightning.evaluation.counts import GroupCounts
-from htr_lightning.evaluation.intervals import NUM_SAMPLES, Floats, bootstrap, bounds, number_groups
+from htr_lightning.evaluation.intervals import NUM_SAMPLES, bootstrap, compute_interval, index_groups
 from htr_lightning.evaluation.lines import ScoredLine
-from htr_lightning.metrics import compute_scores
+from htr_lightning.metrics import Floats, compute_scores
 
 MAX_BINS = 10  # of lengths
 
@@ -38,8 +38,8 @@ class LengthRate:
     cer_high: float
 
 
-def measure(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
-    """Return every score of samples of groups.
+def score_samples(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
+    """Compute every score of samples of groups.
 
     Args:
         counts: of each group.
@@ -49,7 +49,7 @@ def measure(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
         Scores ``(S,)``: see `htr_lightning.metrics.compute_scores`.
     """
     return compute_scores(
-        {name: ((weights @ sides)[:, 0], (weights @ sides)[:, 1]) for name, sides in counts.rates.items()},
+        {name: ((weights @ errors)[:, 0], (weights @ errors)[:, 1]) for name, errors in counts.errors.items()},
         correct=weights @ counts.correct,
         lines=weights @ counts.lines,
         matches=weights @ counts.matches,
@@ -58,44 +58,48 @@ def measure(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
     )
 
 
-def scores_of(counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> dict[str, float]:
+def compute_scores_with_intervals(
+    counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int = 1
+) -> dict[str, float]:
     """Return every score, and the bounds of its 95 % interval as ``NAME_low`` and ``NAME_high``."""
-    number = len(counts.names)
-    points = measure(counts, np.ones((1, number)))
-    samples = bootstrap(lambda weights: measure(counts, weights), number, num_samples=num_samples, seed=seed)
+    num_groups = len(counts.names)
+    points = score_samples(counts, np.ones((1, num_groups)))
+    samples = bootstrap(lambda weights: score_samples(counts, weights), num_groups, num_samples=num_samples, seed=seed)
     scores: dict[str, float] = {}
     for name, (point,) in points.items():
-        low, high = bounds(samples[name])
+        low, high = compute_interval(samples[name])
         scores |= {name: float(point), f"{name}_low": low, f"{name}_high": high}
     return scores
 
 
-def by_group(counts: GroupCounts) -> list[GroupRate]:
+def compute_group_rates(counts: GroupCounts) -> list[GroupRate]:
     """Return the error rate of each group that has a name, the worst first."""
     rows = []
-    for name, lines, (edits, characters) in zip(counts.names, counts.lines, counts.rates["cer"], strict=True):
+    for name, lines, (edits, characters) in zip(counts.names, counts.lines, counts.errors["cer"], strict=True):
         if name:
             rows.append(GroupRate(name, int(lines), int(characters), int(edits), float(edits / max(1, characters))))
     return sorted(rows, key=lambda row: (-row.cer, row.group))
 
 
-def by_length(lines: Sequence[ScoredLine], *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> list[LengthRate]:
-    """Return the error rate of lines by the length of their reference, in bins that hold something each."""
+def compute_length_rates(
+    lines: Sequence[ScoredLine], *, num_samples: int = NUM_SAMPLES, seed: int = 1
+) -> list[LengthRate]:
+    """Return the error rate of lines by the length of their reference, in bins, without the empty bins."""
     lengths = np.array([len(line.reference) for line in lines])
-    edges = length_edges(lengths)
-    names, group = number_groups([line.group for line in lines])
+    edges = compute_length_edges(lengths)
+    names, group = index_groups([line.group for line in lines])
     bins = np.searchsorted(edges, lengths, "right") - 1
     cells, shape = group * len(edges) + bins, (len(names), len(edges))
     edits = np.bincount(cells, [len(line.edits) for line in lines], shape[0] * shape[1]).reshape(shape)
     characters = np.bincount(cells, lengths, shape[0] * shape[1]).reshape(shape)
     used = [number for number in range(len(edges)) if characters[:, number].any()]
 
-    def rates(weights: Floats) -> Mapping[str, Floats]:
+    def compute_rates(weights: Floats) -> Mapping[str, Floats]:
         sums = weights @ characters
-        values = np.where(sums > 0, weights @ edits / np.maximum(sums, 1), np.nan)
-        return {str(number): values[:, number] for number in used}
+        rates = np.where(sums > 0, weights @ edits / np.maximum(sums, 1), np.nan)  # NaN: the sample has no such line
+        return {str(number): rates[:, number] for number in used}
 
-    samples = bootstrap(rates, len(names), num_samples=num_samples, seed=seed)
+    samples = bootstrap(compute_rates, len(names), num_samples=num_samples, seed=seed)
     return [
         LengthRate(
             int(lengths[bins == number].min()),
@@ -104,14 +108,14 @@ def by_length(lines: Sequence[ScoredLine], *, num_samples: int = NUM_SAMPLES, se
             int(characters[:, number].sum()),
             int(edits[:, number].sum()),
             float(edits[:, number].sum() / characters[:, number].sum()),
-            *bounds(samples[str(number)]),
+            *compute_interval(samples[str(number)]),
         )
         for number in used
     ]
 
 
-def length_edges(lengths: Iterable[int]) -> list[int]:
-    """Return where bins of lengths start: even up to the length that all but 1 % of the lines stay below."""
+def compute_length_edges(lengths: Iterable[int]) -> list[int]:
+    """Return the lower edges of bins of lengths: evenly spaced up to the 99 % quantile; the last bin is open."""
     values = np.asarray(lengths)
     usual = int(np.quantile(values, 0.99))
     step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 10**9) if usual < size * MAX_BINS)

@@ -1,4 +1,4 @@
-"""The page of an explained line: one HTML file that needs nothing else."""
+"""The report of an explained line: a single HTML file without scripts or external resources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

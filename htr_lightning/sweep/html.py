@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML page that needs nothing else, no network, no script, no other file."""
+"""The report of a sweep: a single HTML file without scripts or external resources."""
 
 import math
 from collections import Counter

@@ -142,7 +142,7 @@ class ErrorPanel(Callback):
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw the errors, if there are any."""
-        lines = self._worst.lines()
+        lines = self._worst.get_lines()
         matrix = draw_confusions(self._confusions)
         if matrix is None:
             return

@@ -5,23 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.scored import collected
+from helpers.scored_lines import collect_scores
 
 from htr_lightning.cli import compare as command
-from htr_lightning.evaluation.difference import PairingError, compare, paired
+from htr_lightning.evaluation.difference import PairingError, compare, pair_rows
 from htr_lightning.evaluation.intervals import draw_weights
-from htr_lightning.evaluation.table import COLUMNS, Row, TableError, read_table, table_of
+from htr_lightning.evaluation.lines import ErrorCount
+from htr_lightning.evaluation.table import COLUMNS, LineRow, TableError, format_table, read_table
 
 
-def row(id: str, edits: int, reference: str = "abcdefghij", group: str = "", words: tuple[int, int] = (0, 1)) -> Row:
-    return Row(
-        id, group, reference, f"read{edits}", {"cer": (edits, len(reference)), "wer": words, "wer_tokens": words}
-    )
+def row(
+    id: str, edits: int, reference: str = "abcdefghij", group: str = "", words: tuple[int, int] = (0, 1)
+) -> LineRow:
+    errors = {"cer": ErrorCount(edits, len(reference)), "wer": ErrorCount(*words), "wer_tokens": ErrorCount(*words)}
+    return LineRow(id, group, reference, f"read{edits}", errors)
 
 
 def write(folder: Path, *rows: tuple[str, str, str]) -> Path:
     folder.mkdir()
-    (folder / "lines.tsv").write_text(table_of(collected(*rows).rows()), encoding="utf-8")
+    (folder / "lines.tsv").write_text(format_table(collect_scores(*rows).build_rows()), encoding="utf-8")
     return folder
 
 
@@ -31,50 +33,50 @@ def test_a_planted_difference_is_found() -> None:
     groups = [f"w{i % 20}" for i in range(200)]
     a = [row(str(i), e, group=g) for i, (e, g) in enumerate(zip(edits, groups, strict=True))]
     b = [row(str(i), e - (i % 2), group=g) for i, (e, g) in enumerate(zip(edits, groups, strict=True))]
-    found = compare(paired(a, b))
+    found = compare(pair_rows(a, b))
     cer = found.rates["cer"]
     assert cer.a == sum(edits) / 2000 and cer.difference == pytest.approx(-0.05)
-    assert cer.low <= -0.05 <= cer.high < 0 and cer.share_b_better == 1
-    assert (found.lines, found.groups, found.are_lines, len(found.apart)) == (200, 20, False, 100)
+    assert cer.low <= -0.05 <= cer.high < 0 and cer.fraction_b_better == 1
+    assert (found.lines, found.groups, found.has_groups, len(found.differing_lines)) == (200, 20, True, 100)
     wer = found.rates["wer"]
-    assert (wer.difference, wer.low, wer.high, wer.share_b_better) == (0, 0, 0, 0.5)
+    assert (wer.difference, wer.low, wer.high, wer.fraction_b_better) == (0, 0, 0, 0.5)
 
 
 def test_no_difference_is_not_found() -> None:
     generator = np.random.default_rng(1)
     a, b = ([row(str(i), int(e)) for i, e in enumerate(generator.integers(0, 5, 300))] for _ in range(2))
-    cer = compare(paired(a, b)).rates["cer"]
-    assert cer.low < 0 < cer.high and 0.02 < cer.share_b_better < 0.98
+    cer = compare(pair_rows(a, b)).rates["cer"]
+    assert cer.low < 0 < cer.high and 0.02 < cer.fraction_b_better < 0.98
 
 
 def test_the_interval_is_that_of_drawing_every_sample() -> None:
     edits_a, edits_b = [1, 4, 2, 0, 3], [0, 5, 1, 0, 1]
     a, b = ([row(str(i), e) for i, e in enumerate(edits)] for edits in (edits_a, edits_b))
-    cer = compare(paired(a, b), num_samples=100, seed=4).rates["cer"]
+    cer = compare(pair_rows(a, b), num_samples=100, seed=4).rates["cer"]
     (weights,) = draw_weights(5, num_samples=100, seed=4)
     drawn = [(w @ edits_b - w @ edits_a) / (10 * w.sum()) for w in weights]
     assert (cer.low, cer.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
-    assert cer.share_b_better == np.mean([d < 0 for d in drawn]) + 0.5 * np.mean([d == 0 for d in drawn])
+    assert cer.fraction_b_better == np.mean([d < 0 for d in drawn]) + 0.5 * np.mean([d == 0 for d in drawn])
 
 
 def test_lines_are_paired_by_their_ids() -> None:
     a, b = [row("1", 1), row("2", 2)], [row("2", 0), row("1", 1)]
-    assert [(x.id, y.id) for x, y in paired(a, b)] == [("1", "1"), ("2", "2")]
-    assert [x.id for x, _ in compare(paired(a, b)).apart] == ["2"]
+    assert [(x.id, y.id) for x, y in pair_rows(a, b)] == [("1", "1"), ("2", "2")]
+    assert [x.id for x, _ in compare(pair_rows(a, b)).differing_lines] == ["2"]
 
 
 def test_other_lines_are_refused_and_counted() -> None:
     a = [row("1", 1), row("2", 1), row("3", 1), row("5", 1, "e\u0301")]
     b = [row("2", 1), row("3", 1, "other"), row("4", 1), row("5", 1, "\u00e9")]
     with pytest.raises(PairingError) as refused:
-        paired(a, b)
+        pair_rows(a, b)
     assert str(refused.value) == (
-        "A and B are not of the same lines: 1 only in A, 1 only in B, 1 with another reference; "
-        "--common compares the 2 shared ones"
+        "A and B have different lines: 1 only in A, 1 only in B, 1 with different references; "
+        "--common compares the 2 common lines"
     )
-    assert [x.id for x, _ in paired(a, b, common=True)] == ["2", "5"]
-    with pytest.raises(PairingError, match="share no line"):
-        paired(a[:1], b, common=True)
+    assert [x.id for x, _ in pair_rows(a, b, common=True)] == ["2", "5"]
+    with pytest.raises(PairingError, match="no line in common"):
+        pair_rows(a[:1], b, common=True)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +88,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "B has fewer edits in 1 lines, A in 1." in shown and "A   2 edits abxd abxd" in shown
     result = json.loads((tmp_path / "compare.json").read_text())
     assert result["rates"]["cer"]["difference"] == pytest.approx(-1 / 16)
-    assert [line["id"] for line in result["lines_apart"]] == ["0.png", "1.png"] and result["a"] == str(a)
+    assert [line["id"] for line in result["differing_lines"]] == ["0.png", "1.png"] and result["a"] == str(a)
     command.main([str(a / "lines.tsv"), str(a), "--lines", "0"])
     assert "Furthest apart" not in capsys.readouterr().out
 
@@ -95,8 +97,8 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(tmp_path: Path) -> None:
     a = write(tmp_path / "a", ("v", "abcd", "abxd"))
     b = write(tmp_path / "b", ("v", "abce", "abxd"))
     for arguments, words in (
-        ([a, tmp_path / "none"], "there is no such table; write it with"),
-        ([a, b], "1 with another reference"),
+        ([a, tmp_path / "none"], "no such file; write it with"),
+        ([a, b], "1 with different references"),
         ([a, a, "--out", tmp_path / "no" / "compare.json"], "cannot be written"),
     ):
         with pytest.raises(SystemExit, match=words):
@@ -106,11 +108,11 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: text.replace("reference", "text"), "has no column 'reference'"),
+        (lambda text: text.replace("reference", "text"), "lacks the column 'reference'"),
         (lambda text: text + "x\ty\n", "row 3 has 2 of 15 fields"),
-        (lambda text: text + text.splitlines()[1] + "\n", "names a line twice"),
-        (lambda text: text.replace("\t4\t", "\tfour\t"), "was the file edited"),
-        (lambda text: "", "has no column 'id', 'group'"),
+        (lambda text: text + text.splitlines()[1] + "\n", "two rows have the same id"),
+        (lambda text: text.replace("\t4\t", "\tfour\t"), "check whether the file was"),
+        (lambda text: "", "lacks the column 'id', 'group'"),
     ],
 )
 def test_damaged_tables(tmp_path: Path, change: object, words: str) -> None:
@@ -125,7 +127,7 @@ def test_damaged_tables(tmp_path: Path, change: object, words: str) -> None:
 
 
 def test_a_table_has_one_row_for_each_line_and_no_quotes() -> None:
-    table = table_of(collected(("v", 'ab "cd"', "")).rows())
+    table = format_table(collect_scores(("v", 'ab "cd"', "")).build_rows())
     header, line = table.splitlines()
     cells = dict(zip(header.split("\t"), line.split("\t"), strict=True))
     assert tuple(cells) == COLUMNS

@@ -59,7 +59,7 @@ def test_a_folder_that_goes_away_is_said_in_a_sentence(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("htr_lightning.evaluation.folder.write_text", full)
+    monkeypatch.setattr("htr_lightning.evaluation.files.write_text", full)
     with pytest.raises(SystemExit, match=r"cannot be written \(No space left on device\)"):
         evaluate.main([*arguments, "--out", str(tmp_path / "out")])
     assert not list((tmp_path / "out").iterdir())

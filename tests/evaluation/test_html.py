@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.scored import CHARSET, EVIL, collected, scored
+from helpers.scored_lines import CHARSET, EVIL, collect_scores, score_lines
 from PIL import Image
 
 from htr_lightning.evaluation.charts import (
@@ -17,11 +17,11 @@ from htr_lightning.evaluation.charts import (
     draw_length_rates,
     draw_reliability_diagram,
 )
-from htr_lightning.evaluation.folder import write_folder
+from htr_lightning.evaluation.files import write_evaluation
 from htr_lightning.evaluation.html import render_page
 from htr_lightning.evaluation.marks import mark_errors
-from htr_lightning.evaluation.reliability import reliability
-from htr_lightning.evaluation.result import evaluate_lines
+from htr_lightning.evaluation.reliability import measure_reliability
+from htr_lightning.evaluation.result import build_evaluation
 from htr_lightning.evaluation.scores import GroupRate, LengthRate
 from htr_lightning.evaluation.table import COLUMNS, read_table
 
@@ -37,8 +37,8 @@ NAMES = ["confusions.png", "lines.tsv", "report.html", "result.json"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    collection = collected(*ROWS, ("w", "", "a"), id=f"{{row}} {EVIL}")
-    write_folder(tmp_path, evaluate_lines(collection, f"zoo:{EVIL}", f"{EVIL}.tsv"), collection)
+    collector = collect_scores(*ROWS, ("w", "", "a"), id=f"{{row}} {EVIL}")
+    write_evaluation(tmp_path, build_evaluation(collector, f"zoo:{EVIL}", f"{EVIL}.tsv"), collector)
     return tmp_path
 
 
@@ -56,8 +56,8 @@ def test_the_page_is_whole_and_holds_no_foreign_code(folder: Path, elements_of: 
 def test_the_page_shows_what_was_found(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     for words in (
-        "Scores", "Where the errors are", "Confusions", "Confidence", "Worst lines", "Sure, but wrong", "ignoring both",
-        "expected calibration error", "the ink", "cannot write these characters", "could not be used",
+        "Scores", "Where the errors are", "Confusions", "Confidence", "Worst lines", "Confident, but wrong",
+        "ignoring both", "expected calibration error", "images", "are not in the model", "could not be used",
         "the text is empty",
     ):  # fmt: skip
         assert words in page, words
@@ -78,7 +78,7 @@ def test_the_json_holds_every_score_with_its_interval(folder: Path) -> None:
     assert result["cer"] == edits / result["characters"] == edits / sum(len(r) for _, r, _ in ROWS)
     assert [row["group"] for row in result["by_group"]] == [EVIL, "w", "v"]
     assert sum(row["lines"] for row in result["by_length"]) == 5
-    assert {"written": "c", "read": "d", "count": 1} in result["substitutions_by_pair"]
+    assert {"reference": "c", "hypothesis": "d", "count": 1} in result["substitutions_by_pair"]
     assert result["unknown_characters"]["<"] == 2 and len(result["problems"]) == 1
     assert 0 < result["line_calibration_error"] < 1 and 0 < result["character_calibration_error"] < 1
     assert sum(result["reliability"]["character"]["counts"]) == sum(len(h) for *_, h in ROWS)
@@ -89,7 +89,7 @@ def test_the_table_holds_every_line(folder: Path) -> None:
     assert [(row.group, row.reference, row.hypothesis) for row in rows] == [
         (group, reference, hypothesis) for group, reference, hypothesis in ROWS
     ]
-    assert rows[1].counts == {"cer": (2, 8), "wer": (2, 3), "wer_tokens": (2, 3)}
+    assert rows[1].errors == {"cer": (2, 8), "wer": (2, 3), "wer_tokens": (2, 3)}
     header, first, *_ = (folder / "lines.tsv").read_text(encoding="utf-8").splitlines()
     assert tuple(header.split("\t")) == COLUMNS and len(first.split("\t")) == len(COLUMNS)
 
@@ -98,54 +98,54 @@ def test_files_are_whole_and_an_old_picture_goes(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == NAMES
     with Image.open(folder / "confusions.png") as picture:
         assert picture.format == "PNG"
-    right = collected(("", "abcd", "abcd"))
-    write_folder(folder, evaluate_lines(right, "m", "d"), right)
+    right = collect_scores(("", "abcd", "abcd"))
+    write_evaluation(folder, build_evaluation(right, "m", "d"), right)
     assert sorted(path.name for path in folder.iterdir()) == [name for name in NAMES if name != "confusions.png"]
     page = (folder / "report.html").read_text()
     assert "Worst lines" not in page and "<h2>Confusions" not in page and "0.00 %" in page
 
 
 def test_without_places_there_are_neither_crops_nor_character_confidences() -> None:
-    collection = collected(*ROWS, characters=False)
-    found = evaluate_lines(collection, "m", "d")
-    page = render_page(found, None, collection.crops, collection.worst.lines())
-    assert list(found.reliabilities) == ["line"] and "the ink" not in page
+    collector = collect_scores(*ROWS, characters=False)
+    found = build_evaluation(collector, "m", "d")
+    page = render_page(found, None, collector.crops, collector.worst.get_lines())
+    assert list(found.reliabilities) == ["line"] and ">images<" not in page
 
 
 def test_lines_without_groups_are_drawn_one_by_one() -> None:
-    found = evaluate_lines(collected(*(("", r, h) for _, r, h in ROWS[:4])), "m", "d")
-    assert found.are_lines and found.groups == 4 and not found.by_group
+    found = build_evaluation(collect_scores(*(("", r, h) for _, r, h in ROWS[:4])), "m", "d")
+    assert not found.has_groups and found.groups == 4 and not found.by_group
     assert "bootstrap over 4 lines" in render_page(found) and "CER of each group" not in render_page(found)
 
 
 def test_the_summary_is_short() -> None:
-    summary = evaluate_lines(collected(*ROWS), "m", "d").summary()
+    summary = build_evaluation(collect_scores(*ROWS), "m", "d").summarize()
     assert {"cer", "cer_low", "wer", "wer_tokens", "f1_macro", "lines", "skipped", "groups"} <= set(summary)
     assert len(summary) < 30 and "cer_ignoring_case_low" not in summary
 
 
 def test_tabs_and_broken_letters_do_not_break_the_files(tmp_path: Path) -> None:
-    collection = collected(("v\tw", "a \ud800 b", "a"), id="x\ty{row}")
-    write_folder(tmp_path, evaluate_lines(collection, "m", "d"), collection)
+    collector = collect_scores(("v\tw", "a \ud800 b", "a"), id="x\ty{row}")
+    write_evaluation(tmp_path, build_evaluation(collector, "m", "d"), collector)
     (row,) = read_table(tmp_path)
     assert (row.id, row.group, row.reference) == ("x y0", "v w", "a \\ud800 b")
     assert json.loads((tmp_path / "result.json").read_text())["lines"] == 1
 
 
 def test_errors_are_marked() -> None:
-    (line,) = scored(("a bc<", "axbd<<"))
+    (line,) = score_lines(("a bc<", "axbd<<"))
     reference, hypothesis = mark_errors(line)
     assert reference == [("a", None), ("␣", "substitution"), ("b", None), ("c", "substitution"), ("<", None)]
     kinds = [run.kind for run in hypothesis if run.kind]
     assert sorted(kinds) == ["insertion", "substitution", "substitution"]
-    (line,) = scored(("ab cd", "cd"))
+    (line,) = score_lines(("ab cd", "cd"))
     assert mark_errors(line) == ([("ab␣", "deletion"), ("cd", None)], [("cd", None)])
 
 
 def test_charts_are_xml_and_left_out_where_they_would_say_nothing() -> None:
     groups = [GroupRate(f"{EVIL} {n} {'long' * 20}", 3, 100, n, n / 100) for n in range(60)]
     lengths = [LengthRate(n, n + 9, 4, 100, n, n / 100, 0.0, 2.0) for n in range(0, 50, 10)]
-    plot = draw_reliability_diagram(reliability([0.1, 0.9], [False, True]), "lines")
+    plot = draw_reliability_diagram(measure_reliability([0.1, 0.9], [False, True]), "lines")
     for drawn in (
         draw_group_rates(groups, 0.2),
         draw_length_rates(lengths, 0.2),
@@ -164,12 +164,12 @@ def test_charts_are_xml_and_left_out_where_they_would_say_nothing() -> None:
 
 
 def test_only_a_few_pixels_are_kept() -> None:
-    collection = collected(*[("", "abcd", "abxd")] * 200)
-    assert len(collection.worst.lines()) == 20 and len(collection.crops.of(("c", "x"))) == 8
-    for _, pixels in collection.worst.lines():
+    collector = collect_scores(*[("", "abcd", "abxd")] * 200)
+    assert len(collector.worst.get_lines()) == 20 and len(collector.crops.get(("c", "x"))) == 8
+    for _, pixels in collector.worst.get_lines():
         assert pixels.base is None
-    assert all(isinstance(crop, np.ndarray) for crop in collection.crops.of(("c", "x")))
+    assert all(isinstance(crop, np.ndarray) for crop in collector.crops.get(("c", "x")))
 
 
 def test_the_charset_decides_what_is_normalized() -> None:
-    assert collected(("", "e\u0301", "\u00e9"), charset=CHARSET).lines[0].is_correct
+    assert collect_scores(("", "e\u0301", "\u00e9"), charset=CHARSET).lines[0].is_correct

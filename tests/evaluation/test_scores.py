@@ -4,14 +4,19 @@ import math
 
 import numpy as np
 import pytest
-from helpers.scored import CHARSET, scored
+from helpers.scored_lines import CHARSET, score_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
 from htr_lightning.evaluation.counts import count_classes, count_groups
-from htr_lightning.evaluation.intervals import draw_weights, rate_interval
-from htr_lightning.evaluation.lines import RATES, Edit, Rate, score_line, without_accents, without_case
-from htr_lightning.evaluation.scores import by_group, by_length, length_edges, scores_of
+from htr_lightning.evaluation.intervals import compute_rate_interval, draw_weights
+from htr_lightning.evaluation.lines import ERROR_RATES, Edit, ErrorCount, fold_case, score_line, strip_accents
+from htr_lightning.evaluation.scores import (
+    compute_group_rates,
+    compute_length_edges,
+    compute_length_rates,
+    compute_scores_with_intervals,
+)
 from htr_lightning.metrics import CHARACTER_SCORES, cer, wer, wer_tokens
 from htr_lightning.text import tokenize
 from htr_lightning.training.metrics import RecognitionMetrics
@@ -41,25 +46,25 @@ def test_punctuation_does_not_spoil_a_word_for_tokens() -> None:
 def test_a_line_worked_out_by_hand() -> None:
     line = score_line("1", "w", "Été à Caen.", "Ete a  Caen", 0.9)
     assert [edit.kind for edit in line.edits] == [*["substitution"] * 3, "insertion", "deletion"]
-    assert line.rates["cer"] == Rate(5, 11) and line.cer == 5 / 11
-    assert line.rates["wer"] == Rate(3, 3) and line.rates["wer_tokens"] == Rate(3, 4)
-    assert line.rates["wer_ignoring_accents"] == Rate(1, 3)
-    assert line.rates["cer_ignoring_accents"] == Rate(2, 11)
-    assert tuple(line.rates) == RATES
+    assert line.errors["cer"] == ErrorCount(5, 11) and line.cer == 5 / 11
+    assert line.errors["wer"] == ErrorCount(3, 3) and line.errors["wer_tokens"] == ErrorCount(3, 4)
+    assert line.errors["wer_ignoring_accents"] == ErrorCount(1, 3)
+    assert line.errors["cer_ignoring_accents"] == ErrorCount(2, 11)
+    assert tuple(line.errors) == ERROR_RATES
 
 
 def test_edits_know_their_places() -> None:
     line = score_line("1", "", "abcdef", "xbdefg", 0.9)
     assert line.edits == (Edit("substitution", 0, 0), Edit("deletion", 2, 2), Edit("insertion", 6, 5))
-    assert line.wrong() == {0, 5} and not line.is_correct
-    assert [line.count(kind) for kind in ("insertion", "deletion", "substitution")] == [1, 1, 1]
+    assert line.find_wrong_characters() == {0, 5} and not line.is_correct
+    assert [line.count_edits(kind) for kind in ("insertion", "deletion", "substitution")] == [1, 1, 1]
 
 
 def test_what_is_held_for_the_same() -> None:
-    assert without_case("STRASSE") == without_case("Straße") and without_accents("Çà, ñø") == "Ca, nø"
+    assert fold_case("STRASSE") == fold_case("Straße") and strip_accents("Çà, ñø") == "Ca, nø"
     line = score_line("1", "", "Élan", "elan", 1.0)
-    assert [line.rates[f"cer{name}"].edits for name in ("", "_ignoring_case", "_ignoring_accents")] == [1, 1, 1]
-    assert line.rates["cer_ignoring_case_and_accents"].edits == line.rates["wer_ignoring_case_and_accents"].edits == 0
+    assert [line.errors[f"cer{name}"].edits for name in ("", "_ignoring_case", "_ignoring_accents")] == [1, 1, 1]
+    assert line.errors["cer_ignoring_case_and_accents"].edits == line.errors["wer_ignoring_case_and_accents"].edits == 0
 
 
 def test_both_sides_are_normalized() -> None:
@@ -70,8 +75,8 @@ def test_both_sides_are_normalized() -> None:
 @given(ROWS)
 def test_points_are_those_of_the_metrics(rows: list[tuple[str, str, str]]) -> None:
     references, hypotheses = [r for r, _, _ in rows], [h for _, h, _ in rows]
-    lines = scored(*((r, h) for r, h, _ in rows), groups=[g for *_, g in rows])
-    scores = scores_of(count_groups(lines, CHARSET.characters), num_samples=3)
+    lines = score_lines(*((r, h) for r, h, _ in rows), groups=[g for *_, g in rows])
+    scores = compute_scores_with_intervals(count_groups(lines, CHARSET.characters), num_samples=3)
     metrics = RecognitionMetrics(CHARSET)
     metrics.update(references, hypotheses)
     for name, value in metrics.compute().items():
@@ -89,8 +94,8 @@ def drawn_lines(seed: int = 0) -> tuple[list[tuple[str, str]], list[str]]:
 
 def test_intervals_are_those_of_measuring_every_sample_anew() -> None:
     pairs, groups = drawn_lines()
-    counts = count_groups(scored(*pairs, groups=groups), CHARSET.characters)
-    scores = scores_of(counts, num_samples=40, seed=3)
+    counts = count_groups(score_lines(*pairs, groups=groups), CHARSET.characters)
+    scores = compute_scores_with_intervals(counts, num_samples=40, seed=3)
     members = [[p for p, g in zip(pairs, groups, strict=True) if g == name] for name in counts.names]
     samples: dict[str, list[float]] = {}
     for weights in draw_weights(len(members), num_samples=40, seed=3):
@@ -111,15 +116,17 @@ def test_intervals_are_those_of_measuring_every_sample_anew() -> None:
 
 def test_the_interval_of_the_cer_is_that_of_rate_interval() -> None:
     pairs, groups = drawn_lines(1)
-    lines = scored(*pairs, groups=groups)
-    scores = scores_of(count_groups(lines, CHARSET.characters))
-    expected = rate_interval([len(line.edits) for line in lines], [len(line.reference) for line in lines], groups)
+    lines = score_lines(*pairs, groups=groups)
+    scores = compute_scores_with_intervals(count_groups(lines, CHARSET.characters))
+    expected = compute_rate_interval(
+        [len(line.edits) for line in lines], [len(line.reference) for line in lines], groups
+    )
     assert (scores["cer_low"], scores["cer_high"]) == expected
 
 
 def test_weights_come_in_blocks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (whole,) = draw_weights(5, num_samples=20)
-    monkeypatch.setattr("htr_lightning.evaluation.intervals._WEIGHTS_AT_ONCE", 15)
+    monkeypatch.setattr("htr_lightning.evaluation.intervals._MAX_WEIGHTS", 15)
     blocks = list(draw_weights(5, num_samples=20))
     assert len(blocks) == 7 and (np.concatenate(blocks) == whole).all() and (whole.sum(1) == 5).all()
 
@@ -135,8 +142,8 @@ def test_characters_are_counted_by_group_and_class(rows: list[tuple[str, int]]) 
 
 
 def test_groups_are_listed_with_the_worst_first() -> None:
-    lines = scored(("abcd", "abcd"), ("abcd", "abxx"), ("ab", "xb"), ("a", ""), groups=["v", "w", "w", ""])
-    rows = by_group(count_groups(lines, CHARSET.characters))
+    lines = score_lines(("abcd", "abcd"), ("abcd", "abxx"), ("ab", "xb"), ("a", ""), groups=["v", "w", "w", ""])
+    rows = compute_group_rates(count_groups(lines, CHARSET.characters))
     assert [(row.group, row.lines, row.characters, row.edits, row.cer) for row in rows] == [
         ("w", 2, 6, 3, 0.5),
         ("v", 1, 4, 0, 0.0),
@@ -144,8 +151,8 @@ def test_groups_are_listed_with_the_worst_first() -> None:
 
 
 def test_error_rates_by_length() -> None:
-    lines = scored(*[("a" * n, "b" + "a" * (n - 1)) for n in (1, 1, 2, 12, 15)])
-    rows = by_length(lines, num_samples=50)
+    lines = score_lines(*[("a" * n, "b" + "a" * (n - 1)) for n in (1, 1, 2, 12, 15)])
+    rows = compute_length_rates(lines, num_samples=50)
     assert [(row.first, row.last, row.lines, row.edits) for row in rows] == [(1, 1, 2, 2), (2, 2, 1, 1), (12, 12, 1, 1),
                                                                             (15, 15, 1, 1)]  # fmt: skip
     assert rows[0].cer == rows[0].cer_low == rows[0].cer_high == 1 and rows[3].cer == 1 / 15
@@ -153,6 +160,6 @@ def test_error_rates_by_length() -> None:
 
 
 def test_few_very_long_lines_share_the_last_bin() -> None:
-    edges = length_edges([*range(1, 60)] * 10 + [5000])
+    edges = compute_length_edges([*range(1, 60)] * 10 + [5000])
     assert edges == [0, 10, 20, 30, 40, 50]
-    assert length_edges([0]) == [0]
+    assert compute_length_edges([0]) == [0]
