@@ -69,11 +69,11 @@ def jobs_of(options: argparse.Namespace, formats: Sequence[str]) -> tuple[list[J
 
 def layout_beside(image: Path) -> Path | None:
     """Return the ALTO or PAGE file of an image: beside it or in a folder ``alto`` or ``page``; None without any."""
-    from htr_lightning.layout.formats import matches
+    from htr_lightning.layout.formats import is_layout_file
 
     for pattern in _BESIDE:
         path = image.parent / pattern.format(image.stem)
-        if path.is_file() and matches(path):
+        if path.is_file() and is_layout_file(path):
             return path
     return None
 

@@ -38,7 +38,7 @@ def detect_root_format(root: Any, path: Path) -> str:
     )
 
 
-def matches(path: Path) -> bool:
+def is_layout_file(path: Path) -> bool:
     """Return whether a file is a layout file, or damaged, so that reading it will report the error."""
     try:
         root = read_xml(path)

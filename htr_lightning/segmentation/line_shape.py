@@ -13,10 +13,8 @@ _BASELINE_WINDOW, _BASELINE_STEP = 3.0, 1.0  # width of the windows in which the
 _MIN_ABOVE, _MIN_BELOW = 0.45, 0.12  # extent of a polygon above and below the baseline
 _POLYGON_WINDOW = 0.45  # width in which a polygon is as high as its highest stroke
 _POLYGON_PADDING_PX = 2
-_EXTEND_LEFT, _EXTEND_RIGHT = (
-    0.1,
-    0.3,
-)  # of a polygon beyond the ink: a full stop may have been removed with a ruling line
+# Of a polygon beyond the ink: a full stop may have been removed together with a ruling line.
+_EXTEND_LEFT, _EXTEND_RIGHT = 0.1, 0.3
 _ROW_WINDOW = 4.0  # width of the windows in which close rows are searched
 _ROW_VALLEY = 0.4  # ink between two rows, relative to the rows
 

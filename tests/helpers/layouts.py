@@ -1,7 +1,4 @@
-"""Layouts to test with: ALTO and PAGE as their schemas want them, written from the lines they shall be read as.
-
-Import as ``from page.fixtures import ...``, from any test.
-"""
+"""ALTO and PAGE files that follow their schemas, written from the lines that readers shall return."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -12,19 +9,41 @@ import numpy as np
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout.page import PageLine, Span
 
-# fmt: off
 TEXT_TYPES = (
-    "paragraph", "heading", "caption", "header", "footer", "page-number", "drop-capital", "credit", "floating",
-    "signature-mark", "catch-word", "marginalia", "footnote", "footnote-continued", "endnote", "TOC-entry", "other",
+    "paragraph",
+    "heading",
+    "caption",
+    "header",
+    "footer",
+    "page-number",
+    "drop-capital",
+    "credit",
+    "floating",
+    "signature-mark",
+    "catch-word",
+    "marginalia",
+    "footnote",
+    "footnote-continued",
+    "endnote",
+    "TOC-entry",
+    "other",
 )
-"""What the schema of PAGE (2013-07-15) lets a TextRegion's ``type`` be."""
+"""Values of the attribute ``type`` of a TextRegion in the schema of PAGE (2013-07-15)."""
 
 STYLES = (
-    "serif", "monospace", "reverseVideo", "bold", "italic", "underlined", "subscript", "superscript", "strikethrough",
-    "smallCaps", "letterSpaced",
+    "serif",
+    "monospace",
+    "reverseVideo",
+    "bold",
+    "italic",
+    "underlined",
+    "subscript",
+    "superscript",
+    "strikethrough",
+    "smallCaps",
+    "letterSpaced",
 )
-"""The flags of PAGE's TextStyle, which Transkribus puts into ``textStyle``."""
-# fmt: on
+"""Flags of PAGE's TextStyle, which Transkribus writes into ``textStyle``."""
 
 
 def points(*numbers: float) -> Points:

@@ -8,6 +8,8 @@ from lxml import etree
 from htr_lightning.layout.xml import get_local_name
 
 Rules = dict[str, str | tuple[str, str, str]]
+"""For each element: its children in order, as a regular expression over names that each end in a space; required
+attributes; optional attributes. A string alone describes an element without attributes."""
 
 
 BOX = "HPOS VPOS WIDTH HEIGHT"

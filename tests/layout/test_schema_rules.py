@@ -1,4 +1,4 @@
-"""The rules of the published schemas, as far as the fixtures use them: what is read back is what archives hold.
+"""The fixtures of the layout readers follow the published schemas.
 
 From altoxml/schema (v2/alto-2-1, v3/alto-3-1, v4/alto-4-4) and PRImA-Research-Lab/PAGE-XML (2013-07-15, 2019-07-15).
 """
@@ -10,10 +10,6 @@ from helpers.layouts import alto_xml, page_xml, points, text_line
 from helpers.schema_rules import ALTO, BOX, PAGE, check
 
 from htr_lightning.layout.page import PageLine, Span
-
-"""Of each element: its children in order, as a regular expression over names with a space after each; the attributes
-that it must have; those that it may have besides. A string alone is for an element without attributes."""
-
 
 LINES = [
     text_line("l1", 'Un  <b> & "l\'été"', 10, type="default", region_type="MainZone", spans=(Span(0, 2, "bold"),)),

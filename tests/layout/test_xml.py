@@ -1,6 +1,5 @@
 """Files that are hostile, damaged or something else, through both readers."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +21,8 @@ both = pytest.mark.parametrize(("read", "content"), READERS, ids=["alto", "page"
 
 def refusal(read: Read, path: Path, content: str | bytes) -> str:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    start = time.process_time()
     with pytest.raises(DataError) as error:
         read(path)
-    assert time.process_time() - start < 2
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     return str(error.value)
 
