@@ -26,11 +26,11 @@ demo: install ## fine-tune the shipped model on 100 lines: a new font, nine new 
 	rm -rf runs/demo
 	$(BIN)/python -m htr_lightning extract runs/demo/lines +experiment=demo --limit 12
 	@echo; echo "1. Predictions of the shipped model, zoo:latin, for lines in a language that it was not trained on:"; echo
-	$(BIN)/python -m htr_lightning predict zoo:latin runs/demo/lines/test --picture runs/demo/before.png
+	$(BIN)/python -m htr_lightning predict zoo:latin runs/demo/lines/test --visualize runs/demo/before.png
 	@echo; echo "2. Fine-tuning on 100 other lines in the same font:"; echo
 	$(BIN)/python -m htr_lightning +experiment=demo hydra.run.dir=runs/demo
 	@echo; echo "3. Predictions of the fine-tuned model for the same lines:"; echo
-	$(BIN)/python -m htr_lightning predict runs/demo runs/demo/lines/test --picture runs/demo/after.png
+	$(BIN)/python -m htr_lightning predict runs/demo runs/demo/lines/test --visualize runs/demo/after.png
 	@echo
 	@echo "Look at runs/demo/before.png and runs/demo/after.png (lines with their predictions),"
 	@echo "runs/demo/result.json (scores on 100 test lines), and the curves: $(BIN)/tensorboard --logdir runs"

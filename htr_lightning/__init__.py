@@ -15,7 +15,7 @@ L  length of a text in characters
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htr_lightning.version import __version__
 
@@ -23,9 +23,18 @@ if TYPE_CHECKING:
     from htr_lightning.decode.decoder import Decoder
     from htr_lightning.device import Precision
     from htr_lightning.reading.api import Reader
+    from htr_lightning.reading.folder import read_folder
     from htr_lightning.segmentation.segmenter import Segmenter
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "read_folder"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "read_folder":  # importing the package imports nothing else
+        from htr_lightning.reading.folder import read_folder
+
+        return read_folder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(

@@ -39,7 +39,8 @@ class InputError(ValueError):
         return f"{sentence}; {self.remedy}" if self.remedy else sentence
 
     def _places(self) -> list[str]:
-        key = self.key if self.value is _NOT_GIVEN else f"{self.key}={self.value}" if self.key else ""
+        sign = " " if self.key.startswith("-") else "="  # --out FOLDER, but dataset.root=FOLDER
+        key = self.key if self.value is _NOT_GIVEN else f"{self.key}{sign}{self.value}" if self.key else ""
         file = "" if self.file is None else str(self.file)
         # A line is often called after its file.
         line = "" if self.line_id and self.line_id in f"{file} {self.problem}" else self.line_id

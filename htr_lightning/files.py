@@ -1,15 +1,62 @@
-"""Files that appear whole or not at all, and those that a run writes."""
+"""Files that are written completely or not at all, and those that a run writes."""
 
 import contextlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from htr_lightning.errors import InputError
+
 PARTIAL = ".partial"
+
+
+class OutputError(InputError):
+    """A file or folder that cannot be written."""
+
+
+def check_writable(path: Path, key: str = "", *, is_file: bool = False) -> None:
+    """Check, before long work, that a file or a folder can be written; nothing is created.
+
+    Args:
+        path: a folder, which may not exist yet, nor its parents; or a file in a folder that exists.
+        key: option or key of the configuration that names the path, such as ``--out``.
+        is_file: whether the path is that of a file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    absolute = path.absolute()
+    if is_file and absolute.is_dir():
+        raise _unwritable(path, key, "is a folder", is_file=True)
+    places = absolute.parents if is_file else (absolute, *absolute.parents)
+    place = places[0] if is_file else next(folder for folder in places if os.path.lexists(folder))
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        reason += "" if place == absolute else f": {place}"
+        raise _unwritable(path, key, f"cannot be written ({reason})", is_file=is_file) from None
+
+
+@contextlib.contextmanager
+def writing_to(path: Path, key: str = "", *, is_file: bool = False) -> Iterator[None]:
+    """Raise an ``OSError`` of the block, which writes a file or folder, as an `OutputError`; see `check_writable`."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, key, f"cannot be written ({error.strerror or error})", is_file=is_file) from None
+
+
+def _unwritable(path: Path, key: str, problem: str, *, is_file: bool) -> OutputError:
+    place: dict[str, Any] = {"key": key, "value": path} if key else {"file": path}
+    remedy = f"choose another {'file' if is_file else 'folder'}"
+    return OutputError(problem, **place, remedy=remedy, kind="unwritable")
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from htr_lightning.image.files import DataError
         (InputError("is empty", file=Path("a.png"), remedy="copy it again"), "a.png: is empty; copy it again"),
         (InputError("no such folder", key="dataset.root", value="x"), "dataset.root=x: no such folder"),
         (InputError("no such value", key="dataset.root"), "dataset.root: no such value"),
+        (InputError("is a file", key="--out", value="x"), "--out x: is a file"),
         (InputError("has no text", line_id="p1/l2", file="p1.xml"), "p1/l2: p1.xml: has no text"),
         (InputError("is empty", line_id="a.png", file="/x/a.png"), "/x/a.png: is empty"),
         (InputError("/x/a.png: is empty").of_line("a.png"), "/x/a.png: is empty"),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.files import replacing, write_json
+from htr_lightning.files import OutputError, check_writable, replacing, write_json, writing_to
 
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
@@ -21,3 +21,26 @@ def test_the_content_appears_at_the_end_only(tmp_path: Path) -> None:
         file.write(b"content")
         assert not path.exists()
     assert path.read_bytes() == b"content"
+
+
+def test_what_can_be_written_is_left_alone(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "folder", "--out")
+    check_writable(tmp_path / "new.json", "--out", is_file=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, is_file, problem in (
+        (tmp_path / "file" / "folder", False, f"cannot be written (Not a directory: {tmp_path / 'file'})"),
+        (tmp_path / "file", False, "cannot be written (Not a directory)"),
+        (tmp_path / "none" / "x.json", True, f"cannot be written (No such file or directory: {tmp_path / 'none'})"),
+        (tmp_path, True, "is a folder"),
+    ):
+        with pytest.raises(OutputError) as refused:
+            check_writable(path, "--out", is_file=is_file)
+        remedy = f"choose another {'file' if is_file else 'folder'}"
+        assert str(refused.value) == f"--out {path}: {problem}; {remedy}"
+    message = r"^hydra\.run\.dir=.*: cannot be written \(Disk full\); "
+    with pytest.raises(OutputError, match=message), writing_to(tmp_path, "hydra.run.dir"):
+        raise OSError(28, "Disk full")

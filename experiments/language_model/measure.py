@@ -65,8 +65,8 @@ def main() -> None:
     """Run all, and write ``result.json`` and ``tuned.json``."""
     OUT.mkdir(parents=True, exist_ok=True)
     lm, tuned = OUT / "copiste.arpa", HERE / "tuned.json"
-    run_command("lm", str(DATA / "train.tsv"), "-o", str(lm))
-    run_command("tune", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
+    run_command("train-lm", str(DATA / "train.tsv"), "-o", str(lm))
+    run_command("tune-lm", "zoo:latin", "--lm", str(lm), "--data", str(DATA / "val.tsv"), "--out", str(tuned))
     best: Weights = json.loads(tuned.read_text())["best"]
     weights = ["--lm-weight", str(best["lm_weight"]), "--insertion-bonus", str(best["insertion_bonus"])]
     lexicon = ["--lexicon", str(DATA / "train.tsv"), "--unknown-word-cost"]

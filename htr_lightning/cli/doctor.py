@@ -1,11 +1,14 @@
-"""``python -m htr_lightning doctor``: look at the lines of a data set before training on them."""
+"""``python -m htr_lightning doctor``: check a dataset before training on it."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.options import add_config_dir_option
+from htr_lightning.errors import InputError
+from htr_lightning.files import OutputError, check_writable, writing_to
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -15,94 +18,119 @@ if TYPE_CHECKING:
     from htr_lightning.doctor.facts import Settings
     from htr_lightning.image.preprocess import Preprocess
 
+Lines = dict["Split", Sequence["Line"]]
 
+
+@exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read every line once, and say what is wrong with the data set.
+    """Read every line once, and report what is wrong with the dataset.
 
     Raises:
-        SystemExit: 0 without faults (with ``--strict``: without warnings), else 1, also with a message when the data
+        SystemExit: 0 without faults (with ``--strict``: without warnings), else 1, also with a message if the data
             cannot be read at all; 2 for a wrong command line or configuration.
     """
-    parser = parser_of_doctor()
-    options = parser.parse_intermixed_args(argv)
-    if options.out is not None:  # before minutes of reading
-        _claim(options.out, parser)
+    options = build_parser().parse_intermixed_args(argv)
+    if options.out is not None:
+        check_output(options.out)
 
     from concurrent.futures.process import BrokenProcessPool
 
-    from hydra.errors import HydraException
     from rich.console import Console
 
-    from htr_lightning.config.compose import compose_config
-    from htr_lightning.config.schema import ConfigError
-    from htr_lightning.data.line import SPLITS
     from htr_lightning.doctor.finding import exit_status
     from htr_lightning.doctor.terminal import print_report
-    from htr_lightning.image.files import DataError
-    from htr_lightning.model.info import ModelFileError
-    from htr_lightning.training.build import build_parts, build_settings
 
+    cfg = compose_config(options)
+    lines, preprocess, settings = prepare(cfg)
     try:
-        cfg = compose_config(options.overrides, options.config_dir)
-        parts = build_parts(cfg)
-        lines: Lines = {split: parts.source.lines(split) for split in SPLITS}
-        settings, preprocess = build_settings(cfg, parts), parts.preprocess
         diagnosis = examine_all(cfg, lines, preprocess, settings, " ".join(options.overrides) or "dataset=synthetic")
-        console = Console(soft_wrap=True, highlight=False)
-        print_report(diagnosis, console)
-        if options.out is not None:
-            write_report(diagnosis, lines, preprocess, options.out, cfg.seed)
-            console.print(f"The whole of it: {options.out / 'report.html'}, and report.json for scripts", markup=False)
-    except (ConfigError, ModelFileError) as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    except HydraException as error:  # a constructor refuses its arguments
-        print(error.__cause__ or error, file=sys.stderr)
-        raise SystemExit(1 if isinstance(error.__cause__, DataError) else 2) from None
-    except DataError as error:
-        raise SystemExit(f"The data set cannot be read: {error}") from None
     except BrokenProcessPool:
-        raise SystemExit(
-            "A preprocessing worker was killed (out of memory?); use fewer workers: +loader.num_pack_workers=1"
+        raise InputError(
+            "A preprocessing worker was killed (out of memory?)", remedy="use fewer workers: +loader.num_pack_workers=1"
         ) from None
+    console = Console(soft_wrap=True, highlight=False)
+    print_report(diagnosis, console)
+    if options.out is not None:
+        write_report(diagnosis, lines, preprocess, options.out, cfg.seed)
+        console.print(f"Complete report: {options.out / 'report.html'}, for scripts: report.json", markup=False)
     raise SystemExit(exit_status(diagnosis.findings, strict=options.strict))
 
 
-def parser_of_doctor() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning doctor",
-        description="Look at a data set before training on it: read every line once, and report what is wrong, "
-        "what training would refuse, and what makes scores look better than they are.",
+        description="Check a dataset before training on it: read every line once, and report what training would "
+        "refuse, what makes scores too good to be true, and what no model can learn.",
         epilog="Exit status: 0 without faults, 1 with faults, 2 for a wrong command line.",
     )
     parser.add_argument(
         "overrides",
         nargs="*",
-        help="the data set and all else, as for training: dataset=... dataset.KEY=VALUE model=...",
+        metavar="KEY=VALUE",
+        help="the dataset and all else, as for training: dataset=... dataset.KEY=VALUE model=...",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html and report.json")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
-    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with dataset files of your own")
+    parser.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
+    add_config_dir_option(parser)
     return parser
 
 
-def _claim(folder: Path, parser: argparse.ArgumentParser) -> None:
+def check_output(folder: Path) -> None:
+    """Check, before the lines are read, that the report can be written.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"--out {folder}: cannot be made ({error.strerror})")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        parser.error(f"--out {folder}: cannot be written")
+        check_writable(folder, "--out")
+    except OutputError as error:
+        raise UsageError(str(error)) from None
 
 
-Lines = dict["Split", Sequence["Line"]]
+def compose_config(options: argparse.Namespace) -> "DictConfig":
+    """Compose and validate the configuration.
+
+    Raises:
+        UsageError: an override is wrong.
+    """
+    from htr_lightning.config import compose
+    from htr_lightning.config.schema import ConfigError
+
+    try:
+        return compose.compose_config(options.overrides, options.config_dir)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+
+
+def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings]":
+    """Build what training would build from a configuration, up to the list of lines.
+
+    Raises:
+        UsageError: a constructor refuses its arguments, or the model to start from cannot be used.
+        DataError: the dataset cannot be read.
+    """
+    from htr_lightning.config.build import unwrap_errors
+    from htr_lightning.data.line import SPLITS
+    from htr_lightning.image.files import DataError
+    from htr_lightning.training.build import build_parts, build_settings
+
+    try:
+        with unwrap_errors():
+            parts = build_parts(cfg)
+            settings = build_settings(cfg, parts)
+    except DataError:
+        raise
+    except InputError as error:
+        raise UsageError(str(error)) from None
+    lines: Lines = {split: parts.source.lines(split) for split in SPLITS}
+    return lines, parts.preprocess, settings
 
 
 def examine_all(
     cfg: "DictConfig", lines: Lines, preprocess: "Preprocess", settings: "Settings", title: str
 ) -> "Diagnosis":
-    """Read all lines, in parallel and with a bar, and diagnose them."""
+    """Read all lines, in parallel and with a progress bar, and diagnose them."""
     from htr_lightning.device import count_cores
     from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.facts import facts_of
@@ -120,7 +148,7 @@ def write_report(diagnosis: "Diagnosis", lines: Lines, preprocess: "Preprocess",
     """Write ``report.html`` and ``report.json``.
 
     Raises:
-        SystemExit: the folder cannot be written any more.
+        OutputError: the folder cannot be written.
     """
     from htr_lightning.doctor.diagnosis import to_json
     from htr_lightning.doctor.html import render_page
@@ -128,11 +156,10 @@ def write_report(diagnosis: "Diagnosis", lines: Lines, preprocess: "Preprocess",
     from htr_lightning.files import write_json, write_text
 
     page = render_page(diagnosis, draw_sheet(diagnosis, lines, preprocess, seed))
-    try:
+    with writing_to(folder, "--out"):
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "report.html", page)
         write_json(folder / "report.json", to_json(diagnosis))
-    except OSError as error:
-        raise SystemExit(f"--out {folder}: cannot be written ({error.strerror})") from None
 
 
 if __name__ == "__main__":

@@ -1,97 +1,117 @@
-"""``python -m htr_lightning evaluate``: measure a model on a manifest of lines."""
+"""``python -m htr_lightning evaluate``: evaluate a model on lines with known transcriptions."""
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import (
+    MANIFEST,
     add_decoder_options,
     add_device_option,
+    add_model_argument,
     add_precision_option,
-    add_reading_options,
-    decoder_of,
+    add_tta_option,
+    build_decoder,
 )
+from htr_lightning.errors import InputError
+from htr_lightning.files import check_writable, writing_to
 from htr_lightning.text import describe_characters
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
     from htr_lightning.evaluation.collector import ScoreCollector
-    from htr_lightning.evaluation.result import Evaluation
     from htr_lightning.model.load import Recognizer
 
+_MAX_PRINTED_PROBLEMS = 20
 
+
+@exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the lines of a manifest, and print how well.
+    """Recognize the lines of a manifest, and print the scores.
 
     Raises:
-        SystemExit: with a message when model or data cannot be used; 2 for a wrong command line.
+        SystemExit: model or data cannot be used; 2 for a wrong command line.
     """
-    parser = parser_of_evaluate()
+    parser = build_parser()
     options = parser.parse_args(argv)
     if options.out is not None:
-        claim(options.out)
+        check_writable(options.out, "--out")
 
     from htr_lightning.data.sources.manifest import read_manifest
-    from htr_lightning.device import DeviceError
+    from htr_lightning.evaluation.files import write_evaluation
     from htr_lightning.evaluation.result import build_evaluation
-    from htr_lightning.image.files import DataError
-    from htr_lightning.model.info import ModelFileError
     from htr_lightning.model.load import load_recognizer
 
-    try:
-        lines = read_manifest(
-            options.data,
-            image_column=options.image_column,
-            text_column=options.text_column,
-            group_column=options.group_column,
-        )
-        model = load_recognizer(options.model, options.device, options.precision)
-    except DeviceError as error:
-        parser.error(str(error))
-    except (ModelFileError, DataError) as error:
-        raise SystemExit(str(error)) from None
+    lines = read_manifest(
+        options.data,
+        image_column=options.image_column,
+        text_column=options.text_column,
+        group_column=options.group_column,
+    )
     if not lines:
-        raise SystemExit(f"{options.data}: there is no line to measure on")
-    collector = read_all(lines, model, options)
+        raise InputError("there is no line to evaluate", file=options.data)
+    model = load_recognizer(options.model, options.device, options.precision)
+    collector = recognize_lines(lines, model, options)
     refuse_unusable(collector, options)
-    evaluation = build_evaluation(collector, str(options.model), str(options.data), reading_of(options, parser))
-    warn_of_unknown(evaluation.unknown_characters, options.data)
+    settings = collect_settings(options, parser)
+    evaluation = build_evaluation(collector, str(options.model), str(options.data), settings)
+    warn_about_unknown(evaluation.unknown_characters, options.data)
     print(json.dumps(evaluation.summarize(), indent=2))
     if options.out is not None:
-        write(options.out, evaluation, collector)
+        with writing_to(options.out, "--out"):
+            write_evaluation(options.out, evaluation, collector)
+        print(f"{options.out / 'report.html'}: written", file=sys.stderr)
 
 
-def parser_of_evaluate() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning evaluate",
-        description="Measure a model on lines whose text is known: CER, WER (between spaces, and with words and "
-        "punctuation apart), accuracy of lines, precision, recall and F1 of characters, as shares (0.05 is 5 %%), "
-        "with their 95 %% intervals over writers or pages. --out adds a report to look at.",
+        description="Evaluate a model: CER, WER (split at spaces, and with punctuation as tokens), line accuracy, and "
+        "precision, recall and F1 of characters, as fractions (0.05 is 5 %%), with 95 %% confidence intervals "
+        "(bootstrap over writers or pages). --out adds an HTML report.",
     )
-    parser.add_argument("model", help="a model.safetensors, a model.onnx, a checkpoint, a run folder, or zoo:NAME")
-    parser.add_argument("--data", type=Path, required=True, help="manifest of images and texts: .tsv, .csv or .jsonl")
-    parser.add_argument("--image-column", default="image", help="(default: image)")
-    parser.add_argument("--text-column", default="text", help="(default: text)")
-    parser.add_argument("--group-column", help="of the writer or page, whose lines the intervals keep together "
-                        "(default: group, writer, page or font, if there is one)")  # fmt: skip
-    parser.add_argument("--max-skipped", type=int, default=0, help="unusable lines to put up with (default: 0)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html (scores, confusions, worst "
-                        "lines, confidence), result.json, lines.tsv and confusions.png")  # fmt: skip
+    add_model_argument(parser)
+    parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help=MANIFEST)
+    parser.add_argument(
+        "--image-column",
+        default="image",
+        metavar="NAME",
+        help="column of the manifest with the image files (default: image)",
+    )
+    parser.add_argument(
+        "--text-column", default="text", metavar="NAME", help="column with the transcriptions (default: text)"
+    )
+    parser.add_argument(
+        "--group-column",
+        metavar="NAME",
+        help="column with the writer or page, over which the intervals "
+        "are bootstrapped (default: group, writer, page or font, whichever there is)",
+    )
+    parser.add_argument(
+        "--max-skipped", type=int, default=0, metavar="N", help="maximum number of unusable lines to skip (default: 0)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for report.html (scores, confusions, worst "
+        "lines, confidences), result.json, lines.tsv and confusions.png",
+    )
     add_device_option(parser)
     add_precision_option(parser)
-    add_reading_options(parser)
+    add_tta_option(parser)
     add_decoder_options(parser)
     return parser
 
 
-def reading_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
-    """Return the options of reading that differ from their defaults."""
+def collect_settings(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
+    """Return the options of recognition that differ from their defaults, for the report."""
     others = {"model", "data", "image_column", "text_column", "group_column", "max_skipped", "out", "device"}
     chosen = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
     return {
@@ -99,77 +119,49 @@ def reading_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
     }
 
 
-def claim(folder: Path) -> None:
-    """Make the folder, before anything is read.
-
-    Raises:
-        SystemExit: it cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SystemExit(f"--out {folder}: cannot be made ({error.strerror}); name another folder") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SystemExit(f"--out {folder}: cannot be written; name another folder")
-
-
-def read_all(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "ScoreCollector":
-    """Read and score every line; the places of characters are found only for a report."""
+def recognize_lines(lines: "Sequence[Line]", model: "Recognizer", options: argparse.Namespace) -> "ScoreCollector":
+    """Recognize and score every line; characters are located only for a report."""
     from htr_lightning.evaluation.collector import ScoreCollector
     from htr_lightning.image.views import get_views
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
-    decoder = decoder_of(options, model.charset)
+    decoder = build_decoder(options, model.charset)
     reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=get_views(options.tta))
     collector = ScoreCollector(model.charset)
-    readings = show_progress(([reading] for reading in reader.read(lines)), len(lines), "Reading")
-    for line, (reading,) in zip(lines, readings, strict=True):
-        collector.add(line, reading)
+    predictions = show_progress(([prediction] for prediction in reader.read(lines)), len(lines), "Recognizing")
+    for line, (prediction,) in zip(lines, predictions, strict=True):
+        collector.add(line, prediction)
     return collector
 
 
 def refuse_unusable(collector: "ScoreCollector", options: argparse.Namespace) -> None:
-    """Name the lines that could not be used.
+    """Print the lines that could not be used.
 
     Raises:
-        SystemExit: they are more than were allowed, or all.
+        InputError: they are more than ``--max-skipped``, or all.
     """
-    problems, good = collector.problems, len(collector.lines)
-    for problem in problems[:20]:
+    problems, num_usable = collector.problems, len(collector.lines)
+    for problem in problems[:_MAX_PRINTED_PROBLEMS]:
         print(problem, file=sys.stderr)
     if len(problems) > options.max_skipped:
-        raise SystemExit(
-            f"{options.data}: {len(problems)} of {good + len(problems)} lines cannot be used; mend them, or leave them "
-            f"out with --max-skipped {len(problems)}"
+        raise InputError(
+            f"{len(problems)} of {num_usable + len(problems)} lines cannot be used",
+            file=options.data,
+            remedy=f"correct them, or skip them with --max-skipped {len(problems)}",
         )
-    if not good:
-        raise SystemExit(f"{options.data}: none of its {len(problems)} lines can be used")
+    if not num_usable:
+        raise InputError(f"none of its {len(problems)} lines can be used", file=options.data)
 
 
-def warn_of_unknown(unknown: Counter[str], data: Path) -> None:
-    """Name the characters that the model cannot write; each of them counts as an error."""
+def warn_about_unknown(unknown: Counter[str], data: Path) -> None:
+    """Print the characters that the charset of the model lacks."""
     for character, count in unknown.most_common():
         print(
-            f"{data}: {describe_characters(character)}, {count:,} x in the texts, is not in the model's charset; "
-            "every one counts as an error",
+            f"{data}: {describe_characters(character)}, {count:,} x in the transcriptions, is not in the model's "
+            "charset; each counts as an error",
             file=sys.stderr,
         )
-
-
-def write(folder: Path, evaluation: "Evaluation", collector: "ScoreCollector") -> None:
-    """Write the report.
-
-    Raises:
-        SystemExit: the folder cannot be written any more.
-    """
-    from htr_lightning.evaluation.files import write_evaluation
-
-    try:
-        write_evaluation(folder, evaluation, collector)
-    except OSError as error:
-        raise SystemExit(f"--out {folder}: cannot be written ({error.strerror})") from None
-    print(f"{folder / 'report.html'}: written", file=sys.stderr)
 
 
 if __name__ == "__main__":

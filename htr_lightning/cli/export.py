@@ -1,4 +1,4 @@
-"""``python -m htr_lightning export``: a trained model as one file to keep, to publish or to run elsewhere."""
+"""``python -m htr_lightning export``: write a trained model as one file to keep, to publish or to run elsewhere."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,76 +6,77 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.options import add_model_argument
+from htr_lightning.files import check_writable, writing_to
+
 if TYPE_CHECKING:
     from htr_lightning.model.file import Model
     from htr_lightning.model.onnx_int8 import CalibrationLines
 
 
+@exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the file.
 
     Raises:
-        SystemExit: the model cannot be read or the file not be written; 2 for a wrong command line.
+        SystemExit: the model cannot be read, or the file cannot be written; 2 for a wrong command line.
     """
-    parser = parser_of_export()
-    options = parser.parse_args(argv)
-    form = options.to or ("onnx" if options.out.suffix == ".onnx" else "safetensors")
-    if form == "onnx" and options.out.suffix != ".onnx":
-        parser.error(f"--out {options.out}: the name of an ONNX file ends in .onnx")
-    if form == "safetensors" and options.out.suffix == ".onnx":
-        parser.error(f"--out {options.out}: only an ONNX file ends in .onnx; name another file, or write --to onnx")
-    if options.half and form == "onnx":
-        parser.error("--half: only for --to safetensors; --int8 makes an ONNX file smaller")
-    if options.int8 and form == "safetensors":
-        parser.error("--int8: only for --to onnx; --half makes a safetensors file smaller")
+    options = build_parser().parse_args(argv)
+    is_onnx = decide_format(options) == "onnx"
+    check_writable(options.out, "--out", is_file=True)
 
-    from htr_lightning.model.file import load_model
-    from htr_lightning.model.info import ModelFileError
+    from htr_lightning.model.file import load_model, write_model
 
-    try:
-        model = load_model(options.model)
-    except ModelFileError as error:
-        raise SystemExit(str(error)) from None
-    said = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
-    model = replace(model, info=replace(model.info, **said))
-    try:
-        note = write_as_onnx(options, model) if form == "onnx" else write_as_safetensors(options, model)
-    except OSError as error:
-        raise SystemExit(f"--out {options.out}: cannot be written ({error.strerror or error})") from None
+    model = load_model(options.model)
+    metadata = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
+    model = replace(model, info=replace(model.info, **metadata))
+    note = ""
+    with writing_to(options.out, "--out", is_file=True):
+        if is_onnx:
+            note = write_as_onnx(options, model)
+        else:
+            write_model(options.out, model.network.state_dict(), model.info, half=options.half)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
 
 
-def write_as_safetensors(options: argparse.Namespace, model: "Model") -> str:
-    """Write the weights as they are; there is nothing to note.
+def decide_format(options: argparse.Namespace) -> str:
+    """Return the format to write.
 
     Raises:
-        OSError: the file cannot be written.
+        UsageError: the name of the file or an option does not go with it.
     """
-    from htr_lightning.model.file import write_model
-
-    write_model(options.out, model.network.state_dict(), model.info, half=options.half)
-    return ""
+    is_onnx_name = options.out.suffix == ".onnx"
+    form: str = options.format or ("onnx" if is_onnx_name else "safetensors")
+    if form == "onnx" and not is_onnx_name:
+        raise UsageError("the name of an ONNX file must end in .onnx", key="--out", value=options.out)
+    if form == "safetensors" and is_onnx_name:
+        remedy = "choose another name, or --format onnx"
+        problem = "the name of a safetensors file cannot end in .onnx"
+        raise UsageError(problem, key="--out", value=options.out, remedy=remedy)
+    if options.half and form == "onnx":
+        raise UsageError("--half: only for safetensors files; use --int8 for a smaller ONNX file")
+    if options.int8 and form == "safetensors":
+        raise UsageError("--int8: only for ONNX files; use --half for a smaller safetensors file")
+    return form
 
 
 def write_as_onnx(options: argparse.Namespace, model: "Model") -> str:
-    """Write the network, and return how well the file agrees with it.
+    """Write an ONNX file, and return how well it agrees with the model.
 
     Raises:
-        SystemExit: a package is missing, or the file would not agree with the network.
+        ExportError: a package is missing, or the file would not agree with the model.
         OSError: a file cannot be written.
     """
-    from htr_lightning.model.onnx_export import ExportError, write_onnx
+    from htr_lightning.model.onnx_export import write_onnx
 
-    int8 = calibration_of(model) if options.int8 else None
-    try:
-        written = write_onnx(options.out, model, int8=int8)
-    except ExportError as error:
-        raise SystemExit(str(error)) from None
-    return f"; its logits differ by {written.max_difference:.1g} at most; {written.json_path} says what is in it"
+    written = write_onnx(options.out, model, int8=get_calibration_lines(model) if options.int8 else None)
+    difference = f"its logits differ from PyTorch's by at most {written.max_difference:.1g}"
+    return f"; {difference}; metadata also in {written.json_path}"
 
 
-def calibration_of(model: "Model") -> "CalibrationLines":
-    """Return the lines from which 8-bit ranges are taken, drawn when they are asked for."""
+def get_calibration_lines(model: "Model") -> "CalibrationLines":
+    """Return the lines that quantization ranges are measured on, drawn when they are iterated."""
     from htr_lightning.data.calibration_lines import render_calibration_lines
     from htr_lightning.model.onnx_int8 import CalibrationLines
 
@@ -85,25 +86,34 @@ def calibration_of(model: "Model") -> "CalibrationLines":
     )
 
 
-def parser_of_export() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning export",
-        description="Write a model as one file: weights, charset, preprocessing, and what is known of it. An ONNX file "
-        "can be read with without PyTorch; beside it stands what it says of itself as JSON, for other programs.",
+        description="Write a model as one file: weights, charset, preprocessing and metadata. ONNX files run without "
+        "PyTorch; a JSON file beside them repeats the metadata for other programs.",
     )
-    parser.add_argument("model", help="a model.safetensors, a checkpoint, a run folder, or zoo:NAME")
-    parser.add_argument("--out", type=Path, required=True, help="the file to write")
-    parser.add_argument("--to", choices=("safetensors", "onnx"), help="what to write (default: what the name of "
-                        "the file ends in, else safetensors)")  # fmt: skip
-    parser.add_argument("--int8", action="store_true", help="onnx: weights in 8 bits, convolutions computed in them: "
-                        "a quarter of the size, four tenths faster; two lines in five are read a little "
-                        "otherwise")  # fmt: skip
-    parser.add_argument("--half", action="store_true", help="safetensors: weights in 16 bits: half the size; "
-                        "networks compute in 32 bits all the same")  # fmt: skip
-    parser.add_argument("--license", help="of the weights, such as CC-BY-4.0")
-    parser.add_argument("--languages", nargs="+", metavar="CODE", help="what it reads, such as fr en")
-    parser.add_argument("--attribution", help="whom the data is owed to, and on what terms")
+    add_model_argument(parser, onnx=False)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "--format",
+        choices=("safetensors", "onnx"),
+        help="format to write (default: onnx if FILE ends in .onnx, else safetensors)",
+    )
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="onnx: quantize to 8 bits: a quarter of the size, 40 %% "
+        "faster; the text of about 40 %% of the lines changes slightly",
+    )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="safetensors: store weights in 16 bits: half the size; they are still computed with in 32 bits",
+    )
+    parser.add_argument("--license", metavar="SPDX", help="license of the weights, such as CC-BY-4.0")
+    parser.add_argument("--languages", nargs="+", metavar="CODE", help="languages that the model reads, such as fr en")
+    parser.add_argument("--attribution", metavar="TEXT", help="sources of the training data, and their licenses")
     return parser
 
 

@@ -1,219 +1,253 @@
-"""``python -m htr_lightning predict``: read images of lines, or whole pages (`htr_lightning.cli.predict_pages`)."""
+"""``python -m htr_lightning predict``: recognize images of lines, or whole pages."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from htr_lightning.cli.options import (
-    add_decoder_options,
-    add_device_option,
-    add_precision_option,
-    add_reading_options,
-    decoder_of,
-)
-from htr_lightning.cli.predict_pages import are_pages, read_pages, segmenter_of
-from htr_lightning.data.line import Line
-from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
+from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
+from htr_lightning.cli.options import build_decoder
+from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
+from htr_lightning.files import check_writable, write_text, writing_to
+from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
+    from htr_lightning.data.line import Line
+    from htr_lightning.reading.api import Reader
     from htr_lightning.reading.lines import Prediction
-
-PICTURE_LINES = 24
-LINE_FORMATS = ("txt", "tsv", "json")
-PAGE_FORMATS = ("txt", "json", "alto", "page", "hocr", "pdf")
+    from htr_lightning.segmentation.segmenter import Segmenter
 
 
+@exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read images, write their texts.
+    """Recognize images, and write or print their texts.
 
     Raises:
-        SystemExit: 1 when an image could not be read (the others still are), 2 for a wrong command line.
+        SystemExit: 1 if an image could not be read (the others still are), 2 for a wrong command line.
     """
-    parser = parser_of_predict()
-    options = parser.parse_intermixed_args(argv)
-    pages = checked(options, parser)
-    segmenter = segmenter_of(options.segment, parser)
+    options = build_parser().parse_intermixed_args(argv)
+    if not decide_pages(options):
+        predict_lines(options)
+    elif options.out is None:
+        print_pages(options)
+    else:
+        write_pages(options)
 
-    from htr_lightning.device import DeviceError
+
+def write_pages(options: argparse.Namespace) -> None:
+    """Recognize pages, and write the results into a folder.
+
+    Raises:
+        SystemExit: 1 if a page could not be read.
+    """
+    from htr_lightning.progress import show_progress
+    from htr_lightning.reading.folder import read_folder
+
+    result = read_folder(
+        options.images,
+        options.out,
+        load_reader(options),
+        formats=options.format,
+        overlay=options.overlay,
+        overwrite=options.overwrite,
+        ignore_layouts=options.ignore_layouts,
+        report=_print_error,
+        progress=show_progress,
+    )
+    written = (
+        f"{options.out}: {format_count(result.num_pages, 'page')} with {format_count(result.num_lines, 'line')} read"
+    )
+    if result.num_skipped:
+        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
+    if result.problems:
+        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
+    _print_error(written)
+    if result.problems:
+        raise SystemExit(1)
+
+
+def print_pages(options: argparse.Namespace) -> None:
+    """Recognize pages, and print them as text or JSON, separated by form feeds.
+
+    Raises:
+        SystemExit: 1 if a page could not be read.
+    """
+    from datetime import UTC, datetime
+
+    from htr_lightning.reading.folder import read_pages
+    from htr_lightning.reading.write.writers import PAGE_WRITERS
+
+    separator, failed = "", False
+    for result in read_pages(options.images, load_reader(options), ignore_layouts=options.ignore_layouts):
+        for problem in [*result.warnings, *filter(None, [result.problem])]:
+            _print_error(problem)
+        if result.page is None:
+            failed = True
+            continue
+        write_stdout(separator + PAGE_WRITERS[options.format[0]].write(result.page, datetime.now(UTC)).decode())
+        separator = "\f"
+    if failed:
+        raise SystemExit(1)
+
+
+def load_reader(options: argparse.Namespace) -> "Reader":
+    """Load the model, with the decoder and the segmenter that the options describe."""
+    segmenter = parse_segmenter(options.segmenter)  # before the model, which takes seconds
+
+    from htr_lightning.model.load import load_recognizer
+    from htr_lightning.reading.api import Reader
+
+    model = load_recognizer(options.model, options.device, options.precision)
+    decoder = build_decoder(options, model.charset)
+    return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
+
+
+def parse_segmenter(settings: Sequence[str]) -> "Segmenter":
+    """Build a segmenter from ``KEY=VALUE`` settings.
+
+    Raises:
+        UsageError: there is no such key, or the value does not fit it.
+    """
+    from htr_lightning.errors import InputError
+    from htr_lightning.segmentation.segmenter import Segmenter
+
+    types: dict[str, Callable[[str], Any]] = {field.name: type(field.default) for field in fields(Segmenter)}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or key not in types:
+            choices = ", ".join(f"{name}=..." for name in types)
+            raise UsageError("no such setting", key="--segmenter", value=setting, remedy=f"choose from {choices}")
+        try:
+            values[key] = {"true": True, "false": False}[value.lower()] if types[key] is bool else types[key](value)
+        except (KeyError, ValueError):
+            remedy = "write true or false" if types[key] is bool else "write a number"
+            raise UsageError(
+                f"{value!r} is not a value of {key}", key="--segmenter", value=setting, remedy=remedy
+            ) from None
+    try:
+        return Segmenter(**values)
+    except InputError as error:
+        raise UsageError(str(error)) from None
+
+
+def predict_lines(options: argparse.Namespace) -> None:
+    """Recognize or align lines, and write or print them in one format.
+
+    Raises:
+        SystemExit: 1 if a line could not be read.
+    """
     from htr_lightning.image.views import get_views
-    from htr_lightning.model.info import ModelFileError
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.lines import LineReader
 
-    try:
-        lines = [] if pages else lines_of(options, parser)
-        model = load_recognizer(options.model, options.device, options.precision)
-    except DeviceError as error:
-        parser.error(str(error))
-    except (ModelFileError, DataError) as error:
-        raise SystemExit(str(error)) from None
-    decoder, views = decoder_of(options, model.charset), get_views(options.tta)
-    if pages:
-        from htr_lightning.reading.pages import PageReader
-
-        reader = LineReader(model, decoder=decoder, positions=True, views=views)
-        read_pages(options, options.format, PageReader(reader, segmenter, model=options.model))
-        return
-    positions = options.format == ["json"] or options.cut is not None or options.picture is not None
+    lines = find_lines(options)
+    check_outputs(options)
+    model = load_recognizer(options.model, options.device, options.precision)
     reader = LineReader(
-        model, decoder=decoder, positions=positions, forced_alignment=options.texts is not None, views=views
+        model,
+        decoder=build_decoder(options, model.charset),
+        positions=options.format == ["json"] or options.character_crops is not None or options.visualize is not None,
+        forced_alignment=options.align is not None,
+        views=get_views(options.tta),
     )
-    readings: list[Prediction] = []
-    for reading in reader.read(lines):
-        if reading.problem is not None:
-            print(reading.problem, file=sys.stderr)
+    predictions: list[Prediction] = []
+    for prediction in reader.read(lines):
+        if prediction.problem is not None:
+            _print_error(prediction.problem)
         else:
-            keep = options.picture is not None and len(readings) < PICTURE_LINES
-            readings.append(reading if keep else replace(reading, pixels=None))
-    if not readings:  # each was named
-        raise SystemExit(1)
-    try:
-        write(readings, options, model.preprocess.max_pixels)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"The result cannot be written: {error}") from None
-    if len(readings) < len(lines):
+            keeps_pixels = options.visualize is not None and len(predictions) < VISUALIZED_LINES
+            predictions.append(prediction if keeps_pixels else replace(prediction, pixels=None))
+    if predictions:
+        write_lines(predictions, options, model.preprocess.max_pixels)
+    if len(predictions) < len(lines):
         raise SystemExit(1)
 
 
-def write(readings: "Sequence[Prediction]", options: argparse.Namespace, max_pixels: int) -> None:
-    """Write what the options ask for.
+def find_lines(options: argparse.Namespace) -> "list[Line]":
+    """Return the lines to read: images, or a manifest with transcriptions to align.
 
     Raises:
-        OSError, ValueError: it cannot be written.
+        UsageError: neither or both are given.
+        DataError: the manifest cannot be read, or a folder holds no image.
     """
-    from htr_lightning.files import write_text
-    from htr_lightning.reading.line_formats import format_predictions
+    from htr_lightning.data.line import Line
+    from htr_lightning.data.sources.manifest import read_manifest
+    from htr_lightning.image.files import ImageFile
+    from htr_lightning.image.scan import find_images
 
-    text = format_predictions(readings, options.format[0])
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        write_text(options.out, text)
-    if options.cut is not None:
-        from htr_lightning.reading.character_crops import INDEX, write_character_crops
-
-        number = write_character_crops(options.cut, readings, max_pixels)
-        print(f"{options.cut}: {number} characters; {INDEX} says what and where each is", file=sys.stderr)
-    if options.picture is not None and readings:
-        from htr_lightning.report.panel import draw_panel
-
-        shown = [reading for reading in readings[:PICTURE_LINES] if reading.pixels is not None]
-        lines = [(reading.pixels, "", reading.text) for reading in shown if reading.pixels is not None]
-        panel = draw_panel(lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[r.characters for r in shown])
-        panel.save(options.picture)
-
-
-def parser_of_predict() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
-    parser = argparse.ArgumentParser(
-        prog="python -m htr_lightning predict",
-        description="Read images of lines, or scans of whole pages: find their lines, read them, and write what "
-        "archives use. What cannot be read is named on the error output and makes the exit status 1; all others are "
-        "read.",
-    )
-    parser.add_argument("model", help="a model.safetensors, a model.onnx, a checkpoint, a run folder, or zoo:NAME")
-    parser.add_argument("images", type=Path, nargs="*", help="images of lines or of pages (also PDF, TIFF of several "
-                        "pages), or folders that hold some")  # fmt: skip
-    parser.add_argument("--format", type=_formats, default=["txt"], metavar="FORMAT[,FORMAT...]", help="txt: text only "
-                        "(default); json: also where each word and character stands, and how sure the model is of it "
-                        "(0..1); of lines also tsv: image, text, confidence; of pages also alto, page, hocr, and pdf, "
-                        "a searchable document")  # fmt: skip
-    parser.add_argument("--out", type=Path, help="of lines: write to this file instead of the standard output; of "
-                        "pages: the folder of the results")  # fmt: skip
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--pages", action="store_true", help="each image is a page (default: what has the form of one, "
-                      "or where a format asks for pages)")  # fmt: skip
-    kind.add_argument("--lines", action="store_true", help="each image is a single line")
-    pages = parser.add_argument_group("pages")
-    pages.add_argument("--find-lines", action="store_true", help="find lines also where an ALTO or PAGE file beside "
-                       "the image says where they are")  # fmt: skip
-    pages.add_argument("--overlay", action="store_true", help="also write a picture of each page with what was found "
-                       "and read")  # fmt: skip
-    pages.add_argument("--again", action="store_true", help="read pages anew whose results are there already")
-    pages.add_argument("--segment", nargs="+", default=[], metavar="KEY=VALUE", help="how lines are found: "
-                       "columns=false, min_height_px=12, working_px=4000000")  # fmt: skip
-    parser.add_argument("--picture", type=Path, help=f"also draw the first {PICTURE_LINES} lines as read, each "
-                        "character under its place (PNG)")  # fmt: skip
-    parser.add_argument("--cut", type=Path, metavar="DIR", help="also write one image for each character, and a table "
-                        "of them")  # fmt: skip
-    parser.add_argument("--texts", type=Path, metavar="MANIFEST", help="the lines of a manifest (.tsv, .csv, .jsonl) "
-                        "whose texts are known: find where their characters stand, instead of reading")  # fmt: skip
-    add_device_option(parser)
-    add_precision_option(parser)
-    add_reading_options(parser)
-    add_decoder_options(parser)
-    return parser
-
-
-def _formats(written: str) -> list[str]:
-    """Read the formats that are separated by commas."""
-    names = [name.strip() for name in written.split(",") if name.strip()]
-    for name in names:
-        if name not in LINE_FORMATS + PAGE_FORMATS:
-            known = ", ".join(dict.fromkeys(LINE_FORMATS + PAGE_FORMATS))
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {known}")
-    return list(dict.fromkeys(names)) or ["txt"]
-
-
-def checked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> bool:
-    """Return whether pages are to be read; options that contradict each other end the program."""
-    only_lines = [f"--{name}" for name in ("cut", "picture", "texts") if getattr(options, name) is not None]
-    only_pages = [f"--{name.replace('_', '-')}" for name in ("find_lines", "overlay", "again", "segment")
-                  if getattr(options, name)]  # fmt: skip
-    pages = bool(options.pages)
-    if not (options.pages or options.lines or only_lines):
-        try:
-            pages = bool(only_pages) or are_pages(options.images, options.format)
-        except ValueError as error:
-            parser.error(str(error))
-    wrong = only_lines if pages else only_pages
-    if wrong:
-        parser.error(f"{wrong[0]} is for {'lines' if pages else 'pages'}, but the images are read as "
-                     f"{'pages; --lines' if pages else 'lines; --pages'} changes that")  # fmt: skip
-    known, what = (PAGE_FORMATS, "pages") if pages else (LINE_FORMATS, "lines")
-    unfit = [name for name in options.format if name not in known]
-    if unfit or (not pages and len(options.format) > 1):
-        parser.error(f"--format {','.join(options.format)}: {what} are written as "
-                     f"{', '.join(known)}{'' if pages else '; one of them'}")  # fmt: skip
-    if pages and not options.images:
-        parser.error("name scans of pages, or folders that hold some")
-    if pages and options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
-        parser.error(f"--out FOLDER is needed for --format {','.join(options.format)}"
-                     f"{' --overlay' if options.overlay else ''}; only txt or json alone can be printed")  # fmt: skip
-    return pages
-
-
-def lines_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Line]:
-    """Return the lines that the options name: images, or a manifest with texts.
-
-    Raises:
-        DataError: the manifest cannot be read.
-    """
-    if (options.texts is None) == (not options.images):
-        parser.error("name images or folders to read, or a manifest with --texts, not both")
-    if options.texts is None:
-        return [Line(path.as_posix(), ImageFile(path), "") for path in image_files(options.images, parser)]
+    if (options.align is None) == (not options.images):
+        raise UsageError("name images or folders to read, or a manifest with --align, not both")
+    if options.align is None:
+        return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images)]
     if options.tta:
-        parser.error("--tta is for reading; with --texts, the texts are known")
-    lines = read_manifest(options.texts)
+        raise UsageError("--tta cannot be combined with --align", remedy="leave one of them out")
+    lines = read_manifest(options.align)
     return [replace(line, id=line.image.path.as_posix()) for line in lines if isinstance(line.image, ImageFile)]
 
 
-def image_files(paths: Sequence[Path], parser: argparse.ArgumentParser) -> Iterator[Path]:
-    """Yield the files that the arguments name, folders searched through, in alphabetical order."""
-    for path in paths:
-        if path.is_dir():
-            images = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-            found = sorted(p for p in images if not p.name.startswith("."))  # also ._x.png, left by macOS
-            if not found:
-                parser.error(f"{path}: there is no image in this folder ({', '.join(IMAGE_SUFFIXES)})")
-            yield from found
-        else:
-            yield path  # a missing file is reported as any other that cannot be read
+def check_outputs(options: argparse.Namespace) -> None:
+    """Check, before lines are read, that the results can be written.
+
+    Raises:
+        OutputError: one of them cannot be written.
+    """
+    for path, key in ((options.out, "--out"), (options.visualize, "--visualize")):
+        if path is not None:
+            check_writable(path, key, is_file=True)
+    if options.character_crops is not None:
+        check_writable(options.character_crops, "--character-crops")
+
+
+def write_lines(predictions: "Sequence[Prediction]", options: argparse.Namespace, max_pixels: int) -> None:
+    """Write what the options ask for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from htr_lightning.reading.line_formats import format_predictions
+
+    text = format_predictions(predictions, options.format[0])
+    if options.out is None:
+        write_stdout(text)
+    else:
+        with writing_to(options.out, "--out", is_file=True):
+            write_text(options.out, text)
+    if options.character_crops is not None:
+        from htr_lightning.reading.character_crops import INDEX, write_character_crops
+
+        with writing_to(options.character_crops, "--character-crops"):
+            number = write_character_crops(options.character_crops, predictions, max_pixels)
+        _print_error(f"{options.character_crops}: {format_count(number, 'character')}, listed in {INDEX}")
+    if options.visualize is not None:
+        draw_lines(predictions[:VISUALIZED_LINES], options.visualize)
+
+
+def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
+    """Draw lines with their predictions and confidences.
+
+    Raises:
+        OutputError: the file cannot be written.
+        UsageError: its name is not that of a picture.
+    """
+    from htr_lightning.report.panel import draw_panel
+
+    shown = [prediction for prediction in predictions if prediction.pixels is not None]
+    lines = [(prediction.pixels, "", prediction.text) for prediction in shown if prediction.pixels is not None]
+    panel = draw_panel(
+        lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[prediction.characters for prediction in shown]
+    )
+    try:
+        with writing_to(path, "--visualize", is_file=True):
+            panel.save(path)
+    except ValueError:
+        raise UsageError("not the name of a picture", key="--visualize", value=path, remedy="end it in .png") from None
+
+
+def _print_error(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

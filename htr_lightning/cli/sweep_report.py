@@ -1,53 +1,70 @@
-"""``sweep-report``: what a sweep found, as a table, a page, and the best trial as an experiment."""
+"""``python -m htr_lightning sweep-report``: show the results of a sweep, and write the best trial as an experiment."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from htr_lightning.config.schema import ConfigError
-from htr_lightning.files import write_text
-from htr_lightning.sweep.best import write_experiment
-from htr_lightning.sweep.html import render_sweep
-from htr_lightning.sweep.importance import compute_importance
-from htr_lightning.sweep.table import format_table
-from htr_lightning.sweep.trials import TrialRecord, read_trials, varied_keys
+from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.options import add_config_dir_option
+from htr_lightning.files import write_text, writing_to
+
+if TYPE_CHECKING:
+    from htr_lightning.sweep.trials import TrialRecord
 
 
+@exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
     """Read a sweep, print it, and write ``report.html`` and ``experiment/best.yaml`` into its folder.
 
     Raises:
-        SystemExit: with a message for the user.
+        SystemExit: the sweep cannot be read, or its folder cannot be written.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m htr_lightning sweep-report",
-        description="Show what a sweep found: a table, DIR/report.html, and DIR/experiment/best.yaml, which "
-        "--config-dir DIR +experiment=best runs again. A sweep that is still running can be looked at, too.",
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the sweep (hydra.sweep.dir)")
-    parser.add_argument("--config-dir", type=Path, help="where the sweep took more configurations from")
-    options = parser.parse_args(argv)
+    options = build_parser().parse_args(argv)
     folder: Path = options.folder
-    try:
-        trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
-        keys = varied_keys(trials)
-        print(format_table(trials, keys))
-        note = best_again(trials[0], folder, options.config_dir)
-        write_text(
-            folder / "report.html",
-            render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note),
-        )
-    except (ConfigError, OSError) as error:
-        raise SystemExit(str(error)) from None
+
+    from htr_lightning.sweep.html import render_sweep
+    from htr_lightning.sweep.importance import compute_importance
+    from htr_lightning.sweep.table import format_table
+    from htr_lightning.sweep.trials import read_trials, varied_keys
+
+    trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
+    keys = varied_keys(trials)
+    print(format_table(trials, keys))
+    with writing_to(folder):
+        note = write_best(trials[0], folder, options.config_dir)
+        page = render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note)
+        write_text(folder / "report.html", page)
     print(f"{note}\n{folder / 'report.html'}: written".lstrip())
 
 
-def best_again(best: TrialRecord, folder: Path, config_dir: Path | None) -> str:
-    """Write the best trial as an experiment, and say how it is run, or why it cannot be."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning sweep-report",
+        description="Show the results of a sweep, finished or not. Print a table of its trials, and write "
+        "FOLDER/report.html and the best trial as FOLDER/experiment/best.yaml, which --config-dir FOLDER "
+        "+experiment=best runs again.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the sweep (hydra.sweep.dir)")
+    add_config_dir_option(parser)
+    return parser
+
+
+def write_best(best: "TrialRecord", folder: Path, config_dir: Path | None) -> str:
+    """Write the best trial as an experiment; return how to run it, or why it cannot be run again."""
+    from htr_lightning.config.schema import ConfigError
+    from htr_lightning.sweep.best import write_experiment
+
     if best.state != "done":
         return ""
     try:
         path = write_experiment(best, folder, config_dir)
     except ConfigError as error:
         return str(error)
-    return f"The best trial again: python -m htr_lightning --config-dir {path.parent.parent} +experiment={path.stem}"
+    command = f"python -m htr_lightning --config-dir {path.parent.parent} +experiment={path.stem}"
+    return f"Run the best trial again: {command}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,14 @@
 """From nodes of a configuration to objects."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.errors import InputError
 
 
 def build(node: Any) -> Any:
@@ -12,3 +18,18 @@ def build(node: Any) -> Any:
         hydra.errors.InstantiationException: the constructor refuses its arguments; ``__cause__`` says why.
     """
     return instantiate(node, _convert_="all")
+
+
+@contextlib.contextmanager
+def unwrap_errors() -> Iterator[None]:
+    """Raise the errors of constructors that `build` calls in the block, instead of ``InstantiationException``.
+
+    Raises:
+        InputError: the constructor refuses its arguments.
+    """
+    try:
+        yield
+    except InstantiationException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise ConfigError(str(error.__cause__ or error)) from None

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
+from htr_lightning.files import RunFolder
 
 
 def conf_dir() -> Path:
@@ -69,3 +70,30 @@ def list_groups() -> dict[str, list[str]]:
     """Return the config groups and their options, as the files in `conf_dir` have them."""
     folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
     return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+
+
+def resume_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration of the run folder ``cfg.resume``, with the values given on the command line.
+
+    Args:
+        cfg: composed from the command line.
+        overrides: of the command line.
+
+    Raises:
+        ConfigError: there is no such run, or an override chooses another option of a group.
+    """
+    path = RunFolder(Path(cfg.resume)).config
+    if not path.is_file():
+        raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=cfg.resume)
+    saved = OmegaConf.load(path)
+    assert isinstance(saved, DictConfig)
+    for key in (override.partition("=")[0].lstrip("+") for override in overrides):
+        if key in list_groups() or key.startswith("~"):
+            group = key.lstrip("~")
+            raise ConfigError(f"a resumed run keeps its {group}", key=key, remedy="override single values only")
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+    saved["trial"] = None  # a trial that is trained further no longer belongs to its sweep
+    for name in map(str, cfg):
+        if name not in saved:  # a root key that is newer than the run
+            saved[name] = cfg[name]
+    return saved

@@ -144,6 +144,25 @@ def find_scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     return files
 
 
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return image files, with folders searched for them, in alphabetical order; a missing file is returned as it is.
+
+    Raises:
+        DataError: a folder holds no image.
+    """
+    files = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        images = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        visible = sorted(p for p in images if not p.name.startswith("."))  # macOS writes ._NAME.png beside NAME.png
+        if not visible:
+            raise DataError(f"there is no image in this folder ({', '.join(IMAGE_SUFFIXES)})", file=path)
+        files += visible
+    return files
+
+
 def _is_scan(path: Path) -> bool:
     """Return whether a file in a folder is a scan: neither hidden nor an overlay written by an earlier prediction."""
     hidden = any(part.startswith(".") for part in path.parts)

@@ -101,7 +101,7 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
         raise ModelFileError(
             "an ONNX file, but not a model of htr_lightning",
             file=path,
-            remedy="write one with export MODEL --to onnx",
+            remedy="write one with export MODEL --format onnx",
             kind="foreign",
         )
     values = parse_metadata(metadata[METADATA_KEY], path)

@@ -47,8 +47,8 @@ class Reader:
     ) -> None:
         self.model, self.name = model, name
         decoder = decoder or build_greedy_decoder(model.charset)
-        self._line_reader = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
-        self._page_reader = PageReader(self._line_reader, segmenter, model=name)
+        self.line_reader = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
+        self.page_reader = PageReader(self.line_reader, segmenter, model=name)
 
     def read(self, image: ImageInput, *, layout: str | Path | None = None, number: int | None = None) -> PredictedPage:
         """Recognize a page: detect its lines, or take them from a layout, and recognize them.
@@ -63,10 +63,10 @@ class Reader:
         """
         page_layout = None if layout is None else read_layout(Path(layout))
         if isinstance(image, str | Path):
-            page = self._page_reader.segment(_get_scan(Path(image), number), page_layout)
+            page = self.page_reader.segment(_get_scan(Path(image), number), page_layout)
         else:
-            page = self._page_reader.segment_pixels(_to_pixels(image), Scan(Path("image")), page_layout)
-        return self._page_reader.recognize(page)
+            page = self.page_reader.segment_pixels(_to_pixels(image), Scan(Path("image")), page_layout)
+        return self.page_reader.recognize(page)
 
     def read_line(self, image: ImageInput) -> Prediction:
         """Recognize the image of a single line.
@@ -81,7 +81,7 @@ class Reader:
 
     def read_lines(self, images: Iterable[ImageInput]) -> list[Prediction]:
         """Recognize images of single lines in batches; the prediction of an unusable image has an error."""
-        return list(self._line_reader.read(_to_line(image, number) for number, image in enumerate(images, 1)))
+        return list(self.line_reader.read(_to_line(image, number) for number, image in enumerate(images, 1)))
 
     def __repr__(self) -> str:
         return f"<{self.name or 'model'}: {len(self.model.charset)} characters>"

@@ -134,7 +134,7 @@ class PageReader:
     ) -> list[str]:
         """Report a page that is blank, rotated or illegible, judged by the confidence of the recognizer."""
         if page.layout is not None and not page.layout.lines:
-            return [f"its layout, {page.layout.path}, has no lines; use --find-lines to detect them"]
+            return [f"its layout, {page.layout.path}, has no lines; use --ignore-layouts to segment the page"]
         if not any(prediction.text for prediction in predictions):
             return ["no handwriting was found on the page"]
         confidence = _compute_mean_confidence(predictions)

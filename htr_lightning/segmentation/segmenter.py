@@ -35,7 +35,7 @@ class Segmenter:
         min_height_px: minimum height of a line's polygon on the page.
 
     Raises:
-        InputError: a value is out of its range; ``key`` is ``segment.<name>``.
+        InputError: a value is out of its range; ``key`` is ``segmenter.<name>``.
     """
 
     working_px: int = 2_100_000
@@ -45,11 +45,11 @@ class Segmenter:
     def __post_init__(self) -> None:
         if self.working_px < 10_000:
             raise InputError(
-                "the value is too small", key="segment.working_px", value=self.working_px, remedy="set at least 10000"
+                "the value is too small", key="segmenter.working_px", value=self.working_px, remedy="set at least 10000"
             )
         if not self.min_height_px >= 0:
             raise InputError(
-                "the value is negative", key="segment.min_height_px", value=self.min_height_px, remedy="set 0 or more"
+                "the value is negative", key="segmenter.min_height_px", value=self.min_height_px, remedy="set 0 or more"
             )
 
     def __call__(self, image: NDArray[np.uint8]) -> list[DetectedRegion]:

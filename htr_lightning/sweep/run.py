@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import format_problems
+from htr_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Sweeping(Protocol):
 
 
 def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) -> float:
-    """Run a study to its end, and say what was best.
+    """Run a study to its end, and log its best trial.
 
     Args:
         sweeper: its settings, and how trials are run.
@@ -46,50 +48,58 @@ def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) ->
         The lowest ``val/cer``.
 
     Raises:
-        SystemExit: a setting is wrong, Optuna is not installed, or no trial came to its end.
+        ConfigError: a setting is wrong, or Optuna is not installed.
+        InputError: no trial was completed.
     """
     try:
         from htr_lightning.sweep import space, study
     except ModuleNotFoundError as error:
-        raise SystemExit(f'hydra/sweeper=study needs {error.name}: pip install "htr-lightning[sweep]"') from None
+        remedy = 'run: pip install "htr-lightning[sweep]"'
+        raise ConfigError(f"{error.name} is not installed", key="hydra/sweeper", value="study", remedy=remedy) from None
     for key in ("num_trials", "num_parallel"):
-        if getattr(sweeper, key) < 1:
-            raise SystemExit(f"hydra.sweeper.{key}: {getattr(sweeper, key)} is too small; give 1 or more")
+        if (value := getattr(sweeper, key)) < 1:
+            raise ConfigError(f"{value} is too small", key=f"hydra.sweeper.{key}", remedy="choose 1 or more")
     storage = sweeper.storage or f"sqlite:///{folder / 'study.db'}"
-    try:
-        fixed, drawn = space.parse_space(overrides)
-        opened = study.open_study(storage, sweeper.sampler, sweeper.pruner, sweeper.prune_after, sweeper.seed)
-    except ConfigError as error:
-        raise SystemExit(str(error)) from None
+    fixed, drawn = space.parse_space(overrides)
+    opened = study.open_study(storage, sweeper.sampler, sweeper.pruner, sweeper.prune_after, sweeper.seed)
 
-    def watched(number: int) -> str:
+    def trial_url(number: int) -> str:
         return study.trial_url(storage, number).replace("\\", "\\\\").replace("'", "\\'")
 
     def overrides_of(number: int, params: Mapping[str, Any]) -> list[str]:
-        return [*fixed, *space.format_overrides(params), "resume=auto", f"trial='{watched(number)}'"]
+        return [*fixed, *space.format_overrides(params), "resume=auto", f"trial='{trial_url(number)}'"]
 
     try:
         for params in space.cover_choices(drawn):
             sweeper.check(overrides_of(0, params))
     except (ConfigError, OmegaConfBaseException) as error:
-        raise SystemExit(format_problems(error)) from None
-    try:
-        study.sweep(
-            opened,
-            drawn,
-            overrides_of,
-            sweeper.launch,
-            num_trials=sweeper.num_trials,
-            num_parallel=sweeper.num_parallel,
-        )
-    except ConfigError as error:
-        raise SystemExit(str(error)) from None
+        raise ConfigError(format_problems(error)) from None
+    study.sweep(
+        opened, drawn, overrides_of, sweeper.launch, num_trials=sweeper.num_trials, num_parallel=sweeper.num_parallel
+    )
     done = [trial for trial in opened.trials if trial.value is not None and trial.state.name == "COMPLETE"]
-    log.info("%d trials, %d of them to their end", len(opened.trials), len(done))
+    log.info("%d trials, %d of them completed", len(opened.trials), len(done))
     if not done:
-        raise SystemExit(f"No trial came to its end; python -m htr_lightning sweep-report {folder} says why")
+        report = f"python -m htr_lightning sweep-report {folder}"
+        raise InputError("No trial was completed", remedy=f"see the reasons with {report}")
     best = min(done, key=lambda trial: trial.value or 0.0)
     shown = ", ".join(space.format_overrides(best.params))
     log.info("The best, %d: val CER %.2f %% with %s", best.number, 100 * (best.value or 0.0), shown)
     log.info("All of them: python -m htr_lightning sweep-report %s", folder)
     return best.value or 0.0
+
+
+def refuse_several_devices(cfg: DictConfig) -> None:
+    """Refuse a trial on several devices: Lightning would start its other processes with the command line of the sweep.
+
+    Raises:
+        ConfigError: the trial is on several devices.
+    """
+    for key in ("devices", "num_nodes"):
+        if (value := cfg.trainer.get(key, 1)) != 1:
+            raise ConfigError(
+                f"{value} in a sweep",
+                key=f"trainer.{key}",
+                remedy="use 1, and run trials in parallel (hydra/launcher=workstation, slurm, ray_cluster), or run the "
+                "configurations one by one",
+            )

@@ -1,5 +1,6 @@
 """The trials of a sweep, read from its folder."""
 
+import contextlib
 import csv
 import logging
 import math
@@ -117,9 +118,21 @@ def record_launcher_failure(
         found.append(None)
         if trial is None or trial.state == "unfinished":
             where = trial.folder if trial is not None else folder / str(number)
-            where.mkdir(parents=True, exist_ok=True)
-            write_json(RunFolder(where).failed, {"message": message, "time": now(), "overrides": list(overrides)})
+            write_outcome(RunFolder(where).failed, message, overrides)
     return found
+
+
+def write_outcome(path: Path, message: str, overrides: Sequence[str]) -> None:
+    """Write why a trial failed or was pruned; nothing if its folder cannot be written.
+
+    Args:
+        path: `RunFolder.failed` or `RunFolder.pruned`.
+        message: the reason.
+        overrides: of the command line of the trial.
+    """
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"message": message, "time": now(), "overrides": list(overrides)})
 
 
 def split(overrides: Sequence[str]) -> dict[str, str]:

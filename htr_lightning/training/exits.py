@@ -15,12 +15,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
-from htr_lightning.charset import CharsetError
-from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import format_problems
+from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder
-from htr_lightning.image.files import DataError
-from htr_lightning.model.info import ModelFileError
 from htr_lightning.training.lightning_fixes import CheckpointWriteError, interrupted_by_user
 from htr_lightning.training.resume import PreemptedError
 from htr_lightning.training.task import NonFiniteLossError
@@ -74,7 +71,7 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
             return RunExit(f"The run stopped: {error}" + (f". Batch and weights: {saved}" if saved.is_dir() else ""))
         case CheckpointWriteError():
             return RunExit(f"The run stopped: {error}. {resume}")
-        case ConfigError() | DataError() | CharsetError() | ModelFileError():
+        case InputError():
             return RunExit(f"The run stopped: {error}")
         case BrokenProcessPool():
             return RunExit(

@@ -12,7 +12,7 @@ from torch import nn
 
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.files import RunFolder, write_json, write_text
+from htr_lightning.files import RunFolder, write_json, write_text, writing_to
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.training.provenance import describe_run, now
@@ -30,7 +30,8 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
         The checkpoint to resume from; None for a new run.
 
     Raises:
-        ConfigError: the folder cannot be written, holds a run already, or lacks the checkpoint to resume from.
+        ConfigError: the folder holds a run already, or lacks the checkpoint to resume from.
+        OutputError: the folder cannot be written.
     """
     if resume is not None:
         checkpoint = find_checkpoint(folder)
@@ -47,10 +48,8 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
                 value=folder.path,
                 remedy=f"resume it (resume={folder.path}) or choose another folder",
             )
-    try:
+    with writing_to(folder.path, "hydra.run.dir"):
         folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
     return checkpoint
 
 
@@ -113,21 +112,19 @@ def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dic
     """Write ``config.yaml`` (resolved) and ``run.json`` just before training, and return the latter's content.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
     provenance = describe_run(cfg.seed) | describe_composition() | {"data": fingerprints}
     if getattr(rank_zero_only, "rank", 0) != 0:
         return provenance
-    try:
+    with writing_to(folder.path, "hydra.run.dir"):
         if cfg.resume and folder.info.is_file():
             before = json.loads(folder.info.read_text(encoding="utf-8"))
             before.pop("end", None)  # of a run that is trained further
             provenance = before | {"resumed": [*before.get("resumed", []), provenance]}
         write_text(folder.config, OmegaConf.to_yaml(cfg, resolve=True))
         write_json(folder.info, provenance)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
     return provenance
 
 
@@ -148,8 +145,3 @@ def write_results(
     counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
     write_json(folder.result, info.scores | counts)
     write_json(folder.info, provenance | {"end": now()})
-
-
-def _unwritable(folder: RunFolder, error: OSError) -> ConfigError:
-    problem = f"the run folder cannot be written ({error.strerror})"
-    return ConfigError(problem, key="hydra.run.dir", value=folder.path, remedy="choose another folder")

@@ -26,7 +26,7 @@ def test_a_model_that_is_too_sure_is_told(val: Path, tmp_path: Path, capsys: pyt
     write_model(sure, model.network.state_dict(), replace(model.info, temperature=0.3))
     calibrate.main([str(sure), "--data", str(val / "val.tsv"), "--out", str(out)])
     before, after, written = capsys.readouterr().out.splitlines()
-    assert before.startswith("as it is: temperature 0.3;") and after.startswith("calibrated: temperature ")
+    assert before.startswith("before: temperature 0.3;") and after.startswith("after: temperature ")
     assert written == f"{out}: written"
     temperature = read_info(out).temperature
     assert temperature > 0.5

@@ -19,9 +19,7 @@ def test_help_names_commands_groups_and_experiments() -> None:
         assert word in shown.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], *([name, "--help"] for name in ("predict", "evaluate", "extract", "zoo", "export"))]
-)
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = (
         f"import sys; sys.argv[1:] = {arguments!r}; import htr_lightning.__main__ as m\n"
@@ -36,7 +34,7 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
 
 def test_unknown_command() -> None:
     done = htr("pradict")
-    assert done.returncode == 2 and "There is no command 'pradict'" in done.stderr and "predict" in done.stderr
+    assert done.returncode == 2 and "'pradict' is not a command" in done.stderr and "predict" in done.stderr
 
 
 def test_configuration_errors_come_all_at_once_without_a_traceback(tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ def test_unwritable_run_folder_is_one_sentence(tmp_path: Path) -> None:
     for arguments in ([], [f"hydra.run.dir={tmp_path / 'runs' / 'mine'}"]):
         done = htr("dataset=lines", "dataset.root=nowhere", *arguments, cwd=tmp_path)
         assert done.returncode == 1 and "Traceback" not in done.stderr
-        assert "is a file; choose another with hydra.run.dir=FOLDER" in done.stderr
+        assert "hydra.run.dir" in done.stderr and "choose another folder" in done.stderr
 
 
 def test_missing_data_is_one_sentence(tmp_path: Path) -> None:

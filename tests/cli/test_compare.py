@@ -82,15 +82,15 @@ def test_other_lines_are_refused_and_counted() -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = write(tmp_path / "a", ("v", "abcd abcd", "abxd abxd"), ("w", "abcd", "abcd"), ("w", "\x1bcd", "abcd"))
     b = write(tmp_path / "b", ("v", "abcd abcd", "abcd abcd"), ("w", "abcd", "xbcd"), ("w", "\x1bcd", "abcd"))
-    command.main([str(a), str(b), "--out", str(tmp_path / "compare.json"), "--lines", "3"])
+    command.main([str(a), str(b), "--out", str(tmp_path / "compare.json"), "--top", "3"])
     shown = capsys.readouterr().out
     assert "3 lines; paired bootstrap over 2 groups" in shown and "\x1b" not in shown
     assert "B has fewer edits in 1 lines, A in 1." in shown and "A   2 edits abxd abxd" in shown
     result = json.loads((tmp_path / "compare.json").read_text())
     assert result["rates"]["cer"]["difference"] == pytest.approx(-1 / 16)
     assert [line["id"] for line in result["differing_lines"]] == ["0.png", "1.png"] and result["a"] == str(a)
-    command.main([str(a / "lines.tsv"), str(a), "--lines", "0"])
-    assert "Furthest apart" not in capsys.readouterr().out
+    command.main([str(a / "lines.tsv"), str(a), "--top", "0"])
+    assert "Largest differences" not in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_folder_is_filled(arguments: list[str], tmp_path: Path, capsys: pytest
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SystemExit, match=r"--out .*file/out: cannot be made \(Not a directory\); name another folder"):
+    with pytest.raises(SystemExit, match=r"--out .*file/out: cannot be written .*; choose another"):
         evaluate.main(["no.safetensors", "--data", "no.tsv", "--out", str(tmp_path / "file" / "out")])
 
 

@@ -12,7 +12,7 @@ from helpers.typesetting import typeset
 from PIL import Image
 
 from htr_lightning.cli.explain import METHODS as OFFERED
-from htr_lightning.cli.explain import main, parser_of_explain
+from htr_lightning.cli.explain import build_parser, main
 from htr_lightning.explain.attribution import METHODS, STEPS, Attributions
 from htr_lightning.explain.evidence import Evidence, Seen
 from htr_lightning.explain.html import render_page
@@ -114,11 +114,11 @@ def test_lines_of_one_name_are_numbered(image: Path, tmp_path: Path) -> None:
     [
         (["none.safetensors", "{image}", "--out", "{tmp}/out"], "there is no such model file"),
         (["zoo:latin", "{tmp}/empty", "--out", "{tmp}/out"], "there is no image in this folder"),
-        (["zoo:latin", "{image}", "--out", "{tmp}"], "line.png is one of the line images; choose another folder"),
-        (["zoo:latin", "{image}", "--out", "{image}"], "cannot be made (File exists)"),
-        (["zoo:latin", "{image}", "--out", "{tmp}/out", "--characters", "7-3"], "'7-3' is no range of characters"),
-        (["zoo:latin", "{image}", "--out", "{tmp}/out", "--steps", "0"], "'0' is no number of steps"),
-        (["zoo:latin", "{image}", "{image}", "--out", "{tmp}/out", "--text", "x"], "--text: the text of one line"),
+        (["zoo:latin", "{image}", "--out", "{tmp}"], "line.png is one of the images"),
+        (["zoo:latin", "{image}", "--out", "{image}"], "cannot be written (Not a directory)"),
+        (["zoo:latin", "{image}", "--out", "{tmp}/out", "--characters", "7-3"], "'7-3' is not a range of characters"),
+        (["zoo:latin", "{image}", "--out", "{tmp}/out", "--steps", "0"], "'0' is not a whole number"),
+        (["zoo:latin", "{image}", "{image}", "--out", "{tmp}/out", "--text", "x"], "--text: only for a single image"),
         (["zoo:latin", "{image}", "--out", "{tmp}/full"], "cannot be written"),
     ],
 )
@@ -141,7 +141,7 @@ def test_without_captum_it_says_what_to_install(image: Path, tmp_path: Path, mon
 
 
 def test_the_command_line_offers_what_there_is() -> None:
-    assert OFFERED == METHODS and parser_of_explain().get_default("steps") == STEPS
+    assert OFFERED == METHODS and build_parser().get_default("steps") == STEPS
 
 
 def test_foreign_words_stay_words() -> None:

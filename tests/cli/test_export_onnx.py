@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from helpers.typesetting import typeset
 
-from htr_lightning.cli import calibrate, evaluate, export, predict, tune
+from htr_lightning.cli import calibrate, evaluate, export, predict, tune_lm
 from htr_lightning.cli import explain as explain
 from htr_lightning.device import DeviceError
+from htr_lightning.evaluation import lm_weights
 from htr_lightning.model import onnx_model
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError
@@ -90,7 +91,7 @@ def test_torch_is_not_imported(latin_onnx: Path, lines: Path, tmp_path: Path) ->
     for arguments in (
         ["predict", str(latin_onnx), str(lines / "val" / "0.png")],
         ["predict", str(latin_onnx), str(lines / "val"), "--format", "json", "--lexicon", str(tmp_path / "words.txt"),
-         "--picture", str(tmp_path / "p.png"), "--cut", str(tmp_path / "cut")],
+         "--visualize", str(tmp_path / "p.png"), "--character-crops", str(tmp_path / "cut")],
         ["evaluate", str(latin_onnx), "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")],
     ):  # fmt: skip
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
@@ -100,13 +101,13 @@ def test_torch_is_not_imported(latin_onnx: Path, lines: Path, tmp_path: Path) ->
 def test_commands_that_only_read_take_it(
     latin_onnx: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from htr_lightning.cli import lm as lm
+    from htr_lightning.cli import train_lm
 
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
-    lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "3"])
-    monkeypatch.setattr(tune, "WEIGHTS", (0.5,))
-    monkeypatch.setattr(tune, "BONUSES", (1.0,))
-    tune.main([str(latin_onnx), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
+    train_lm.main([str(tmp_path / "texts.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "3"])
+    monkeypatch.setattr(lm_weights, "LM_WEIGHTS", (0.5,))
+    monkeypatch.setattr(lm_weights, "INSERTION_BONUSES", (1.0,))
+    tune_lm.main([str(latin_onnx), "--data", str(lines / "val.tsv"), "--lm", str(tmp_path / "m.arpa")])
     assert "--lm-weight 0.5" in capsys.readouterr().out
 
 
@@ -114,18 +115,18 @@ def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     out = tmp_path / "model.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export.main(["zoo:latin", "--to", "onnx", "--out", str(out), "--license", "CC0-1.0"])
+        export.main(["zoo:latin", "--format", "onnx", "--out", str(out), "--license", "CC0-1.0"])
     shown = capsys.readouterr().out
-    assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its logits differ by ")
+    assert shown.startswith(f"{out}: {out.stat().st_size / 1e6:.2f} MB; its logits differ from PyTorch")
     assert str(tmp_path / "model.json") in shown
     assert load_recognizer(out).info.license == "CC0-1.0"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--to", "onnx", "--out", "x.safetensors"], "the name of an ONNX file ends in .onnx"),
-    (["--to", "safetensors", "--out", "x.onnx"], "write --to onnx"),
-    (["--out", "x.onnx", "--half"], "--half: only for --to safetensors"),
-    (["--out", "x.safetensors", "--int8"], "--int8: only for --to onnx"),
+    (["--format", "onnx", "--out", "x.safetensors"], "the name of an ONNX file must end in .onnx"),
+    (["--format", "safetensors", "--out", "x.onnx"], "--format onnx"),
+    (["--out", "x.onnx", "--half"], "--half: only for safetensors"),
+    (["--out", "x.safetensors", "--int8"], "--int8: only for ONNX"),
 ])  # fmt: skip
 def test_options_that_do_not_go_together(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
@@ -185,7 +186,7 @@ def described(latin_onnx: Path, path: Path, change: Callable[[dict[str, Any]], s
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --to onnx"),
+    (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --format onnx"),
     (lambda d: json.dumps(d | {"format": FORMAT_VERSION + 1, "new": 1}), f"model format {FORMAT_VERSION + 1}.*upgrade"),
     (lambda d: "{", "its metadata is damaged; copy or download it again"),
     (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its metadata is damaged"),

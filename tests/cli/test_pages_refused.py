@@ -24,7 +24,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path
     Image.new("L", (1, 1)).save(scans / "dot.png")
     (scans / "p1.xml").write_text("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><alto>&b;</alto>")
     code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", "txt", "--pages")
-    assert code == 1 and "1 page with 4 lines read; 4 problems, named above" in err
+    assert code == 1 and "1 page with 4 lines read; 4 problems" in err
     for name in ("cut.jpg", "bad.pdf", "dot.png", "p1.xml"):
         assert sum(name in line for line in err.split("\n")) == 1, name
     assert "1 x 1 px are too few for a page" in err and "declares entities" in err
@@ -46,11 +46,11 @@ def test_a_document_with_a_page_that_cannot_be_read(
     monkeypatch.setattr(Scan, "read", fails)
     out = tmp_path / "out"
     code, _, err = read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
-    assert code == 1 and "page 2 is torn" in err and "doc.pdf: is not written, as page 2 could not be read" in err
+    assert code == 1 and "page 2 is torn" in err and "doc.pdf: not written because page 2 could not be read" in err
     assert not (out / "doc.pdf").exists()
     monkeypatch.undo()
     code, _, err = read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
-    assert code == 0 and "2 of 3 pages are there already" in err
+    assert code == 0 and "2 pages skipped" in err
     assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
     (out / "doc_0002.txt").unlink()
     read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
@@ -70,7 +70,7 @@ def test_a_layout_without_lines(scans: Path, tmp_path: Path, read_scans: Run) ->
     read_scans(scans / "p0.png", "--out", tmp_path / "first", "--format", "alto")
     (tmp_path / "first" / "p0.xml").rename(scans / "p0.xml")
     _, _, err = read_scans(scans / "p0.png", "--out", tmp_path / "second", "--format", "txt")
-    assert "p0.xml, has no lines" in err and "--find-lines" in err
+    assert "p0.xml, has no lines" in err and "--ignore-layouts" in err
 
 
 def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
@@ -82,7 +82,7 @@ def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
 def test_pages_and_lines_together_are_refused(scans: Path, read_scans: Run) -> None:
     Image.new("L", (900, 60), 255).save(scans / "line.png")
     code, _, err = read_scans(scans, "--format", "txt")
-    assert code == 2 and "2 images have the form of pages and 1 that of lines; say --pages or --lines" in err
+    assert code == 2 and "2 images have the shape of pages and 1 that of lines; choose --pages or --lines" in err
 
 
 def test_nothing_is_written_where_nothing_is_read(tmp_path: Path, read_scans: Run) -> None:
@@ -118,15 +118,15 @@ def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "alto"), "--out FOLDER is needed for --format alto"),
-        (("--format", "docx"), "'docx' is none of txt, tsv, json, alto, page, hocr, pdf"),
-        (("--format", "tsv", "--pages"), "pages are written as txt, json, alto, page, hocr, pdf"),
-        (("--lines", "--format", "txt,json"), "lines are written as txt, tsv, json; one of them"),
-        (("--pages", "--cut", "glyphs"), "--cut is for lines"),
-        (("--lines", "--overlay"), "--overlay is for pages"),
-        (("--pages", "--segment", "columns=perhaps"), "'perhaps' cannot be a value of columns"),
-        (("--pages", "--segment", "color=red"), "give one of working_px=..., columns=..., min_height_px=..."),
-        (("--pages", "--segment", "working_px=1"), "segment.working_px=1: "),
+        (("--format", "alto"), "--format alto: --out FOLDER is required"),
+        (("--format", "docx"), "unknown format 'docx'; choose from txt, tsv, json, alto, page, hocr, pdf"),
+        (("--format", "tsv", "--pages"), "not possible for pages; choose from txt, json, alto, page, hocr, pdf"),
+        (("--lines", "--format", "txt,json"), "not possible for lines; choose one from txt, tsv, json"),
+        (("--pages", "--character-crops", "crops"), "--character-crops: only for lines"),
+        (("--lines", "--overlay"), "--overlay: only for pages"),
+        (("--pages", "--segmenter", "columns=perhaps"), "'perhaps' is not a value of columns"),
+        (("--pages", "--segmenter", "color=red"), "choose from working_px=..., columns=..., min_height_px=..."),
+        (("--pages", "--segmenter", "working_px=1"), "segmenter.working_px=1: "),
     ],
 )
 def test_command_lines_that_contradict_themselves(
@@ -145,7 +145,7 @@ def test_two_pages_for_one_file(scans: Path, tmp_path: Path, read_scans: Run) ->
 def test_an_output_that_cannot_be_a_folder(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     (tmp_path / "out").write_text("a file")
     code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", "txt")
-    assert code == 1 and "cannot be written" in err and "name another folder" in err
+    assert code == 1 and "cannot be written" in err and "choose another folder" in err
 
 
 def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run) -> None:

@@ -12,9 +12,9 @@ import pytest
 from helpers.drawn_pages import blank, small_page
 from PIL import Image
 
-from htr_lightning.cli.predict_pages import are_pages
 from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.layout.formats import read_layout
+from htr_lightning.reading.page_jobs import are_pages
 
 ALL = "alto,page,hocr,json,txt,pdf"
 SUFFIXES = (".xml", ".page.xml", ".hocr", ".json", ".txt", ".pdf")
@@ -43,9 +43,9 @@ def test_pages_that_are_there_are_passed_over(scans: Path, tmp_path: Path, read_
     (out / "p1.xml").unlink()
     (out / "p1.txt").write_text("half")
     _, _, err = read_scans(scans, "--out", out, "--format", "alto,txt")
-    assert "1 of 2 pages are there already" in err and "1 page with 4 lines" in err
+    assert "1 page skipped" in err and "1 page with 4 lines" in err
     assert (out / "p0.txt").stat().st_mtime_ns == before and (out / "p1.txt").read_text() != "half"
-    _, _, err = read_scans(scans, "--out", out, "--format", "alto,txt", "--again")
+    _, _, err = read_scans(scans, "--out", out, "--format", "alto,txt", "--overwrite")
     assert "2 pages with 8 lines" in err
 
 
@@ -73,7 +73,7 @@ def test_documents_of_several_pages(tmp_path: Path, read_scans: Run) -> None:
     _, _, err = read_scans(
         tmp_path / "doc.pdf", tmp_path / "book.tif", "--out", tmp_path / "out", "--format", "txt,pdf"
     )
-    assert "6 of 6 pages are there already" in err
+    assert "6 pages skipped" in err
 
 
 def test_a_layout_beside_the_image_is_kept_and_filled(scans: Path, tmp_path: Path, read_scans: Run) -> None:
@@ -90,7 +90,7 @@ def test_a_layout_beside_the_image_is_kept_and_filled(scans: Path, tmp_path: Pat
     for one, other in zip(first.lines, second.lines, strict=True):
         np.testing.assert_array_equal(one.polygon, other.polygon)
     code, _, err = read_scans(scans, "--out", scans, "--format", "alto")
-    assert code == 1 and "p0.xml beside the scans would be taken for a layout or a scan by the next run" in err
+    assert code == 1 and "the next run would take p0.xml beside the scans for a layout or a scan" in err
     assert (scans / "p0.xml").read_text(encoding="utf-8") == marked
 
 
@@ -98,7 +98,7 @@ def test_results_beside_the_scans_are_not_read_as_scans(scans: Path, read_scans:
     read_scans(scans, "--out", scans, "--format", "txt", "--overlay")
     before = sorted(scans.iterdir())
     _, _, err = read_scans(scans, "--out", scans, "--format", "txt", "--overlay")
-    assert "2 of 2 pages are there already" in err and sorted(scans.iterdir()) == before
+    assert "2 pages skipped" in err and sorted(scans.iterdir()) == before
 
 
 def test_a_strip_of_a_page(tmp_path: Path, read_scans: Run) -> None:
@@ -141,7 +141,7 @@ def test_a_run_that_is_killed_is_gone_on_with(scans: Path, tmp_path: Path, read_
     for path in out.glob("p*.xml"):
         assert len(read_layout(path).lines) == 4, "whole"
     _, _, err = read_scans(scans, "--out", out, "--format", "txt,alto")
-    assert "pages are there already" in err
+    assert "skipped because of existing results" in err
     assert len(list(out.glob("p*.xml"))) == len(list(out.glob("p*.txt"))) == 30
 
 

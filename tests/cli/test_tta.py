@@ -76,5 +76,5 @@ def test_the_commands_and_the_program(
     htr_lightning.load("zoo:latin", "cpu", tta=True).read_line(image)
     assert looked == [1] + 3 * [view.width for view in TTA_VIEWS]
     with pytest.raises(SystemExit):
-        predict.main(["zoo:latin", "--texts", str(tmp_path / "lines.tsv"), "--tta"])
-    assert "--tta is for reading; with --texts, the texts are known" in capsys.readouterr().err
+        predict.main(["zoo:latin", "--align", str(tmp_path / "lines.tsv"), "--tta"])
+    assert "--tta cannot be combined with --align" in capsys.readouterr().err

@@ -6,8 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from htr_lightning.cli.train import resume_config
-from htr_lightning.config.compose import conf_dir
+from htr_lightning.config.compose import conf_dir, resume_config
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
 from htr_lightning.files import RunFolder

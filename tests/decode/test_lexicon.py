@@ -233,7 +233,7 @@ def test_predict_and_evaluate_with_a_lexicon(
     assert shown.count("dans la nuit") == 2
     predict.main(["zoo:latin", str(lines / "val"), *lexicon, "--unknown-word-cost", "0"])
     free = capsys.readouterr().out
-    predict.main(["zoo:latin", str(lines / "val"), "--beam", "16"])
+    predict.main(["zoo:latin", str(lines / "val"), "--beam-width", "16"])
     assert capsys.readouterr().out == free != shown
-    with pytest.raises(SystemExit, match=r"--lexicon .*none\.txt: cannot be read"):
+    with pytest.raises(SystemExit, match=r"none\.txt: cannot be read"):
         evaluate.main(["zoo:latin", "--data", str(lines / "val.tsv"), "--lexicon", str(tmp_path / "none.txt")])

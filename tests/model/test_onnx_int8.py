@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.cli.export import calibration_of
+from htr_lightning.cli.export import get_calibration_lines
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.image.files import ImageFile
@@ -23,7 +23,7 @@ onnx = pytest.importorskip("onnx")
 @pytest.fixture(scope="module")
 def int8(latin: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("int8") / "latin.onnx"
-    write_onnx(path, latin, int8=calibration_of(latin))
+    write_onnx(path, latin, int8=get_calibration_lines(latin))
     return path
 
 
@@ -70,7 +70,7 @@ def test_eight_bits_without_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ExportError,
         match=r"calibrated on synthetic lines, which cannot be rendered.*not installed.*export-onnx",
     ):
-        write_onnx(tmp_path / "latin.onnx", latin, int8=calibration_of(latin))
+        write_onnx(tmp_path / "latin.onnx", latin, int8=get_calibration_lines(latin))
     assert not list(tmp_path.iterdir())
 
 

@@ -104,7 +104,7 @@ def test_json_has_the_positions_of_words_and_characters(images: Path, tmp_path: 
 def test_given_texts_are_aligned(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = manifest(images, ("0.png", "bcd"), ("1.png", "漢"), ("2.png", "ab" * 400))
     with pytest.raises(SystemExit) as stopped:
-        predict.main(["zoo:latin", "--texts", str(rows), "--format", "json"])
+        predict.main(["zoo:latin", "--align", str(rows), "--format", "json"])
     captured = capsys.readouterr()
     (line,) = json.loads(captured.out)
     assert line["text"] == "bcd" == "".join(c["text"] for c in line["characters"]) and line["confidence"] < 0.01
@@ -112,13 +112,13 @@ def test_given_texts_are_aligned(images: Path, tmp_path: Path, capsys: pytest.Ca
     assert "1.png: the model cannot write '漢'" in unwritable and "2.png: its text needs 800 frames" in long
     assert stopped.value.code == 1
     with pytest.raises(SystemExit):
-        predict.main(["zoo:latin", "--texts", str(rows), str(images)])
+        predict.main(["zoo:latin", "--align", str(rows), str(images)])
     assert "not both" in capsys.readouterr().err
 
 
 def test_characters_are_cropped(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = tmp_path / "cut"
-    predict.main(["zoo:latin", str(images / "1.png"), str(images / "2.png"), "--cut", str(where)])
+    predict.main(["zoo:latin", str(images / "1.png"), str(images / "2.png"), "--character-crops", str(where)])
     captured = capsys.readouterr()
     head, *rows = [row.split("\t") for row in (where / "index.tsv").read_text(encoding="utf-8").splitlines()]
     assert head[:4] == ["image", "line", "place", "text"]
@@ -158,7 +158,7 @@ def test_evaluate_counts_unknown_characters_as_errors_and_names_them(
 ) -> None:
     evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", "ééa"), ("1.png", "a ñ")))])
     captured = capsys.readouterr()
-    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE), 2 x in the texts" in captured.err
+    assert "'é' (U+00E9 LATIN SMALL LETTER E WITH ACUTE), 2 x in the transcriptions" in captured.err
     assert "'ñ' (U+00F1" in captured.err
     result = json.loads(captured.out)
     assert result["lines"] == 2 and result["cer"] >= 3 / 6
@@ -197,12 +197,12 @@ def test_predict_with_nothing_to_draw_names_the_images(
     model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        predict.main([str(model_file), "bad.png", "--picture", str(tmp_path / "p.png")])
+        predict.main([str(model_file), "bad.png", "--visualize", str(tmp_path / "p.png")])
     assert stopped.value.code == 1 and "bad.png" in capsys.readouterr().err
 
 
 def test_evaluate_on_nothing(model_file: Path, images: Path) -> None:
-    with pytest.raises(SystemExit, match="there is no line to measure on"):
+    with pytest.raises(SystemExit, match="there is no line to evaluate"):
         evaluate.main([str(model_file), "--data", str(manifest(images))])
     with pytest.raises(SystemExit, match="none of its 1 lines can be used"):
         evaluate.main([str(model_file), "--data", str(manifest(images, ("0.png", ""))), "--max-skipped", "1"])

@@ -252,9 +252,9 @@ def test_ruling_lines_are_removed_and_strokes_stay() -> None:
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"segment\.working_px=5: "):
+    with pytest.raises(ValueError, match=r"segmenter\.working_px=5: "):
         Segmenter(working_px=5)
-    with pytest.raises(ValueError, match=r"segment\.min_height_px=-1: "):
+    with pytest.raises(ValueError, match=r"segmenter\.min_height_px=-1: "):
         Segmenter(min_height_px=-1)
 
 

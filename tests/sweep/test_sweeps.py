@@ -159,13 +159,13 @@ def test_a_launcher_that_is_not_installed_is_named(
     monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["htr_lightning", f"hydra/launcher={launcher}", "seed=1,2", "--multirun"])
     with pytest.raises(SystemExit, match=rf"hydra-{package}-launcher is not installed; .*\[cluster\]"):
-        cli.start()
+        cli.main()
 
 
 def test_a_configuration_is_shown_without_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["htr_lightning", "--cfg", "job", "seed=1,2", "--multirun"])
-    with pytest.raises(SystemExit, match="without --multirun"):
-        cli.start()
+    with pytest.raises(SystemExit, match="leave out --multirun"):
+        cli.main()
 
 
 def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_sweep_over_several_devices_is_refused(small_set: Path, tmp_path: Path
     done = subprocess.run(command(small_set, *sweep), capture_output=True, text=True, check=False)
     assert (
         done.returncode == 1
-        and "trainer.devices: 2 in a sweep; use 1, and let trials run side by side" in done.stdout + done.stderr
+        and "trainer.devices: 2 in a sweep; use 1, and run trials in parallel" in done.stdout + done.stderr
     )
 
 

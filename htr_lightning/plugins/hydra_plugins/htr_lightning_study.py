@@ -12,6 +12,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from htr_lightning.cli.console import exit_with_message
+
 
 class StudySweeper(Sweeper):
     """Minimizes ``val/cer``, which runs return, in a study that can be resumed.
@@ -47,6 +49,7 @@ class StudySweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
+    @exit_with_message()  # Hydra would print a traceback
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study to its end."""
         from htr_lightning.sweep.run import run_study
@@ -59,8 +62,8 @@ class StudySweeper(Sweeper):
 
     def check(self, overrides: Sequence[str]) -> None:
         """Validate the configuration of a trial before the sweep starts."""
-        from htr_lightning.cli.train import refuse_several_devices
         from htr_lightning.config.validate import validate
+        from htr_lightning.sweep.run import refuse_several_devices
 
         cfg = self.context.config_loader.load_sweep_config(self.composed, list(overrides))
         own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -1,10 +1,10 @@
-"""The command ``lm``, from texts to a file and a sentence."""
+"""The command ``train-lm``, from texts to a file and a sentence."""
 
 from pathlib import Path
 
 import pytest
 
-from htr_lightning.cli import lm as command
+from htr_lightning.cli import train_lm as command
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.kneser_ney import train_ngram
 
@@ -13,9 +13,11 @@ def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "a.tsv").write_text("image\ttext\n1.png\tle  chat\n2.png\tune cafe\u0301\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("\ufeffla nuit\n\n", encoding="utf-8")
     out = tmp_path / "m.arpa"
-    command.main([*map(str, tmp_path.glob("[ab].*")), "-o", str(out), "--order", "3", "--on", str(tmp_path / "b.txt")])
+    command.main(
+        [*map(str, tmp_path.glob("[ab].*")), "-o", str(out), "--order", "3", "--held-out", str(tmp_path / "b.txt")]
+    )
     shown = capsys.readouterr().out
-    assert f"{out}: " in shown and "up to order 3" in shown and "from " in shown and "bits a character" in shown
+    assert f"{out}: " in shown and "up to order 3" in shown and "from " in shown and "bits per character" in shown
     expected = train_ngram(["le chat", "une caf\u00e9", "la nuit"], 3)
     assert read_arpa(out).log_probability("la café") == pytest.approx(expected.log_probability("la café"), abs=1e-3)
 

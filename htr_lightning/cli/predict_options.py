@@ -1,0 +1,170 @@
+"""The command line of ``predict``."""
+
+import argparse
+from pathlib import Path
+
+from htr_lightning.cli.console import UsageError
+from htr_lightning.cli.options import (
+    MANIFEST,
+    add_decoder_options,
+    add_device_option,
+    add_model_argument,
+    add_precision_option,
+    add_tta_option,
+)
+
+VISUALIZED_LINES = 24
+LINE_FORMATS = ("txt", "tsv", "json")
+PAGE_FORMATS = ("txt", "json", "alto", "page", "hocr", "pdf")
+_LINE_OPTIONS = ("align", "character_crops", "visualize")
+_PAGE_OPTIONS = ("ignore_layouts", "overlay", "overwrite", "segmenter")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning predict",
+        description="Recognize images of lines, or scans of whole pages: segment them into lines, recognize these, and "
+        "write ALTO, PAGE, hOCR, PDF, JSON or text.",
+        epilog="Images that cannot be read are reported and skipped; the exit status is then 1.",
+    )
+    add_model_argument(parser)
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="*",
+        metavar="IMAGE",
+        help="images of lines or pages, PDF or TIFF documents, or folders to search for them",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="lines: the file to write (default: standard output); pages: the folder for the results",
+    )
+    parser.add_argument(
+        "--format",
+        type=_parse_formats,
+        default=["txt"],
+        metavar="FORMAT[,FORMAT...]",
+        help="lines: txt, tsv (image, text, confidence) or json (also words and characters with outline and "
+        "confidence); pages: any of txt, json, alto, page, hocr, pdf (searchable) (default: txt)",
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--lines", action="store_true", help="each image is one line")
+    kind.add_argument(
+        "--pages",
+        action="store_true",
+        help="each image is a page (default: decided by --format and the shape of the images)",
+    )
+    _add_page_options(parser)
+    _add_line_options(parser)
+    recognition = parser.add_argument_group("recognition")
+    add_device_option(recognition)
+    add_precision_option(recognition)
+    add_tta_option(recognition)
+    add_decoder_options(parser)
+    return parser
+
+
+def _add_page_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pages only")
+    group.add_argument(
+        "--overlay", action="store_true", help="also write a picture of each page with its lines and predictions"
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="recognize also the pages whose results exist (default: skip them, so that a run can be resumed)",
+    )
+    group.add_argument(
+        "--ignore-layouts",
+        action="store_true",
+        help="segment also the pages that have an ALTO or PAGE file (default: recognize the lines of that file)",
+    )
+    group.add_argument(
+        "--segmenter",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the line segmentation: columns=false (do not split columns), min_height_px=12 (ignore "
+        "smaller writing), working_px=4000000 (pixels that a page is scaled down to)",
+    )
+
+
+def _add_line_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("lines only")
+    group.add_argument(
+        "--visualize",
+        type=Path,
+        metavar="PNG",
+        help=f"also draw the first {VISUALIZED_LINES} lines, each character below its position",
+    )
+    group.add_argument(
+        "--character-crops",
+        type=Path,
+        metavar="FOLDER",
+        help="also write an image of each character, and a table of them",
+    )
+    group.add_argument(
+        "--align",
+        type=Path,
+        metavar="MANIFEST",
+        help=f"forced alignment: locate the characters of known transcriptions instead of recognizing; {MANIFEST}",
+    )
+
+
+def _parse_formats(value: str) -> list[str]:
+    """Split the names of formats at commas."""
+    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    for name in names:
+        if name not in LINE_FORMATS + PAGE_FORMATS:
+            known = ", ".join(dict.fromkeys(LINE_FORMATS + PAGE_FORMATS))
+            raise argparse.ArgumentTypeError(f"unknown format {name!r}; choose from {known}")
+    return names or ["txt"]
+
+
+def decide_pages(options: argparse.Namespace) -> bool:
+    """Return whether the images are pages.
+
+    Raises:
+        UsageError: some images have the shape of pages and some that of lines, or options do not go together.
+    """
+    line_options, page_options = _given(options, _LINE_OPTIONS), _given(options, _PAGE_OPTIONS)
+    if options.pages or options.lines or line_options:
+        pages = bool(options.pages)
+    else:
+        from htr_lightning.image.files import DataError
+        from htr_lightning.reading.page_jobs import are_pages
+
+        try:
+            pages = bool(page_options) or are_pages(options.images, options.format)
+        except DataError as error:
+            raise UsageError(str(error)) from None
+    kind, other = ("pages", "lines") if pages else ("lines", "pages")
+    if wrong := line_options if pages else page_options:
+        raise UsageError(f"{wrong[0]}: only for {other}, but the images are read as {kind}", remedy=f"add --{other}")
+    _check_formats(options.format, kind)
+    if pages:
+        _check_output_of_pages(options)
+    return pages
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+
+
+def _check_formats(formats: list[str], kind: str) -> None:
+    known = PAGE_FORMATS if kind == "pages" else LINE_FORMATS
+    one = "" if kind == "pages" else "one "
+    if not set(formats) <= set(known) or (one and len(formats) > 1):
+        remedy = f"choose {one}from {', '.join(known)}"
+        raise UsageError(f"not possible for {kind}", key="--format", value=",".join(formats), remedy=remedy)
+
+
+def _check_output_of_pages(options: argparse.Namespace) -> None:
+    if not options.images:
+        raise UsageError("name the scans of pages, or folders that contain them")
+    if options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
+        what = f"--format {','.join(options.format)}{' --overlay' if options.overlay else ''}"
+        raise UsageError(f"{what}: --out FOLDER is required; only txt or json alone can be printed")

@@ -1,0 +1,76 @@
+"""``python -m htr_lightning train-lm``: train a character n-gram language model."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from htr_lightning.cli.console import exit_with_message
+from htr_lightning.files import check_writable, writing_to
+
+
+@exit_with_message()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train a language model, write it as an ARPA file, and print its size.
+
+    Raises:
+        SystemExit: a text cannot be read, or the file cannot be written.
+    """
+    options = build_parser().parse_args(argv)
+    check_writable(options.out, "--out", is_file=True)
+
+    from htr_lightning.lm.arpa import write_arpa
+    from htr_lightning.lm.kneser_ney import train_ngram
+    from htr_lightning.lm.texts import read_texts
+
+    def read(path: Path) -> list[str]:
+        return list(read_texts(path, options.text_column, options.normalization))
+
+    texts = [text for path in options.texts for text in read(path)]
+    held_out = [] if options.held_out is None else read(options.held_out)
+    model = train_ngram(texts, options.order)
+    with writing_to(options.out, "--out", is_file=True):
+        write_arpa(model, options.out)
+    print(
+        f"{options.out}: {len(model):,} n-grams up to order {model.order} of {len(model.symbols) - 3} characters, "
+        f"from {len(texts):,} lines with {sum(map(len, texts)):,} characters"
+    )
+    if options.held_out is not None:
+        bits = -sum(map(model.log_probability, held_out)) / math.log(2)
+        num_symbols = sum(len(text) + 1 for text in held_out)
+        print(f"{options.held_out}: {bits / max(1, num_symbols):.3f} bits per character, counting line ends")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning train-lm",
+        description="Train a character n-gram language model (interpolated modified Kneser-Ney), and write it as an "
+        "ARPA file, in which a space is <space>. Train on texts like those to recognize, but not on test data.",
+    )
+    parser.add_argument(
+        "texts",
+        type=Path,
+        nargs="+",
+        metavar="TEXT",
+        help="manifests (.tsv, .csv, .jsonl), or UTF-8 text files, which are read line by line",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="ARPA", help="file to write; gzipped if it ends in .gz"
+    )
+    parser.add_argument("--order", type=int, default=6, metavar="N", help="length of the longest n-grams (default: 6)")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifests (default: text)")
+    parser.add_argument(
+        "--normalization",
+        default="NFC",
+        choices=("NFC", "NFD", "NFKC", "NFKD", "none"),
+        help="Unicode normalization; choose that of the recognizer (default: NFC)",
+    )
+    parser.add_argument(
+        "--held-out", type=Path, metavar="TEXT", help="also print the bits per character on this held-out text"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

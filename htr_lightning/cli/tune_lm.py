@@ -1,0 +1,84 @@
+"""``python -m htr_lightning tune-lm``: find the best weight of a language model."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument, positive_int
+from htr_lightning.errors import InputError
+from htr_lightning.files import check_writable, write_json, writing_to
+
+if TYPE_CHECKING:
+    from htr_lightning.evaluation.lm_weights import WeightScore
+
+
+@exit_with_message()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Decode lines with a grid of weights, and print the best.
+
+    Raises:
+        SystemExit: model, language model or data cannot be used.
+    """
+    options = build_parser().parse_args(argv)
+    if options.out is not None:
+        check_writable(options.out, "--out", is_file=True)
+
+    from htr_lightning.data.sources.manifest import read_manifest
+    from htr_lightning.evaluation.lm_weights import search_lm_weights
+    from htr_lightning.model.load import load_recognizer
+    from htr_lightning.progress import show_progress
+
+    lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
+    model = load_recognizer(options.model, options.device)
+    found = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
+    if found is None:
+        raise InputError("none of its lines can be read", file=options.data)
+    best = found.best
+    print(render_table(found.tried))
+    print(f"greedy: {found.greedy:.2%}; best: {best.cer:.2%} with")
+    print(f"  --lm {options.lm} --lm-weight {best.lm_weight:g} --insertion-bonus {best.insertion_bonus:g}")
+    if options.out is not None:
+        tried = [asdict(score) for score in found.tried]
+        with writing_to(options.out, "--out", is_file=True):
+            write_json(options.out, {"greedy": found.greedy, "best": asdict(best), "tried": tried})
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning tune-lm",
+        description="Find the weight of a language model and the insertion bonus with the lowest character error rate, "
+        "by grid search. Use validation lines, neither training nor test lines.",
+    )
+    add_model_argument(parser)
+    parser.add_argument(
+        "--lm", type=Path, required=True, metavar="ARPA", help="character language model (see the command train-lm)"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help=MANIFEST)
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifest (default: text)")
+    parser.add_argument(
+        "--beam-width",
+        type=positive_int,
+        default=16,
+        metavar="N",
+        help="hypotheses kept at each frame of the beam search (default: 16)",
+    )
+    parser.add_argument("--out", type=Path, metavar="JSON", help="also write the error rate of each pair of weights")
+    add_device_option(parser)
+    return parser
+
+
+def render_table(scores: "Sequence[WeightScore]") -> str:
+    """Render the CER of a grid of weights as a table of text."""
+    cells = {(score.lm_weight, score.insertion_bonus): score.cer for score in scores}
+    weights, bonuses = (sorted(set(values)) for values in zip(*cells, strict=True))
+    rows = ["CER in %        " + "".join(f"bonus {bonus:<6g}" for bonus in bonuses)]
+    rows += [f"lm weight {w:<6g}" + "".join(f"{100 * cells[w, b]:<12.2f}" for b in bonuses) for w in weights]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What reading a folder consists of: its pages, and for each the layout to use and the files to write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from htr_lightning.files import OutputError, check_writable
+from htr_lightning.image.files import DataError
+from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
+from htr_lightning.layout.formats import is_layout_file
+from htr_lightning.reading.write.writers import PAGE_WRITERS
+
+_LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
+_MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
+
+
+@dataclass(frozen=True, slots=True)
+class PageJob:
+    """A page to read.
+
+    Attributes:
+        scan: the page.
+        outputs: format -> file. For a page of a document, the file for ``pdf`` is one part of ``document``.
+        document: the PDF of the whole document, joined from the parts of its pages.
+        overlay: the file of the picture with the predictions; None if none is wanted.
+        layout: the ALTO or PAGE file with the lines; None to segment the page.
+    """
+
+    scan: Scan
+    outputs: dict[str, Path]
+    document: Path | None = None
+    overlay: Path | None = None
+    layout: Path | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all files exist."""
+        has_document = self.document is not None and self.document.is_file()
+        files = [path for form, path in self.outputs.items() if not (form == "pdf" and has_document)]
+        return all(path.is_file() for path in [*files, *filter(None, [self.overlay])])
+
+
+def find_jobs(
+    scans: Sequence[Path],
+    out: Path,
+    formats: Sequence[str],
+    *,
+    overlay: bool = False,
+    ignore_layouts: bool = False,
+) -> tuple[list[PageJob], dict[Path, DataError]]:
+    """Find the pages in files and folders, and decide which files their predictions go to.
+
+    Args:
+        scans: images, documents, or folders to search.
+        out: folder to write into; keeps the structure of the searched folders.
+        formats: names of `PAGE_WRITERS`.
+        overlay: also write a picture of each page.
+        ignore_layouts: segment also the pages that have an ALTO or PAGE file.
+
+    Returns:
+        The pages in order, and the files that cannot be opened, each with the reason.
+
+    Raises:
+        DataError: a folder holds no scan.
+    """
+    jobs: list[PageJob] = []
+    unreadable: dict[Path, DataError] = {}
+    for file, relative in find_scan_files(scans):
+        try:
+            pages = list_scans(file)
+        except DataError as error:
+            unreadable[file] = error
+            continue
+        folder = out / relative.parent
+        layout = None if ignore_layouts or pages[0].number is not None else find_layout(file)
+        jobs += [_make_job(page, folder, formats, overlay, layout) for page in pages]
+    return jobs, unreadable
+
+
+def find_layout(image: Path) -> Path | None:
+    """Return the ALTO or PAGE file of an image: beside it, or in a folder ``alto`` or ``page``; None without any."""
+    for pattern in _LAYOUT_FILES:
+        path = image.parent / pattern.format(image.stem)
+        if path.is_file() and is_layout_file(path):
+            return path
+    return None
+
+
+def _make_job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, layout: Path | None) -> PageJob:
+    outputs = {form: folder / f"{scan.stem}{PAGE_WRITERS[form].suffix}" for form in formats}
+    document = None
+    if "pdf" in formats and scan.number is not None:
+        document = folder / f"{scan.path.stem}.pdf"
+        outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
+    return PageJob(scan, outputs, document, folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None, layout)
+
+
+def check_outputs(jobs: Sequence[PageJob], out: Path) -> None:
+    """Check, before anything is read, that the files of all pages can be written.
+
+    Raises:
+        OutputError: two pages would be written to one file, a result would be taken for a scan or a layout by the next
+            run, or a folder cannot be written.
+    """
+    owners: dict[Path, str] = {}  # file -> the scan that it is written for
+    for job in jobs:
+        if job.document is not None and owners.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
+            raise _conflict(owners[job.document], str(job.scan.path), job.document)
+        for path in [*job.outputs.values(), *filter(None, [job.overlay])]:
+            if path in owners:
+                raise _conflict(owners[path], job.scan.name, path)
+            owners[path] = job.scan.name
+    _refuse_outputs_beside_scans(jobs, out)
+    for folder in {path.parent for path in owners if not path.parent.name.startswith(".")} | {out}:
+        check_writable(folder)
+
+
+def _conflict(scan: str, other: str, path: Path) -> OutputError:
+    return OutputError(f"{scan} and {other} would both be written to {path}", remedy="rename one", kind="conflict")
+
+
+def _refuse_outputs_beside_scans(jobs: Sequence[PageJob], out: Path) -> None:
+    """Refuse to write what `find_layout` and `find_scan_files` would find in the next run.
+
+    Raises:
+        OutputError: a result would be such a file.
+    """
+    searched = {(job.scan.path.parent / folder).resolve() for job in jobs for folder in ("", "alto", "page")}
+    for job in jobs:
+        files = [job.document or path for form, path in job.outputs.items() if form in ("alto", "page", "pdf")]
+        for path in files:
+            if path.parent.resolve() in searched:
+                problem = f"the next run would take {path.name} beside the scans for a layout or a scan"
+                raise OutputError(problem, file=out, remedy="choose another folder", kind="conflict")
+
+
+def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:
+    """Guess whether images show pages or single lines: by the formats to write, else by the shape of the images.
+
+    Raises:
+        DataError: some images have the shape of pages, and some that of lines.
+    """
+    if len(formats) > 1 or set(formats) & {"alto", "page", "hocr", "pdf"}:
+        return True
+    if "tsv" in formats:
+        return False
+    try:
+        files = [file for file, _ in find_scan_files(paths)]
+    except DataError:
+        return False
+    if any(file.suffix.lower() == ".pdf" for file in files):
+        return True
+    sizes = [size for size in map(read_image_size, files) if size is not None]
+    pages = sum(height >= _MIN_PAGE_HEIGHT_PX and width < _MAX_PAGE_ASPECT * height for width, height in sizes)
+    if 0 < pages < len(sizes):
+        problem = f"{pages} images have the shape of pages and {len(sizes) - pages} that of lines"
+        raise DataError(problem, remedy="choose --pages or --lines", kind="mixed")
+    return pages > 0
