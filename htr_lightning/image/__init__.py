@@ -1,1 +1,1 @@
-"""Pixels: from image files to preprocessed lines."""
+"""Images: decoding, cropping and preprocessing of lines."""

@@ -114,9 +114,7 @@ class Preprocess:
             value, choices = getattr(self, name), typing.get_args(hint)
             key = f"preprocess.{name}"
             if choices and value not in choices:
-                raise InputError(
-                    "there is no such choice", key=key, value=value, remedy=f"choose from {', '.join(choices)}"
-                )
+                raise InputError("unknown value", key=key, value=value, remedy=f"choose from {', '.join(choices)}")
             if not choices and type(value) is not hint:
                 article = "an" if hint is int else "a"
                 raise InputError(f"the value must be {article} {hint.__name__}", key=key, value=value)

@@ -31,23 +31,7 @@ def read_xml(path: Path, *, allow_external_dtd: bool = False, keep_comments: boo
     """
     options = {"remove_comments": not keep_comments, "strip_cdata": not keep_comments}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **options)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                f"the file is larger than {MAX_BYTES // 10**6} MB, too large for the layout of a page",
-                file=path,
-                remedy="remove it",
-                kind="too_large",
-            )
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing") from None
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror})", file=path, remedy="check permissions and disk", kind="unreadable"
-        ) from None
-    if not content.strip():
-        raise DataError("the file is empty", file=path, remedy=_EXPORT_AGAIN, kind="empty")
+    content = _read_content(path)
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
@@ -66,6 +50,32 @@ def read_xml(path: Path, *, allow_external_dtd: bool = False, keep_comments: boo
             kind="entities",
         )
     return root
+
+
+def _read_content(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        DataError: the file is missing, empty or larger than `MAX_BYTES`.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(
+                f"the file is larger than {MAX_BYTES // 10**6} MB, too large for the layout of a page",
+                file=path,
+                remedy="remove it",
+                kind="too_large",
+            )
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing") from None
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror})", file=path, remedy="check permissions and disk", kind="unreadable"
+        ) from None
+    if not content.strip():
+        raise DataError("the file is empty", file=path, remedy=_EXPORT_AGAIN, kind="empty")
+    return content
 
 
 def get_local_name(element: Any) -> str:
