@@ -17,10 +17,10 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.doctor.diagnosis import diagnose
-from htr_lightning.doctor.facts import Facts, Settings, SplitFacts, facts_of
-from htr_lightning.doctor.near import LIKENESS, folded, near_duplicates
-from htr_lightning.doctor.quick import quick_findings
-from htr_lightning.doctor.suspicious import odd_lines
+from htr_lightning.doctor.facts import Facts, Settings, SplitFacts, collect_facts
+from htr_lightning.doctor.near_duplicates import MIN_SIMILARITY, find_near_duplicates, simplify_text
+from htr_lightning.doctor.outliers import find_outliers
+from htr_lightning.doctor.quick import check_packed_lines
 from htr_lightning.image.preprocess import Preprocess
 
 DATA = Path(os.environ["HTR_DATA"])
@@ -74,10 +74,12 @@ def measure_many_lines(words: list[str]) -> None:
         }
         charset = Charset.from_texts(splits["train"].column("text"))
         start = time.monotonic()
-        quick_findings(splits, charset, Settings())  # type: ignore[arg-type]
+        check_packed_lines(splits, charset, Settings())  # type: ignore[arg-type]
         quick = time.monotonic() - start
         start = time.monotonic()
-        diagnose({split: splits[split].facts(split) for split in SPLITS}, Settings(frames=lambda widths: widths // 4))
+        diagnose(
+            {split: splits[split].facts(split) for split in SPLITS}, Settings(count_frames=lambda widths: widths // 4)
+        )
         print(f"{number} training lines: quick {quick:.2f} s, all findings {time.monotonic() - start:.2f} s")
 
 
@@ -93,30 +95,30 @@ def measure_near_duplicate_recall(words: list[str]) -> None:
             for place in generator.sample(range(len(letters)), edits):
                 letters[place] = generator.choice("abcdefghijklmnopqrstuvwxyz")
             wrong.append("".join(letters))
-        pairs = zip(map(folded, originals), map(folded, wrong), strict=True)
-        alike = sum(Levenshtein.normalized_similarity(a, b) >= LIKENESS for a, b in pairs)
-        print(f"{edits} wrong letters: {alike} of 1000 alike, {len(near_duplicates(texts, wrong))} found")
+        pairs = zip(map(simplify_text, originals), map(simplify_text, wrong), strict=True)
+        alike = sum(Levenshtein.normalized_similarity(a, b) >= MIN_SIMILARITY for a, b in pairs)
+        print(f"{edits} wrong letters: {alike} of 1000 alike, {len(find_near_duplicates(texts, wrong))} found")
 
 
 def measure_wrong_text_detection(facts: Facts) -> None:
     """Give 100 training lines the text of another line, and count how many are reported."""
-    before = odd_lines(facts)
-    num_odd, num_suspicious, num_others = [], [], []
+    before = find_outliers(facts)
+    num_outliers, num_suspicious, num_others = [], [], []
     for seed in range(10):
         generator = random.Random(seed)
         rows = generator.sample(range(len(facts["train"])), 100)
         texts = list(facts["train"].texts)
         for row, other in zip(rows, generator.sample(range(len(texts)), 100), strict=True):
             texts[row] = facts["train"].texts[other]
-        odd = odd_lines({**facts, "train": replace(facts["train"], texts=texts)})
-        changed = [line for line in odd if line.split == "train" and line.row in rows]
-        num_odd.append(len(changed))
-        num_suspicious.append(sum(line.is_wrong for line in changed))
-        num_others.append(len(odd) - len(changed))
-    wrong = sum(line.is_wrong for line in before)
-    print(f"original copiste: {len(before)} odd, {wrong} of them suspicious")
+        outliers = find_outliers({**facts, "train": replace(facts["train"], texts=texts)})
+        changed = [line for line in outliers if line.split == "train" and line.row in rows]
+        num_outliers.append(len(changed))
+        num_suspicious.append(sum(line.is_suspicious for line in changed))
+        num_others.append(len(outliers) - len(changed))
+    wrong = sum(line.is_suspicious for line in before)
+    print(f"original copiste: {len(before)} outliers, {wrong} of them suspicious")
     print(
-        f"of 100 lines with another's text, mean of 10 draws: {np.mean(num_odd):.1f} odd, "
+        f"of 100 lines with another's text, mean of 10 draws: {np.mean(num_outliers):.1f} outliers, "
         f"{np.mean(num_suspicious):.1f} of them suspicious; {np.mean(num_others):.1f} other lines"
     )
 
@@ -127,7 +129,7 @@ def main() -> None:
     words = " ".join(line.text for split in SPLITS for line in source.lines(split)).split()
     measure_many_lines(words)
     measure_near_duplicate_recall(words)
-    facts = {split: facts_of(split, source.lines(split), Preprocess(), num_workers=2) for split in SPLITS}
+    facts = {split: collect_facts(split, source.lines(split), Preprocess(), num_workers=2) for split in SPLITS}
     measure_wrong_text_detection(facts)
     measure_command()
 

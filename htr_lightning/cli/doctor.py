@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from rich.console import Console
 
-    from htr_lightning.doctor.finding import exit_status
+    from htr_lightning.doctor.finding import get_exit_status
     from htr_lightning.doctor.terminal import print_report
 
     cfg = compose_config(options)
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is not None:
         write_report(diagnosis, lines, preprocess, options.out, cfg.seed)
         console.print(f"Complete report: {options.out / 'report.html'}, for scripts: report.json", markup=False)
-    raise SystemExit(exit_status(diagnosis.findings, strict=options.strict))
+    raise SystemExit(get_exit_status(diagnosis.findings, strict=options.strict))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -133,12 +133,12 @@ def examine_all(
     """Read all lines, in parallel and with a progress bar, and diagnose them."""
     from htr_lightning.device import count_cores
     from htr_lightning.doctor.diagnosis import diagnose
-    from htr_lightning.doctor.facts import facts_of
+    from htr_lightning.doctor.facts import collect_facts
     from htr_lightning.progress import show_progress
 
     workers = cfg.loader.get("num_pack_workers") or count_cores()
     facts = {
-        split: facts_of(split, rows, preprocess, num_workers=workers, progress=show_progress)
+        split: collect_facts(split, rows, preprocess, num_workers=workers, progress=show_progress)
         for split, rows in lines.items()
     }
     return diagnose(facts, settings, title)
@@ -150,12 +150,12 @@ def write_report(diagnosis: "Diagnosis", lines: Lines, preprocess: "Preprocess",
     Raises:
         OutputError: the folder cannot be written.
     """
+    from htr_lightning.doctor.contact_sheet import draw_contact_sheet
     from htr_lightning.doctor.diagnosis import to_json
     from htr_lightning.doctor.html import render_page
-    from htr_lightning.doctor.sheet import draw_sheet
     from htr_lightning.files import write_json, write_text
 
-    page = render_page(diagnosis, draw_sheet(diagnosis, lines, preprocess, seed))
+    page = render_page(diagnosis, draw_contact_sheet(diagnosis, lines, preprocess, seed))
     with writing_to(folder, "--out"):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "report.html", page)

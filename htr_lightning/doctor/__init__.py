@@ -1,1 +1,1 @@
-"""The doctor: looks at the lines of a data set before a GPU does, and names what is wrong with them."""
+"""The doctor: checks every line of a dataset before training, and reports what is wrong."""

@@ -1,4 +1,4 @@
-"""From facts to findings: the whole of what the doctor says, before anything is drawn."""
+"""The diagnosis of a dataset: all findings, computed from facts."""
 
 import unicodedata
 from collections import Counter
@@ -9,37 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import SPLITS, Split
-from htr_lightning.doctor import characters, leaks, lines, suspicious
+from htr_lightning.doctor import characters, leaks, lines
 from htr_lightning.doctor.facts import Facts, Settings, SplitFacts
-from htr_lightning.doctor.finding import Finding, Verdict, in_order, verdict_of
+from htr_lightning.doctor.finding import Finding, Verdict, decide_verdict, sort_by_severity
+from htr_lightning.doctor.outliers import Outlier, find_outliers, report_outliers
 
-REPORT_FORMAT = 1  # raise it when a key of report.json changes its meaning
+REPORT_FORMAT = 2  # raise it when a key of report.json changes
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found in a data set.
+    """The findings about a dataset and the facts behind them.
 
     Attributes:
-        title: what was looked at: the arguments of the command.
+        title: names the dataset: the arguments of the command.
         facts: of all splits.
-        settings: what the findings depend on.
-        counts: how often each character stands in the usable texts of a split, once normalized.
-        odd: the lines far from usual, the farthest first.
-        findings: faults first.
+        settings: that the findings depend on.
+        counts: of each character in the usable texts of a split, after normalization.
+        outliers: lines with an unusual width per character, the most unusual first.
+        findings: the most severe first.
     """
 
     title: str
     facts: Facts
     settings: Settings
     counts: dict[Split, Counter[str]]
-    odd: list[suspicious.Odd]
+    outliers: list[Outlier]
     findings: list[Finding]
 
     @property
     def verdict(self) -> Verdict:
-        """The judgment."""
-        return verdict_of(self.findings)
+        """The verdict that follows from the findings."""
+        return decide_verdict(self.findings)
 
     @property
     def charset(self) -> list[str]:
@@ -48,42 +49,43 @@ class Diagnosis:
 
 
 def diagnose(facts: Facts, settings: Settings, title: str = "") -> Diagnosis:
-    """Find everything that can be found in ``facts``, which have all three splits."""
+    """Run all checks on ``facts``, which must have all three splits."""
     counts = {
-        split: characters.count_characters(facts[split].usable_texts(), settings.normalization) for split in SPLITS
+        split: characters.count_characters(facts[split].get_usable_texts(), settings.normalization) for split in SPLITS
     }
-    odd = suspicious.odd_lines(facts)
-    found = [
-        *lines.too_few(facts),
-        *lines.repeated_ids(facts),
-        *lines.left_out(facts, settings),
-        *leaks.shared_lines(facts, settings),
-        *leaks.repeated_images(facts),
-        *leaks.shared_groups(facts, settings),
-        *leaks.repeated_texts(facts),
-        *of_characters(facts, settings, counts),
-        *suspicious.suspicious(facts, odd),
-        *lines.faint(facts),
-        *lines.sideways(facts),
-        *lines.enlarged(facts, settings),
+    outliers = find_outliers(facts)
+    findings = [
+        *lines.find_empty_splits(facts),
+        *lines.find_repeated_ids(facts),
+        *lines.find_unusable_lines(facts, settings),
+        *leaks.find_shared_lines(facts, settings),
+        *leaks.find_repeated_images(facts),
+        *leaks.find_shared_groups(facts, settings),
+        *leaks.find_repeated_texts(facts),
+        *_check_characters(facts, settings, counts),
+        *report_outliers(facts, outliers),
+        *lines.find_faint_images(facts),
+        *lines.find_rotated_lines(facts),
+        *lines.find_enlarged_images(facts, settings),
     ]
-    return Diagnosis(title, facts, settings, counts, odd, in_order(found))
+    return Diagnosis(title, facts, settings, counts, outliers, sort_by_severity(findings))
 
 
-def of_characters(facts: Facts, settings: Settings, counts: dict[Split, Counter[str]]) -> list[Finding]:
+def _check_characters(facts: Facts, settings: Settings, counts: dict[Split, Counter[str]]) -> list[Finding]:
     """Return the findings about the characters of the texts."""
     texts = {split: list(zip(rows.ids, rows.texts, strict=True)) for split, rows in facts.items()}
+    known = settings.known_characters.union(counts["train"])
     return [
-        *characters.outside_train(texts, counts, settings.known.union(counts["train"]), settings.normalization),
-        *characters.lookalikes(texts, fonts=settings.groups_are_fonts),
-        *characters.out_of_place(texts),
-        *characters.not_composed(texts, settings.normalization),
-        *characters.rare_in_train(counts),
+        *characters.find_unknown_characters(texts, counts, known, settings.normalization),
+        *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
+        *characters.find_unprintable_characters(texts),
+        *characters.find_uncomposed_texts(texts, settings.normalization),
+        *characters.find_rare_characters(counts),
     ]
 
 
 def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Return plain values for ``report.json``: everything that the page shows, and every line of each finding."""
+    """Return the content of ``report.json``: everything that the page shows, and every line of each finding."""
     settings = diagnosis.settings
     return {
         "format": REPORT_FORMAT,
@@ -95,7 +97,7 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
             "loader.normalization": settings.normalization,
             "preprocess.height_px": settings.height_px,
         },
-        "splits": {split: summary(diagnosis.facts[split], diagnosis.counts[split]) for split in SPLITS},
+        "splits": {split: summarize_split(diagnosis.facts[split], diagnosis.counts[split]) for split in SPLITS},
         "findings": [
             {
                 "key": finding.key,
@@ -103,7 +105,7 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
                 "title": finding.title,
                 "count": finding.count,
                 "remedy": finding.remedy,
-                "lines": [{"split": line.split, "id": line.id, "why": line.why} for line in finding.lines],
+                "lines": [{"split": line.split, "id": line.id, "reason": line.reason} for line in finding.lines],
             }
             for finding in diagnosis.findings
         ],
@@ -119,8 +121,8 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def summary(rows: SplitFacts, counts: Counter[str]) -> dict[str, Any]:
-    """Return the figures of one split; the ranges are of the usable lines."""
+def summarize_split(rows: SplitFacts, counts: Counter[str]) -> dict[str, Any]:
+    """Return the numbers of one split; sizes are of its usable lines."""
     usable = rows.usable
     return {
         "lines": len(rows),
@@ -128,14 +130,14 @@ def summary(rows: SplitFacts, counts: Counter[str]) -> dict[str, Any]:
         "groups": len(set(filter(None, rows.groups))),
         "characters": counts.total(),
         "charset": len(counts),
-        "width_px": spread(rows.widths_px[usable]),
-        "height_px": spread(rows.heights_px[usable]),
-        "text_length": spread(rows.lengths[usable]),
+        "width_px": summarize_values(rows.widths_px[usable]),
+        "height_px": summarize_values(rows.heights_px[usable]),
+        "text_length": summarize_values(rows.lengths[usable]),
     }
 
 
-def spread(values: NDArray[np.int64]) -> dict[str, int] | None:
-    """Return least, median and greatest; None of nothing."""
+def summarize_values(values: NDArray[np.int64]) -> dict[str, int] | None:
+    """Return minimum, median and maximum; None if there are no values."""
     if not len(values):
         return None
     return {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}

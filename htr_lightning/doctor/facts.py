@@ -1,4 +1,4 @@
-"""What the doctor knows of a data set: everything is read once, and what is kept of a line is small."""
+"""Facts about every line of a dataset: each image is read once, and only small values are kept."""
 
 import functools
 import hashlib
@@ -17,9 +17,10 @@ from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
 
-Trouble = Literal["missing", "damaged", "unusable", "empty", "small", "wide"]
-"""Why a line cannot be trained on: no file; an image that cannot be decoded; what its reader says; no text; fewer than
-2 pixels on a side; wider than ``preprocess.max_width_px``.
+ProblemKind = Literal["missing", "damaged", "unusable", "empty", "too_small", "too_wide"]
+"""Why a line cannot be trained on: its file does not exist; its image cannot be decoded or cropped; its layout file has
+no usable shape or image; its text is empty; its image is less than 2 px wide or high; or it is wider than
+``preprocess.max_width_px``.
 """
 
 
@@ -28,32 +29,32 @@ class Problem:
     """Why a line cannot be trained on.
 
     Attributes:
-        trouble: the kind.
-        reason: the sentence with which training refuses or skips the line.
+        kind: of the problem.
+        message: the sentence with which training refuses or skips the line.
     """
 
-    trouble: Trouble
-    reason: str
+    kind: ProblemKind
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class LineFacts:
-    """What one reading of a line's image tells.
+    """Facts about the image of a line.
 
     Attributes:
         id: of the line.
-        height_px: of the image as it comes; 0 if it could not be read.
-        width_px: the same.
-        line_px: width after preprocessing; 0 if there is none.
-        digest: of the decoded pixels, before preprocessing; empty if there are none.
-        ink: share of dark pixels after preprocessing, 0..1.
-        problem: why the line cannot be used; None for a good line.
+        height_px: of the original image; 0 if it cannot be read.
+        width_px: of the original image; 0 if it cannot be read.
+        input_width_px: after preprocessing; 0 for an unusable line.
+        digest: of the decoded pixels before preprocessing; empty if there are none.
+        ink: fraction of dark pixels after preprocessing, 0..1.
+        problem: why the line is unusable; None for a usable line.
     """
 
     id: str
     height_px: int = 0
     width_px: int = 0
-    line_px: int = 0
+    input_width_px: int = 0
     digest: bytes = b""
     ink: float = 0.0
     problem: Problem | None = None
@@ -65,21 +66,21 @@ def _no_ints() -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """The lines of one split, by columns, in their order.
+    """Facts about the lines of one split, by columns, in their order.
 
-    The columns of images are empty where only packed lines were looked at (`facts_of_packed`).
+    Of packed lines (`collect_packed_facts`), the columns of the original images are empty.
 
     Attributes:
-        split: which.
-        ids: of all lines.
-        texts: as the reader gives them, without Unicode normalization.
+        split: of the lines.
+        ids: of all n lines.
+        texts: as the dataset has them, without Unicode normalization.
         groups: empty strings where unknown.
-        digests: of the pixels, empty for images that cannot be had.
-        line_px: ``(n,)`` widths after preprocessing; 0 for lines that cannot be used.
-        heights_px: ``(n,)`` of the images as they come; 0 for what cannot be read.
-        widths_px: the same.
-        ink: ``(n,)`` share of dark pixels.
-        problems: of the lines that cannot be used, by row.
+        digests: of the decoded pixels; empty for unreadable images.
+        input_widths_px: after preprocessing, ``(n,)``; 0 for unusable lines.
+        heights_px: of the original images, ``(n,)``; 0 for unreadable ones.
+        widths_px: of the original images, ``(n,)``; 0 for unreadable ones.
+        ink: fraction of dark pixels after preprocessing, ``(n,)``.
+        problems: of the unusable lines, by row.
     """
 
     split: Split
@@ -87,7 +88,7 @@ class SplitFacts:
     texts: Sequence[str]
     groups: Sequence[str]
     digests: Sequence[bytes | str]
-    line_px: NDArray[np.int64] = field(default_factory=_no_ints)
+    input_widths_px: NDArray[np.int64] = field(default_factory=_no_ints)
     heights_px: NDArray[np.int64] = field(default_factory=_no_ints)
     widths_px: NDArray[np.int64] = field(default_factory=_no_ints)
     ink: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -98,57 +99,69 @@ class SplitFacts:
 
     @functools.cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Characters of each text, ``(n,)``."""
+        """Number of characters of each text, ``(n,)``."""
         return np.fromiter(map(len, self.texts), np.int64, len(self.texts))
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Which lines can be trained on, ``(n,)``."""
-        return self.line_px > 0
+        """Mask of the lines that can be trained on, ``(n,)``."""
+        return self.input_widths_px > 0
 
-    def usable_texts(self) -> list[str]:
-        """Return the texts of the lines that can be trained on."""
-        return [text for text, width in zip(self.texts, self.line_px, strict=True) if width]
+    def get_usable_texts(self) -> list[str]:
+        """Return the texts of the usable lines."""
+        return [text for text, width in zip(self.texts, self.input_widths_px, strict=True) if width]
 
 
 Facts = Mapping[Split, SplitFacts]
-Frames = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+CountFrames = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""From widths of preprocessed lines in px to their numbers of frames, both ``(n,)``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What of a run's configuration the findings depend on.
+    """The configuration values that findings depend on.
 
     Attributes:
         max_skipped: ``loader.max_skipped``.
         max_shared: ``loader.max_shared``.
         normalization: ``loader.normalization``.
         height_px: ``preprocess.height_px``.
-        frames: widths of preprocessed lines -> frames that the model gives them, both ``(n,)``; None asks no model.
-        groups_are_fonts: groups are fonts, which all splits share on purpose.
-        known: characters that a model can write before it is trained on these lines.
+        count_frames: of the model; None skips the checks that need a model.
+        groups_are_fonts: groups are fonts, which all splits share intentionally.
+        known_characters: those that a pretrained model has in its charset.
     """
 
     max_skipped: int = 0
     max_shared: float = 0.5
     normalization: Normalization = "NFC"
     height_px: int = 48
-    frames: Frames | None = None
+    count_frames: CountFrames | None = None
     groups_are_fonts: bool = False
-    known: frozenset[str] = frozenset()
+    known_characters: frozenset[str] = frozenset()
 
     @classmethod
-    def of(
-        cls, loader: Mapping[str, Any], source: object, preprocess: Preprocess, frames: Frames | None = None
+    def from_config(
+        cls,
+        loader: Mapping[str, Any],
+        source: object,
+        preprocess: Preprocess,
+        count_frames: CountFrames | None = None,
     ) -> "Settings":
-        """Take them from a configuration's ``loader`` (what it leaves out has its default), and from what was made."""
+        """Create an instance from a configuration's ``loader``, whose missing keys have defaults, and built objects.
+
+        Args:
+            loader: the node of the configuration.
+            source: of the dataset.
+            preprocess: of the run.
+            count_frames: of the model.
+        """
         keys = ("max_skipped", "max_shared", "normalization")
-        given = {key: loader[key] for key in keys if key in loader}
-        fonts = type(source).__name__ == "Synthetic"
-        return cls(**given, height_px=preprocess.height_px, frames=frames, groups_are_fonts=fonts)
+        values = {key: loader[key] for key in keys if key in loader}
+        are_fonts = type(source).__name__ == "Synthetic"
+        return cls(**values, height_px=preprocess.height_px, count_frames=count_frames, groups_are_fonts=are_fonts)
 
 
-def facts_of(
+def collect_facts(
     split: Split,
     lines: Sequence[Line],
     preprocess: Preprocess,
@@ -159,42 +172,42 @@ def facts_of(
     """Read every image of a split once, in parallel.
 
     Args:
-        split: what the lines are.
-        lines: as their source gives them.
-        preprocess: of the run that is planned.
+        split: of the lines.
+        lines: of the dataset.
+        preprocess: of the run.
         num_workers: processes that decode and preprocess.
-        progress: wraps the work, to draw a bar.
+        progress: wraps the results to show a progress bar.
     """
-    tasks: Iterable[list[LineFacts]] = map_lines(functools.partial(examine, preprocess), lines, num_workers)
+    tasks: Iterable[list[LineFacts]] = map_lines(functools.partial(examine_line, preprocess), lines, num_workers)
     if progress is not None:
-        tasks = progress(tasks, len(lines), f"Prediction {split}")
+        tasks = progress(tasks, len(lines), f"Reading {split}")
     digests: list[bytes] = []
     problems: dict[int, Problem] = {}
-    numbers = np.zeros((len(lines), 3), np.int64)
+    sizes = np.zeros((len(lines), 3), np.int64)
     ink = np.zeros(len(lines), np.float32)
     for row, line in enumerate(line for task in tasks for line in task):
-        numbers[row] = line.line_px, line.height_px, line.width_px
+        sizes[row] = line.input_width_px, line.height_px, line.width_px
         ink[row] = line.ink
         digests.append(line.digest)
         if line.problem is not None:
             problems[row] = line.problem
     ids, texts, groups = ([getattr(line, name) for line in lines] for name in ("id", "text", "group"))
-    line_px, heights, widths = numbers.T
-    return SplitFacts(split, ids, texts, groups, digests, line_px, heights, widths, ink, problems)
+    input_widths, heights, widths = sizes.T
+    return SplitFacts(split, ids, texts, groups, digests, input_widths, heights, widths, ink, problems)
 
 
-def facts_of_packed(split: Split, packed: PackedLines) -> SplitFacts:
-    """Take the columns of lines that are packed already; no image is read."""
+def collect_packed_facts(split: Split, packed: PackedLines) -> SplitFacts:
+    """Return the columns of packed lines without reading an image."""
     ids, texts, groups, digests = (list(packed.column(name)) for name in ("id", "text", "group", "digest"))
     return SplitFacts(split, ids, texts, groups, digests, packed.widths)
 
 
-def examine(preprocess: Preprocess, line: Line) -> LineFacts:
-    """Read, measure and preprocess one line; whatever is wrong with it becomes a `Problem`."""
+def examine_line(preprocess: Preprocess, line: Line) -> LineFacts:
+    """Read, measure and preprocess one line; an error of its data becomes a `Problem`."""
     try:
         image = line.image.read(preprocess.max_pixels)
     except DataError as error:
-        return LineFacts(line.id, problem=Problem(_trouble(line, error), _naming(line, error)))
+        return LineFacts(line.id, problem=_build_problem(line, error))
     except Exception as error:
         error.add_note(f"while reading line {line.id}")
         raise
@@ -205,24 +218,20 @@ def examine(preprocess: Preprocess, line: Line) -> LineFacts:
     try:
         pixels = preprocess(image)
     except DataError as error:
-        trouble: Trouble = "small" if min(height, width) < 2 else "wide"
-        problem = problem or Problem(trouble, _naming(line, error))
+        problem = problem or _build_problem(line, error)
         return LineFacts(line.id, height, width, 0, digest.digest(), 0.0, problem)
     ink = float(np.count_nonzero(pixels < 128)) / pixels.size
     return LineFacts(line.id, height, width, 0 if problem else pixels.shape[1], digest.digest(), ink, problem)
 
 
-def _trouble(line: Line, error: BaseException) -> Trouble:
-    """Tell a missing file from a damaged one by what the message was made from."""
+def _build_problem(line: Line, error: DataError) -> Problem:
+    kind: ProblemKind = "damaged"
     if isinstance(line.image, UnusableImage):
-        return "unusable"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, FileNotFoundError):
-            return "missing"
-        cause = cause.__context__
-    return "damaged"
-
-
-def _naming(line: Line, error: DataError) -> str:
-    return str(error.of_line(line.id))
+        kind = "unusable"
+    elif error.kind == "missing":
+        kind = "missing"
+    elif error.kind == "too_small":
+        kind = "too_small"
+    elif error.kind == "too_wide":
+        kind = "too_wide"
+    return Problem(kind, str(error.of_line(line.id)))

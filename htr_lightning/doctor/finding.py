@@ -1,4 +1,4 @@
-"""What the doctor says: findings, and the verdict that follows from them."""
+"""Findings of the doctor, and the verdict that follows from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,38 +8,38 @@ from htr_lightning.data.line import Split
 
 Severity = Literal["fault", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
-"""``fault``: training refuses, or its scores would mean nothing. ``warning``: it runs, at a cost. ``note``: good to
-know, and often as it should be.
+"""``fault``: training refuses the dataset, or its scores would be meaningless. ``warning``: training runs, but scores
+suffer or mislead. ``note``: for information; often intended.
 """
 Verdict = Literal["healthy", "usable with warnings", "not usable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class AffectedLine:
     """A line that a finding names.
 
     Attributes:
-        split: the split it is in.
+        split: of the line.
         id: of the line.
-        why: what is the matter with it, half a sentence; empty where the finding's title says it all.
+        reason: what is wrong with it, as a phrase; empty if the finding's title says it.
     """
 
     split: Split
     id: str
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a data set, or worth knowing of it.
+    """One problem or notable fact of a dataset.
 
     Attributes:
-        key: what the finding is called in ``report.json``, for scripts; ``missing_images``, for example.
+        key: identifies the kind of finding in ``report.json``, such as ``missing_images``.
         severity: see `SEVERITIES`.
-        title: half a sentence with the count.
-        count: of the lines (or characters, or groups) concerned.
-        remedy: what to do, with the keys to type; empty for nothing.
-        lines: those concerned, in order; empty where it is not about lines.
+        title: what was found, as a phrase with the count.
+        count: of the affected lines, characters or groups.
+        remedy: what to do, with configuration keys; empty if there is nothing to do.
+        lines: the affected ones, in order; empty if the finding is not about lines.
     """
 
     key: str
@@ -47,22 +47,23 @@ class Finding:
     title: str
     count: int
     remedy: str = ""
-    lines: Sequence[Named] = ()
+    lines: Sequence[AffectedLine] = ()
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort faults before warnings before notes; findings of one severity keep their order."""
+def sort_by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort faults before warnings before notes; the sort is stable."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def verdict_of(findings: Sequence[Finding]) -> Verdict:
-    """Judge a data set by the worst of its findings."""
+def decide_verdict(findings: Sequence[Finding]) -> Verdict:
+    """Return the verdict on a dataset, which its most severe finding determines."""
     severities = {finding.severity for finding in findings}
     if "fault" in severities:
         return "not usable"
     return "usable with warnings" if "warning" in severities else "healthy"
 
 
-def exit_status(findings: Sequence[Finding], *, strict: bool) -> int:
-    """Return 1 if there are faults, or, when ``strict``, warnings; else 0."""
-    return int(verdict_of(findings) in (("not usable", "usable with warnings") if strict else ("not usable",)))
+def get_exit_status(findings: Sequence[Finding], *, strict: bool) -> int:
+    """Return 1 if there are faults or, with ``strict``, warnings; else 0."""
+    failing = ("not usable", "usable with warnings") if strict else ("not usable",)
+    return int(decide_verdict(findings) in failing)

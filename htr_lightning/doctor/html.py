@@ -10,15 +10,16 @@ from markupsafe import Markup
 
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.doctor.charts import draw_density, draw_histogram
-from htr_lightning.doctor.diagnosis import Diagnosis, summary
-from htr_lightning.doctor.facts import Frames
-from htr_lightning.doctor.sheet import Picture
-from htr_lightning.doctor.suspicious import reason_of
+from htr_lightning.doctor.contact_sheet import LinePicture
+from htr_lightning.doctor.diagnosis import Diagnosis, summarize_split
+from htr_lightning.doctor.facts import CountFrames
+from htr_lightning.doctor.outliers import describe_outlier
 from htr_lightning.report.html import render_template
 
 _MAX_LINES = 20  # that a finding names on the page; report.json has all
 _MAX_OPEN = 5  # a list of so many lines is unfolded
 _MAX_CHARACTERS = 600
+_MAX_RINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,19 @@ class CharacterCount:
     counts: Mapping[Split, int]
 
 
-def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[Picture]]) -> str:
+def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[LinePicture]]) -> str:
     """Render the report.
 
     Args:
-        diagnosis: what was found.
-        sheet: pictures of lines, by heading (`htr_lightning.doctor.sheet.draw_sheet`).
+        diagnosis: of the dataset.
+        sheet: pictures of lines, by heading (`htr_lightning.doctor.contact_sheet.draw_contact_sheet`).
     """
     characters = diagnosis.charset
     return render_template(
         "doctor/report.html.jinja",
         diagnosis=diagnosis,
         splits=SPLITS,
-        summaries={split: summary(diagnosis.facts[split], diagnosis.counts[split]) for split in SPLITS},
+        summaries={split: summarize_split(diagnosis.facts[split], diagnosis.counts[split]) for split in SPLITS},
         num_findings=Counter(finding.severity for finding in diagnosis.findings),
         charts=_draw_charts(diagnosis),
         num_characters=len(characters),
@@ -79,23 +80,23 @@ def _draw_charts(diagnosis: Diagnosis) -> Mapping[str, Markup]:
 def _draw_density(diagnosis: Diagnosis) -> Markup:
     facts = diagnosis.facts
     lengths = np.concatenate([rows.lengths[rows.usable] for rows in facts.values()])
-    widths = np.concatenate([rows.line_px[rows.usable] for rows in facts.values()])
+    widths = np.concatenate([rows.input_widths_px[rows.usable] for rows in facts.values()])
     outliers = [
         (
-            int(facts[odd.split].lengths[odd.row]),
-            int(facts[odd.split].line_px[odd.row]),
-            f"{facts[odd.split].ids[odd.row]}: {reason_of(facts, odd)}",
+            int(facts[outlier.split].lengths[outlier.row]),
+            int(facts[outlier.split].input_widths_px[outlier.row]),
+            f"{facts[outlier.split].ids[outlier.row]}: {describe_outlier(facts, outlier)}",
         )
-        for odd in diagnosis.odd[:200]
+        for outlier in diagnosis.outliers[:_MAX_RINGS]
     ]
-    limit = _compute_ctc_limit(diagnosis.settings.frames, int(lengths.max()), int(widths.max()))
+    limit = _compute_ctc_limit(diagnosis.settings.count_frames, int(lengths.max()), int(widths.max()))
     return draw_density(lengths, widths, outliers, ("characters", "px"), limit)
 
 
-def _compute_ctc_limit(frames: Frames | None, max_length: int, max_width: int) -> list[tuple[int, int]]:
+def _compute_ctc_limit(count_frames: CountFrames | None, max_length: int, max_width: int) -> list[tuple[int, int]]:
     """Return points (characters, px): the least width at which the model has a frame for each character."""
-    if frames is None:
+    if count_frames is None:
         return []
     lengths = np.arange(0, max_length + 1, max(1, max_length // 20))
-    least = np.searchsorted(frames(np.arange(max_width + 1)), lengths)
+    least = np.searchsorted(count_frames(np.arange(max_width + 1)), lengths)
     return [(int(length), int(width)) for length, width in zip(lengths, least, strict=True) if width <= max_width]

@@ -1,178 +1,185 @@
-"""Findings about single lines: what training refuses or leaves out, and what can hardly be right."""
+"""Findings about single lines: those that training refuses or skips, and those that are probably wrong."""
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from htr_lightning.data.line import SPLITS
-from htr_lightning.doctor.facts import Facts, Settings, Trouble
-from htr_lightning.doctor.finding import Finding, Named, Severity
+from htr_lightning.doctor.facts import Facts, ProblemKind, Settings
+from htr_lightning.doctor.finding import AffectedLine, Finding, Severity
 from htr_lightning.text import format_count, normalize
 
-FAINT_INK = 0.001
-"""Share of dark pixels below which an image counts as blank or very pale; a written line has some hundredths."""
+MIN_INK = 0.001
+"""Fraction of dark pixels below which an image counts as blank or very pale; a written line has some hundredths."""
 
-_SIDEWAYS = 1.5  # times as high as wide
-_ENLARGED = 0.6  # share of the height that the model reads
-_MANY = 0.1
-_TALL_TEXT = 6  # characters from which a line is surely wider than high
+_ROTATED_RATIO = 1.5  # height to width
+_MIN_ROTATED_LENGTH = 6  # characters; a shorter text may be higher than wide
+_ENLARGED_RATIO = 0.6  # height of the image to that of the model's input
+_MIN_ENLARGED_FRACTION = 0.1  # of all lines
 
-_TROUBLES: dict[Trouble, tuple[str, Callable[[int], str], str]] = {
+_PROBLEMS: dict[ProblemKind, tuple[str, Callable[[int], str], str]] = {
     "missing": (
         "missing_images",
         lambda n: f"{format_count(n, 'image is', 'images are')} missing",
-        "put them back, or correct their paths",
+        "restore them, or correct their paths",
     ),
     "damaged": (
         "damaged_images",
         lambda n: f"{format_count(n, 'image')} cannot be read",
-        "copy or export them again, or as each one's reason says",
+        "copy or export them again, or see the reason of each",
     ),
     "unusable": (
         "unusable_lines",
-        lambda n: f"{format_count(n, 'line has', 'lines have')} no image that could be cut out or found",
-        "mend them as each one's reason says",
+        lambda n: f"{format_count(n, 'line has', 'lines have')} no usable shape or image",
+        "correct the layout files; see the reason of each",
     ),
     "empty": (
         "empty_texts",
         lambda n: f"{format_count(n, 'text is', 'texts are')} empty",
-        "write what the images say, or take the lines out",
+        "transcribe them, or remove the lines",
     ),
-    "small": (
+    "too_small": (
         "small_images",
         lambda n: f"{format_count(n, 'image is', 'images are')} less than 2 px wide or high",
-        "take them out, or cut them again",
+        "remove them, or crop them again",
     ),
-    "wide": (
+    "too_wide": (
         "wide_images",
         lambda n: f"{format_count(n, 'image is', 'images are')} too wide",
-        "cut them into lines, or raise preprocess.max_width_px",
+        "crop them into lines, or raise preprocess.max_width_px",
     ),
 }
+"""Key, title and remedy of the finding about each kind of problem."""
 
 
-def too_few(facts: Facts) -> list[Finding]:
-    """Find splits without lines that could be used."""
+def find_empty_splits(facts: Facts) -> list[Finding]:
+    """Find splits without usable lines."""
     empty = {split: facts[split] for split in SPLITS if not facts[split].usable.any()}
     findings = []
     for split, lines in empty.items():
-        what = "has no lines" if not len(lines) else "has no line that can be used"
+        title = f"the {split} split has no {'usable ' if len(lines) else ''}lines"
         if split == "test":
-            remedy = "give it some, to measure the finished model on lines that no choice was made by"
-            findings.append(Finding("no_test", "note", f"the test split {what}", 0, remedy))
+            remedy = "add some, to measure the final model on lines that no decision was based on"
+            findings.append(Finding("no_test", "note", title, 0, remedy))
         else:
-            remedy = (
-                "a run needs some to learn from and some to choose by; dataset.manifest=FILE divides a single table"
-            )
-            findings.append(Finding(f"no_{split}", "fault", f"the {split} split {what}", 0, remedy))
+            remedy = "add lines: a run needs train and val; dataset.manifest=FILE splits a single table"
+            findings.append(Finding(f"no_{split}", "fault", title, 0, remedy))
     return findings
 
 
-def repeated_ids(facts: Facts) -> list[Finding]:
+def find_repeated_ids(facts: Facts) -> list[Finding]:
     """Find ids that several lines of one split have, which training refuses."""
     lines = []
     for split, rows in facts.items():
-        again = Counter(rows.ids)
-        lines += [Named(split, id, f"{n} lines") for id, n in again.items() if n > 1]
+        counts = Counter(rows.ids)
+        lines += [AffectedLine(split, id, f"{count} lines") for id, count in counts.items() if count > 1]
     if not lines:
         return []
-    title = f"{format_count(len(lines), 'id is', 'ids are')} that of several lines of a split"
-    return [Finding("repeated_ids", "fault", title, len(lines), "give each line an id of its own", lines)]
+    title = f"{format_count(len(lines), 'id belongs', 'ids belong')} to several lines of a split"
+    return [Finding("repeated_ids", "fault", title, len(lines), "give each line a unique id", lines)]
 
 
-def left_out(facts: Facts, settings: Settings) -> list[Finding]:
-    """Find the lines that training cannot use, by the same rule: faults if there are more than ``max_skipped``.
+def find_unusable_lines(facts: Facts, settings: Settings) -> list[Finding]:
+    """Find the lines that training cannot use, by the same rule: more than ``loader.max_skipped`` are faults.
 
-    A CTC model writes at most one character a frame, and none twice in a row without a blank between them: a text
-    that needs more frames than its line has cannot be learnt. Training leaves such lines of train out; in val and
-    test they stay, and cannot be read right.
+    A CTC model emits at most one character per frame, and needs a blank between equal characters: a text that needs
+    more frames than its line has cannot be learned. Training skips such lines of train; in val and test they stay, and
+    cannot be predicted correctly.
     """
-    short = list(too_short(facts, settings))
+    short = list(find_too_short_lines(facts, settings))
     of_train = [line for line in short if line.split == "train"]
+    others = [line for line in short if line.split != "train"]
     total = sum(len(rows.problems) for rows in facts.values()) + len(of_train)
     severity: Severity = "fault" if total > settings.max_skipped else "warning"
-    out = f"or leave {'it' if total == 1 else 'all such lines'} out with loader.max_skipped={total}"
+    skip = f"or skip {'it' if total == 1 else 'all such lines'} with loader.max_skipped={total}"
     if severity == "warning":
-        out = f"until then, they are left out (loader.max_skipped={settings.max_skipped})"
+        skip = f"until then, training skips them (loader.max_skipped={settings.max_skipped})"
     findings = []
-    for trouble, (key, words, remedy) in _TROUBLES.items():
-        lines = [
-            Named(split, rows.ids[row], problem.reason)
-            for split, rows in facts.items()
-            for row, problem in sorted(rows.problems.items())
-            if problem.trouble == trouble
-        ]
+    for kind, (key, format_title, remedy) in _PROBLEMS.items():
+        lines = _list_problems(facts, kind)
         if lines:
-            findings.append(Finding(key, severity, words(len(lines)), len(lines), f"{remedy}; {out}", lines))
-    remedy = "check their texts, or take a model with smaller strides or more height (model=crnn)"
+            title = format_title(len(lines))
+            findings.append(Finding(key, severity, title, len(lines), f"{remedy}; {skip}", lines))
+    remedy = "check their texts, or use a model with smaller strides or a greater height (model=crnn)"
     if of_train:
-        title = f"{format_count(len(of_train), 'line of train is', 'lines of train are')} too narrow for the text (CTC)"
-        findings.append(Finding("too_short", severity, title, len(of_train), f"{remedy}; {out}", of_train))
-    others = [line for line in short if line.split != "train"]
+        number = format_count(len(of_train), "line of train is", "lines of train are")
+        title = f"{number} too narrow for the text (CTC)"
+        findings.append(Finding("too_short", severity, title, len(of_train), f"{remedy}; {skip}", of_train))
     if others:
-        title = (
-            f"{format_count(len(others), 'line')} of val and test cannot be read right: too narrow for the text (CTC)"
-        )
-        findings.append(Finding("too_short_to_read", "warning", title, len(others), remedy, others))
+        number = format_count(len(others), "line")
+        title = f"{number} of val and test cannot be predicted correctly: too narrow for the text (CTC)"
+        findings.append(Finding("too_short_to_predict", "warning", title, len(others), remedy, others))
     return findings
 
 
-def too_short(facts: Facts, settings: Settings) -> Iterator[Named]:
-    """Yield the usable lines whose text needs more frames than the model gives them."""
-    if settings.frames is None:
+def _list_problems(facts: Facts, kind: ProblemKind) -> Sequence[AffectedLine]:
+    return [
+        AffectedLine(split, rows.ids[row], problem.message)
+        for split, rows in facts.items()
+        for row, problem in sorted(rows.problems.items())
+        if problem.kind == kind
+    ]
+
+
+def find_too_short_lines(facts: Facts, settings: Settings) -> Iterator[AffectedLine]:
+    """Yield the usable lines whose text needs more frames than the model has for them."""
+    if settings.count_frames is None:
         return
     for split, rows in facts.items():
-        frames = settings.frames(rows.line_px)
-        # The others fit even if every character were followed by its like, whatever the normalization does.
+        frames = settings.count_frames(rows.input_widths_px)
+        # Other lines are long enough even if all their characters were equal, and normalization doubled their number.
         for row in np.flatnonzero(rows.usable & (frames < 4 * rows.lengths)).tolist():
             text = normalize(rows.texts[row], settings.normalization)
-            needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
-            if needed > frames[row]:
-                why = f"its {format_count(len(text), 'character')} need {needed} frames, the line has {frames[row]}"
-                yield Named(split, rows.ids[row], why)
+            required = len(text) + sum(a == b for a, b in itertools.pairwise(text))
+            if required > frames[row]:
+                length = format_count(len(text), "character")
+                reason = f"its {length} need {required} frames, the line has {frames[row]}"
+                yield AffectedLine(split, rows.ids[row], reason)
 
 
-def faint(facts: Facts) -> list[Finding]:
-    """Find images with next to no ink, as the model sees them."""
+def find_faint_images(facts: Facts) -> list[Finding]:
+    """Find images with almost no ink after preprocessing."""
     lines = [
-        Named(split, rows.ids[row], f"«{rows.texts[row]}»")
+        AffectedLine(split, rows.ids[row], f"«{rows.texts[row]}»")
         for split, rows in facts.items()
-        for row in np.flatnonzero(rows.usable & (rows.ink < FAINT_INK)).tolist()
+        for row in np.flatnonzero(rows.usable & (rows.ink < MIN_INK)).tolist()
     ]
     if not lines:
         return []
-    number = format_count(len(lines), "image shows", "images show")
-    title = f"{number} next to no ink after preprocessing: blank, or very pale"
-    remedy = "take the blank ones out; try +preprocess.background=flatten, or scan again, for the pale ones"
+    number = format_count(len(lines), "image has", "images have")
+    title = f"{number} almost no ink after preprocessing: blank, or very pale"
+    remedy = "remove blank images; for pale ones, try +preprocess.background=flatten, or scan them again"
     return [Finding("faint_images", "warning", title, len(lines), remedy, lines)]
 
 
-def sideways(facts: Facts) -> list[Finding]:
+def find_rotated_lines(facts: Facts) -> list[Finding]:
     """Find images that are much higher than wide although their text is long."""
     lines = []
     for split, rows in facts.items():
-        odd = rows.usable & (rows.heights_px > _SIDEWAYS * rows.widths_px) & (rows.lengths >= _TALL_TEXT)
+        is_high = rows.heights_px > _ROTATED_RATIO * rows.widths_px
+        is_rotated = rows.usable & is_high & (rows.lengths >= _MIN_ROTATED_LENGTH)
         lines += [
-            Named(split, rows.ids[row], f"{rows.widths_px[row]} x {rows.heights_px[row]} px, «{rows.texts[row]}»")
-            for row in np.flatnonzero(odd).tolist()
+            AffectedLine(
+                split, rows.ids[row], f"{rows.widths_px[row]} x {rows.heights_px[row]} px, «{rows.texts[row]}»"
+            )
+            for row in np.flatnonzero(is_rotated).tolist()
         ]
     if not lines:
         return []
     title = f"{format_count(len(lines), 'line is', 'lines are')} higher than wide"
-    return [Finding("sideways", "warning", title, len(lines), "turn them by 90 degrees, or cut them again", lines)]
+    remedy = "rotate them by 90 degrees, or crop them again"
+    return [Finding("rotated_lines", "warning", title, len(lines), remedy, lines)]
 
 
-def enlarged(facts: Facts, settings: Settings) -> list[Finding]:
-    """Say when many images are much lower than what the model reads."""
+def find_enlarged_images(facts: Facts, settings: Settings) -> list[Finding]:
+    """Report if many images are much lower than the model's input."""
     heights = np.concatenate([rows.heights_px[rows.usable] for rows in facts.values()])
-    low = int(np.count_nonzero(heights < _ENLARGED * settings.height_px))
-    if low <= _MANY * len(heights):
+    num_low = int(np.count_nonzero(heights < _ENLARGED_RATIO * settings.height_px))
+    if num_low <= _MIN_ENLARGED_FRACTION * len(heights):
         return []
-    title = (
-        f"{format_count(low, 'image is', 'images are')} enlarged to {settings.height_px} px: "
-        f"half of all are at most {int(np.median(heights))} px high"
-    )
-    remedy = "scan with a higher resolution, or take a model for lower lines (model.height_px)"
-    return [Finding("enlarged", "note", title, low, remedy)]
+    number = format_count(num_low, "image is", "images are")
+    title = f"{number} enlarged to {settings.height_px} px: the median height is {int(np.median(heights))} px"
+    remedy = "scan with a higher resolution, or use a model with a smaller height (model.height_px)"
+    return [Finding("enlarged_images", "note", title, num_low, remedy)]

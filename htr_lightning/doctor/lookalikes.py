@@ -1,7 +1,7 @@
-"""Characters that look alike in handwriting, or not like anything at all.
+"""Tables of characters that look alike in handwriting.
 
-The tables are short on purpose: what is confused in practice, by keyboards, OCR programs and conversions between
-encodings. Of the alphabets that share letter shapes, Unicode's own character names tell which one a letter is of.
+The tables are short on purpose: they have the characters that keyboards, OCR software and encoding conversions confuse
+in practice. The alphabet of a letter is taken from its Unicode name.
 """
 
 import functools
@@ -9,22 +9,19 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "COPTIC", "CHEROKEE")
-"""Those that have letters of the same shape, as the first words of Unicode's names have it."""
+"""The alphabets with letters of the same shape, as the first words of their Unicode names."""
 
-_TWINS = {
-    # capitals
-    "A": "АΑ", "B": "ВΒ", "C": "СϹ", "E": "ЕΕ", "H": "НΗ", "I": "ІΙӀ", "J": "Ј", "K": "КΚ", "M": "МΜ", "N": "Ν",
-    "O": "ОΟՕ", "P": "РΡ", "Q": "Ԛ", "S": "ЅՏ", "T": "ТΤ", "W": "Ԝ", "X": "ХΧ", "Y": "ҮΥ", "Z": "Ζ",
-    "Ï": "ЇΪ", "Ö": "Ӧ", "Ÿ": "Ϋ", "È": "Ѐ", "Ë": "Ё", "Ä": "Ӓ",
-    # small letters
-    "a": "а", "c": "сϲ", "d": "ԁ", "e": "е", "g": "ց", "h": "һհ", "i": "і", "j": "јϳ", "l": "ӏ", "n": "ո", "o": "оοօ",
-    "p": "рρ", "q": "ԛզ", "s": "ѕ", "u": "սυ", "v": "ѵν", "w": "ԝ", "x": "хχ", "y": "уү",
-    "ï": "їϊ", "ö": "ӧ", "è": "ѐ", "ë": "ё", "ä": "ӓ", "é": "έ", "ó": "ό", "á": "ά", "í": "ί",
-    "ß": "β", "æ": "ӕ", "Æ": "Ӕ", "ə": "ә", "µ": "μ",
-}  # fmt: skip
+_CAPITALS = """
+    AАΑ BВΒ CСϹ EЕΕ HНΗ IІΙӀ JЈ KКΚ MМΜ NΝ OОΟՕ PРΡ QԚ SЅՏ TТΤ WԜ XХΧ YҮΥ ZΖ
+    ÏЇΪ ÖӦ ŸΫ ÈЀ ËЁ ÄӒ ÆӔ
+"""
+_SMALL_LETTERS = """
+    aа cсϲ dԁ eе gց hһհ iі jјϳ lӏ nո oоοօ pрρ qԛզ sѕ uսυ vѵν wԝ xхχ yуү
+    ïїϊ öӧ èѐ ëё äӓ éέ óό áά íί ßβ æӕ əә µμ
+"""
 
-TWIN_OF = {foreign: latin for latin, others in _TWINS.items() for foreign in others}
-"""Cyrillic, Greek and Armenian letters -> the Latin letter that they look like."""
+LATIN_TWINS = {twin: group[0] for group in f"{_CAPITALS} {_SMALL_LETTERS}".split() for twin in group[1:]}
+"""Cyrillic, Greek and Armenian letters -> the Latin letter of the same shape."""
 
 FAMILIES = (
     ("'", "’", "ʼ", "′", "´", "`", "＇", "‛"),
@@ -43,43 +40,41 @@ FAMILIES = (
     ("~", "∼", "˜"),
     ("«", "≪", "《"),
     ("»", "≫", "》"),
-    ("ş", "ș"), ("Ş", "Ș"), ("ţ", "ț"), ("Ţ", "Ț"),
-    ("Đ", "Ð", "Ɖ"), ("ə", "ǝ"), ("µ", "μ"),
-    ("ك", "ک"), ("ي", "ی"),
+    *("şș", "ŞȘ", "ţț", "ŢȚ", "ĐÐƉ", "əǝ", "µμ", "كک", "يی"),
     *zip("٠١٢٣٧٨٩", "۰۱۲۳۷۸۹", strict=True),
-)  # fmt: skip
-"""Characters that a hand writes alike; what stands in one string (opening and closing quotes) is not told apart from
-each other by shape but by place, and may stand side by side."""
+)
+"""Characters that look alike in handwriting. The characters of one string within a tuple, such as opening and closing
+quotes, differ by their position and may occur together."""
 
 DASHES = "-–—"
-"""Told apart by nothing but their length."""
+"""Characters that differ only in their length."""
 
-_LIGATURE_TAGS = ("<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>")
+_PRESENTATION_TAGS = ("<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = frozenset("ﬀﬁﬂﬃﬄﬅﬆǄǅǆǇǈǉǊǋǌǱǲǳŉ")
 
 
 @functools.cache
-def alphabet(character: str) -> str:
-    """Return which of `ALPHABETS` a letter is of; the empty string for everything else."""
+def find_alphabet(character: str) -> str:
+    """Return which of `ALPHABETS` a letter belongs to; the empty string for every other character."""
     if not character.isalpha():
         return ""
     first = unicodedata.name(character, "").partition(" ")[0]
     return first if first in ALPHABETS else ""
 
 
-def plain_form(character: str) -> str:
-    """Return what a ligature, a full-width or a mathematical letter stands for; the empty string for all others.
+def get_plain_form(character: str) -> str:
+    """Return the plain letters of a ligature, a full-width or a mathematical letter; empty for every other character.
 
-    Superscripts, fractions and letters of their own right (``ĳ``, ``ſ``) are others.
+    Superscripts, fractions and independent letters (``ĳ``, ``ſ``) have no plain form.
     """
     tag = unicodedata.decomposition(character).partition(" ")[0]
-    if character not in _LIGATURES and tag not in _LIGATURE_TAGS:
+    if character not in _LIGATURES and tag not in _PRESENTATION_TAGS:
         return ""
     return unicodedata.normalize("NFKC", character)
 
 
-def families_in(characters: Collection[str]) -> Iterator[list[str]]:
-    """Yield the members of each family that stand side by side in a charset, where there are several."""
+def find_families(characters: Collection[str]) -> Iterator[list[str]]:
+    """Yield the characters of each family in `FAMILIES` of which a charset has several members."""
     for family in FAMILIES:
         present = [[c for c in member if c in characters] for member in family]
         if sum(map(bool, present)) > 1:

@@ -11,7 +11,7 @@ from torch import nn
 
 from htr_lightning.config.build import build
 from htr_lightning.data.line import Source
-from htr_lightning.doctor.facts import Frames, Settings
+from htr_lightning.doctor.facts import CountFrames, Settings
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.file import Model
 from htr_lightning.training.stage import Finetune, Pretrain, reconcile_config
@@ -58,15 +58,15 @@ def build_parts(cfg: DictConfig, checkpoint: Path | None = None) -> Parts:
 def build_settings(cfg: DictConfig, parts: Parts) -> Settings:
     """Return what the doctor's findings depend on, the number of frames of each line included."""
     network = parts.base.network if parts.base else build(cfg.model)(2)
-    settings = Settings.of(cfg.loader, parts.source, parts.preprocess, count_frames(network))
+    settings = Settings.from_config(cfg.loader, parts.source, parts.preprocess, count_frames(network))
     if parts.base is None:
         return settings
     assert isinstance(parts.stage, Finetune)
     known = frozenset(parts.base.charset.characters if parts.stage.charset != "replace" else ())
-    return replace(settings, normalization=parts.base.charset.normalization, known=known)
+    return replace(settings, normalization=parts.base.charset.normalization, known_characters=known)
 
 
-def count_frames(network: nn.Module) -> Frames:
+def count_frames(network: nn.Module) -> CountFrames:
     """Return the function of a network from widths ``(N,)`` in px to numbers of frames ``(N,)``."""
 
     def frames(widths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBa
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
+from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_faults
 from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.crnn import CRNN
@@ -195,9 +195,9 @@ def check_data(cfg: DictConfig, data: LineDataModule) -> None:
         DataError: a problem makes the scores meaningless.
     """
     assert data.charset is not None
-    settings = Settings.of(cfg.loader, data.source, data.preprocess)
-    findings = quick_findings(data.packed, data.charset, settings)
-    refuse_faults(findings)
+    settings = Settings.from_config(cfg.loader, data.source, data.preprocess)
+    findings = check_packed_lines(data.packed, data.charset, settings)
+    raise_for_faults(findings)
     if getattr(rank_zero_only, "rank", 0) == 0:
         log_warnings(findings)
 

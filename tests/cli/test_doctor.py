@@ -72,7 +72,7 @@ PLANTED = {
     "suspicious_lines": ("warning", "train/71.png"),
     "faint_images": ("warning", "train/72.png"),
     "lookalikes": ("warning", "train/74.png"),
-    "sideways": ("warning", "train/75.png"),
+    "rotated_lines": ("warning", "train/75.png"),
 }
 """Kind of finding -> its severity, and the line it must name."""
 
@@ -120,7 +120,7 @@ def test_every_planted_fault_is_found_and_named(tmp_path: Path, capsys: pytest.C
     assert report(out)["verdict"] == "not usable" and "Verdict: not usable" in shown
     assert ids(found(out, "test_lines_in_train")) == ["test/12.png"]
     # Five that cannot be used, and three whose text is too long: 64, and those in place of others, 71 and 75.
-    assert found(out, "missing_images")["remedy"].endswith("or leave all such lines out with loader.max_skipped=8")
+    assert found(out, "missing_images")["remedy"].endswith("or skip all such lines with loader.max_skipped=8")
 
 
 def test_training_refuses_and_takes_what_the_doctor_says(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_the_model_decides_what_is_too_short(tmp_path: Path) -> None:
     made.add("train", "bonne nuit " * 3, drawn="bonne nuit bon")
     root = made.write()
     assert doctor(root, "loader.max_skipped=1", "+model.stem_stride=[2,4]", "--out", str(tmp_path / "out")) == 0
-    assert "its 32 characters need" in found(tmp_path / "out", "too_short")["lines"][0]["why"]
+    assert "its 32 characters need" in found(tmp_path / "out", "too_short")["lines"][0]["reason"]
     assert doctor(root, "--out", str(tmp_path / "out")) == 0
     assert "too_short" not in [finding["key"] for finding in report(tmp_path / "out")["findings"]]
 
@@ -239,7 +239,7 @@ def test_fonts_are_shared_on_purpose(tmp_path: Path) -> None:
         )  # fmt: skip
     assert ended.value.code == 0
     finding = found(tmp_path, "val_groups_in_train")
-    assert finding["severity"] == "note" and "fonts, shared on purpose" in finding["remedy"]
+    assert finding["severity"] == "note" and "fonts, shared intentionally" in finding["remedy"]
 
 
 def test_the_command_is_in_the_table(tmp_path: Path) -> None:

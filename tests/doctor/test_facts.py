@@ -8,11 +8,11 @@ from PIL import Image
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
-from htr_lightning.doctor.facts import LineFacts, Settings, examine, facts_of, facts_of_packed
+from htr_lightning.doctor.facts import LineFacts, Settings, collect_facts, collect_packed_facts, examine_line
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
-look = functools.partial(examine, Preprocess(height_px=32, max_width_px=400))
+examine = functools.partial(examine_line, Preprocess(height_px=32, max_width_px=400))
 
 
 def line(path: Path, text: str = "bel ami") -> Line:
@@ -20,32 +20,32 @@ def line(path: Path, text: str = "bel ami") -> Line:
     return Line(path.name, ImageFile(path), text, "anna")
 
 
-def trouble(facts: LineFacts) -> str:
-    assert facts.problem is not None and facts.id in facts.problem.reason
-    return facts.problem.trouble
+def get_kind(facts: LineFacts) -> str:
+    assert facts.problem is not None and facts.id in facts.problem.message
+    return facts.problem.kind
 
 
 def test_a_good_line(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     typeset("bel ami", 64).save(path)
     width, height = typeset("bel ami", 64).size
-    facts = look(Line("a.png", ImageFile(path), "bel ami"))
+    facts = examine(Line("a.png", ImageFile(path), "bel ami"))
     assert facts.problem is None
-    assert (facts.width_px, facts.height_px) == (width, height) and facts.line_px == round(width / 2)
+    assert (facts.width_px, facts.height_px) == (width, height) and facts.input_width_px == round(width / 2)
     assert 0.01 < facts.ink < 0.3 and len(facts.digest) == 12
 
 
-def test_troubles_are_told_apart(tmp_path: Path) -> None:
+def test_problems_have_kinds(tmp_path: Path) -> None:
     good = line(tmp_path / "good.png")
-    assert trouble(look(Line("lost.png", ImageFile(tmp_path / "lost.png"), "x"))) == "missing"
+    assert get_kind(examine(Line("lost.png", ImageFile(tmp_path / "lost.png"), "x"))) == "missing"
     (tmp_path / "bad.png").write_bytes((tmp_path / "good.png").read_bytes()[:90])
-    assert trouble(look(Line("bad.png", ImageFile(tmp_path / "bad.png"), "x"))) == "damaged"
-    assert trouble(look(Line("p7", UnusableImage("p7: has no polygon; draw one"), ""))) == "unusable"
-    assert trouble(look(Line("good.png", good.image, ""))) == "empty"
-    for name, size, kind in (("thin.png", (40, 1), "small"), ("long.png", (900, 16), "wide")):
+    assert get_kind(examine(Line("bad.png", ImageFile(tmp_path / "bad.png"), "x"))) == "damaged"
+    assert get_kind(examine(Line("p7", UnusableImage("p7: has no polygon; draw one"), ""))) == "unusable"
+    assert get_kind(examine(Line("good.png", good.image, ""))) == "empty"
+    for name, size, kind in (("thin.png", (40, 1), "too_small"), ("long.png", (900, 16), "too_wide")):
         Image.new("L", size, 255).save(tmp_path / name)
-        facts = look(Line(name, ImageFile(tmp_path / name), "x"))
-        assert trouble(facts) == kind and (facts.width_px, facts.height_px) == size and facts.line_px == 0
+        facts = examine(Line(name, ImageFile(tmp_path / name), "x"))
+        assert get_kind(facts) == kind and (facts.width_px, facts.height_px) == size and facts.input_width_px == 0
 
 
 def test_a_missing_file_deep_inside_a_reader_is_missing(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_a_missing_file_deep_inside_a_reader_is_missing(tmp_path: Path) -> None:
             try:
                 return ImageFile(tmp_path / "page.png").read()
             except DataError as error:
-                raise DataError(f"line 3: {error}") from None
+                raise DataError(f"line 3: {error}", kind=error.kind) from None
 
-    assert trouble(look(Line("3", Cut(), "x"))) == "missing"  # type: ignore[arg-type]
+    assert get_kind(examine(Line("3", Cut(), "x"))) == "missing"  # type: ignore[arg-type]
 
 
 def test_an_error_that_nobody_foresaw_names_the_line() -> None:
@@ -69,7 +69,7 @@ def test_an_error_that_nobody_foresaw_names_the_line() -> None:
             raise RuntimeError("odd")
 
     with pytest.raises(RuntimeError) as caught:
-        look(Line("p/7", Broken(), "x"))  # type: ignore[arg-type]
+        examine(Line("p/7", Broken(), "x"))  # type: ignore[arg-type]
     assert caught.value.__notes__ == ["while reading line p/7"]
 
 
@@ -77,7 +77,7 @@ def test_the_digest_is_that_of_the_pixels_and_their_shape(tmp_path: Path) -> Non
     pixels = np.arange(96, dtype=np.uint8).reshape(8, 12)
     for name, array in (("a.png", pixels), ("b.bmp", pixels), ("c.png", pixels.reshape(12, 8))):
         Image.fromarray(array).save(tmp_path / name)
-    a, b, c = (look(Line(name, ImageFile(tmp_path / name), "x")).digest for name in ("a.png", "b.bmp", "c.png"))
+    a, b, c = (examine(Line(name, ImageFile(tmp_path / name), "x")).digest for name in ("a.png", "b.bmp", "c.png"))
     assert a == b != c
 
 
@@ -86,25 +86,25 @@ def test_columns_of_a_split_keep_the_order_also_in_worker_processes(tmp_path: Pa
     steps: list[int] = []
 
     def progress(tasks, number, words):  # type: ignore[no-untyped-def]
-        assert (number, words) == (264, "Prediction val")
+        assert (number, words) == (264, "Reading val")
         for task in tasks:
             steps.append(len(task))
             yield task
 
-    alone = facts_of("val", lines, Preprocess())
-    both = facts_of("val", lines, Preprocess(), num_workers=2, progress=progress)
+    alone = collect_facts("val", lines, Preprocess())
+    both = collect_facts("val", lines, Preprocess(), num_workers=2, progress=progress)
     assert sum(steps) == len(alone) == len(both) == 264
     assert alone.digests == both.digests and alone.ids == both.ids == [item.id for item in lines]
-    np.testing.assert_array_equal(alone.line_px, both.line_px)
+    np.testing.assert_array_equal(alone.input_widths_px, both.input_widths_px)
     assert alone.problems.keys() == both.problems.keys() == {row for row in range(264) if row % 4 == 0}
-    assert both.usable.sum() == len(both.usable_texts()) == 198
+    assert both.usable.sum() == len(both.get_usable_texts()) == 198
     np.testing.assert_array_equal(both.lengths, [row % 4 for row in range(264)])
 
 
 def test_packed_lines_give_their_columns(tmp_path: Path) -> None:
     lines = [line(tmp_path / f"{number}.png") for number in range(3)]
     packed = pack(lines, Preprocess(), tmp_path / "packed")
-    facts = facts_of_packed("train", packed)
+    facts = collect_packed_facts("train", packed)
     assert list(facts.ids) == ["0.png", "1.png", "2.png"] and list(facts.groups) == ["anna"] * 3
     assert facts.usable.all() and facts.digests[0] == facts.digests[1] != ""
 
@@ -114,6 +114,6 @@ def test_settings_take_what_the_configuration_says() -> None:
         pass
 
     loader = {"max_skipped": 4, "cache_dir": "x", "normalization": "NFD"}
-    settings = Settings.of(loader, Synthetic(), Preprocess(height_px=64))
+    settings = Settings.from_config(loader, Synthetic(), Preprocess(height_px=64))
     assert settings == Settings(max_skipped=4, normalization="NFD", height_px=64, groups_are_fonts=True)
-    assert Settings.of({}, object(), Preprocess()) == Settings()
+    assert Settings.from_config({}, object(), Preprocess()) == Settings()

@@ -19,10 +19,10 @@ from rich.console import Console
 
 from htr_lightning.data.line import Line
 from htr_lightning.doctor.charts import compute_bins, draw_density, draw_histogram, draw_sparkline
+from htr_lightning.doctor.contact_sheet import LinePicture, draw_contact_sheet
 from htr_lightning.doctor.diagnosis import Diagnosis, diagnose, to_json
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.html import render_page
-from htr_lightning.doctor.sheet import Picture, draw_sheet
 from htr_lightning.doctor.terminal import print_report
 from htr_lightning.image.files import ImageFile
 from htr_lightning.image.preprocess import Preprocess
@@ -35,13 +35,13 @@ EVIL = "<script>alert('x')</script> & \"quoted\" \u202e \x07 [bold]"
 def diagnosis() -> Diagnosis:
     made = dict(facts([*sentences(30), EVIL], sentences(6, 1), sentences(6, 2)))
     made["train"] = replace(made["train"], ids=[EVIL, *made["train"].ids[1:]], groups=[EVIL] * 31)
-    return diagnose(made, Settings(frames=lambda widths: widths // 4), EVIL)
+    return diagnose(made, Settings(count_frames=lambda widths: widths // 4), EVIL)
 
 
 def test_the_page_is_whole_and_holds_no_foreign_code(
     diagnosis: Diagnosis, elements_of: Callable[[str], set[str]]
 ) -> None:
-    sheet = {"At random": [Picture("train", EVIL, EVIL, EVIL, encode_jpeg_uri(np.full((40, 90), 9, np.uint8)))]}
+    sheet = {"Random": [LinePicture("train", EVIL, EVIL, EVIL, encode_jpeg_uri(np.full((40, 90), 9, np.uint8)))]}
     page = render_page(diagnosis, sheet)
     elements = elements_of(page)
     assert {"svg", "table", "img", "details"} <= elements
@@ -59,15 +59,15 @@ def test_the_page_is_whole_and_holds_no_foreign_code(
 
 def test_the_page_names_what_was_found(diagnosis: Diagnosis) -> None:
     page = render_page(diagnosis, {})
-    assert "usable with warnings" in page and "invisible, control or lost characters" in page
+    assert "usable with warnings" in page and "invisible, control or replacement characters" in page
     assert "LATIN SMALL LETTER A" in page and "U+0061" in page
-    assert "Lines to look at" not in page
+    assert "Lines to check" not in page
 
 
 def test_nothing_at_all_can_be_shown() -> None:
     diagnosis = diagnose(facts(), Settings())
     assert diagnosis.verdict == "not usable"
-    assert "the train split has no lines" in render_page(diagnosis, draw_sheet(diagnosis, {}, Preprocess()))
+    assert "the train split has no lines" in render_page(diagnosis, draw_contact_sheet(diagnosis, {}, Preprocess()))
     print_report(diagnosis, Console(file=io.StringIO()))
 
 
@@ -102,16 +102,16 @@ def test_pictures_of_lines_are_small_and_of_the_right_lines(tmp_path: Path) -> N
         typeset(text, 200 if row == 3 else 40).save(tmp_path / f"{row}.png")
         lines.append(Line(f"{row}.png", ImageFile(tmp_path / f"{row}.png"), text))
     made = facts(texts)
-    sheet = draw_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
+    sheet = draw_contact_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
     assert sheet["Narrowest"][0].text == "i" and sheet["Widest"][0].text == texts[-1]
-    assert len(sheet["At random"]) == 12 and len(sheet["Least ink"]) == 6
-    for picture in sheet["Widest"] + sheet["At random"]:
+    assert len(sheet["Random"]) == 12 and len(sheet["Least ink"]) == 6
+    for picture in sheet["Widest"] + sheet["Random"]:
         image = Image.open(io.BytesIO(base64.b64decode(picture.image.partition(",")[2])))
         assert image.height <= 72 and image.width <= 1400
-    again = draw_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
+    again = draw_contact_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
     assert again == sheet
     (tmp_path / "40.png").unlink()
-    gone = draw_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
+    gone = draw_contact_sheet(diagnose(made, Settings()), {"train": lines, "val": [], "test": []}, Preprocess())
     assert "cannot be read any more" in gone["Narrowest"][0].reason and gone["Narrowest"][0].image == ""
 
 

@@ -13,8 +13,8 @@ from htr_lightning.data.line import SPLITS
 from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.finding import Finding, Named
-from htr_lightning.doctor.quick import log_warnings, quick_findings, refuse_faults
+from htr_lightning.doctor.finding import AffectedLine, Finding
+from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_faults
 from htr_lightning.image.files import DataError
 from htr_lightning.image.preprocess import Preprocess
 
@@ -26,7 +26,9 @@ def quick(root: Path, charset: Charset | None = None, settings: Settings | None 
     packed = {
         split: pack(source.lines(split), Preprocess(height_px=32), root / "packed", name=split) for split in SPLITS
     }
-    return quick_findings(packed, charset or Charset.from_texts(packed["train"].column("text")), settings or Settings())
+    return check_packed_lines(
+        packed, charset or Charset.from_texts(packed["train"].column("text")), settings or Settings()
+    )
 
 
 def add(root: Path, split: str, name: str, text: str) -> None:
@@ -65,26 +67,28 @@ def test_notes_are_left_to_the_doctor(small_set: Path) -> None:
 
 
 def test_faults_stop_the_run_and_say_all() -> None:
-    named = [Named("val", f"v{number}") for number in range(5)]
+    named = [AffectedLine("val", f"v{number}") for number in range(5)]
     faults = [
         Finding("a", "fault", "4 lines of val are in train too", 4, "take them out", named),
         Finding("b", "warning", "odd", 1),
-        Finding("c", "fault", "another", 1, "mend it", [Named("train", "t")]),
+        Finding("c", "fault", "another", 1, "mend it", [AffectedLine("train", "t")]),
     ]
     with pytest.raises(DataError) as caught:
-        refuse_faults(faults)
+        raise_for_faults(faults)
     first, second = str(caught.value).splitlines()
     assert first == "4 lines of val are in train too (v0, v1, v2 and 2 more); take them out"
     assert second == "another (t); mend it"
-    refuse_faults(faults[1:2])
+    raise_for_faults(faults[1:2])
 
 
 def test_warnings_are_a_line_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    log_warnings([Finding("b", "warning", "odd letters", 1, "x", [Named("val", "v")]), Finding("n", "note", "so", 1)])
+    log_warnings(
+        [Finding("b", "warning", "odd letters", 1, "x", [AffectedLine("val", "v")]), Finding("n", "note", "so", 1)]
+    )
     assert caplog.messages == [
         "odd letters: v",
-        "python -m htr_lightning doctor, with the same dataset=..., shows all of it",
+        "for details, run python -m htr_lightning doctor with the same dataset=...",
     ]
     caplog.clear()
     log_warnings([])

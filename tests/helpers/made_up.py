@@ -19,12 +19,12 @@ def split_facts(
     *,
     groups: Sequence[str] | None = None,
     digests: Sequence[bytes] | None = None,
-    line_px: Sequence[int] | None = None,
+    input_widths_px: Sequence[int] | None = None,
 ) -> SplitFacts:
     """Lines of 10 px a character, each image another one, unless told otherwise."""
     number = len(texts)
     ids = [f"{split}/{row}" for row in range(number)]
-    widths = np.array([10 * len(text) for text in texts] if line_px is None else line_px, np.int64)
+    widths = np.array([10 * len(text) for text in texts] if input_widths_px is None else input_widths_px, np.int64)
     return SplitFacts(
         split,
         ids,
