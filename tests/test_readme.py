@@ -51,8 +51,8 @@ def test_packages_for_prediction_without_torch_are_complete() -> None:
     code = """if True:
         import sys
         before = set(sys.modules)
-        import htr_lightning.cli.evaluate, htr_lightning.cli.predict_pages, htr_lightning.evaluation.files
-        import htr_lightning.model.onnx_model, htr_lightning.reading.api
+        import htr_lightning.cli.evaluate, htr_lightning.cli.predict, htr_lightning.evaluation.files
+        import htr_lightning.model.onnx_model, htr_lightning.reading.api, htr_lightning.reading.folder
         print(*{name.partition(".")[0] for name in set(sys.modules) - before})"""
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     distributions = importlib.metadata.packages_distributions()
