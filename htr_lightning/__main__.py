@@ -51,8 +51,8 @@ def render_help() -> str:
 
     options = list_groups()
     experiments = options.pop("experiment")
-    commands = "\n".join(f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items())
-    choices = "\n".join(f"  {name:<12} {', '.join(names)}" for name, names in options.items())
+    commands = "\n".join(f"  {name:<13} {text}" for name, (_, text) in COMMANDS.items())
+    choices = "\n".join(f"  {name:<13} {', '.join(names)}" for name, names in options.items())
     return f"""\
 python -m htr_lightning [+experiment=NAME] [GROUP=OPTION ...] [KEY=VALUE ...]
     train and evaluate a model, and write it as one file (default: on synthetic handwriting)

@@ -57,8 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning calibrate",
         description="Calibrate the confidences of a model by temperature scaling: of the characters with a confidence "
-        "of 90 %%, 90 %% shall be correct. Training does so at its end; use this for lines of another kind. Use "
-        "validation lines, neither training nor test lines.",
+        "of 90 %, 90 % are then correct. Training ends with it; repeat it for other lines. Use validation lines, "
+        "neither training nor test lines.",
     )
     add_model_argument(parser, onnx=False)
     parser.add_argument(

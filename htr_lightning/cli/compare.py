@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning compare",
         description="Compare two models that were evaluated on the same lines: the differences of their error rates "
-        "with 95 %% confidence intervals (paired bootstrap over writers or pages), and the lines that differ most.",
+        "with 95 % confidence intervals (paired bootstrap over writers or pages), and the lines that differ most.",
     )
     parser.add_argument("a", type=Path, metavar="A", help="folder that evaluate --out wrote for one model")
     parser.add_argument("b", type=Path, metavar="B", help="the same for the other model")

@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = load_recognizer(options.model, options.device, options.precision)
     collector = recognize_lines(lines, model, options)
     refuse_unusable(collector, options)
-    settings = collect_settings(options, parser)
-    evaluation = build_evaluation(collector, str(options.model), str(options.data), settings)
+    changed = get_changed_options(options, parser)
+    evaluation = build_evaluation(collector, str(options.model), str(options.data), changed)
     warn_about_unknown(evaluation.unknown_characters, options.data)
     print(json.dumps(evaluation.summarize(), indent=2))
     if options.out is not None:
@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning evaluate",
         description="Evaluate a model: CER, WER (split at spaces, and with punctuation as tokens), line accuracy, and "
-        "precision, recall and F1 of characters, as fractions (0.05 is 5 %%), with 95 %% confidence intervals "
+        "precision, recall and F1 of characters, as fractions (0.05 is 5 %), with 95 % confidence intervals "
         "(bootstrap over writers or pages). --out adds an HTML report.",
     )
     add_model_argument(parser)
@@ -91,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--group-column",
         metavar="NAME",
         help="column with the writer or page, over which the intervals "
-        "are bootstrapped (default: group, writer, page or font, whichever there is)",
+        "are bootstrapped (default: group, writer, page or font, whichever exists)",
     )
     parser.add_argument(
         "--max-skipped", type=int, default=0, metavar="N", help="maximum number of unusable lines to skip (default: 0)"
@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def collect_settings(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
+def get_changed_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
     """Return the options of recognition that differ from their defaults, for the report."""
     others = {"model", "data", "image_column", "text_column", "group_column", "max_skipped", "out", "device"}
     chosen = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}

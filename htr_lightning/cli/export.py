@@ -109,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--half",
         action="store_true",
-        help="safetensors: store weights in 16 bits: half the size; they are still computed with in 32 bits",
+        help="safetensors: store the weights in 16 bits: half the size; computation stays in 32 bits",
     )
     parser.add_argument("--license", metavar="SPDX", help="license of the weights, such as CC-BY-4.0")
     parser.add_argument("--languages", nargs="+", metavar="CODE", help="languages that the model reads, such as fr en")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from htr_lightning.cli.console import UsageError
 from htr_lightning.device import Precision
 from htr_lightning.errors import InputError
 
@@ -18,7 +19,7 @@ def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) ->
     """Add the model; commands that only recognize also take an ONNX file."""
     files = "model.safetensors, model.onnx" if onnx else "model.safetensors"
     parser.add_argument(
-        "model", metavar="MODEL", help=f"zoo:NAME (see the command zoo), a {files}, a checkpoint or a run folder"
+        "model", metavar="MODEL", help=f"zoo:NAME (see the command zoo), {files}, a checkpoint or a run folder"
     )
 
 
@@ -47,7 +48,7 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="recognize only the words of this text file or manifest, also capitalized or in capitals; digits, spaces "
-        "and punctuation are free",
+        "and punctuation are always allowed",
     )
     group.add_argument(
         "--unknown-word-cost",
@@ -107,7 +108,8 @@ def build_decoder(options: argparse.Namespace, charset: "Charset") -> "Decoder":
     """Build the decoder that the options describe.
 
     Raises:
-        InputError: language model or lexicon cannot be used, or a value is out of range.
+        UsageError: a value is out of range.
+        InputError: the language model or the lexicon cannot be used.
     """
     from htr_lightning.decode.decoder import build_beam_decoder, build_greedy_decoder
 
@@ -123,5 +125,9 @@ def build_decoder(options: argparse.Namespace, charset: "Charset") -> "Decoder":
             unknown_word_cost=options.unknown_word_cost,
             beam_width=options.beam_width or 16,
         )
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    except InputError as error:
+        name = error.key.removeprefix("decoder.")
+        if name == error.key:
+            raise
+        option = f"--{name.replace('_', '-')}"
+        raise UsageError(error.problem, key=option, value=getattr(options, name), remedy=error.remedy) from None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from htr_lightning.reading.lines import Prediction
     from htr_lightning.segmentation.segmenter import Segmenter
 
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
 
 @exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
@@ -178,8 +180,10 @@ def find_lines(options: argparse.Namespace) -> "list[Line]":
     from htr_lightning.image.files import ImageFile
     from htr_lightning.image.scan import find_images
 
-    if (options.align is None) == (not options.images):
-        raise UsageError("name images or folders to read, or a manifest with --align, not both")
+    if options.align is None and not options.images:
+        raise UsageError("there is nothing to read", remedy="name images or folders, or a manifest with --align")
+    if options.align is not None and options.images:
+        raise UsageError("--align cannot be combined with images", remedy="leave one of them out")
     if options.align is None:
         return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images)]
     if options.tta:
@@ -193,10 +197,15 @@ def check_outputs(options: argparse.Namespace) -> None:
 
     Raises:
         OutputError: one of them cannot be written.
+        UsageError: ``--visualize`` does not name an image.
     """
-    for path, key in ((options.out, "--out"), (options.visualize, "--visualize")):
-        if path is not None:
-            check_writable(path, key, is_file=True)
+    if options.out is not None:
+        check_writable(options.out, "--out", is_file=True)
+    if options.visualize is not None:
+        check_writable(options.visualize, "--visualize", is_file=True)
+        if options.visualize.suffix.lower() not in _PICTURE_SUFFIXES:
+            remedy = "end the name in .png"
+            raise UsageError("unknown image format", key="--visualize", value=options.visualize, remedy=remedy)
     if options.character_crops is not None:
         check_writable(options.character_crops, "--character-crops")
 
@@ -230,7 +239,6 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
 
     Raises:
         OutputError: the file cannot be written.
-        UsageError: its name is not that of a picture.
     """
     from htr_lightning.report.panel import draw_panel
 
@@ -239,11 +247,8 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
     panel = draw_panel(
         lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[prediction.characters for prediction in shown]
     )
-    try:
-        with writing_to(path, "--visualize", is_file=True):
-            panel.save(path)
-    except ValueError:
-        raise UsageError("not the name of a picture", key="--visualize", value=path, remedy="end it in .png") from None
+    with writing_to(path, "--visualize", is_file=True):
+        panel.save(path)
 
 
 def _print_error(message: str) -> None:

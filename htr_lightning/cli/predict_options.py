@@ -24,8 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning predict",
-        description="Recognize images of lines, or scans of whole pages: segment them into lines, recognize these, and "
-        "write ALTO, PAGE, hOCR, PDF, JSON or text.",
+        description="Recognize images of lines, or whole pages, which are segmented into lines first. Write text, "
+        "JSON, ALTO, PAGE, hOCR or searchable PDF.",
         epilog="Images that cannot be read are reported and skipped; the exit status is then 1.",
     )
     add_model_argument(parser)
@@ -75,12 +75,12 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--overwrite",
         action="store_true",
-        help="recognize also the pages whose results exist (default: skip them, so that a run can be resumed)",
+        help="recognize pages again whose results exist (default: skip them, so that a job can be resumed)",
     )
     group.add_argument(
         "--ignore-layouts",
         action="store_true",
-        help="segment also the pages that have an ALTO or PAGE file (default: recognize the lines of that file)",
+        help="segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)",
     )
     group.add_argument(
         "--segmenter",
@@ -156,10 +156,11 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 def _check_formats(formats: list[str], kind: str) -> None:
     known = PAGE_FORMATS if kind == "pages" else LINE_FORMATS
-    one = "" if kind == "pages" else "one "
-    if not set(formats) <= set(known) or (one and len(formats) > 1):
-        remedy = f"choose {one}from {', '.join(known)}"
-        raise UsageError(f"not possible for {kind}", key="--format", value=",".join(formats), remedy=remedy)
+    remedy = f"choose {'' if kind == 'pages' else 'one '}from {', '.join(known)}"
+    if unknown := [name for name in formats if name not in known]:
+        raise UsageError(f"--format: {', '.join(unknown)} cannot be written for {kind}", remedy=remedy)
+    if kind == "lines" and len(formats) > 1:
+        raise UsageError(f"--format: only one format can be written for {kind}", remedy=remedy)
 
 
 def _check_output_of_pages(options: argparse.Namespace) -> None:

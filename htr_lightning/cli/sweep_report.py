@@ -42,9 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning sweep-report",
-        description="Show the results of a sweep, finished or not. Print a table of its trials, and write "
-        "FOLDER/report.html and the best trial as FOLDER/experiment/best.yaml, which --config-dir FOLDER "
-        "+experiment=best runs again.",
+        description="Show the results of a sweep, finished or not: print a table of its trials, and write "
+        "FOLDER/report.html and, with the best trial, FOLDER/experiment/best.yaml. Run the best trial again with "
+        "--config-dir FOLDER +experiment=best.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the sweep (hydra.sweep.dir)")
     add_config_dir_option(parser)

@@ -58,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="ARPA", help="file to write; gzipped if it ends in .gz"
     )
-    parser.add_argument("--order", type=int, default=6, metavar="N", help="length of the longest n-grams (default: 6)")
+    parser.add_argument(
+        "--order", type=int, default=6, metavar="N", help="maximum length of n-grams, 1 to 10 (default: 6)"
+    )
     parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifests (default: text)")
     parser.add_argument(
         "--normalization",

@@ -6,7 +6,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
@@ -61,7 +61,8 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             return compose("config", overrides=searched)
     except HydraException as error:
-        raise ConfigError(str(error.__cause__ or error)) from None
+        # Hydra says how to add a missing key; OmegaConf says what is wrong with a value.
+        raise ConfigError(str(error.__cause__ if isinstance(error.__cause__, ValidationError) else error)) from None
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from None
 

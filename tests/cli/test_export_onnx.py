@@ -202,9 +202,9 @@ def test_a_file_that_is_not_ours_or_not_of_today(
 
 
 @pytest.mark.parametrize(("device", "message"), [
-    ("cuda", "--device=cuda: not available here, as this ONNX Runtime was built without CUDA; use cpu"),
-    ("cuda:1", "--device=cuda:1: not available here"),
-    ("mps", "--device=mps: not available for ONNX files; use cpu"),
+    ("cuda", "--device cuda: not available here, as this ONNX Runtime was built without CUDA; use cpu"),
+    ("cuda:1", "--device cuda:1: not available here"),
+    ("mps", "--device mps: not available for ONNX files; use cpu"),
 ])  # fmt: skip
 def test_devices_that_are_not_there(
     device: str, message: str, latin_onnx: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

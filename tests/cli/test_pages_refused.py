@@ -120,8 +120,14 @@ def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
     [
         (("--format", "alto"), "--format alto: --out FOLDER is required"),
         (("--format", "docx"), "unknown format 'docx'; choose from txt, tsv, json, alto, page, hocr, pdf"),
-        (("--format", "tsv", "--pages"), "not possible for pages; choose from txt, json, alto, page, hocr, pdf"),
-        (("--lines", "--format", "txt,json"), "not possible for lines; choose one from txt, tsv, json"),
+        (
+            ("--format", "tsv", "--pages"),
+            "tsv cannot be written for pages; choose from txt, json, alto",
+        ),
+        (
+            ("--lines", "--format", "txt,json"),
+            "only one format can be written for lines",
+        ),
         (("--pages", "--character-crops", "crops"), "--character-crops: only for lines"),
         (("--lines", "--overlay"), "--overlay: only for pages"),
         (("--pages", "--segmenter", "columns=perhaps"), "'perhaps' is not a value of columns"),

@@ -71,7 +71,7 @@ def test_the_commands_and_the_program(
     predict.main(["zoo:latin", image, "--lines", "--tta"])
     (tmp_path / "lines.tsv").write_text(f"image\ttext\n0.png\t{lines[0].text}\n")
     evaluate.main(["zoo:latin", "--data", str(tmp_path / "lines.tsv"), "--tta", "--out", str(tmp_path / "out")])
-    assert json.loads((tmp_path / "out" / "result.json").read_text())["reading"] == {"tta": True}
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["options"] == {"tta": True}
     assert "with tta" in (tmp_path / "out" / "report.html").read_text()
     htr_lightning.load("zoo:latin", "cpu", tta=True).read_line(image)
     assert looked == [1] + 3 * [view.width for view in TTA_VIEWS]

@@ -113,7 +113,7 @@ def test_given_texts_are_aligned(images: Path, tmp_path: Path, capsys: pytest.Ca
     assert stopped.value.code == 1
     with pytest.raises(SystemExit):
         predict.main(["zoo:latin", "--align", str(rows), str(images)])
-    assert "not both" in capsys.readouterr().err
+    assert "--align cannot be combined with images" in capsys.readouterr().err
 
 
 def test_characters_are_cropped(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_characters_are_cropped(images: Path, tmp_path: Path, capsys: pytest.Cap
     ("arguments", "message"),
     [
         (["none.safetensors", "x.png"], "there is no such model file"),
-        (["{model}", "x.png", "--device", "cuda:77"], "--device=cuda:77: not available here"),
+        (["{model}", "x.png", "--device", "cuda:77"], "--device cuda:77: not available here"),
         (["{model}", "{empty}"], "there is no image in this folder"),
     ],
 )
