@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import Line, Split, WeightedSource
 from htr_lightning.image.files import DataError
 
 
@@ -20,6 +20,8 @@ class Mix:
     Unless ``lines_per_epoch`` is set, an epoch is as long as it can be without repeating a line: with 3,000 real and
     100,000 synthetic lines of equal weight, it has 6,000 lines, among them all real ones and, in each epoch, other
     synthetic ones.
+
+    A dataset that is weighted itself (`htr_lightning.data.line.WeightedSource`) keeps its weights within its fraction.
 
     Args:
         sources: datasets by name.
@@ -108,8 +110,10 @@ class Mix:
         Raises:
             DataError: a dataset with a weight above 0 has none of the lines, or is too small a fraction for one line.
         """
+        ids = list(ids)
         names = np.array([next(n for n in self._longest_first if i.startswith(f"{n}/")) for i in ids])
-        counts = {name: int((names == name).sum()) for name, weight in self.weights.items() if weight > 0}
+        inner = {name: self._draw_inside(name, ids, names) for name, weight in self.weights.items() if weight > 0}
+        counts = {name: float(draws.sum()) for name, draws in inner.items()}
         for name, count in counts.items():
             if not count:
                 problem = f"there are no training lines, but the weight is {self.weights[name]:g}"
@@ -126,8 +130,14 @@ class Mix:
                     key="dataset.lines_per_epoch",
                     remedy=f"raise it, or set ++dataset.weights.{name}=0",
                 )
-            result[names == name] = epoch_length * fraction / counts[name]
+            result[names == name] = inner[name] * epoch_length * fraction / counts[name]
         return result
+
+    def _draw_inside(self, name: str, ids: list[str], names: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Return how often the lines of one dataset would be drawn in an epoch of that dataset alone."""
+        own = [id.removeprefix(f"{name}/") for id, owner in zip(ids, names, strict=True) if owner == name]
+        source = self.sources[name]
+        return source.draws_per_epoch(own) if isinstance(source, WeightedSource) else np.ones(len(own))
 
     @property
     def _longest_first(self) -> list[str]:
