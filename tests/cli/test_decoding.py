@@ -72,11 +72,20 @@ def test_a_run_measures_with_its_decoder(
 
     def train(name: str, *decoder: str) -> dict[str, float]:
         overrides = [
-            "dataset=lines", f"dataset.root={small_set}", f"loader.cache_dir={tmp_path / 'packed'}",
-            "trainer.accelerator=cpu", "trainer.precision=32-true", "+trainer.enable_progress_bar=false",
-            "trainer.max_epochs=3", "model.height_px=32", "+model.channels=[16]", "+model.blocks=[1]",
-            "+model.strides=[[2,2]]", "+model.rnn_size=32", "+model.rnn_layers=1",
-        ]  # fmt: skip
+            "dataset=lines",
+            f"dataset.root={small_set}",
+            f"loader.cache_dir={tmp_path / 'packed'}",
+            "trainer.accelerator=cpu",
+            "trainer.precision=32-true",
+            "+trainer.enable_progress_bar=false",
+            "trainer.max_epochs=3",
+            "model.height_px=32",
+            "+model.channels=[16]",
+            "+model.blocks=[1]",
+            "+model.strides=[[2,2]]",
+            "+model.rnn_size=32",
+            "+model.rnn_layers=1",
+        ]
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             cfg = compose("config", overrides=[*overrides, *decoder])
         validate(cfg)

@@ -234,9 +234,15 @@ def test_a_split_of_nothing_but_copies_is_a_fault(tmp_path: Path) -> None:
 def test_fonts_are_shared_on_purpose(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(
-            ["dataset=synthetic", "dataset.num_train=40", "+dataset.num_val=8", "+dataset.num_test=8",
-             "--out", str(tmp_path)]
-        )  # fmt: skip
+            [
+                "dataset=synthetic",
+                "dataset.num_train=40",
+                "+dataset.num_val=8",
+                "+dataset.num_test=8",
+                "--out",
+                str(tmp_path),
+            ]
+        )
     assert ended.value.code == 0
     finding = found(tmp_path, "val_groups_in_train")
     assert finding["severity"] == "note" and "fonts, shared intentionally" in finding["remedy"]

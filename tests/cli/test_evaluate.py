@@ -37,9 +37,21 @@ def test_a_folder_is_filled(arguments: list[str], tmp_path: Path, capsys: pytest
     printed = json.loads(capsys.readouterr().out)
     result = json.loads((folder / "result.json").read_text())
     for name in (
-        "cer", "cer_low", "cer_high", "wer", "accuracy", "precision", "recall", "f1", "precision_macro", "recall_macro",
-        "f1_macro", "lines", "skipped", "groups",
-    ):  # fmt: skip
+        "cer",
+        "cer_low",
+        "cer_high",
+        "wer",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "lines",
+        "skipped",
+        "groups",
+    ):
         assert printed[name] == result[name], name
     assert (result["lines"], result["skipped"], result["groups"]) == (4, 1, 2)
     assert (result["model"], result["data"]) == (arguments[0], arguments[2])

@@ -93,8 +93,18 @@ def test_unreadable_images_are_named_and_the_others_explained(
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"nonsense")
     with pytest.raises(SystemExit) as stopped:
-        main(["zoo:latin", str(tmp_path / "bad.png"), "gone.png", str(image), "--out", str(tmp_path / "out"),
-              "--method", "grad-cam"])  # fmt: skip
+        main(
+            [
+                "zoo:latin",
+                str(tmp_path / "bad.png"),
+                "gone.png",
+                str(image),
+                "--out",
+                str(tmp_path / "out"),
+                "--method",
+                "grad-cam",
+            ]
+        )
     assert stopped.value.code == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and "bad.png" in errors[0] and "gone.png" in errors[1]
@@ -174,8 +184,13 @@ def test_ink_takes_the_color_of_its_character() -> None:
 def test_shares_are_stacked() -> None:
     picture = stacked([(np.full(3, 0.5), (200, 0, 0)), (np.full(3, 0.25), (0, 200, 0))], 8, (9, 9, 9))
     assert [tuple(int(v) for v in picture[y, 1]) for y in (0, 1, 2, 3, 4, 7)] == [
-        (9, 9, 9), (9, 9, 9), (0, 200, 0), (0, 200, 0), (200, 0, 0), (200, 0, 0),
-    ]  # fmt: skip
+        (9, 9, 9),
+        (9, 9, 9),
+        (0, 200, 0),
+        (0, 200, 0),
+        (200, 0, 0),
+        (200, 0, 0),
+    ]
 
 
 def test_a_text_to_look_for(image: Path, tmp_path: Path) -> None:

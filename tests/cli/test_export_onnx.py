@@ -90,10 +90,21 @@ def test_torch_is_not_imported(latin_onnx: Path, lines: Path, tmp_path: Path) ->
     (tmp_path / "words.txt").write_text(" ".join(TEXTS), encoding="utf-8")
     for arguments in (
         ["predict", str(latin_onnx), str(lines / "val" / "0.png")],
-        ["predict", str(latin_onnx), str(lines / "val"), "--format", "json", "--lexicon", str(tmp_path / "words.txt"),
-         "--visualize", str(tmp_path / "p.png"), "--character-crops", str(tmp_path / "cut")],
+        [
+            "predict",
+            str(latin_onnx),
+            str(lines / "val"),
+            "--format",
+            "json",
+            "--lexicon",
+            str(tmp_path / "words.txt"),
+            "--visualize",
+            str(tmp_path / "p.png"),
+            "--character-crops",
+            str(tmp_path / "cut"),
+        ],
         ["evaluate", str(latin_onnx), "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")],
-    ):  # fmt: skip
+    ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert done.stdout and done.stderr.splitlines()[-1] == ""
 
@@ -122,12 +133,15 @@ def test_export_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert load_recognizer(out).info.license == "CC0-1.0"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--format", "onnx", "--out", "x.safetensors"], "the name of an ONNX file must end in .onnx"),
-    (["--format", "safetensors", "--out", "x.onnx"], "--format onnx"),
-    (["--out", "x.onnx", "--half"], "--half: only for safetensors"),
-    (["--out", "x.safetensors", "--int8"], "--int8: only for ONNX"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "onnx", "--out", "x.safetensors"], "the name of an ONNX file must end in .onnx"),
+        (["--format", "safetensors", "--out", "x.onnx"], "--format onnx"),
+        (["--out", "x.onnx", "--half"], "--half: only for safetensors"),
+        (["--out", "x.safetensors", "--int8"], "--int8: only for ONNX"),
+    ],
+)
 def test_options_that_do_not_go_together(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,14 +199,20 @@ def described(latin_onnx: Path, path: Path, change: Callable[[dict[str, Any]], s
     return path
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --format onnx"),
-    (lambda d: json.dumps(d | {"format": FORMAT_VERSION + 1, "new": 1}), f"model format {FORMAT_VERSION + 1}.*upgrade"),
-    (lambda d: "{", "its metadata is damaged; copy or download it again"),
-    (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its metadata is damaged"),
-    (lambda d: json.dumps(d | {"nonsense": 1}), "its metadata is damaged"),
-    (lambda d: json.dumps(d | {"charset": {}}), "its metadata is damaged"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: None, "an ONNX file, but not a model of htr_lightning; .*export MODEL --format onnx"),
+        (
+            lambda d: json.dumps(d | {"format": FORMAT_VERSION + 1, "new": 1}),
+            f"model format {FORMAT_VERSION + 1}.*upgrade",
+        ),
+        (lambda d: "{", "its metadata is damaged; copy or download it again"),
+        (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its metadata is damaged"),
+        (lambda d: json.dumps(d | {"nonsense": 1}), "its metadata is damaged"),
+        (lambda d: json.dumps(d | {"charset": {}}), "its metadata is damaged"),
+    ],
+)
 def test_a_file_that_is_not_ours_or_not_of_today(
     change: Callable[[dict[str, Any]], str | None], message: str, latin_onnx: Path, tmp_path: Path
 ) -> None:
@@ -201,11 +221,14 @@ def test_a_file_that_is_not_ours_or_not_of_today(
         load_recognizer(path)
 
 
-@pytest.mark.parametrize(("device", "message"), [
-    ("cuda", "--device cuda: not available here, as this ONNX Runtime was built without CUDA; use cpu"),
-    ("cuda:1", "--device cuda:1: not available here"),
-    ("mps", "--device mps: not available for ONNX files; use cpu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "--device cuda: not available here, as this ONNX Runtime was built without CUDA; use cpu"),
+        ("cuda:1", "--device cuda:1: not available here"),
+        ("mps", "--device mps: not available for ONNX files; use cpu"),
+    ],
+)
 def test_devices_that_are_not_there(
     device: str, message: str, latin_onnx: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,8 +263,16 @@ def test_other_networks_are_exported_too(tmp_path: Path) -> None:
     from htr_lightning.model.info import ModelInfo
 
     charset = Charset.from_texts(["abc"])
-    network = CRNN(charset.num_classes, height_px=21, channels=[8, 8], blocks=[1, 1], strides=[[3, 3], [2, 1]],
-                   rnn_size=8, rnn_layers=1, downsample="max_pool").eval()  # fmt: skip
+    network = CRNN(
+        charset.num_classes,
+        height_px=21,
+        channels=[8, 8],
+        blocks=[1, 1],
+        strides=[[3, 3], [2, 1]],
+        rnn_size=8,
+        rnn_layers=1,
+        downsample="max_pool",
+    ).eval()
     info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=21).to_dict(), 7)
     model = Model(network, charset, Preprocess(height_px=21), info)
     write_onnx(tmp_path / "small.onnx", model)
