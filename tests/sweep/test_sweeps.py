@@ -112,7 +112,7 @@ def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None
     process.wait()
     first = json.loads((folder / "0-dev" / "run.json").read_text())
     done = subprocess.run(command(small_set, *arguments), capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "Trial 1 stopped; going on with it" in done.stdout + done.stderr, done.stderr
+    assert done.returncode == 0 and "Trial 1 stopped; resuming" in done.stdout + done.stderr, done.stderr
     assert states(folder) == ["COMPLETE"] * 3
     assert json.loads((folder / "0-dev" / "run.json").read_text()) == first
     assert len(json.loads((folder / "1-dev" / "run.json").read_text())["resumed"]) == 1
