@@ -223,6 +223,6 @@ def find_damage(path: Path) -> str | None:
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror or error})", key="resume", file=path) from None
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        return str(error).splitlines()[0] if str(error) else "it is empty"
+        return str(error).splitlines()[0].partition(". ")[0] if str(error) else "it is empty"
     missing = {"state_dict", "loops", "optimizer_states", "htr_lightning"} - set(state)
     return f"it lacks {', '.join(sorted(missing))}" if missing else None

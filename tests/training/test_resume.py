@@ -159,12 +159,12 @@ def test_auto_begins_goes_on_and_ends(small_set: Path, tmp_path: Path) -> None:
         wait_for(written, process)
         process.kill()
         process.wait()
-    for said in ("Done: ", "it is complete; nothing is left to do"):
+    for said in ("Done: ", "is complete; nothing to do"):
         done = subprocess.run(automatic, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and said in " ".join((done.stdout + done.stderr).split())
     assert weights_equal(tmp_path / "whole", folder) and last_weights_equal(tmp_path / "whole", folder)
     other = subprocess.run([*automatic, "optim.lr=1e-4"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert other.returncode == 1 and "optim.lr: 0.003 there, 0.0001 here" in other.stderr
+    assert other.returncode == 1 and "optim.lr: 0.003 in the run, 0.0001 now" in other.stderr
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: b"", lambda data: b"no archive" + data])
@@ -179,7 +179,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     (checkpoints / "last.ckpt").write_bytes(damage((checkpoints / "last.ckpt").read_bytes()))
     train(many_steps, folder, *settings, f"resume={folder}")
     assert weights_equal(tmp_path / "whole", folder) and last_weights_equal(tmp_path / "whole", folder)
-    assert re.search(r"last\.ckpt is damaged \(.*\); going on from .*previous\.ckpt", caplog.text)
+    assert re.search(r"last\.ckpt is damaged \(.*\); resuming from .*previous\.ckpt", caplog.text)
     for name in ("last.ckpt", "previous.ckpt"):
         (checkpoints / name).write_bytes(b"PK")
     with pytest.raises(ConfigError, match=r"last\.ckpt is damaged .*previous\.ckpt is damaged .*start a new run"):
