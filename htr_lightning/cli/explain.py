@@ -20,7 +20,7 @@ from htr_lightning.files import OutputError, check_writable, writing_to
 
 if TYPE_CHECKING:
     from htr_lightning.explain.attribution import Attributions, Method
-    from htr_lightning.explain.evidence import Evidence
+    from htr_lightning.explain.line_output import LineOutput
 
 METHODS = ("integrated-gradients", "grad-cam")
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_writable(options.out, "--out")
 
     from htr_lightning.explain.attribution import attribute
-    from htr_lightning.explain.evidence import observe
+    from htr_lightning.explain.line_output import compute_line_output
     from htr_lightning.model.file import load_model
 
     model = load_model(options.model, select_device(options.device))
@@ -56,15 +56,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     for image, (picture, report) in zip(images, files, strict=True):
         try:
             line = Line(image.as_posix(), ImageFile(image), "")
-            evidence = observe(model, line, decoder=decoder, text=options.text)
+            output = compute_line_output(model, line, decoder=decoder, text=options.text)
         except DataError as error:
             print(error, file=sys.stderr)
             failed = True
             continue
-        places = select_places(options.characters, len(evidence.characters))
-        maps = attribute(model, evidence, model.device, method=options.method, steps=options.steps, places=places)
+        positions = select_positions(options.characters, len(output.characters))
+        attributions = attribute(
+            model, output, model.device, method=options.method, steps=options.steps, positions=positions
+        )
         with writing_to(options.out, "--out"):
-            write_files(evidence, maps, options.method, picture, report)
+            write_files(output, attributions, options.method, picture, report)
         print(report)
     if failed:
         raise SystemExit(1)
@@ -115,8 +117,8 @@ def _parse_range(value: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def select_places(first_and_last: tuple[int, int] | None, num_characters: int) -> range:
-    """Return the indices of the characters to explain, of those that there are."""
+def select_positions(first_and_last: tuple[int, int] | None, num_characters: int) -> range:
+    """Return the positions of the characters to explain that exist."""
     first, last = first_and_last or (1, num_characters)
     return range(min(first - 1, num_characters), min(last, num_characters))
 
@@ -142,21 +144,23 @@ def choose_files(images: Sequence[Path], options: argparse.Namespace) -> list[tu
     return files
 
 
-def write_files(evidence: "Evidence", maps: "Attributions", method: "Method", picture: Path, report: Path) -> None:
+def write_files(
+    output: "LineOutput", attributions: "Attributions", method: "Method", picture: Path, report: Path
+) -> None:
     """Write the picture and the report of a line.
 
     Raises:
         OSError: they cannot be written.
     """
     from htr_lightning.explain.html import render_page
-    from htr_lightning.explain.picture import draw_sheet
+    from htr_lightning.explain.picture import draw_explanation
     from htr_lightning.files import replacing, write_text
     from htr_lightning.report.picture import encode_png
 
     picture.parent.mkdir(parents=True, exist_ok=True)
     with replacing(picture) as file:
-        file.write(encode_png(draw_sheet(evidence, maps)))
-    write_text(report, render_page(evidence, maps, method))
+        file.write(encode_png(draw_explanation(output, attributions)))
+    write_text(report, render_page(output, attributions, method))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What a model saw in a line: frame by frame, and which pixels each character depends on."""
+"""Explanations: the network's output for a line, frame by frame, and the pixels that each character depends on."""

@@ -1,4 +1,4 @@
-"""Which pixels each character of a line depends on, through Captum."""
+"""Attribution: which pixels of a line each predicted character depends on, computed with Captum."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,149 +9,155 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htr_lightning.explain.evidence import Evidence, ink_of
+from htr_lightning.explain.line_output import LineOutput, to_network_input
 from htr_lightning.model.file import Model
 
 Method = Literal["integrated-gradients", "grad-cam"]
 METHODS: tuple[Method, ...] = get_args(Method)
 STEPS = 20
 
-_PIXELS_AT_ONCE = 1_000_000  # of all lines that the network has in memory with their gradients
-_LOOKS = 96  # at the path from paper to ink, before its legs are laid out
+_MAX_PIXELS = 1_000_000  # of a batch of lines, for which the network keeps activations in memory
+_NUM_PROBES = 96  # along the path, before the steps are chosen
 
 _Targets = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Attributions:
-    """How much each pixel speaks for each of some characters.
+    """Attributions of C characters to the pixels of a line.
 
     Attributes:
-        places: of these characters in the text.
-        maps: ``(C, H, W)`` float32. Integrated gradients: natural logarithms of the character's probability in its
-            frames, negative where a pixel speaks against it. Grad-CAM: not negative, of no unit.
-        change: ``(C,)`` by how much blank paper in the place of the line lowers the logarithms; what the maps of
-            integrated gradients sum up to, if steps enough are taken.
+        positions: of these characters in the text.
+        maps: ``(C, H, W)`` float32. Integrated gradients: contributions to the character's log-probability, summed over
+            its frames; a pixel with a negative value is evidence against it. Grad-CAM: not negative, without a unit.
+        changes: ``(C,)`` difference between the log-probabilities for the line and for blank paper; the maps of
+            integrated gradients sum up to it if there are enough steps.
     """
 
-    places: range
+    positions: range
     maps: NDArray[np.float32]
-    change: NDArray[np.float32]
+    changes: NDArray[np.float32]
 
     @property
-    def gap(self) -> float:
-        """By how much the sums of maps miss the changes, as a share of these; the median."""
-        if not len(self.change):
+    def relative_delta(self) -> float:
+        """Convergence delta: difference between the sum of a map and the change, as a fraction of it; the median."""
+        if not len(self.changes):
             return 0.0
-        return float(np.median(np.abs(self.maps.sum((1, 2)) - self.change) / np.maximum(np.abs(self.change), 1e-6)))
+        deltas = np.abs(self.maps.sum((1, 2)) - self.changes)
+        return float(np.median(deltas / np.maximum(np.abs(self.changes), 1e-6)))
 
 
 def attribute(
     model: Model,
-    evidence: Evidence,
+    output: LineOutput,
     device: torch.device,
     *,
     method: Method = "integrated-gradients",
     steps: int = STEPS,
-    places: range | None = None,
+    positions: range | None = None,
 ) -> Attributions:
-    """Find the pixels that characters depend on.
+    """Compute which pixels characters depend on.
 
-    What is explained is the sum of log-probabilities of a character over its frames.
+    The target of the attribution is the log-probability of a character, summed over its frames.
 
     Args:
         model: on ``device``, in evaluation mode.
-        evidence: of the line.
+        output: of the model for the line.
         device: of the model.
-        method: ``integrated-gradients`` (Sundararajan et al. 2017, *Axiomatic Attribution for Deep Networks*), from
-            blank paper to the line; or ``grad-cam`` (Selvaraju et al. 2017, but see `_grad_cam`), on the last stage
+        method: ``integrated-gradients`` (Sundararajan et al. 2017, *Axiomatic Attribution for Deep Networks*), with
+            blank paper as the baseline; or ``grad-cam`` (Selvaraju et al. 2017, but see `_grad_cam`), on the last stage
             of the backbone.
         steps: of integrated gradients.
-        places: of the characters in the text; None for all.
+        positions: of the characters in the text; None for all.
     """
-    places = range(len(evidence.characters)) if places is None else places
-    height, width = evidence.pixels.shape
-    if not places:
-        return Attributions(places, np.zeros((0, height, width), np.float32), np.zeros(0, np.float32))
-    ink = ink_of(evidence.pixels, model.info.width_step_px).to(device)
-    targets = _targets(model, evidence, places, device)
-    # cuDNN's LSTM goes backward in training mode only, which would drop features at random.
+    positions = range(len(output.characters)) if positions is None else positions
+    height, width = output.pixels.shape
+    if not positions:
+        return Attributions(positions, np.zeros((0, height, width), np.float32), np.zeros(0, np.float32))
+    ink = to_network_input(output.pixels, model.info.width_step_px).to(device)
+    targets = _build_targets(model, output, positions, device)
+    # cuDNN's LSTM has a backward pass in training mode only, which would apply dropout.
     with torch.backends.cudnn.flags(enabled=False):
         with torch.no_grad():
-            change = (targets(ink) - targets(torch.zeros_like(ink)))[0]
+            changes = (targets(ink) - targets(torch.zeros_like(ink)))[0]
         if method == "grad-cam":
-            maps = _grad_cam(model, targets, ink, len(places))
+            maps = _grad_cam(model, targets, ink, len(positions))
         else:
-            maps = _integrated_gradients(targets, ink, len(places), steps)
-    return Attributions(places, maps[:, :, :width].cpu().numpy(), change.cpu().numpy())
+            maps = _integrated_gradients(targets, ink, len(positions), steps)
+    return Attributions(positions, maps[:, :, :width].cpu().numpy(), changes.cpu().numpy())
 
 
-def _targets(model: Model, evidence: Evidence, places: range, device: torch.device) -> _Targets:
-    """Return what is explained: lines ``(N, 1, H, W)`` -> ``(N, C)`` log-probabilities, summed over frames."""
-    chosen = [evidence.characters[place] for place in places]
-    class_ids = torch.tensor([seen.class_id for seen in chosen], device=device)
-    frame = torch.arange(len(evidence.probabilities), device=device)
-    inside = torch.stack([(frame >= seen.first) & (frame < seen.end) for seen in chosen], 1)  # (T, C)
+def _build_targets(model: Model, output: LineOutput, positions: range, device: torch.device) -> _Targets:
+    """Return the target function: lines ``(N, 1, H, W)`` -> log-probabilities ``(N, C)``, summed over frames."""
+    characters = [output.characters[position] for position in positions]
+    class_ids = torch.tensor([character.class_id for character in characters], device=device)
+    frame = torch.arange(len(output.probabilities), device=device)
+    masks = torch.stack([(frame >= character.first) & (frame < character.end) for character in characters], 1)  # (T, C)
 
     def targets(images: Tensor) -> Tensor:
         logits: Tensor = model.network(images).logits[:, : len(frame)] / model.info.temperature
-        return (logits.log_softmax(2)[:, :, class_ids] * inside).sum(1)
+        return (logits.log_softmax(2)[:, :, class_ids] * masks).sum(1)
 
     return targets
 
 
-def _integrated_gradients(targets: _Targets, ink: Tensor, number: int, steps: int) -> Tensor:
-    """Return ``(C, H, W)``.
+def _integrated_gradients(targets: _Targets, ink: Tensor, num_characters: int, steps: int) -> Tensor:
+    """Return maps ``(C, H, W)``.
 
-    Where the path is a row of legs, the gradients integrated along them add up. A leg takes one step, in its middle
-    (Gauss and Legendre's rule of one point), and there are as many legs as steps.
+    The integral from blank paper to the line is the sum of the integrals over ``steps`` segments of the path. Each of
+    them is approximated with one gradient, at its midpoint (Gauss-Legendre quadrature with one node).
     """
     from captum.attr import IntegratedGradients
 
-    captum = IntegratedGradients(lambda images: _EachCharacter.apply(images, targets, number))
-    maps = torch.zeros(number, *ink.shape[2:], device=ink.device)
-    stops = _stops(targets, ink, steps)
-    for some in torch.split(torch.arange(steps, device=ink.device), _at_once(ink)):
-        ends = [(stops[legs, None, None, None] * ink).repeat_interleave(number, 0) for legs in (some, some + 1)]
-        of_legs = captum.attribute(ends[1], baselines=ends[0], n_steps=1, method="gausslegendre")
-        maps += of_legs.detach().view(len(some), *maps.shape).sum(0)
+    captum = IntegratedGradients(lambda images: _CharacterTargets.apply(images, targets, num_characters))
+    maps = torch.zeros(num_characters, *ink.shape[2:], device=ink.device)
+    alphas = _choose_alphas(targets, ink, steps)
+    for batch in torch.split(torch.arange(steps, device=ink.device), _compute_batch_size(ink)):
+        starts, ends = (
+            (alphas[index, None, None, None] * ink).repeat_interleave(num_characters, 0) for index in (batch, batch + 1)
+        )
+        of_segments = captum.attribute(ends, baselines=starts, n_steps=1, method="gausslegendre")
+        maps += of_segments.detach().view(len(batch), *maps.shape).sum(0)
     return maps
 
 
-def _stops(targets: _Targets, ink: Tensor, steps: int) -> Tensor:
-    """Return how dark the ink is where the legs of the path begin and end, ``(steps + 1,)`` from 0 to 1.
+def _choose_alphas(targets: _Targets, ink: Tensor, steps: int) -> Tensor:
+    """Return the bounds of the segments of the path, ``(steps + 1,)``: factors of the ink from 0 to 1.
 
-    A network that reads faint writing changes its mind while the ink has 2 to 20 % of its darkness, and then hardly.
-    So the legs are laid out such that its mind changes as much in each; mostly, for each must get somewhere too.
+    The output of a network that reads faint writing changes most while the ink has 2 to 20 % of its darkness. So the
+    segments are chosen such that the targets change by the same amount in each; with a constant share, so that none is
+    too long.
     """
-    looks = torch.linspace(0, 1, _LOOKS + 1, device=ink.device) ** 3
+    probes = torch.linspace(0, 1, _NUM_PROBES + 1, device=ink.device) ** 3
     with torch.no_grad():
-        seen = torch.cat([targets(some[:, None, None, None] * ink) for some in torch.split(looks, _at_once(ink))])
-    changes = seen.diff(dim=0).abs().double()
+        values = torch.cat(
+            [targets(batch[:, None, None, None] * ink) for batch in torch.split(probes, _compute_batch_size(ink))]
+        )
+    changes = values.diff(dim=0).abs().double()
     changes = (changes / changes.sum(0).clamp(min=1e-9)).mean(1)
-    passed = (0.9 * changes / changes.sum().clamp(min=1e-9) + 0.1 / _LOOKS).cumsum(0)
-    places = np.linspace(0, 1, steps + 1)
-    stops = np.interp(places, [0.0, *(passed / passed[-1]).tolist()], looks.tolist())
-    return torch.tensor(stops, dtype=ink.dtype, device=ink.device)
+    cumulative = (0.9 * changes / changes.sum().clamp(min=1e-9) + 0.1 / _NUM_PROBES).cumsum(0)
+    fractions = np.linspace(0, 1, steps + 1)
+    alphas = np.interp(fractions, [0.0, *(cumulative / cumulative[-1]).tolist()], probes.tolist())
+    return torch.tensor(alphas, dtype=ink.dtype, device=ink.device)
 
 
-def _at_once(ink: Tensor) -> int:
-    """Return how many copies of a line the network reads at once."""
-    return max(1, _PIXELS_AT_ONCE // ink.numel())
+def _compute_batch_size(ink: Tensor) -> int:
+    """Return how many copies of a line fit into a batch."""
+    return max(1, _MAX_PIXELS // ink.numel())
 
 
-class _EachCharacter(torch.autograd.Function):
-    """The targets of C characters for images that come C times each, one time for each character.
+class _CharacterTargets(torch.autograd.Function):
+    """The targets of C characters for a batch in which each image occurs C times, once for each character.
 
-    Captum wants it so. But the C images are the same, so the network reads only one of them, and only the gradients
-    are worked out C times; that halves the time.
+    This is how Captum computes one gradient for each target. As the C images are equal, the network processes only one
+    of them, and only the backward passes are repeated; that halves the time.
     """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, targets: _Targets, number: int) -> Tensor:
+    def forward(ctx: Any, images: Tensor, targets: _Targets, num_characters: int) -> Tensor:
         """``(N C, 1, H, W)`` -> ``(N C,)``."""
         with torch.enable_grad():
-            ctx.images = images[::number].detach().requires_grad_()
+            ctx.images = images[::num_characters].detach().requires_grad_()
             values = targets(ctx.images)
             ctx.of_characters = values.unbind(1)
         return values.detach().flatten()
@@ -159,8 +165,8 @@ class _EachCharacter(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """``(N C,)`` -> ``(N C, 1, H, W)``."""
-        number = len(ctx.of_characters)
-        of_characters = gradients[0].view(-1, number).unbind(1)
+        num_characters = len(ctx.of_characters)
+        of_characters = gradients[0].view(-1, num_characters).unbind(1)
         of_images = [
             torch.autograd.grad(values, ctx.images, gradient, retain_graph=True)[0]
             for values, gradient in zip(ctx.of_characters, of_characters, strict=True)
@@ -168,20 +174,21 @@ class _EachCharacter(torch.autograd.Function):
         return torch.stack(of_images, 1).flatten(0, 1), None, None
 
 
-def _grad_cam(model: Model, targets: _Targets, ink: Tensor, number: int) -> Tensor:
-    """Return ``(C, H, W)``.
+def _grad_cam(model: Model, targets: _Targets, ink: Tensor, num_characters: int) -> Tensor:
+    """Return maps ``(C, H, W)``.
 
-    Grad-CAM averages a channel's gradient over all places, as what is in a photograph may be anywhere in it. In a line
-    that lights up every stroke like those of the character, from end to end. So the gradient of each place weighs the
-    activation of that place (Draelos and Carin 2020, *Use HiResCAM instead of Grad-CAM*, equation 3).
+    Grad-CAM averages the gradient of a channel over all positions, because an object may be anywhere in a photograph.
+    In a line, that highlights all strokes like those of the character, from end to end. So the activation at each
+    position is multiplied by the gradient at that position (Draelos and Carin 2020, *Use HiResCAM instead of Grad-CAM*,
+    equation 3).
     """
     from captum.attr import LayerAttribution, LayerGradientXActivation
 
     captum = LayerGradientXActivation(targets, model.network.backbone.stages[-1])
     maps = []
-    for some in torch.split(torch.arange(number), _at_once(ink)):
-        rows = some.tolist()
-        channels = captum.attribute(ink.expand(len(rows), -1, -1, -1), target=rows)  # (rows, D, H', T)
+    for batch in torch.split(torch.arange(num_characters), _compute_batch_size(ink)):
+        indices = batch.tolist()
+        channels = captum.attribute(ink.expand(len(indices), -1, -1, -1), target=indices)  # (C, D, H', T)
         of_stage = channels.detach().sum(1, keepdim=True).relu()
         maps.append(LayerAttribution.interpolate(of_stage, ink.shape[2:], "bilinear")[:, 0])
     return torch.cat(maps)

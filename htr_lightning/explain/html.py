@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.explain.attribution import Attributions, Method
-from htr_lightning.explain.evidence import Evidence, Seen
-from htr_lightning.explain.picture import confidence_in_words, draw_rows
-from htr_lightning.explain.tint import color_of, enlarged, heat, smoothed
+from htr_lightning.explain.colors import draw_heat_map, enlarge, get_color, smooth
+from htr_lightning.explain.line_output import CharacterOutput, LineOutput
+from htr_lightning.explain.picture import describe_confidence, draw_rows
 from htr_lightning.report.html import render_template
 from htr_lightning.report.picture import encode_png_uri
 
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the page shows of one character.
+    """The explanation of one character.
 
     Attributes:
         text: the character.
@@ -56,62 +56,63 @@ class Card:
     bars: Sequence[Bar]
 
 
-def render_page(evidence: Evidence, found: Attributions, method: Method) -> str:
-    """Render the page.
+def render_page(output: LineOutput, attributions: Attributions, method: Method) -> str:
+    """Render the report.
 
     Args:
-        evidence: what the network says of the line.
-        found: which pixels its characters depend on.
-        method: how this was found.
+        output: of the network for the line.
+        attributions: of its characters.
+        method: of the attributions.
     """
-    rows = draw_rows(evidence, found)
+    rows = draw_rows(output, attributions)
     return render_template(
         "explain/report.html.jinja",
-        evidence=evidence,
+        output=output,
         method=method,
-        gap=found.gap,
-        confidence=confidence_in_words(evidence),
+        relative_delta=attributions.relative_delta,
+        confidence=describe_confidence(output),
         rows=[(encode_png_uri(row), row.width) for row in rows],
         widest=max(row.width for row in rows),
         cards=[
-            _draw_card(evidence, place, attribution)
-            for place, attribution in zip(found.places, found.maps, strict=True)
+            _draw_card(output, position, attribution)
+            for position, attribution in zip(attributions.positions, attributions.maps, strict=True)
         ],
     )
 
 
-def _draw_card(evidence: Evidence, place: int, attribution: NDArray[np.float32]) -> Card:
-    seen = evidence.characters[place]
-    left, right = window(evidence, seen)
-    soft = smoothed(attribution)
-    picture = heat(evidence.pixels[:, left:right], soft[:, left:right])
-    under = np.full((2, right - left, 3), 255, np.uint8)
-    under[:, max(0, round(seen.character.start_px) - left) : round(seen.character.end_px) - left] = color_of(place)
-    factor = max(1, round(96 / len(evidence.pixels)))
-    image = Image.fromarray(enlarged(np.concatenate([picture, under]), factor))
+def _draw_card(output: LineOutput, position: int, attribution: NDArray[np.float32]) -> Card:
+    character = output.characters[position]
+    left, right = choose_window(output, character)
+    smoothed = smooth(attribution)
+    heat_map = draw_heat_map(output.pixels[:, left:right], smoothed[:, left:right])
+    marker = np.full((2, right - left, 3), 255, np.uint8)  # below the character
+    start, end = round(character.character.start_px) - left, round(character.character.end_px) - left
+    marker[:, max(0, start) : end] = get_color(position)
+    factor = max(1, round(96 / len(output.pixels)))
+    picture = Image.fromarray(enlarge(np.concatenate([heat_map, marker]), factor))
     return Card(
-        seen.character.text,
-        place + 1,
-        (seen.first + 1, seen.end),
-        "#{:02x}{:02x}{:02x}".format(*color_of(place)),
-        encode_png_uri(image),
-        float(np.abs(soft[:, left:right]).sum() / max(1e-9, np.abs(soft).sum())),
-        _list_bars(seen),
+        character.character.text,
+        position + 1,
+        (character.first + 1, character.end),
+        "#{:02x}{:02x}{:02x}".format(*get_color(position)),
+        encode_png_uri(picture),
+        float(np.abs(smoothed[:, left:right]).sum() / max(1e-9, np.abs(smoothed).sum())),
+        _list_bars(character),
     )
 
 
-def _list_bars(seen: Seen) -> list[Bar]:
-    own = seen.character.text
-    bars = [Bar(text, p, text == own) for text, p in seen.alternatives if p >= _MIN_PROBABILITY or text == own]
-    if own not in dict(seen.alternatives):  # a character of a given text may be improbable
-        bars.append(Bar(own, seen.character.confidence, True))
+def _list_bars(character: CharacterOutput) -> list[Bar]:
+    own = character.character.text
+    bars = [Bar(text, p, text == own) for text, p in character.alternatives if p >= _MIN_PROBABILITY or text == own]
+    if own not in dict(character.alternatives):  # a character of a given text may be improbable
+        bars.append(Bar(own, character.character.confidence, True))
     return bars
 
 
-def window(evidence: Evidence, seen: Seen) -> tuple[int, int]:
-    """Return the columns of the line that the picture of a character shows."""
-    height, width = evidence.pixels.shape
-    middle = round((seen.first + seen.end) / 2 * evidence.frame_px)
+def choose_window(output: LineOutput, character: CharacterOutput) -> tuple[int, int]:
+    """Return the first column of the picture of a character in its line, and the one after its last."""
+    height, width = output.pixels.shape
+    middle = round((character.first + character.end) / 2 * output.frame_px)
     reach = round(_REACH * height)
     left = max(0, min(middle - reach, width - 2 * reach))
     return left, min(width, left + 2 * reach)

@@ -1,105 +1,107 @@
-"""The picture of an explained line: its pixels, what each character depends on, and the network's words below."""
+"""The picture of an explained line: its pixels, the characters that they matter for, and the network's output."""
 
 import itertools
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from htr_lightning.charset import BLANK
 from htr_lightning.explain.attribution import Attributions
-from htr_lightning.explain.evidence import Evidence, Seen
-from htr_lightning.explain.tint import Color, Rgb, color_of, enlarged, stacked, tinted
+from htr_lightning.explain.colors import Color, Rgb, draw_stacked, enlarge, get_color, tint_ink
+from htr_lightning.explain.line_output import CharacterOutput, LineOutput
+from htr_lightning.metrics import Floats
 from htr_lightning.report.panel import load_font
 from htr_lightning.text import escape_unprintable
 
-OTHERS, BLANK_GROUND, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
-"""Colors of the lane: of all characters but the one that was read, and of the blank; and of the type."""
+OTHERS, BLANK_COLOR, INK, FAINT = (206, 38, 20), (233, 235, 239), (29, 33, 37), (98, 106, 115)
+"""Colors of the probabilities of all other characters and of the blank; and of the type."""
 
-MOST_WIDTH_PX = 1620
-_LINE_PX = 144  # height of a line in the picture, about
-_LETTERS, _LANE, _STEP, _GAP, _MARGIN = 40, 84, 18, 8, 16  # px
-_SHOWN = 3  # alternatives below a character
-_SURE, _LIKELY = 0.9, 0.04  # probabilities: above the first none is written, below the second no alternative is
-_SEARCH = 0.4  # how far from its due place a line may be broken, as a share of a row
+MAX_WIDTH_PX = 1620
+_LINE_PX = 144  # approximate height of a line in the picture
+_LETTERS_PX, _CHART_PX, _NOTE_PX, _GAP_PX, _MARGIN_PX = 40, 84, 18, 8, 16
+_MAX_ALTERNATIVES = 3  # below a character
+_MAX_NOTED_CONFIDENCE = 0.9  # of a character with notes below it
+_MIN_ALTERNATIVE = 0.04  # probability
+_BREAK_RANGE = 0.4  # distance from the even position where a row may be broken, as a fraction of its width
 
 
-def draw_sheet(evidence: Evidence, found: Attributions) -> Image.Image:
-    """Draw the whole picture, with the text above and what the colors mean below."""
-    rows = draw_rows(evidence, found)
+def draw_explanation(output: LineOutput, attributions: Attributions) -> Image.Image:
+    """Draw the whole picture, with the text above it and a legend below."""
+    rows = draw_rows(output, attributions)
     large, small = load_font(26), load_font(15)
-    words = f"{escape_unprintable(evidence.id)}  ·  {confidence_in_words(evidence)}"
-    text = escape_unprintable(evidence.text) or "(nothing)"
-    width = max(*(row.width for row in rows), int(large.getlength(text)), int(small.getlength(words)), 560)
+    subtitle = f"{escape_unprintable(output.id)}  ·  {describe_confidence(output)}"
+    text = escape_unprintable(output.text) or "(empty)"
+    width = max(*(row.width for row in rows), int(large.getlength(text)), int(small.getlength(subtitle)), 560)
     height = 84 + sum(row.height + 18 for row in rows) + 2 * 24
-    sheet = Image.new("RGB", (width + 2 * _MARGIN, height), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, 10), text, INK, large)
-    draw.text((_MARGIN, 48), words, FAINT, small)
+    picture = Image.new("RGB", (width + 2 * _MARGIN_PX, height), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((_MARGIN_PX, 10), text, INK, large)
+    draw.text((_MARGIN_PX, 48), subtitle, FAINT, small)
     y = 84
     for row in rows:
-        sheet.paste(row, (_MARGIN, y))
+        picture.paste(row, (_MARGIN_PX, y))
         y += row.height + 18
-    draw.text((_MARGIN, y + 24), "ink: in the color of the character that it speaks for most", FAINT, small)
-    x = _MARGIN
-    for color, meaning in ((color_of(0), "read"), (OTHERS, "other characters"), (BLANK_GROUND, "blank: none")):
+    draw.text((_MARGIN_PX, y + 24), "ink: in the color of the character that depends on it most", FAINT, small)
+    x = _MARGIN_PX
+    for color, meaning in ((get_color(0), "text"), (OTHERS, "other characters"), (BLANK_COLOR, "blank")):
         draw.rectangle([x, y + 4, x + 12, y + 16], color)
         draw.text((x + 18, y), meaning, FAINT, small)
         x += 40 + int(small.getlength(meaning))
-    return sheet
+    return picture
 
 
-def confidence_in_words(evidence: Evidence) -> str:
-    """Return how sure the network is of the text."""
-    sure = f"{100 * evidence.confidence:.3g}\u00a0%"
-    return f"given; the model's probability of it is {sure}" if evidence.given else f"read, and {sure} sure of it all"
+def describe_confidence(output: LineOutput) -> str:
+    """Describe where the text comes from and its confidence."""
+    confidence = f"{100 * output.confidence:.3g}\u00a0%"
+    return f"given text, probability {confidence}" if output.is_given else f"prediction, confidence {confidence}"
 
 
-def draw_rows(evidence: Evidence, found: Attributions) -> list[Image.Image]:
+def draw_rows(output: LineOutput, attributions: Attributions) -> list[Image.Image]:
     """Draw the line in rows that are no wider than a page."""
-    ink = tinted(evidence.pixels, found)
-    shares = list(_shares(evidence))
-    return [_Row(evidence, ink, shares, *columns).draw() for columns in rows_of(evidence)]
+    ink = tint_ink(output.pixels, attributions)
+    probabilities = list(_split_probabilities(output))
+    return [_Row(output, ink, probabilities, *columns).draw() for columns in split_rows(output)]
 
 
-def scale_of(evidence: Evidence) -> int:
-    """Return by how much the line is enlarged."""
-    return max(1, round(_LINE_PX / len(evidence.pixels)))
+def compute_scale(output: LineOutput) -> int:
+    """Return the factor by which the line is enlarged."""
+    return max(1, round(_LINE_PX / len(output.pixels)))
 
 
-def rows_of(evidence: Evidence) -> list[tuple[int, int]]:
-    """Return the columns of the line that each row of the picture holds.
+def split_rows(output: LineOutput) -> list[tuple[int, int]]:
+    """Return the first column of each row of the picture, and the one after its last.
 
-    Rows are about equally long, and broken between characters, rather between words.
+    Rows have about the same width, and are broken between characters, preferably between words.
     """
-    width = evidence.pixels.shape[1]
-    number = -(-width * scale_of(evidence) // MOST_WIDTH_PX)
-    characters = [seen.character for seen in evidence.characters]
-    between: list[tuple[int, bool]] = []
+    width = output.pixels.shape[1]
+    number = -(-width * compute_scale(output) // MAX_WIDTH_PX)
+    characters = [character.character for character in output.characters]
+    breaks: list[tuple[int, bool]] = []  # column, and whether it is between words
     for left, right in itertools.pairwise(characters):
         middle = round((left.end_px + right.start_px) / 2) if left.text != " " else round(right.start_px) - 1
-        between.append((middle, left.text == " "))
-    cuts = [0]
+        breaks.append((middle, left.text == " "))
+    starts = [0]
     for row in range(1, number):
-        due = row * width // number
-        reach = round(_SEARCH * width / number)
-        near = [(abs(at - due) - reach * space, at) for at, space in between if abs(at - due) < reach]
-        cuts.append(max(cuts[-1] + 1, min(near)[1] if near else due))
-    return list(zip(cuts, [*cuts[1:], width], strict=True))
+        even = row * width // number
+        reach = round(_BREAK_RANGE * width / number)
+        costs = [(abs(at - even) - reach * is_space, at) for at, is_space in breaks if abs(at - even) < reach]
+        starts.append(max(starts[-1] + 1, min(costs)[1] if costs else even))
+    return list(zip(starts, [*starts[1:], width], strict=True))
 
 
-def _shares(evidence: Evidence) -> Iterator[tuple[NDArray[np.float64], Color]]:
-    """Yield the probability of each character around its frames, and at last of all others together, ``(T,)``."""
-    probabilities = evidence.probabilities.astype(np.float64)
+def _split_probabilities(output: LineOutput) -> Iterator[tuple[Floats, Color]]:
+    """Yield the probability of each character near its frames, and at last that of all other characters, ``(T,)``."""
+    probabilities = output.probabilities.astype(np.float64)
     others = 1 - probabilities[:, BLANK]
-    seen = evidence.characters
-    bounds = [(left.end + right.first + 1) // 2 for left, right in itertools.pairwise(seen)]
-    for place, (start, end) in enumerate(zip([0, *bounds], [*bounds, len(others)], strict=True) if seen else ()):
-        own = np.zeros(len(others))
-        own[start:end] = probabilities[start:end, seen[place].class_id]
-        others = others - own
-        yield own, color_of(place)
+    characters = output.characters
+    if characters:
+        middles = [(left.end + right.first + 1) // 2 for left, right in itertools.pairwise(characters)]
+        for position, (start, end) in enumerate(zip([0, *middles], [*middles, len(others)], strict=True)):
+            own = np.zeros(len(others))
+            own[start:end] = probabilities[start:end, characters[position].class_id]
+            others = others - own
+            yield own, get_color(position)
     yield others.clip(0), OTHERS
 
 
@@ -107,64 +109,69 @@ class _Row:
     """A part of a line.
 
     Args:
-        evidence: of the line.
+        output: of the network for the line.
         ink: ``(H, W, 3)``, the line in the colors of its characters.
-        shares: see `_shares`.
+        probabilities: see `_split_probabilities`.
         left: first column.
-        right: the one behind the last.
+        right: the column after the last.
     """
 
     def __init__(
-        self, evidence: Evidence, ink: Rgb, shares: list[tuple[NDArray[np.float64], Color]], left: int, right: int
+        self, output: LineOutput, ink: Rgb, probabilities: list[tuple[Floats, Color]], left: int, right: int
     ) -> None:
-        self.evidence, self.ink, self.shares = evidence, ink, shares
-        self.left, self.right, self.scale = left, right, scale_of(evidence)
+        self.output, self.ink, self.probabilities = output, ink, probabilities
+        self.left, self.right, self.scale = left, right, compute_scale(output)
         self.large, self.small = load_font(24), load_font(14)
-        self.line_px = len(evidence.pixels) * self.scale
-        self.inside = [
-            (place, seen) for place, seen in enumerate(evidence.characters) if left <= self._middle_px(seen) < right
+        self.line_px = len(output.pixels) * self.scale
+        self.characters = [
+            (position, character)
+            for position, character in enumerate(output.characters)
+            if left <= self._get_middle_px(character) < right
         ]
 
     def draw(self) -> Image.Image:
-        lane_top = 2 * self.line_px + _GAP + _LETTERS
-        height = lane_top + _LANE + 4 + max((len(self._notes(seen)) for _, seen in self.inside), default=0) * _STEP
-        picture = Image.new("RGB", ((self.right - self.left) * self.scale, height), "white")
+        chart_top = 2 * self.line_px + _GAP_PX + _LETTERS_PX
+        notes_top = chart_top + _CHART_PX + 4
+        num_notes = max((len(self._write_notes(character)) for _, character in self.characters), default=0)
+        size = ((self.right - self.left) * self.scale, notes_top + num_notes * _NOTE_PX)
+        picture = Image.new("RGB", size, "white")
         columns = slice(self.left, self.right)
-        picture.paste(Image.fromarray(enlarged(self.evidence.pixels[:, columns], self.scale)), (0, 0))
-        picture.paste(Image.fromarray(enlarged(self.ink[:, columns], self.scale)), (0, self.line_px + _GAP))
-        picture.paste(Image.fromarray(self._lane()), (0, lane_top))
+        picture.paste(Image.fromarray(enlarge(self.output.pixels[:, columns], self.scale)), (0, 0))
+        picture.paste(Image.fromarray(enlarge(self.ink[:, columns], self.scale)), (0, self.line_px + _GAP_PX))
+        picture.paste(Image.fromarray(self._draw_chart()), (0, chart_top))
         draw = ImageDraw.Draw(picture)
-        for place, seen in self.inside:
-            x = (self._middle_px(seen) - self.left) * self.scale
-            self._letter(draw, x, lane_top - 9, seen.character.text, color_of(place))
-            for number, (words, color) in enumerate(self._notes(seen)):
-                draw.text((x, lane_top + _LANE + 4 + number * _STEP), words, color, self.small, "ma")
+        for position, character in self.characters:
+            x = (self._get_middle_px(character) - self.left) * self.scale
+            self._draw_letter(draw, x, chart_top - 9, character.character.text, get_color(position))
+            for number, (note, color) in enumerate(self._write_notes(character)):
+                draw.text((x, notes_top + number * _NOTE_PX), note, color, self.small, "ma")
         return picture
 
-    def _middle_px(self, seen: Seen) -> float:
-        return (seen.peak + 0.5) * self.evidence.frame_px
+    def _get_middle_px(self, character: CharacterOutput) -> float:
+        return (character.peak + 0.5) * self.output.frame_px
 
-    def _lane(self) -> Rgb:
-        """The probabilities of the frames, from below: the character that was read, the others, the blank."""
+    def _draw_chart(self) -> Rgb:
+        """Draw the stacked probabilities of the frames: the character of the text, the others, the blank."""
         columns = self.left + (np.arange((self.right - self.left) * self.scale) + 0.5) / self.scale
-        middles = (np.arange(len(self.evidence.probabilities)) + 0.5) * self.evidence.frame_px
-        values = [(np.interp(columns, middles, share), color) for share, color in self.shares]
-        return stacked([value for value in values if value[0].any()] or values[-1:], _LANE, BLANK_GROUND)
+        middles = (np.arange(len(self.output.probabilities)) + 0.5) * self.output.frame_px
+        values = [(np.interp(columns, middles, frames), color) for frames, color in self.probabilities]
+        visible = [value for value in values if value[0].any()] or values[-1:]
+        return draw_stacked(visible, _CHART_PX, BLANK_COLOR)
 
-    def _letter(self, draw: ImageDraw.ImageDraw, x: float, base: float, text: str, color: Color) -> None:
-        if text == " ":  # the typeface has no sign for it
+    def _draw_letter(self, draw: ImageDraw.ImageDraw, x: float, base: float, text: str, color: Color) -> None:
+        if text == " ":  # the font has no sign for it
             draw.line([(x - 7, base - 5), (x - 7, base), (x + 7, base), (x + 7, base - 5)], color, 2)
         else:
             draw.text((x, base), escape_unprintable(text), color, self.large, "ms")
 
-    def _notes(self, seen: Seen) -> list[tuple[str, Color]]:
-        """Words below a character that the network is not sure of: its probability, then what else it may be."""
-        own = seen.character.confidence
-        if own >= _SURE:
+    def _write_notes(self, character: CharacterOutput) -> list[tuple[str, Color]]:
+        """Return the notes below a character with a low confidence: the confidence, then the alternatives."""
+        confidence = character.character.confidence
+        if confidence >= _MAX_NOTED_CONFIDENCE:
             return []
-        likely = [(text, p) for text, p in seen.alternatives if text != seen.character.text and p >= _LIKELY]
-        alternatives = [
-            (f"{'–' if not text else '_' if text == ' ' else escape_unprintable(text)} {100 * p:.0f}", OTHERS)
-            for text, p in likely[:_SHOWN]
-        ]
-        return [(f"{100 * own:.0f}", INK), *alternatives]
+        notes: list[tuple[str, Color]] = [(f"{100 * confidence:.0f}", INK)]
+        for text, probability in character.alternatives:
+            if text != character.character.text and probability >= _MIN_ALTERNATIVE:
+                label = "–" if not text else "_" if text == " " else escape_unprintable(text)
+                notes.append((f"{label} {100 * probability:.0f}", OTHERS))
+        return notes[: 1 + _MAX_ALTERNATIVES]

@@ -14,10 +14,10 @@ from PIL import Image
 from htr_lightning.cli.explain import METHODS as OFFERED
 from htr_lightning.cli.explain import build_parser, main
 from htr_lightning.explain.attribution import METHODS, STEPS, Attributions
-from htr_lightning.explain.evidence import Evidence, Seen
+from htr_lightning.explain.colors import draw_stacked, tint_ink
 from htr_lightning.explain.html import render_page
-from htr_lightning.explain.picture import MOST_WIDTH_PX, draw_rows, draw_sheet, rows_of, scale_of
-from htr_lightning.explain.tint import stacked, tinted
+from htr_lightning.explain.line_output import CharacterOutput, LineOutput
+from htr_lightning.explain.picture import MAX_WIDTH_PX, compute_scale, draw_explanation, draw_rows, split_rows
 
 EVIL = "<script>alert('x')</script> & \"quoted\" \u202e.png"
 NONE = Attributions(range(0), np.zeros((0, 48, 90), np.float32), np.zeros(0, np.float32))
@@ -50,10 +50,10 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-def evidence_of(characters: tuple[Seen, ...] = (), id: str = "line.png", width: int = 90) -> Evidence:
+def make_output(characters: tuple[CharacterOutput, ...] = (), id: str = "line.png", width: int = 90) -> LineOutput:
     probabilities = np.zeros((-(-width // 4), 5), np.float32)
     probabilities[:, 0] = 1
-    return Evidence(id, np.full((48, width), 255, np.uint8), probabilities, 4, characters, 0.9, False)
+    return LineOutput(id, np.full((48, width), 255, np.uint8), probabilities, 4, characters, 0.9, False)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -84,7 +84,7 @@ def test_a_line_that_is_read_as_empty(tmp_path: Path) -> None:
     Image.new("L", (200, 48), 255).save(tmp_path / "blank.webp")
     main(["zoo:latin", str(tmp_path / "blank.webp"), "--out", str(tmp_path)])
     text = (tmp_path / "blank.html").read_text(encoding="utf-8")
-    assert "Nothing was read" in text and "Character by character" not in text
+    assert "Empty prediction" in text and "Character by character" not in text
     assert (tmp_path / "blank.png").is_file()
 
 
@@ -155,34 +155,34 @@ def test_the_command_line_offers_what_there_is() -> None:
 
 
 def test_foreign_words_stay_words() -> None:
-    text = render_page(evidence_of(id=EVIL), NONE, "grad-cam")
+    text = render_page(make_output(id=EVIL), NONE, "grad-cam")
     assert "script" not in Page(text).tags and "&lt;script&gt;" in text and "\u202e" not in text
-    draw_sheet(evidence_of(id=EVIL), NONE)
+    draw_explanation(make_output(id=EVIL), NONE)
 
 
 @pytest.mark.parametrize("width", [1, 90, 540, 541, 3000])
 def test_rows_hold_every_column_once(width: int) -> None:
-    evidence = evidence_of(width=width)
-    rows = rows_of(evidence)
+    output = make_output(width=width)
+    rows = split_rows(output)
     assert rows[0][0] == 0 and rows[-1][1] == width
     assert all(before[1] == after[0] for before, after in itertools.pairwise(rows))
-    assert all(0 < (end - start) * scale_of(evidence) <= MOST_WIDTH_PX * 1.01 for start, end in rows)
+    assert all(0 < (end - start) * compute_scale(output) <= MAX_WIDTH_PX * 1.01 for start, end in rows)
     found = Attributions(range(0), np.zeros((0, 48, width), np.float32), np.zeros(0, np.float32))
-    assert len(draw_rows(evidence, found)) == len(rows)
+    assert len(draw_rows(output, found)) == len(rows)
 
 
 def test_ink_takes_the_color_of_its_character() -> None:
     pixels = np.zeros((10, 40), np.uint8)
     maps = np.zeros((2, 10, 40), np.float32)
     maps[0, :, :20], maps[1, :, 20:] = 1, 2
-    picture = tinted(pixels, Attributions(range(2), maps, np.zeros(2, np.float32))).astype(int)
+    picture = tint_ink(pixels, Attributions(range(2), maps, np.zeros(2, np.float32))).astype(int)
     assert picture[5, 5, 2] > picture[5, 5, 0] and picture[5, 35, 0] > picture[5, 35, 2]  # blue, orange
-    blank = tinted(pixels + 255, Attributions(range(2), maps, np.zeros(2, np.float32)))
+    blank = tint_ink(pixels + 255, Attributions(range(2), maps, np.zeros(2, np.float32)))
     assert (blank == 255).all()
 
 
 def test_shares_are_stacked() -> None:
-    picture = stacked([(np.full(3, 0.5), (200, 0, 0)), (np.full(3, 0.25), (0, 200, 0))], 8, (9, 9, 9))
+    picture = draw_stacked([(np.full(3, 0.5), (200, 0, 0)), (np.full(3, 0.25), (0, 200, 0))], 8, (9, 9, 9))
     assert [tuple(int(v) for v in picture[y, 1]) for y in (0, 1, 2, 3, 4, 7)] == [
         (9, 9, 9),
         (9, 9, 9),
@@ -196,5 +196,5 @@ def test_shares_are_stacked() -> None:
 def test_a_text_to_look_for(image: Path, tmp_path: Path) -> None:
     main(["zoo:latin", str(image), "--out", str(tmp_path / "out"), "--method", "grad-cam", "--text", "dqns"])
     text = (tmp_path / "out" / "line.html").read_text(encoding="utf-8")
-    assert "given; the model" in text and ">dqns<" in text
+    assert "given text, probability" in text and ">dqns<" in text
     assert text.count('class="bar own"') == 4  # however improbable

@@ -1,4 +1,4 @@
-"""What the network says of one line, frame by frame."""
+"""The output of a network for one line, frame by frame and character by character."""
 
 from dataclasses import dataclass
 
@@ -25,15 +25,15 @@ NUM_ALTERNATIVES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A character of a line, and what the network says of it.
+class CharacterOutput:
+    """The output of a network for one character of a text.
 
     Attributes:
-        character: with its place in the line as the network saw it, and its confidence.
+        character: with its position in the preprocessed line and its confidence.
         class_id: of the character.
-        first: its first frame on the most probable path that spells the text.
-        end: the frame behind its last.
-        peak: that of its frames in which it is most probable.
+        first: its first frame on the most probable alignment of the text.
+        end: the frame after its last one.
+        peak: the frame in which it is most probable.
         alternatives: the most probable classes of that frame with their probabilities, best first; the empty string
             is the blank.
     """
@@ -47,55 +47,56 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a network says of a line.
+class LineOutput:
+    """The output of a network for one line.
 
     Attributes:
         id: of the line.
-        pixels: ``(H, W)`` uint8, paper 255, the line as the network saw it.
-        probabilities: ``(T, K)`` 0..1, the classes of each frame at the model's temperature.
-        frame_px: columns of the line for each frame.
+        pixels: the preprocessed line, ``(H, W)`` uint8, paper 255.
+        probabilities: of the classes in each frame at the model's temperature, ``(T, K)`` 0..1.
+        frame_px: columns of the line per frame.
         characters: of the text.
-        confidence: 0..1, of the whole text, summed over all paths.
-        given: the text was given, not read.
+        confidence: probability of the whole text, summed over all alignments, 0..1.
+        is_given: the text was given by the user instead of predicted.
     """
 
     id: str
     pixels: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
     frame_px: int
-    characters: tuple[Seen, ...]
+    characters: tuple[CharacterOutput, ...]
     confidence: float
-    given: bool
+    is_given: bool
 
     @property
     def text(self) -> str:
-        """What was read, or given."""
-        return "".join(seen.character.text for seen in self.characters)
+        """The predicted or given text."""
+        return "".join(output.character.text for output in self.characters)
 
 
-def ink_of(pixels: NDArray[np.uint8], width_step_px: int) -> Tensor:
-    """Return a line ``(H, W)`` as the network takes it: ``(1, 1, H, W')`` ink 0..1, padded as for reading."""
+def to_network_input(pixels: NDArray[np.uint8], width_step_px: int) -> Tensor:
+    """Convert a preprocessed line ``(H, W)`` to the network's input: ``(1, 1, H, W')`` ink 0..1, padded."""
     return to_ink(torch.from_numpy(pad_line(pixels, width_step_px))[None])
 
 
-def observe(
+def compute_line_output(
     model: Model,
     line: Line,
     *,
     decoder: Decoder = greedy_decode,
     text: str | None = None,
-) -> Evidence:
-    """Read a line, or look for a given text in it.
+) -> LineOutput:
+    """Run a network on a line, and align the predicted or a given text with its frames.
 
     Args:
-        model: reads where it is.
-        line: its own text plays no part.
-        decoder: from frames to texts.
-        text: look for this text instead of reading.
+        model: on any device.
+        line: its own text is ignored.
+        decoder: from logits to texts.
+        text: to align instead of the prediction.
 
     Raises:
-        DataError: the image cannot be used, or the text cannot be written by the model or does not fit the line.
+        DataError: the image cannot be used, or the given text has characters outside of the charset or needs more
+            frames than the line has.
     """
     pixels = load_pixels(line, model.preprocess)
     logits = model.logits(pad_line(pixels, model.info.width_step_px))
@@ -105,35 +106,38 @@ def observe(
         ids = decoder(logits, lengths)[0] if text is None else model.charset.encode(text)
         spans = align(log_probs, lengths, [ids])[0]
     except CharsetError as error:
-        raise DataError(f"{line.id}: {error}") from None
-    except ValueError as error:  # only a text that was given can be too long
-        raise DataError(f"{line.id}: the text is too long for the line ({error})") from None
-    return Evidence(
+        raise DataError(str(error), line_id=line.id, kind="charset") from None
+    except ValueError as error:  # only a given text can be too long
+        raise DataError(f"the text is too long for the line ({error})", line_id=line.id, kind="too_long") from None
+    return LineOutput(
         line.id,
         pixels,
         np.exp(log_probs[0, : lengths[0]]),
         model.frame_px,
-        tuple(_characters(model, pixels, log_probs, spans, ids)),
+        tuple(_build_characters(model, pixels, log_probs, spans, ids)),
         float(np.exp(text_log_probabilities(log_probs, lengths, [ids])[0])),
         text is not None,
     )
 
 
-def _characters(
+def _build_characters(
     model: Model, pixels: NDArray[np.uint8], log_probs: NDArray[np.float32], spans: NDArray[np.int64], ids: list[int]
-) -> list[Seen]:
-    """Return the characters of a text without the spaces around it."""
+) -> list[CharacterOutput]:
+    """Return the characters of a text without leading and trailing spaces."""
     text = model.charset.decode(ids)
-    kept = slice(len(text) - len(text.lstrip()), max(len(text.rstrip()), len(text) - len(text.lstrip())))
-    sure = np.exp(character_log_probabilities(log_probs, [spans], [ids])[0])
-    places = locate_characters(text[kept], sure[kept], spans[kept], pixels, model.frame_px, Transform().to_source)
-    seen = []
-    for place, class_id, (first, end) in zip(places, ids[kept], spans[kept].tolist(), strict=True):
+    start = len(text) - len(text.lstrip())
+    inner = slice(start, max(len(text.rstrip()), start))
+    confidences = np.exp(character_log_probabilities(log_probs, [spans], [ids])[0])
+    characters = locate_characters(
+        text[inner], confidences[inner], spans[inner], pixels, model.frame_px, Transform().to_source
+    )
+    outputs = []
+    for character, class_id, (first, end) in zip(characters, ids[inner], spans[inner].tolist(), strict=True):
         peak = first + int(log_probs[0, first:end, class_id].argmax())
         best = np.argsort(-log_probs[0, peak], kind="stable")[:NUM_ALTERNATIVES]
         alternatives = tuple(
             ("" if other == BLANK else model.charset.decode([other]), probability)
             for other, probability in zip(best.tolist(), np.exp(log_probs[0, peak, best]).tolist(), strict=True)
         )
-        seen.append(Seen(place, class_id, first, end, peak, alternatives))
-    return seen
+        outputs.append(CharacterOutput(character, class_id, first, end, peak, alternatives))
+    return outputs
