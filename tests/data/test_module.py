@@ -104,7 +104,7 @@ def test_messages_name_ten_lines_and_count_the_rest(small_set: Path) -> None:
     with pytest.raises(DataError) as caught:
         module(small_set).setup()
     message = str(caught.value)
-    assert "15 lines cannot be used" in message and "and 5 more, all of which `python" in message
+    assert "15 lines cannot be used" in message and "and 5 more; `python" in message
     assert message.count(".png: there is no such file") == 10
 
 
@@ -122,5 +122,5 @@ def test_sizes_are_checked(small_set: Path, key: str) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_the_share_of_lines_in_common_is_checked(small_set: Path, share: float) -> None:
-    with pytest.raises(ValueError, match=r"loader\.max_shared: .* is no share; give a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"loader\.max_shared: .* is not a fraction; give a number from 0 to 1"):
         module(small_set, max_shared=share)
