@@ -18,6 +18,7 @@ from htr_lightning.data.pack import Progress, pack
 from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
+from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
@@ -139,9 +140,10 @@ class LineDataModule(lightning.LightningDataModule):
             ("max_train_lines", max_train_lines),
         ):
             if value is not None and value < 1:
-                raise ValueError(f"loader.{key}: {value} is too small; give 1 or more")
+                raise InputError("the number is too small", key=f"loader.{key}", value=value, remedy="give 1 or more")
         if not 0 <= max_shared <= 1:
-            raise ValueError(f"loader.max_shared: {max_shared} is not a fraction; give a number from 0 to 1")
+            remedy = "give a number from 0 to 1"
+            raise InputError("this is not a fraction", key="loader.max_shared", value=max_shared, remedy=remedy)
         self.source, self.preprocess, self.augment = source, preprocess, augment
         self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch

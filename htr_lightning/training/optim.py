@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from htr_lightning.errors import InputError
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW:
@@ -42,12 +44,11 @@ class AdamW:
 
     def __post_init__(self) -> None:
         if not (self.warmup >= 0 and self.flat >= 0 and self.warmup + self.flat < 1):
-            raise ValueError(
-                f"optim: warmup ({self.warmup}) and flat ({self.flat}) are fractions of the run; "
-                "together they must stay under 1"
-            )
+            problem = f"warmup ({self.warmup}) and flat ({self.flat}) are fractions of the run that sum to 1 or more"
+            raise InputError(problem, key="optim", remedy="lower one of them")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"optim.ema_decay: {self.ema_decay} is not between 0 and 1; 0.999 is usual")
+            remedy = "give a number between 0 and 1, such as 0.999"
+            raise InputError("out of range", key="optim.ema_decay", value=self.ema_decay, remedy=remedy)
 
     def build(
         self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None

@@ -54,7 +54,7 @@ class Finetune:
             first, its stem.
 
     Raises:
-        ValueError: a setting is out of its range; names ``stage.<key>``.
+        ConfigError: a setting is out of its range; names ``stage.<key>``.
     """
 
     start_from: str
@@ -66,14 +66,17 @@ class Finetune:
 
     def __post_init__(self) -> None:
         if not 0 < self.layer_decay <= 1:
-            raise ValueError(f"stage.layer_decay: {self.layer_decay} is not above 0 and at most 1")
+            remedy = "give a number above 0 and at most 1"
+            raise ConfigError("out of range", key="stage.layer_decay", value=self.layer_decay, remedy=remedy)
         for key in ("unfreeze_epoch", "unfreeze_step"):
             for path, when in getattr(self, key).items():
                 if when < 1:
-                    raise ValueError(f"stage.{key}.{path}: {when} is too early; give 1 or more, or do not freeze it")
+                    remedy = "give 1 or more, or do not freeze it"
+                    raise ConfigError("this is too early", key=f"stage.{key}.{path}", value=when, remedy=remedy)
         both = set(self.unfreeze_epoch) & set(self.unfreeze_step)
         if both:
-            raise ValueError(f"stage.unfreeze_step.{min(both)}: is in stage.unfreeze_epoch too; keep one of them")
+            problem = "the part is in stage.unfreeze_epoch, too"
+            raise ConfigError(problem, key=f"stage.unfreeze_step.{min(both)}", remedy="keep one of them")
 
     def load(self, resume: Path | None) -> Model:
         """Load the model to start from; for a resumed run its checkpoint, since the model file may have changed.

@@ -48,7 +48,7 @@ def test_fewer_training_lines_are_drawn_by_the_seed_and_more_of_them_contain_few
     assert five == [id for id in every if id in five], "in their order"
     assert five == drawn(5) != drawn(5, seed=2)
     assert drawn(1000) == every
-    with pytest.raises(ValueError, match=r"loader\.max_train_lines: 0 is too small"):
+    with pytest.raises(ValueError, match=r"loader\.max_train_lines=0: the number is too small"):
         module(small_set, max_train_lines=0)
 
 
@@ -116,11 +116,11 @@ def test_required_frames_count_repeats_within_a_text_only() -> None:
 
 @pytest.mark.parametrize("key", ["pixels_per_batch", "max_lines_per_batch", "width_step_px", "max_shapes"])
 def test_sizes_are_checked(small_set: Path, key: str) -> None:
-    with pytest.raises(ValueError, match=rf"loader\.{key}: 0 is too small"):
+    with pytest.raises(ValueError, match=rf"loader\.{key}=0: the number is too small"):
         module(small_set, **{key: 0})
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_the_share_of_lines_in_common_is_checked(small_set: Path, share: float) -> None:
-    with pytest.raises(ValueError, match=r"loader\.max_shared: .* is not a fraction; give a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"loader\.max_shared=.*give a number from 0 to 1"):
         module(small_set, max_shared=share)

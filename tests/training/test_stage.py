@@ -183,11 +183,11 @@ def test_freezing_that_cannot_be(model: Model, freeze: list[str], unfreeze: dict
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layer_decay": 0.0}, "stage.layer_decay: 0.0"),
-        ({"unfreeze_epoch": {"head": 0}}, "stage.unfreeze_epoch.head: 0 is too early"),
+        ({"layer_decay": 0.0}, "stage.layer_decay=0.0: "),
+        ({"unfreeze_epoch": {"head": 0}}, "stage.unfreeze_epoch.head=0: "),
         (
             {"unfreeze_epoch": {"head": 1}, "unfreeze_step": {"head": 1}},
-            "stage.unfreeze_step.head: is in stage.unfreeze_epoch too",
+            "stage.unfreeze_step.head: the part is in stage.unfreeze_epoch",
         ),
     ],
 )
