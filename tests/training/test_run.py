@@ -203,14 +203,14 @@ def test_line_in_two_splits_is_warned_of(small_set: Path, tmp_path: Path, caplog
     with (small_set / "val.tsv").open("a") as file:
         file.write(rows[1] + "\n")
     train(small_set, tmp_path / "run", "trainer.max_epochs=1")
-    assert re.search(r"of val \(\d+%\) (is|are) in train too.*train/0\.png", caplog.text)
+    assert re.search(r"of val \(\d+%\) (is|are) also in train.*train/0\.png", caplog.text)
     assert caplog.text.count("python -m htr_lightning doctor") == 1
 
 
 def test_validating_on_the_training_lines_is_refused(write_lines: Write, tmp_path: Path) -> None:
     for split in ("train", "val"):
         root = write_lines(texts(4), split)
-    with pytest.raises(DataError, match=r"4 lines of val \(100%\) are in train too(.|\n)*loader\.max_shared=1"):
+    with pytest.raises(DataError, match=r"4 lines of val \(100%\) are also in train(.|\n)*loader\.max_shared=1"):
         train(root, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
