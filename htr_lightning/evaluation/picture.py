@@ -74,7 +74,7 @@ class _Matrix:
         self.drawing.text((middle, _LABEL_PX - 12), "none", _FAINT, self.small, "ms")
         self.drawing.text((_LABEL_PX - 10, middle), "none", _FAINT, self.small, "rm")
         self.drawing.text((start, 24), "predicted", _FAINT, self.heading, "ls")
-        self.drawing.text((12, start - 12), "reference", _FAINT, self.small, "ls")
+        self.drawing.text((4, start - 12), "reference", _FAINT, self.small, "ls")
 
     def _draw_label(self, number: int, character: str) -> None:
         middle = _LABEL_PX + _CELL_PX * (number + 0.5)

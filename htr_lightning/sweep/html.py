@@ -27,15 +27,15 @@ TOP, BOTTOM, BAR_HEIGHT = 34, 250, 24
 
 
 def render_sweep(
-    name: str, trials: Sequence[TrialRecord], keys: Sequence[str], shares: Mapping[str, float] | None, note: str
+    name: str, trials: Sequence[TrialRecord], keys: Sequence[str], importance: Mapping[str, float] | None, note: str
 ) -> str:
     """Render the report of a sweep.
 
     Args:
         name: of the sweep.
         trials: best first.
-        keys: of the configuration, that the sweep varied_keys.
-        shares: importance of the keys; None if it is unknown.
+        keys: configuration keys that vary between trials.
+        importance: of the keys, as fractions of 1; None if it is unknown.
         note: how to run the best trial again.
     """
     done = [trial for trial in trials if trial.state == "done"]
@@ -47,7 +47,7 @@ def render_sweep(
         states=[f"{num_trials[state]} {state}" for state in get_args(State) if num_trials[state]],
         note=note,
         parallel_chart=_draw_parallel_coordinates(done, keys),
-        importance_chart=_draw_importance(shares),
+        importance_chart=_draw_importance(importance),
         curve_chart=_draw_curves(trials),
         heading=column_names(keys),
         rows=[(trial, format_row(trial, keys)) for trial in trials],
@@ -76,7 +76,7 @@ def _draw_parallel_coordinates(done: Sequence[TrialRecord], keys: Sequence[str])
         draw_polyline(line, "best" if trial is done[0] else "trial", f"{trial.number}: val CER {100 * trial.cer:.2f} %")
         for line, trial in zip(points, done, strict=True)
     ]
-    return build_svg(BOTTOM + 16, [*axes, *reversed(lines), *labels], "Trials as lines over the values they were given")
+    return build_svg(BOTTOM + 16, [*axes, *reversed(lines), *labels], "Parameters and CER of each trial")
 
 
 def _place_values(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
@@ -94,19 +94,19 @@ def _place_values(values: Sequence[str]) -> tuple[list[float], list[tuple[float,
     return [scale(value) for value in scaled], ticks
 
 
-def _draw_importance(shares: Mapping[str, float] | None) -> Markup:
+def _draw_importance(importance: Mapping[str, float] | None) -> Markup:
     """Draw a bar for the importance of each key, the greatest first."""
-    if not shares:
+    if not importance:
         return Markup()
-    ordered = sorted(shares.items(), key=lambda item: -item[1])
-    scale = Scale(0, max(shares.values()), 200, WIDTH - 60)
+    ordered = sorted(importance.items(), key=lambda item: -item[1])
+    scale = Scale(0, max(importance.values()), 200, WIDTH - 60)
     parts: list[Markup] = []
-    for number, (key, share) in enumerate(ordered):
+    for number, (key, fraction) in enumerate(ordered):
         y = number * BAR_HEIGHT + 4
         parts.append(draw_text(192, y + 14, key, "end strong"))
-        parts.append(draw_bar(200, y, max(1.0, scale(share) - 200), BAR_HEIGHT - 8, f"{key}: {share:.0%}"))
-        parts.append(draw_text(scale(share) + 6, y + 14, f"{share:.0%}"))
-    return build_svg(len(ordered) * BAR_HEIGHT + 8, parts, "Importance of the values")
+        parts.append(draw_bar(200, y, max(1.0, scale(fraction) - 200), BAR_HEIGHT - 8, f"{key}: {fraction:.0%}"))
+        parts.append(draw_text(scale(fraction) + 6, y + 14, f"{fraction:.0%}"))
+    return build_svg(len(ordered) * BAR_HEIGHT + 8, parts, "Importance of the parameters")
 
 
 def _draw_curves(trials: Sequence[TrialRecord]) -> Markup:

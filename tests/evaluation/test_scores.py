@@ -153,8 +153,8 @@ def test_groups_are_listed_with_the_worst_first() -> None:
 def test_error_rates_by_length() -> None:
     lines = score_lines(*[("a" * n, "b" + "a" * (n - 1)) for n in (1, 1, 2, 12, 15)])
     rows = compute_length_rates(lines, num_samples=50)
-    assert [(row.first, row.last, row.lines, row.edits) for row in rows] == [(1, 1, 2, 2), (2, 2, 1, 1), (12, 12, 1, 1),
-                                                                            (15, 15, 1, 1)]  # fmt: skip
+    expected = [(1, 1, 2, 2), (2, 2, 1, 1), (12, 12, 1, 1), (15, 15, 1, 1)]
+    assert [(row.first, row.last, row.lines, row.edits) for row in rows] == expected
     assert rows[0].cer == rows[0].cer_low == rows[0].cer_high == 1 and rows[3].cer == 1 / 15
     assert not any(math.isnan(row.cer_low) for row in rows)
 
