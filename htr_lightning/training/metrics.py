@@ -1,4 +1,4 @@
-"""How well hypotheses agree with references, over batches and devices; `htr_lightning.metrics` has the definitions."""
+"""Scores accumulated over batches and devices; `htr_lightning.metrics` defines and computes them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class RecognitionMetrics(Metric):
         _add_counts(self, "matches", "in_references", "in_hypotheses", num=charset.num_classes)
 
     def update(self, references: Sequence[str], hypotheses: Sequence[str]) -> None:
-        """Add lines: what they say, and what was read."""
+        """Count the errors of lines."""
         pairs = normalize_pairs(references, hypotheses, self.charset.normalization)
         counts = _align(pairs, self.charset)
         word_edits, words = count_word_edits(pairs)
