@@ -48,7 +48,7 @@ class InputError(ValueError):
 
     def of_line(self, line_id: str) -> "InputError":
         """Return the same error of a certain line, unless it names one already."""
-        return self if self.line_id else self._with(line_id=line_id)
+        return self if self.line_id else self.with_fields(line_id=line_id)
 
     def under(self, key: str, new: str) -> "InputError":
         """Return the same error for a part whose keys are found elsewhere, such as a data set within a mixture.
@@ -58,9 +58,10 @@ class InputError(ValueError):
             new: what they begin with in this configuration, such as ``dataset.sources.real``.
         """
         moved = {name: getattr(self, name).replace(f"{key}.", f"{new}.") for name in ("problem", "remedy", "key")}
-        return self._with(**moved)
+        return self.with_fields(**moved)
 
-    def _with(self, **fields: Any) -> "InputError":
+    def with_fields(self, **fields: Any) -> "InputError":
+        """Return the same error with other values of some fields."""
         return type(self)(**(self._fields() | fields))
 
     def _fields(self) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from htr_lightning.metrics import edit_distance
+from htr_lightning.metrics import compute_error_rate, edit_distance
 from htr_lightning.text import Normalization, normalize, tokenize
 
 EditKind = Literal["insertion", "deletion", "substitution"]
@@ -90,7 +91,7 @@ class ScoredLine:
     @property
     def cer(self) -> float:
         """The character error rate of this line alone."""
-        return len(self.edits) / max(1, len(self.reference))
+        return float(compute_error_rate(np.asarray(len(self.edits)), np.asarray(len(self.reference))))
 
     def count_edits(self, kind: EditKind) -> int:
         """Count the edits of a kind."""

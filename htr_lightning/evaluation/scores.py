@@ -8,7 +8,7 @@ import numpy as np
 from htr_lightning.evaluation.counts import GroupCounts
 from htr_lightning.evaluation.intervals import NUM_SAMPLES, bootstrap, compute_interval, index_groups
 from htr_lightning.evaluation.lines import ScoredLine
-from htr_lightning.metrics import Floats, compute_scores
+from htr_lightning.metrics import Floats, compute_error_rate, compute_scores
 
 MAX_BINS = 10  # of lengths
 
@@ -77,7 +77,9 @@ def compute_group_rates(counts: GroupCounts) -> list[GroupRate]:
     rows = []
     for name, lines, (edits, characters) in zip(counts.names, counts.lines, counts.errors["cer"], strict=True):
         if name:
-            rows.append(GroupRate(name, int(lines), int(characters), int(edits), float(edits / max(1, characters))))
+            rows.append(
+                GroupRate(name, int(lines), int(characters), int(edits), float(compute_error_rate(edits, characters)))
+            )
     return sorted(rows, key=lambda row: (-row.cer, row.group))
 
 

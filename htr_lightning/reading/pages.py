@@ -204,7 +204,7 @@ def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedR
     try:
         scale = compute_layout_scale(shape, layout.size)
     except DataError as error:
-        raise DataError(error.problem, file=layout.path, remedy=error.remedy, kind=error.kind) from None
+        raise error.with_fields(file=layout.path) from None
     regions: list[PredictedRegion] = []
     for (name, kind), group in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
         lines = tuple(_convert_line(line, scale) for line in group)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from htr_lightning.image.deslant import rotate, shear
 from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.report.panel import ink_to_gray
 
 if TYPE_CHECKING:
     from htr_lightning.data.augment import Augment
@@ -105,8 +106,7 @@ def draw_augmentation(
     for _ in range(num_draws):
         drawn, drawn_widths = augment(ink, torch.tensor(widths), generator)
         for stack, image, width in zip(stacks, drawn[:, 0], drawn_widths, strict=True):
-            pixels = (255 - 255 * image[:, : int(width)]).round().clamp(0, 255)
-            stack.append(_fit(pixels.to(torch.uint8).numpy(), half))
+            stack.append(_fit(ink_to_gray(image[:, : int(width)].numpy()), half))
     cells = [
         [("original, and random draws", _stack(stack)) for stack in stacks[i : i + 2]] for i in range(0, len(stacks), 2)
     ]

@@ -16,9 +16,8 @@ _TINTS = (30, 110, 220), (240, 150, 0)  # alternating, to tell neighboring chara
 
 
 def ink_to_gray(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Convert ink (0..1) to gray pixels with white paper."""
-    pixels: NDArray[np.uint8] = (255 * (1 - ink.clip(0, 1))).astype(np.uint8)
-    return pixels
+    """Convert ink (0..1) to gray pixels with white paper: the inverse of `htr_lightning.image.ink.to_ink`."""
+    return np.asarray((255 * (1 - ink.clip(0, 1))).round(), np.uint8)
 
 
 def load_font(size_px: int) -> ImageFont.FreeTypeFont:

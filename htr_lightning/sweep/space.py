@@ -45,7 +45,7 @@ def _distribution(override: Override) -> BaseDistribution:
     try:
         return _distribution_of(override, override.value())
     except ValueError as error:
-        raise ConfigError(f"{override.input_line}: cannot be sampled ({error})") from None
+        raise ConfigError(f"cannot be sampled ({error})", key=str(override.input_line)) from None
 
 
 def _distribution_of(override: Override, value: Any) -> BaseDistribution:
@@ -63,7 +63,11 @@ def _distribution_of(override: Override, value: Any) -> BaseDistribution:
                 return IntDistribution(int(min(numbers)), int(max(numbers)), step=abs(int(value.step)))
             return FloatDistribution(min(numbers), max(numbers), step=abs(float(value.step)))
         return CategoricalDistribution(choices)
-    raise ConfigError(f"{override.input_line}: hydra/sweeper=study samples from choices, ranges and intervals only")
+    raise ConfigError(
+        "hydra/sweeper=study samples from choices, ranges and intervals only",
+        key=str(override.input_line),
+        remedy="use choice(...), range(...) or interval(...)",
+    )
 
 
 def cover_choices(drawn: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Any]]:

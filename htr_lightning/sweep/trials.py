@@ -59,10 +59,12 @@ def read_trials(folder: Path) -> list[TrialRecord]:
         ConfigError: there is no such folder, or it holds no trial.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder; give the one that hydra.sweep.dir names")
+        remedy = "give the folder that hydra.sweep.dir names"
+        raise ConfigError("there is no such folder", file=folder, remedy=remedy, kind="missing")
     trials = _trials(folder)
     if not trials:
-        raise ConfigError(f"{folder}: holds no trials; a sweep (--multirun) writes folders like 0-dev into it")
+        remedy = "give the folder of a sweep (--multirun), which contains folders like 0-dev"
+        raise ConfigError("the folder contains no trials", file=folder, remedy=remedy, kind="empty")
     return sorted(trials, key=lambda trial: trial.number)
 
 

@@ -61,17 +61,18 @@ class FreezingSchedule:
         for path in freeze:
             matched = list(_matching(names, path))
             if not matched:
-                raise ConfigError(f"stage.freeze: {path!r} matches nothing; choose from {', '.join(blocks(network))}")
+                remedy = f"choose from {', '.join(blocks(network))}"
+                raise ConfigError(f"{path!r} matches nothing", key="stage.freeze", remedy=remedy)
             self._unfrozen_at |= dict.fromkeys(matched)
         if len(self._unfrozen_at) == len(names):
-            raise ConfigError(f"stage.freeze: {list(freeze)} freeze everything; leave something to train")
+            remedy = "leave something to train"
+            raise ConfigError("everything is frozen", key="stage.freeze", value=list(freeze), remedy=remedy)
         for unit, unfreeze in (("epoch", unfreeze_epoch or {}), ("step", unfreeze_step or {})):
             for path, when in unfreeze.items():
                 matched = [name for name in _matching(names, path) if name in self._unfrozen_at]
                 if not matched:
-                    raise ConfigError(
-                        f"stage.unfreeze_{unit}.{path}: is not frozen; add it to stage.freeze, or remove it here"
-                    )
+                    remedy = "add it to stage.freeze, or remove it here"
+                    raise ConfigError("the part is not frozen", key=f"stage.unfreeze_{unit}.{path}", remedy=remedy)
                 self._unfrozen_at |= dict.fromkeys(matched, (unit, when))
 
     def frozen(self, epoch: int, step: int) -> set[str]:

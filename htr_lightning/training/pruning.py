@@ -63,7 +63,7 @@ def load_trial(trial: str) -> Trial:
     """Load the trial that a run reports to, from the value of the root key ``trial``.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the study or the trial cannot be found.
     """
     storage, _, number = trial.rpartition("#")
     try:
@@ -72,5 +72,6 @@ def load_trial(trial: str) -> Trial:
         study.pruner = PRUNERS[pruner](prune_after)
         frozen = study.get_trials(deepcopy=False)[int(number)]
     except Exception as error:  # whatever the database's driver raises
-        raise ConfigError(f"trial: {trial} cannot be found ({error}); the sweeper sets this key") from None
+        remedy = "leave the key out; the sweeper sets it"
+        raise ConfigError(f"the trial cannot be found ({error})", key="trial", value=trial, remedy=remedy) from None
     return Trial(study, frozen._trial_id)

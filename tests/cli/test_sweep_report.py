@@ -79,7 +79,7 @@ def test_a_sweep_without_an_end_can_be_looked_at(tmp_path: Path, capsys: pytest.
     assert "unfinished" in capsys.readouterr().out and not (tmp_path / "experiment").exists()
 
 
-@pytest.mark.parametrize(("make", "said"), [(False, "no such folder"), (True, "holds no trials")])
+@pytest.mark.parametrize(("make", "said"), [(False, "no such folder"), (True, "no trials")])
 def test_what_is_no_sweep_is_a_sentence(tmp_path: Path, make: bool, said: str) -> None:
     if make:
         (tmp_path / "s").mkdir()

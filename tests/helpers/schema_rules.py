@@ -16,34 +16,48 @@ BOX = "HPOS VPOS WIDTH HEIGHT"
 
 
 ALTO: Rules = {
-    "alto": "(Description )?(Tags )?(ReadingOrder )?Layout ", "MeasurementUnit": "", "fileName": "",
-    "Description": "MeasurementUnit (sourceImageInformation )?", "sourceImageInformation": "(fileName )?",
-    "Tags": "((Layout|Structure|Role|NamedEntity|Other)Tag )*", "OtherTag": ("", "ID LABEL", "TYPE DESCRIPTION URI"),
-    "ReadingOrder": "((Uno|O)rderedGroup )+", "ElementRef": ("", "ID REF", "TAGREFS"),
-    "OrderedGroup": ("(ElementRef |(Uno|O)rderedGroup )+", "ID", "REF TAGREFS"), "Layout": "(Page )+",
+    "alto": "(Description )?(Tags )?(ReadingOrder )?Layout ",
+    "MeasurementUnit": "",
+    "fileName": "",
+    "Description": "MeasurementUnit (sourceImageInformation )?",
+    "sourceImageInformation": "(fileName )?",
+    "Tags": "((Layout|Structure|Role|NamedEntity|Other)Tag )*",
+    "OtherTag": ("", "ID LABEL", "TYPE DESCRIPTION URI"),
+    "ReadingOrder": "((Uno|O)rderedGroup )+",
+    "ElementRef": ("", "ID REF", "TAGREFS"),
+    "OrderedGroup": ("(ElementRef |(Uno|O)rderedGroup )+", "ID", "REF TAGREFS"),
+    "Layout": "(Page )+",
     "Page": ("((Top|Left|Right|Bottom)Margin )*(PrintSpace )?", "ID PHYSICAL_IMG_NR", "WIDTH HEIGHT"),
     "PrintSpace": ("((TextBlock|ComposedBlock|Illustration|GraphicalElement) )*", "", f"ID {BOX}"),
     "TextBlock": ("(Shape )?(TextLine )*", "ID", f"{BOX} TAGREFS"),
     "TextLine": ("(Shape )?(String (SP )?)+(HYP )?", "", f"ID {BOX} TAGREFS BASELINE"),
-    "Shape": "(Polygon|Ellipse|Circle) ", "Polygon": ("", "POINTS", ""),
-    "String": ("", "CONTENT", f"ID {BOX} TAGREFS STYLE SUBS_TYPE SUBS_CONTENT"), "SP": ("", "", f"ID {BOX}"),
-}  # fmt: skip
+    "Shape": "(Polygon|Ellipse|Circle) ",
+    "Polygon": ("", "POINTS", ""),
+    "String": ("", "CONTENT", f"ID {BOX} TAGREFS STYLE SUBS_TYPE SUBS_CONTENT"),
+    "SP": ("", "", f"ID {BOX}"),
+}
 
 
 REGION = "((Text|Image|LineDrawing|Graphic|Table|Chart|Separator|Maths|Chem|Music|Advert|Noise|Unknown)Region )*"
 
 
 PAGE: Rules = {
-    "PcGts": "Metadata Page ", "Metadata": "Creator Created LastChange (Comments )?", "Creator": "", "Created": "",
-    "LastChange": "", "ReadingOrder": "(Uno|O)rderedGroup ",
+    "PcGts": "Metadata Page ",
+    "Metadata": "Creator Created LastChange (Comments )?",
+    "Creator": "",
+    "Created": "",
+    "LastChange": "",
+    "ReadingOrder": "(Uno|O)rderedGroup ",
     "Page": (f"(PrintSpace )?(ReadingOrder )?{REGION}", "imageFilename imageWidth imageHeight", "custom type"),
     "OrderedGroup": ("((RegionRef|OrderedGroup|UnorderedGroup)Indexed )+", "id", "caption"),
     "RegionRefIndexed": ("", "index regionRef", ""),
     "TextRegion": (f"Coords {REGION}(TextLine )*(TextEquiv )?(TextStyle )?", "id", "custom type"),
     "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )?(TextStyle )?", "id", "custom"),
-    "Coords": ("", "points", ""), "Baseline": ("", "points", ""),
-    "TextEquiv": ("(PlainText )?Unicode ", "", "conf"), "Unicode": "",
-}  # fmt: skip
+    "Coords": ("", "points", ""),
+    "Baseline": ("", "points", ""),
+    "TextEquiv": ("(PlainText )?Unicode ", "", "conf"),
+    "Unicode": "",
+}
 
 
 def check(xml: str, rules: Rules, needed: str = "") -> Any:

@@ -14,20 +14,29 @@ _STEP = (
 )
 ALTO_WRITTEN: Rules = ALTO | {
     "alto": (str(ALTO["alto"]), "", f"SCHEMAVERSION {INSTANCE}"),
-    "Description": "MeasurementUnit (sourceImageInformation )?(Processing )*", "Processing": (_STEP, "ID", ""),
+    "Description": "MeasurementUnit (sourceImageInformation )?(Processing )*",
+    "Processing": (_STEP, "ID", ""),
     "processingSoftware": "(softwareCreator )?(softwareName )?(softwareVersion )?(applicationDescription )?",
-    "processingCategory": "", "processingDateTime": "", "processingStepDescription": "", "processingStepSettings": "",
-    "softwareName": "", "softwareVersion": "",
+    "processingCategory": "",
+    "processingDateTime": "",
+    "processingStepDescription": "",
+    "processingStepSettings": "",
+    "softwareName": "",
+    "softwareVersion": "",
     "String": ("(Shape )?(ALTERNATIVE )*(Glyph )*", "CONTENT", f"ID {BOX} STYLE WC"),
     "Glyph": ("(Shape )?(Variant )*", "CONTENT", f"ID {BOX} GC"),
-}  # fmt: skip
+}
 PAGE_WRITTEN: Rules = PAGE | {
     "PcGts": ("Metadata Page ", "", INSTANCE),
-    "Metadata": "Creator Created LastChange (Comments )?(MetadataItem )*", "Comments": "",
-    "MetadataItem": ("(Labels )*", "value", "type name date"), "Labels": "(Label )*", "Label": ("", "value", "type"),
+    "Metadata": "Creator Created LastChange (Comments )?(MetadataItem )*",
+    "Comments": "",
+    "MetadataItem": ("(Labels )*", "value", "type name date"),
+    "Labels": "(Label )*",
+    "Label": ("", "value", "type"),
     "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )*", "id", "custom comments"),
-    "Word": ("Coords (Glyph )*(TextEquiv )*", "id", "custom"), "Glyph": ("Coords (TextEquiv )*", "id", "custom"),
-}  # fmt: skip
+    "Word": ("Coords (Glyph )*(TextEquiv )*", "id", "custom"),
+    "Glyph": ("Coords (TextEquiv )*", "id", "custom"),
+}
 
 
 def check_alto(written: bytes) -> Any:

@@ -13,9 +13,15 @@ def parsed(*written: str) -> tuple[list[str], dict[str, object]]:
 
 def test_what_is_written_becomes_what_is_drawn() -> None:
     fixed, drawn = parsed(
-        "+experiment=copiste", "~stage.freeze", "optim.lr=tag(log,interval(1e-4,1e-2))", "optim.warmup=interval(0,0.5)",
-        "++model.rnn_layers=int(interval(1,3))", "model=crnn,crnn_small", "seed=range(1,10,3)", "a=range(0,1,0.25)",
-    )  # fmt: skip
+        "+experiment=copiste",
+        "~stage.freeze",
+        "optim.lr=tag(log,interval(1e-4,1e-2))",
+        "optim.warmup=interval(0,0.5)",
+        "++model.rnn_layers=int(interval(1,3))",
+        "model=crnn,crnn_small",
+        "seed=range(1,10,3)",
+        "a=range(0,1,0.25)",
+    )
     assert fixed == ["+experiment=copiste", "~stage.freeze"]
     assert drawn == {
         "optim.lr": FloatDistribution(1e-4, 1e-2, log=True),
@@ -29,8 +35,10 @@ def test_what_is_written_becomes_what_is_drawn() -> None:
 
 def test_draws_are_written_as_overrides() -> None:
     assert format_overrides({"optim.lr": 1e-3, "++model.rnn_layers": 2, "model": "crnn"}) == [
-        "optim.lr=0.001", "++model.rnn_layers=2", "model=crnn",
-    ]  # fmt: skip
+        "optim.lr=0.001",
+        "++model.rnn_layers=2",
+        "model=crnn",
+    ]
 
 
 def test_every_category_is_checked_once() -> None:

@@ -116,9 +116,13 @@ def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
     study.ask(SPACE)
     report = Report(load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 0)))
     trainer: Any = SimpleNamespace(
-        sanity_checking=False, state=SimpleNamespace(fn=TrainerFn.FITTING), is_global_zero=True, global_step=7,
-        callback_metrics={"val/cer": 0.5}, strategy=SimpleNamespace(broadcast=lambda verdict: verdict),
-    )  # fmt: skip
+        sanity_checking=False,
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
+        is_global_zero=True,
+        global_step=7,
+        callback_metrics={"val/cer": 0.5},
+        strategy=SimpleNamespace(broadcast=lambda verdict: verdict),
+    )
     for _ in range(3):
         report.on_validation_end(trainer, None)  # type: ignore[arg-type]
     again = Report(report.trial)

@@ -46,9 +46,13 @@ def test_a_misspelt_choice_stops_the_study_before_it_begins(small_set: Path, tmp
     assert done.returncode == 1 and "model/crnnn" in done.stderr and not states(tmp_path / "s")
 
 
-@pytest.mark.parametrize(("setting", "message"), [
-    ("+optim.warmupp=0.1", "optim.warmupp"), ("trainer.devices=2", "trainer.devices: 2 in a sweep"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("+optim.warmupp=0.1", "optim.warmupp"),
+        ("trainer.devices=2", "trainer.devices: 2 in a sweep"),
+    ],
+)
 def test_a_mistake_does_not_use_up_the_study(setting: str, message: str, small_set: Path, tmp_path: Path) -> None:
     done = sweep(small_set, tmp_path / "s", "seed=1,2", setting)
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
@@ -74,9 +78,16 @@ def test_a_trial_that_is_killed_is_recorded_and_the_study_goes_on(
     needs("hydra_plugins.hydra_joblib_launcher")
     (tmp_path / "sitecustomize.py").write_text(KILLED)
     arguments = command(
-        small_set, *FAST, f"hydra.sweep.dir={tmp_path / 's'}", "seed=range(1,4)", "hydra.sweeper.num_trials=3",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.sampler=random", "--multirun",
-    )  # fmt: skip
+        small_set,
+        *FAST,
+        f"hydra.sweep.dir={tmp_path / 's'}",
+        "seed=range(1,4)",
+        "hydra.sweeper.num_trials=3",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "hydra.sweeper.sampler=random",
+        "--multirun",
+    )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     drawn = [trial.overrides["seed"] for trial in read_trials(tmp_path / "s")]
@@ -100,9 +111,14 @@ def test_a_failing_run_does_not_end_a_grid(small_set: Path, tmp_path: Path, caps
 def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None:
     folder = tmp_path / "s"
     arguments = [
-        "hydra.sweeper.num_trials=3", "optim.lr=interval(1e-4,1e-3)", f"hydra.sweep.dir={folder}", *FAST,
-        "trainer.max_epochs=30", "hydra.sweeper.pruner=none", "--multirun",
-    ]  # fmt: skip
+        "hydra.sweeper.num_trials=3",
+        "optim.lr=interval(1e-4,1e-3)",
+        f"hydra.sweep.dir={folder}",
+        *FAST,
+        "trainer.max_epochs=30",
+        "hydra.sweeper.pruner=none",
+        "--multirun",
+    ]
     process = subprocess.Popen(command(small_set, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (folder / "1-dev" / "checkpoints" / "last.ckpt").exists():
@@ -122,29 +138,45 @@ def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("plugin", "settings"), [
-    ("joblib", ["hydra/launcher=workstation"]),
-    ("submitit", ["hydra/launcher=submitit_local"]),
-    ("ray", [
-        "hydra/launcher=ray_cluster", "hydra.launcher.ray.remote.num_cpus=1",
-        "hydra.launcher.ray.remote.num_gpus=0",
-    ]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plugin", "settings"),
+    [
+        ("joblib", ["hydra/launcher=workstation"]),
+        ("submitit", ["hydra/launcher=submitit_local"]),
+        (
+            "ray",
+            [
+                "hydra/launcher=ray_cluster",
+                "hydra.launcher.ray.remote.num_cpus=1",
+                "hydra.launcher.ray.remote.num_gpus=0",
+            ],
+        ),
+    ],
+)
 def test_trials_side_by_side(
     plugin: str, settings: list[str], small_set: Path, tmp_path: Path, needs: Callable[[str], None]
 ) -> None:
     needs(f"hydra_plugins.hydra_{plugin}_launcher")
     done = sweep(
-        small_set, tmp_path / "s", "seed=range(1,9)", "hydra.sweeper.num_trials=4", "hydra.sweeper.num_parallel=2",
+        small_set,
+        tmp_path / "s",
+        "seed=range(1,9)",
+        "hydra.sweeper.num_trials=4",
+        "hydra.sweeper.num_parallel=2",
         *settings,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(states(tmp_path / "s")) <= {"COMPLETE", "PRUNED"} and len(states(tmp_path / "s")) == 4
 
 
-@pytest.mark.parametrize(("launcher", "plugin", "key"), [
-    ("workstation", "joblib", "n_jobs"), ("slurm", "submitit", "partition"), ("ray_cluster", "ray", "address"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("launcher", "plugin", "key"),
+    [
+        ("workstation", "joblib", "n_jobs"),
+        ("slurm", "submitit", "partition"),
+        ("ray_cluster", "ray", "address"),
+    ],
+)
 def test_launchers_compose(launcher: str, plugin: str, key: str, needs: Callable[[str], None]) -> None:
     needs(f"hydra_plugins.hydra_{plugin}_launcher")
     arguments = [sys.executable, "-m", "htr_lightning", f"hydra/launcher={launcher}", "--cfg", "hydra"]

@@ -21,9 +21,13 @@ from htr_lightning.training.run import run
 Write = Callable[[Sequence[str], str], Path]
 CPU = ["dataset=lines", "trainer.precision=32-true", "trainer.accelerator=cpu", "+trainer.enable_progress_bar=false"]
 TINY = [
-    "model.height_px=32", "+model.channels=[16,32]", "+model.blocks=[1,1]", "+model.strides=[[2,2],[2,1]]",
-    "+model.rnn_size=32", "+model.rnn_layers=1",
-]  # fmt: skip
+    "model.height_px=32",
+    "+model.channels=[16,32]",
+    "+model.blocks=[1,1]",
+    "+model.strides=[[2,2],[2,1]]",
+    "+model.rnn_size=32",
+    "+model.rnn_layers=1",
+]
 GO_ON = ["stage=finetune", "model=loaded", "preprocess=loaded"]
 
 
@@ -62,9 +66,13 @@ def test_frozen_parts_stay_to_the_last_bit_and_new_characters_are_learnt(
     table = next(r.message for r in caplog.records if "frozen until" in r.message)
     rows = [line.split() for line in table.splitlines()[1:]]
     assert [(row[0], row[3]) for row in rows] == [
-        ("backbone.stem", "always"), ("backbone.stages.0", "always"), ("backbone.stages.1", "always"),
-        ("rnn", "-"), ("head", "-"), ("auxiliary_head", "-"),
-    ]  # fmt: skip
+        ("backbone.stem", "always"),
+        ("backbone.stages.0", "always"),
+        ("backbone.stages.1", "always"),
+        ("rnn", "-"),
+        ("head", "-"),
+        ("auxiliary_head", "-"),
+    ]
     assert "2 characters are new: '!' (U+0021 EXCLAMATION MARK), 'é'" in caplog.text
     before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "run"))
     frozen = [name for name in before if name.startswith("backbone.")]
@@ -81,9 +89,14 @@ def test_frozen_parts_stay_to_the_last_bit_and_new_characters_are_learnt(
 def test_unfrozen_parts_move_from_their_epoch_on_also_after_a_resume(base: Path, tmp_path: Path) -> None:
     other = write_set(tmp_path / "other")
     settings = [
-        *GO_ON, f"stage.start_from={base}", "stage.freeze=[backbone]", "+stage.unfreeze_epoch.backbone=2",
-        "stage.layer_decay=0.5", "optim.lr=1e-2", "+optim.schedule=constant",
-    ]  # fmt: skip
+        *GO_ON,
+        f"stage.start_from={base}",
+        "stage.freeze=[backbone]",
+        "+stage.unfreeze_epoch.backbone=2",
+        "stage.layer_decay=0.5",
+        "optim.lr=1e-2",
+        "+optim.schedule=constant",
+    ]
     train(other, tmp_path / "whole", *settings, "trainer.max_epochs=4")
     train(other, tmp_path / "run", *settings, "trainer.max_epochs=2")
     before, half = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "run"))

@@ -60,9 +60,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 STEPS = [
-    "trainer.max_epochs=-1", "+trainer.max_steps=17", "+trainer.val_check_interval=4",
+    "trainer.max_epochs=-1",
+    "+trainer.max_steps=17",
+    "+trainer.val_check_interval=4",
     "+trainer.check_val_every_n_epoch=null",
-]  # fmt: skip
+]
 GATHERED = ["trainer.max_epochs=3", "trainer.accumulate_grad_batches=2"]
 WORKERS = ["trainer.max_epochs=3", "+loader.num_workers=2"]
 AVERAGED = ["trainer.max_epochs=3", "+optim.ema_decay=0.9"]

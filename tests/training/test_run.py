@@ -29,9 +29,16 @@ def test_eight_lines_overfit_to_cer_0(write_lines: Write, tmp_path: Path) -> Non
     for split in ("train", "val"):
         root = write_lines(texts(8), split)
     scores = train(
-        root, tmp_path / "run", "trainer.max_epochs=240", "augment=none", "+loader.max_lines_per_batch=4",
-        "optim.lr=5e-3", "+model.dropout=0.0", "+trainer.check_val_every_n_epoch=40", "loader.max_shared=1",
-    )  # fmt: skip
+        root,
+        tmp_path / "run",
+        "trainer.max_epochs=240",
+        "augment=none",
+        "+loader.max_lines_per_batch=4",
+        "optim.lr=5e-3",
+        "+model.dropout=0.0",
+        "+trainer.check_val_every_n_epoch=40",
+        "loader.max_shared=1",
+    )
     assert scores["val/cer"] == 0.0 and scores["val/accuracy"] == 1.0
 
 

@@ -128,16 +128,25 @@ def test_where_a_model_is_found(model: Model, tmp_path: Path) -> None:
 
 def test_blocks_from_input_to_output(model: Model) -> None:
     assert blocks(model.network) == [
-        "backbone.stem", "backbone.stages.0", "backbone.stages.1", "rnn", "head", "auxiliary_head"
-    ]  # fmt: skip
+        "backbone.stem",
+        "backbone.stages.0",
+        "backbone.stages.1",
+        "rnn",
+        "head",
+        "auxiliary_head",
+    ]
 
 
 def test_layer_decay(model: Model) -> None:
     rates = {block.name: block.rate for block in FreezingSchedule(model.network, layer_decay=0.5).table()}
     assert rates == {
-        "backbone.stem": 0.0625, "backbone.stages.0": 0.125, "backbone.stages.1": 0.25, "rnn": 0.5,
-        "head": 1.0, "auxiliary_head": 1.0,
-    }  # fmt: skip
+        "backbone.stem": 0.0625,
+        "backbone.stages.0": 0.125,
+        "backbone.stages.1": 0.25,
+        "rnn": 0.5,
+        "head": 1.0,
+        "auxiliary_head": 1.0,
+    }
 
 
 def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
@@ -146,9 +155,13 @@ def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
     )
     frozen = {block.name: block.frozen for block in freezing.table()}
     assert frozen == {
-        "backbone.stem": "always", "backbone.stages.0": "step 10", "backbone.stages.1": "epoch 2", "rnn": "partly",
-        "head": "", "auxiliary_head": "",
-    }  # fmt: skip
+        "backbone.stem": "always",
+        "backbone.stages.0": "step 10",
+        "backbone.stages.1": "epoch 2",
+        "rnn": "partly",
+        "head": "",
+        "auxiliary_head": "",
+    }
     for epoch, step, moving in ((0, 0, set()), (1, 10, {"0"}), (2, 3, {"1"}), (2, 10, {"0", "1"})):
         freezing.apply(epoch, step)
         names = {
@@ -169,8 +182,8 @@ def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
     ("freeze", "unfreeze", "message"),
     [
         (["backbon"], {}, "stage.freeze: 'backbon' matches nothing; choose from backbone.stem, "),
-        (["*"], {}, r"stage.freeze: \['\*'\] freeze everything"),
-        (["backbone"], {"head": 2}, "stage.unfreeze_epoch.head: is not frozen; add it to stage.freeze"),
+        (["*"], {}, r"stage.freeze=\['\*'\]: "),
+        (["backbone"], {"head": 2}, "stage.unfreeze_epoch.head: .*stage.freeze"),
     ],
 )
 def test_freezing_that_cannot_be(model: Model, freeze: list[str], unfreeze: dict[str, int], message: str) -> None:

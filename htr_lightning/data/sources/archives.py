@@ -121,14 +121,7 @@ class Archives:
         except DataError as error:
             if error.key != "dataset.group_column":
                 raise
-            raise DataError(
-                error.problem,
-                key="dataset.writer_column",
-                value=self.writer_column,
-                file=error.file,
-                remedy=error.remedy,
-                kind=error.kind,
-            ) from None
+            raise error.with_fields(key="dataset.writer_column", value=self.writer_column) from None
 
     def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:
         """Return how often each of the usable training lines is drawn in an epoch, on average: ``(number of ids,)``."""
