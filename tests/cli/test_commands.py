@@ -48,7 +48,7 @@ def test_configuration_errors_come_all_at_once_without_a_traceback(tmp_path: Pat
 def test_constructor_errors_have_no_traceback(tmp_path: Path) -> None:
     done = htr("+optim.warmup=2", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "optim: warmup (2)" in done.stderr
+    assert "optim: warmup (2" in done.stderr
 
 
 def test_unwritable_run_folder_is_one_sentence(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_failing_trial_is_recorded_and_the_study_goes_on(small_set: Path, tmp_
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     assert sorted(set(states(tmp_path / "s"))) == ["COMPLETE", "FAIL"] and len(states(tmp_path / "s")) == 3
     failed = [trial for trial in read_trials(tmp_path / "s") if trial.state == "failed"]
-    assert failed and all("optim: warmup (2)" in trial.message for trial in failed)
+    assert failed and all("optim: warmup (2" in trial.message for trial in failed)
     assert "The best, " in done.stdout + done.stderr
 
 
@@ -102,7 +102,7 @@ def test_a_failing_run_does_not_end_a_grid(small_set: Path, tmp_path: Path, caps
         small_set, "trainer.max_epochs=1", "++optim.warmup=2,0.1,0.2", f"hydra.sweep.dir={tmp_path / 's'}", "--multirun"
     )
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "optim: warmup (2)" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "optim: warmup (2" in done.stderr and "Traceback" not in done.stderr
     assert [trial.state for trial in read_trials(tmp_path / "s")] == ["failed", "done", "done"]
     report.main([str(tmp_path / "s")])
     assert "optim.warmup" in capsys.readouterr().out and (tmp_path / "s" / "experiment" / "best.yaml").is_file()
