@@ -1,4 +1,4 @@
-"""How commands speak to the terminal: results, errors as one sentence, and the exit status."""
+"""Output of commands: results, errors as one sentence, and the exit status."""
 
 import contextlib
 import sys
@@ -59,7 +59,7 @@ def write_stdout(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stdout = None  # or Python would complain of it once more when it ends
+        sys.stdout = None  # or Python would report the error again when it exits
         raise SystemExit(1) from None
     except OSError as error:
         raise InputError(f"The result cannot be printed ({error.strerror or error})") from None

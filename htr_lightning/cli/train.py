@@ -178,7 +178,7 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
         run_exit = exit_of(error, folder, cfg, sweeps=is_sweep)
         if run_exit is None:
             raise
-        if getattr(rank_zero_only, "rank", 0):  # the first process speaks; one that Lightning started must not fail
+        if getattr(rank_zero_only, "rank", 0):  # only the first prints; one that Lightning started must not fail
             raise ExitError("", 0 if _count_started_processes() == 1 else run_exit.status) from None
         raise ExitError(run_exit.message, run_exit.status) from None
     return scores.get("val/cer")

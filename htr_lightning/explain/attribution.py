@@ -125,8 +125,8 @@ def _choose_alphas(targets: _Targets, ink: Tensor, steps: int) -> Tensor:
     """Return the bounds of the segments of the path, ``(steps + 1,)``: factors of the ink from 0 to 1.
 
     The output of a network that reads faint writing changes most while the ink has 2 to 20 % of its darkness. So the
-    segments are chosen such that the targets change by the same amount in each; with a constant share, so that none is
-    too long.
+    segments are chosen such that the targets change by about the same amount in each; a small constant keeps all of
+    them short.
     """
     probes = torch.linspace(0, 1, _NUM_PROBES + 1, device=ink.device) ** 3
     with torch.no_grad():

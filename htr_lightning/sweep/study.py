@@ -13,7 +13,7 @@ from htr_lightning.config.schema import ConfigError
 from htr_lightning.training.pruning import PRUNED, PRUNERS, STUDY
 
 MAX_ATTEMPTS = 3
-"""How often a trial is started or resumed; it may be the trial that stops the sweep, for example for lack of memory."""
+"""How often a trial is started or resumed; the trial itself may have stopped the sweep, such as for lack of memory."""
 _ATTEMPTS = "attempts"
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=False),

@@ -1,4 +1,4 @@
-"""With which message and exit status a run ends that cannot continue."""
+"""Message and exit status of a run that fails or is stopped."""
 
 import errno
 import os
@@ -131,7 +131,7 @@ class LostProcess(Callback):
             print(run_exit.message, file=sys.stderr, flush=True)
         environment = getattr(trainer.strategy, "cluster_environment", None)
         started_by_lightning = environment is not None and not environment.creates_processes_externally
-        # Lightning would kill the first process, which has not said its own error yet, if another one failed.
+        # Lightning would kill the first process before it has printed its error, if another one failed.
         os._exit(0 if started_by_lightning and not trainer.is_global_zero else run_exit.status)
 
 

@@ -121,7 +121,7 @@ def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dic
     with writing_to(folder.path, "hydra.run.dir"):
         if cfg.resume and folder.info.is_file():
             before = json.loads(folder.info.read_text(encoding="utf-8"))
-            before.pop("end", None)  # of a run that is trained further
+            before.pop("end", None)  # the run had ended, and is trained further
             provenance = before | {"resumed": [*before.get("resumed", []), provenance]}
         write_text(folder.config, OmegaConf.to_yaml(cfg, resolve=True))
         write_json(folder.info, provenance)

@@ -18,7 +18,7 @@ from htr_lightning.training.freezing import HEADS, FreezingSchedule
 
 log = logging.getLogger(__name__)
 _FREE = {"model": ("dropout",), "preprocess": ("max_width_px", "max_pixels")}
-"""Settings that change neither what the weights are nor what they see; the configuration decides them."""
+"""Settings that may differ from those of the model: they change neither the weights nor the preprocessed pixels."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Pretrain:
 class Finetune:
     """Train a model further on other lines.
 
-    Architecture, preprocessing and charset come from the model. What the configuration says of ``model`` and
-    ``preprocess`` must agree with it; ``model=loaded preprocess=loaded`` say nothing.
+    Architecture, preprocessing and charset come from the model. The configuration of ``model`` and ``preprocess``
+    must agree with it; ``model=loaded preprocess=loaded`` leave everything to the model.
 
     Args:
         start_from: a ``model.safetensors``, a Lightning checkpoint, a run folder, or ``zoo:NAME``.
-        charset: ``keep`` refuses training texts with characters that the model does not write; ``extend`` gives it new
-            ones beside the old; ``replace`` takes the characters of the training texts and drops all others.
-            Whatever the policy, characters that stay keep their weights.
+        charset: ``keep`` refuses training texts with characters that the charset of the model lacks; ``extend`` adds
+            them to it; ``replace`` takes the characters of the training texts and drops all others. Characters that
+            remain keep their weights in each case.
         freeze: parts that are not trained: paths of modules or parameters, with ``*`` and ``?`` (``backbone``,
             ``backbone.stages.[01]``). Frozen batch normalization keeps its statistics.
         unfreeze_epoch: frozen parts and the epoch, counted from 0, in which they are unfrozen.
@@ -136,8 +136,10 @@ def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], text
             f"{describe_characters(character)} {number} times" for character, number in unknown.most_common(20)
         )
         raise ConfigError(
-            f"stage.charset=keep: the training texts have {len(unknown)} characters that the model's charset lacks: "
-            f"{listed}; use stage.charset=extend, or remove them from the texts"
+            f"the training texts have {len(unknown)} characters that the model's charset lacks: {listed}",
+            key="stage.charset",
+            value=policy,
+            remedy="use stage.charset=extend, or remove them from the texts",
         )
     return old.extend(texts)
 

@@ -48,7 +48,7 @@ class RecognitionTask(lightning.LightningModule):
             lines twice. 0 for one view and no such loss.
         info: model metadata, saved in every checkpoint; plain JSON types.
         rates: learning rate of each parameter as a fraction of the optimizer's; None for 1.
-        num_steps: of the whole run, for the schedule; None asks the trainer (see `count_training_steps`).
+        num_steps: number of optimizer steps of the whole run, for the schedule (see `count_training_steps`).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RecognitionTask(lightning.LightningModule):
         consistency_weight: float = 0.0,
         info: dict[str, Any] | None = None,
         rates: dict[str, float] | None = None,
-        num_steps: int | None = None,
+        num_steps: int = 1,
     ) -> None:
         super().__init__()
         self.rates, self.num_steps = rates, num_steps
@@ -158,8 +158,7 @@ class RecognitionTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule over all steps of the run."""
-        num_steps = self.num_steps or int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = self.optim.build(self.model, num_steps, self.rates)
+        optimizer, schedule = self.optim.build(self.model, self.num_steps, self.rates)
         if self.device.type == "cpu":
             allow_clipping_in_bf16(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,4 +1,4 @@
-"""Lines looked at several times."""
+"""Test-time augmentation."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run leaves and says when it cannot go on."""
+"""Files, messages and exit statuses of runs that fail or are stopped."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""A run that stops, however and whenever, goes on as if it had not."""
+"""A run that was stopped, however and whenever, resumes exactly."""
 
 import os
 import re

@@ -13,7 +13,7 @@ from htr_lightning.image.files import DataError
 
 
 class Mix:
-    """Trains on several datasets, sampled afresh for each epoch; validates and tests on some of them.
+    """Trains on several datasets, with other samples in each epoch; validates and tests on some of them.
 
     Lines get the id ``name/id`` and the group ``name/group``, with the name that their dataset has in ``sources``.
 
