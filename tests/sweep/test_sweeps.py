@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
-from helpers.runs import command
+from helpers.runs import command, wait_for
 
 from htr_lightning.cli import sweep_report as report
 from htr_lightning.cli import train as cli
@@ -120,10 +119,7 @@ def test_a_study_that_is_killed_goes_on(small_set: Path, tmp_path: Path) -> None
         "--multirun",
     ]
     process = subprocess.Popen(command(small_set, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (folder / "1-dev" / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(folder / "1-dev" / "checkpoints" / "last.ckpt", process)
     process.kill()
     process.wait()
     first = json.loads((folder / "0-dev" / "run.json").read_text())

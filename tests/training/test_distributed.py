@@ -6,13 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.runs import command, weights_equal
+from helpers.runs import command, wait_for, weights_equal
 from helpers.typesetting import texts
 
 from htr_lightning.cli import evaluate
@@ -74,10 +73,7 @@ def test_sigterm_to_one_process_stops_all_and_they_resume(odd_set: Path, tmp_pat
         stdout=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(folder / "checkpoints" / "last.ckpt", process)
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 143, output + errors
@@ -95,10 +91,7 @@ def test_a_process_that_is_killed_ends_all_with_one_sentence_and_they_resume(odd
     folder = tmp_path / "run"
     arguments = parallel(odd_set, *settings, f"hydra.run.dir={folder}")
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(folder / "checkpoints" / "last.ckpt", process)
     (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(other), signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
@@ -202,10 +195,7 @@ def on_slurm(root: Path, folder: Path, *more: str) -> list[subprocess.Popen[str]
 def test_slurm(odd_set: Path, tmp_path: Path) -> None:
     folder, settings = tmp_path / "runs" / "mine", ["trainer.max_epochs=40", "checkpoint_minutes=0"]
     tasks = on_slurm(odd_set, tmp_path, *settings)
-    deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "last.ckpt").exists():
-        assert all(task.poll() is None for task in tasks) and time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(folder / "checkpoints" / "last.ckpt", *tasks)
     tasks[1].send_signal(signal.SIGUSR1)  # Lightning would requeue the job, and keep a checkpoint of its own
     errors = [task.communicate(timeout=120)[1] for task in tasks]
     assert [task.returncode for task in tasks] == [143, 138], errors

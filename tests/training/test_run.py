@@ -4,13 +4,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.runs import TINY, command, train, weights_equal
+from helpers.runs import TINY, command, train, wait_for, weights_equal
 from helpers.typesetting import texts, typeset
 from hydra import compose, initialize_config_dir
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -107,10 +106,7 @@ def test_killed_and_resumed_is_uninterrupted(small_set: Path, tmp_path: Path) ->
     train(small_set, tmp_path / "whole", *settings)
     killed = tmp_path / "killed"
     process = subprocess.Popen(command(small_set, *settings, f"hydra.run.dir={killed}"), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (killed / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(killed / "checkpoints" / "last.ckpt", process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (killed / "model.safetensors").exists()
