@@ -21,7 +21,7 @@ def test_a_clock_tells_steps_from_waiting(monkeypatch: pytest.MonkeyPatch) -> No
         clock.step_ends()
     assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "fraction_waiting": pytest.approx(0.25)}
     now += 50  # a validation
-    clock.leave_out(50)
+    clock.exclude(50)
     now += 1
     clock.step_begins(6)
     now += 3
