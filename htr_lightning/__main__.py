@@ -37,12 +37,22 @@ def main() -> None:
     elif arguments and arguments[0] == "--version":
         print(f"htr_lightning {htr_lightning.__version__}")
     elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
-        print(f"{arguments[0]!r} is not a command.\n\n{render_help()}", file=sys.stderr)
+        print(f"{arguments[0]!r} is not a command; {suggest_command(arguments[0])}", file=sys.stderr)
         raise SystemExit(2)
     else:
         from htr_lightning.cli import train
 
         train.main()
+
+
+def suggest_command(name: str) -> str:
+    """Return what to type instead of the name of a command that does not exist."""
+    import difflib
+
+    if name in ("train", "fit"):
+        return "to train, leave it out: python -m htr_lightning dataset=..."
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(COMMANDS)}, or see --help"
 
 
 def render_help() -> str:

@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for batch, logits, frame_lengths in LineReader(model).logits(sample)
     ]
     if not batches:
-        raise InputError("none of its lines can be read", file=options.data)
+        remedy = "check its images and transcriptions"
+        raise InputError("it has no usable lines", file=options.data, remedy=remedy)
     calibrator = Calibrator(batches, model.charset)
     temperature = calibrator.fit_temperature()
     for name, value in (("before", model.info.temperature), ("after", temperature)):
@@ -81,8 +82,8 @@ def describe_outcomes(outcomes: "ConfidenceOutcomes") -> str:
     characters = compute_expected_calibration_error(outcomes.characters, outcomes.correct_characters.tolist())
     lines = compute_expected_calibration_error(outcomes.lines, outcomes.correct_lines.tolist())
     return (
-        f"expected calibration error of characters {characters:.1%}, of lines {lines:.1%}; correct are "
-        f"{outcomes.correct_characters.mean():.1%} of {len(outcomes.characters)} characters and "
+        f"expected calibration error {characters:.1%} of characters, {lines:.1%} of lines; "
+        f"correct: {outcomes.correct_characters.mean():.1%} of {len(outcomes.characters)} characters, "
         f"{outcomes.correct_lines.mean():.1%} of {len(outcomes.lines)} lines"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.files import check_writable, write_json, writing_to
-from htr_lightning.text import escape_unprintable
+from htr_lightning.text import escape_unprintable, format_count
 
 if TYPE_CHECKING:
     from htr_lightning.evaluation.difference import Comparison, Pair
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = build_parser().parse_args(argv)
     if options.top < 0:
-        raise UsageError("must not be negative", key="--top", value=options.top)
+        raise UsageError("the number is negative", key="--top", value=options.top, remedy="give 0 or more")
     if options.out is not None:
         check_writable(options.out, "--out", is_file=True)
 
@@ -48,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("a", type=Path, metavar="A", help="folder that evaluate --out wrote for one model")
     parser.add_argument("b", type=Path, metavar="B", help="the same for the other model")
     parser.add_argument(
-        "--common", action="store_true", help="compare only the lines that both have (default: refuse others)"
+        "--common",
+        action="store_true",
+        help="compare the lines that both folders have, and ignore the others (default: exit if the lines differ)",
     )
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="print the N lines that differ most (default: 5)"
@@ -59,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def render_comparison(comparison: "Comparison", num_lines: int) -> str:
     """Render the differences as a table of text, and the lines that differ most."""
-    over = f"{comparison.groups:,} groups" if comparison.has_groups else f"{comparison.groups:,} lines"
+    over = format_count(comparison.groups, "group" if comparison.has_groups else "line")
     rows = [f"{'':<14}{'A':>9}{'B':>9}{'B - A':>10}   {'95 % interval':<20}B better"]
     for name, rate in comparison.rates.items():
         interval = f"[{100 * rate.low:+.2f}, {100 * rate.high:+.2f}]"
@@ -67,9 +69,8 @@ def render_comparison(comparison: "Comparison", num_lines: int) -> str:
             f"{_NAMES[name]:<14}{100 * rate.a:>8.2f}%{100 * rate.b:>8.2f}%{100 * rate.difference:>+10.2f}   "
             f"{interval:<20}{100 * rate.fraction_b_better:.1f} % of samples"
         )
-    head = (
-        f"{comparison.lines:,} lines; paired bootstrap over {over}; B - A in percentage points, below 0 if B is better"
-    )
+    lines = format_count(comparison.lines, "line")
+    head = f"{lines}; paired bootstrap over {over}; B - A in percentage points, below 0 if B is better"
     parts = [head, "", *rows]
     shown = comparison.differing_lines[:num_lines]
     if shown:

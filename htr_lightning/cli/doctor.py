@@ -61,14 +61,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning doctor",
         description="Check a dataset before training on it: read every line once, and report what training would "
-        "refuse, what makes scores too good to be true, and what no model can learn.",
-        epilog="Exit status: 0 without faults, 1 with faults, 2 for a wrong command line.",
+        "reject, what makes scores too good to be true, and what no model can learn.",
+        epilog="Exit status: 0 if there are no faults (with --strict: no warnings, either), 1 if there are, 2 for a "
+        "wrong command line.",
     )
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="the dataset and all else, as for training: dataset=... dataset.KEY=VALUE model=...",
+        help="the configuration, as for training: dataset=... dataset.KEY=VALUE model=...",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html and report.json")
     parser.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")

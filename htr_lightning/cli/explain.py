@@ -17,6 +17,7 @@ from htr_lightning.cli.options import (
 )
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError, check_writable, writing_to
+from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
     from htr_lightning.explain.attribution import Attributions, Method
@@ -57,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             line = Line(image.as_posix(), ImageFile(image), "")
             output = compute_line_output(model, line, decoder=decoder, text=options.text)
+            positions = select_positions(options.characters, len(output.characters), image)
         except DataError as error:
             print(error, file=sys.stderr)
             failed = True
             continue
-        positions = select_positions(options.characters, len(output.characters))
         attributions = attribute(
             model, output, model.device, method=options.method, steps=options.steps, positions=positions
         )
@@ -76,8 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning explain",
-        description="Explain what a model reads in lines. Write NAME.png and NAME.html for each line, with the "
-        "probabilities of every frame, the alternatives of every character, and the pixels that it depends on.",
+        description="Explain the predictions of a model for lines. Write NAME.png and NAME.html for each line, with "
+        "the probabilities of every frame, the alternatives of every character, and the pixels that it depends on.",
     )
     add_model_argument(parser, onnx=False)
     parser.add_argument(
@@ -117,10 +118,19 @@ def _parse_range(value: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def select_positions(first_and_last: tuple[int, int] | None, num_characters: int) -> range:
-    """Return the positions of the characters to explain that exist."""
+def select_positions(first_and_last: tuple[int, int] | None, num_characters: int, image: Path) -> range:
+    """Return the positions of the characters to explain that exist.
+
+    Raises:
+        DataError: none of them exists.
+    """
     first, last = first_and_last or (1, num_characters)
-    return range(min(first - 1, num_characters), min(last, num_characters))
+    if first_and_last and first > num_characters:
+        from htr_lightning.image.files import DataError
+
+        problem = f"there is no character {first}, as the text has {format_count(num_characters, 'character')}"
+        raise DataError(problem, file=image, remedy="choose other --characters")
+    return range(first - 1, min(last, num_characters))
 
 
 def choose_files(images: Sequence[Path], options: argparse.Namespace) -> list[tuple[Path, Path]]:

@@ -5,8 +5,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.files import check_writable, writing_to
+from htr_lightning.text import format_count
 
 
 @exit_with_message()
@@ -14,14 +15,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train a language model, write it as an ARPA file, and print its size.
 
     Raises:
-        SystemExit: a text cannot be read, or the file cannot be written.
+        SystemExit: a text cannot be read, or the file cannot be written; 2 for a wrong command line.
     """
     options = build_parser().parse_args(argv)
     check_writable(options.out, "--out", is_file=True)
 
     from htr_lightning.lm.arpa import write_arpa
-    from htr_lightning.lm.kneser_ney import train_ngram
+    from htr_lightning.lm.kneser_ney import MAX_ORDER, train_ngram
     from htr_lightning.lm.texts import read_texts
+
+    if not 1 <= options.order <= MAX_ORDER:
+        raise UsageError("out of range", key="--order", value=options.order, remedy=f"give 1 to {MAX_ORDER}")
 
     def read(path: Path) -> list[str]:
         return list(read_texts(path, options.text_column, options.normalization))
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_arpa(model, options.out)
     print(
         f"{options.out}: {len(model):,} n-grams up to order {model.order} of {len(model.symbols) - 3} characters, "
-        f"from {len(texts):,} lines with {sum(map(len, texts)):,} characters"
+        f"from {format_count(len(texts), 'line')} with {format_count(sum(map(len, texts)), 'character')}"
     )
     if options.held_out is not None:
         bits = -sum(map(model.log_probability, held_out)) / math.log(2)

@@ -33,17 +33,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
     model = load_recognizer(options.model, options.device)
-    found = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
-    if found is None:
-        raise InputError("none of its lines can be read", file=options.data)
-    best = found.best
-    print(render_table(found.tried))
-    print(f"greedy: {found.greedy:.2%}; best: {best.cer:.2%} with")
+    search = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
+    if search is None:
+        remedy = "check its images and transcriptions"
+        raise InputError("it has no usable lines", file=options.data, remedy=remedy)
+    best = search.best
+    print(render_table(search.tried))
+    print(f"greedy: {search.greedy:.2%}; best: {best.cer:.2%} with")
     print(f"  --lm {options.lm} --lm-weight {best.lm_weight:g} --insertion-bonus {best.insertion_bonus:g}")
     if options.out is not None:
-        tried = [asdict(score) for score in found.tried]
+        tried = [asdict(score) for score in search.tried]
         with writing_to(options.out, "--out", is_file=True):
-            write_json(options.out, {"greedy": found.greedy, "best": asdict(best), "tried": tried})
+            write_json(options.out, {"greedy": search.greedy, "best": asdict(best), "tried": tried})
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,7 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="hypotheses kept at each frame of the beam search (default: 16)",
     )
-    parser.add_argument("--out", type=Path, metavar="JSON", help="also write the error rate of each pair of weights")
+    parser.add_argument(
+        "--out", type=Path, metavar="JSON", help="also write the character error rate of each combination to this file"
+    )
     add_device_option(parser)
     return parser
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from htr_lightning.charset import BLANK, CharsetError
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.widths import pad_line
-from htr_lightning.decode.alignment import align
+from htr_lightning.decode.alignment import align, count_required_frames
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
@@ -91,7 +91,7 @@ def compute_line_output(
     Args:
         model: on any device.
         line: its own text is ignored.
-        decoder: from logits to texts.
+        decoder: turns logits into class ids.
         text: to align instead of the prediction.
 
     Raises:
@@ -104,11 +104,14 @@ def compute_line_output(
     lengths = model.frame_lengths(np.array([pixels.shape[1]]))
     try:
         ids = decoder(logits, lengths)[0] if text is None else model.charset.encode(text)
-        spans = align(log_probs, lengths, [ids])[0]
     except CharsetError as error:
-        raise DataError(str(error), line_id=line.id, kind="charset") from None
-    except ValueError as error:  # only a given text can be too long
-        raise DataError(f"the text is too long for the line ({error})", line_id=line.id, kind="too_long") from None
+        remedy = "remove it from the text"
+        raise DataError(error.problem, line_id=line.id, remedy=remedy, kind="charset") from None
+    if (required := count_required_frames(ids)) > lengths[0]:  # only a given text can be too long
+        problem = f"the text is too long for the line: it needs {required} frames, but the line has {lengths[0]}"
+        remedy = "check that it is the text of this line"
+        raise DataError(problem, line_id=line.id, remedy=remedy, kind="too_long")
+    spans = align(log_probs, lengths, [ids])[0]
     return LineOutput(
         line.id,
         pixels,

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 State = Literal["done", "pruned", "failed", "unfinished"]
 IGNORED = ("resume", "trial")
 """Overrides that are not part of the search space."""
+_DATE_OR_TIME = re.compile(r"\d{4}-\d\d-\d\d$|\d\d-\d\d-\d\d-")  # begins the names of folders in runs/ and runs/DATE/
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def read_trials(folder: Path) -> list[TrialRecord]:
 
 
 def _trials(folder: Path) -> list[TrialRecord]:
-    numbered = [(path.name.split("-")[0], path) for path in folder.iterdir() if path.is_dir()]
+    paths = [path for path in folder.iterdir() if path.is_dir() and not _DATE_OR_TIME.match(path.name)]
+    numbered = [(path.name.split("-")[0], path) for path in paths]
     return [_read(int(number), path) for number, path in numbered if number.isdecimal()]
 
 
@@ -111,17 +114,17 @@ def record_launcher_failure(
     )
     log.error("A trial of %d to %d failed: %s", first, first + len(batch) - 1, message)
     records = {trial.number: trial for trial in _trials(folder)}
-    found: list[float | str | None] = []
+    values: list[float | str | None] = []
     for number, overrides in enumerate(batch, first):
         trial = records.get(number)
         if trial is not None and trial.state in ("done", "pruned"):
-            found.append(trial.cer if trial.state == "done" else "pruned")
+            values.append(trial.cer if trial.state == "done" else "pruned")
             continue
-        found.append(None)
+        values.append(None)
         if trial is None or trial.state == "unfinished":
             where = trial.folder if trial is not None else folder / str(number)
             write_outcome(RunFolder(where).failed, message, overrides)
-    return found
+    return values
 
 
 def write_outcome(path: Path, message: str, overrides: Sequence[str]) -> None:
@@ -161,12 +164,12 @@ def _curve(folder: Path) -> list[tuple[int, float]]:
 
     The last value of a run that is done is that of the best weights, and is left out.
     """
-    found: dict[int, float] = {}
+    rates_by_step: dict[int, float] = {}
     run = RunFolder(folder)
     for path in run.logs:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("val/cer") and row.get("step"):
-                    found.setdefault(int(row["step"]), float(row["val/cer"]))
-    rates = [cer for _, cer in sorted(found.items())]
+                    rates_by_step.setdefault(int(row["step"]), float(row["val/cer"]))
+    rates = [cer for _, cer in sorted(rates_by_step.items())]
     return list(enumerate(rates[:-1] if run.scores() and len(rates) > 1 else rates, start=1))

@@ -1,4 +1,4 @@
-"""What a run shows while it trains: pictures of lines, a log line for each validation, the progress bar."""
+"""What a run shows while it trains: images of lines, a log line for each validation, the progress bar."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ SHOWN = {
     "train/loss_step": "loss",
     "val/cer": "CER",
     "speed/lines_per_second": "lines/s",
-    "speed/fraction_waiting": "waiting",
+    "speed/fraction_waiting": "waiting for data",
     "speed/gpu_utilization": "GPU",
     "speed/gpu_memory_gb": "GB",
 }
@@ -60,7 +60,7 @@ class ValidationLog(Callback):
         scores = trainer.callback_metrics
         by_steps = trainer.max_epochs in (None, -1)
         log.info(
-            "%s %d of %s: loss %.3f, val CER %.2f %%, WER %.2f %%%s",
+            "%s %d of %s: train loss %.3f, val CER %.2f %%, WER %.2f %%%s",
             "step" if by_steps else "epoch",
             trainer.global_step if by_steps else trainer.current_epoch + 1,
             trainer.max_steps if by_steps else trainer.max_epochs,

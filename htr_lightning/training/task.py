@@ -22,7 +22,7 @@ class NonFiniteLossError(ValueError):
 
 
 class Network(Protocol):
-    """What the task needs of a network."""
+    """The interface of the networks that the task trains."""
 
     def __call__(self, images: Tensor) -> Frames:
         """``(N, 1, H, W)`` ink -> frames ``(N, T, K)``."""
@@ -37,11 +37,11 @@ class RecognitionTask(lightning.LightningModule):
     """Trains and evaluates a line recognizer with CTC (Graves et al. 2006).
 
     Attributes:
-        decoder: from logits to texts; greedy during training, that of the configuration for the final measurement.
+        decoder: turns logits into class ids; greedy during training, that of the configuration in the final evaluation.
 
     Args:
         model: a network whose classes are those of the charset.
-        charset: between texts and classes.
+        charset: the mapping between characters and class ids.
         optim: optimizer and schedule.
         auxiliary_weight: weight of the auxiliary head's loss; 0 ignores the head.
         consistency_weight: weight of `consistency_loss` between two views of each line; a training batch then holds all
@@ -92,15 +92,17 @@ class RecognitionTask(lightning.LightningModule):
             total = total + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
         if self.consistency_weight:
             if batch.num_views != 2:
-                raise ValueError(f"consistency_weight: the batch has {batch.num_views} view of each line; it takes two")
+                raise ValueError(
+                    f"consistency_weight: the batch must have two views of each line, but has {batch.num_views}"
+                )
             lengths = self.network.frame_lengths(batch.widths)
             consistency = consistency_loss(frames.logits, lengths, batch.target_lengths)
             total = total + self.consistency_weight * consistency
             self.log("train/consistency", consistency, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self._ids = batch.ids
-        if not self._in_all_processes(torch.isfinite(total)):
-            raise self._not_finite(f"the loss is {total.item()}")
-        self._count_infeasible(batch)
+        if not self._is_true_in_all_processes(torch.isfinite(total)):
+            raise self._build_non_finite_error(f"the loss is {total.item()}")
+        self._log_infeasible(batch)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
 
@@ -115,26 +117,26 @@ class RecognitionTask(lightning.LightningModule):
         Raises:
             NonFiniteLossError: a gradient is NaN or infinite, in any process: they share gradients.
         """
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
+        has_scaler = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        if not (scaled or bool(torch.isfinite(norm))):
-            raise self._not_finite(f"the loss is finite, but its gradient is not (norm {norm.item()})")
+        if not (has_scaler or bool(torch.isfinite(norm))):
+            raise self._build_non_finite_error(f"the loss is finite, but its gradient is not (norm {norm.item()})")
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
-    def _not_finite(self, what: str) -> NonFiniteLossError:
+    def _build_non_finite_error(self, problem: str) -> NonFiniteLossError:
         return NonFiniteLossError(
-            f"{what} at step {self.global_step}, epoch {self.current_epoch}; lines of the batch: "
+            f"{problem} at step {self.global_step}, epoch {self.current_epoch}; lines of the batch: "
             f"{', '.join(self._ids)}. Lower optim.lr, or use trainer.precision=32-true"
         )
 
-    def _in_all_processes(self, here: Tensor) -> bool:
+    def _is_true_in_all_processes(self, condition: Tensor) -> bool:
         """Whether a condition holds in all processes."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            everywhere = here.float()
-            torch.distributed.all_reduce(everywhere, torch.distributed.ReduceOp.MIN)
-            return bool(everywhere > 0)
-        return bool(here)
+            minimum = condition.float()
+            torch.distributed.all_reduce(minimum, torch.distributed.ReduceOp.MIN)
+            return bool(minimum > 0)
+        return bool(condition)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
         """Predict the texts of a batch and count the errors; the hypotheses go to the callbacks."""
@@ -165,19 +167,19 @@ class RecognitionTask(lightning.LightningModule):
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
         logits = self.network(batch.images).logits
-        hypotheses = self.read(logits, batch.widths)
+        hypotheses = self.decode(logits, batch.widths)
         metrics.update(batch.texts, hypotheses)
         loss = self._loss(logits, batch)
         self.log(f"{name}/loss", loss, batch_size=len(batch), on_epoch=True, sync_dist=True)
         return {"hypotheses": hypotheses}
 
-    def read(self, logits: Tensor, widths: Tensor) -> list[str]:
-        """Decode frames ``(N, T, K)`` of lines ``widths`` pixels wide."""
+    def decode(self, logits: Tensor, widths: Tensor) -> list[str]:
+        """Return the texts of logits ``(N, T, K)`` of lines that are ``widths`` pixels wide."""
         lengths = self.network.frame_lengths(widths)
         ids = self.decoder(logits.detach().float().cpu().numpy(), lengths.cpu().numpy())
         return [self.charset.decode(line).strip() for line in ids]
 
-    def _count_infeasible(self, batch: Batch) -> None:
+    def _log_infeasible(self, batch: Batch) -> None:
         """Log the fraction of lines that random rescaling made too narrow for their text; `ctc_loss` ignores them."""
         needed = count_required_frames(batch.targets, batch.target_lengths)
         fraction = (self.network.frame_lengths(batch.widths) < needed).float().mean()
@@ -236,13 +238,13 @@ def consistency_loss(logits: Tensor, frame_lengths: Tensor, target_lengths: Tens
     num = len(logits) // 2
     with torch.autocast(logits.device.type, enabled=False):
         log_probs = logits.float().log_softmax(dim=2)
-        one, other = log_probs[:num], log_probs[num:]
-        apart = _divergence(one.detach(), other) + _divergence(other.detach(), one)  # (N, T)
-        inside = torch.arange(apart.shape[1]) < frame_lengths[:num, None]
-        weights = inside / (2 * target_lengths[:num, None].clamp(min=1))
-        return (apart * weights.to(apart.device)).sum() / max(1, num)
+        first, second = log_probs[:num], log_probs[num:]
+        divergence = _compute_kl_divergence(first.detach(), second) + _compute_kl_divergence(second.detach(), first)
+        is_frame = torch.arange(divergence.shape[1]) < frame_lengths[:num, None]  # (N, T), False for padding
+        weights = is_frame / (2 * target_lengths[:num, None].clamp(min=1))
+        return (divergence * weights.to(divergence.device)).sum() / max(1, num)
 
 
-def _divergence(fixed: Tensor, moving: Tensor) -> Tensor:
-    """KL(fixed || moving) of each frame, from logarithms ``(N, T, K)``."""
-    return F.kl_div(moving, fixed, reduction="none", log_target=True).sum(2)
+def _compute_kl_divergence(target: Tensor, prediction: Tensor) -> Tensor:
+    """Return KL(target || prediction) of each frame ``(N, T)``, from log-probabilities ``(N, T, K)``."""
+    return F.kl_div(prediction, target, reduction="none", log_target=True).sum(2)

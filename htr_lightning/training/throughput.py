@@ -19,12 +19,12 @@ class Clock:
         self._start = self._free = time.perf_counter()
         self._lines, self._waited = 0, 0.0
 
-    def step_begins(self, num_lines: int) -> None:
+    def start_step(self, num_lines: int) -> None:
         """Count the time since the last step as waiting."""
         self._waited += time.perf_counter() - self._free
         self._lines += num_lines
 
-    def step_ends(self) -> None:
+    def end_step(self) -> None:
         """Note when the next batch could start."""
         self._free = time.perf_counter()
 
@@ -60,9 +60,9 @@ class Throughput(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """A step begins."""
+        """Start the clocks of a step."""
         for clock in (self._epoch, self._now):
-            clock.step_begins(len(batch) // batch.num_views * trainer.world_size)
+            clock.start_step(len(batch) // batch.num_views * trainer.world_size)
 
     def on_train_batch_end(
         self,
@@ -72,29 +72,29 @@ class Throughput(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """A step ends; log the figures of the last ones."""
+        """Stop the clocks of a step; log the figures of the last ones."""
         for clock in (self._epoch, self._now):
-            clock.step_ends()
+            clock.end_step()
         # Optimizer steps, counted as Lightning's loggers count them.
         every = getattr(trainer, "log_every_n_steps", 0)
         if not every or trainer.global_step % every or trainer.global_step == self._logged_at:
             return
         self._logged_at = trainer.global_step
-        figures = self._now.figures() | _gpu_figures(trainer)
+        figures = self._now.figures() | _get_gpu_figures(trainer)
         self._now = Clock()
         for name, value in figures.items():
             pl_module.log(f"speed/{name}", value, prog_bar=True, on_step=True, on_epoch=False)
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Note when a validation begins."""
-        self._validates = time.perf_counter()
+        self._validation_start = time.perf_counter()
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Exclude the time of the validation."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         for clock in (self._epoch, self._now):
-            clock.exclude(time.perf_counter() - self._validates)
+            clock.exclude(time.perf_counter() - self._validation_start)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the figures of the epoch."""
@@ -104,10 +104,12 @@ class Throughput(Callback):
     def summary(self) -> str:
         """Return the figures of the epoch so far, for the end of a log line."""
         figures = self._epoch.figures()
-        return f"; {figures['lines_per_second']:.0f} lines/s, waiting {100 * figures['fraction_waiting']:.0f} %"
+        return (
+            f"; {figures['lines_per_second']:.0f} lines/s, {100 * figures['fraction_waiting']:.0f} % waiting for data"
+        )
 
 
-def _gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:
+def _get_gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:
     device = trainer.strategy.root_device
     if device.type != "cuda":
         return {}

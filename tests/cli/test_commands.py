@@ -32,9 +32,12 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
     assert "htr_lightning" in done.stdout
 
 
-def test_unknown_command() -> None:
-    done = htr("pradict")
-    assert done.returncode == 2 and "'pradict' is not a command" in done.stderr and "predict" in done.stderr
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("pradict", "'predict'"), ("train", "leave it out"), ("xyz", "choose from predict, evaluate")]
+)
+def test_unknown_command(name: str, remedy: str) -> None:
+    done = htr(name)
+    assert done.returncode == 2 and f"{name!r} is not a command" in done.stderr and remedy in done.stderr
 
 
 def test_configuration_errors_come_all_at_once_without_a_traceback(tmp_path: Path) -> None:

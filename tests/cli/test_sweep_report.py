@@ -85,3 +85,11 @@ def test_what_is_no_sweep_is_a_sentence(tmp_path: Path, make: bool, said: str) -
         (tmp_path / "s").mkdir()
     with pytest.raises(SystemExit, match=said):
         report.main([str(tmp_path / "s")])
+
+
+@pytest.mark.parametrize("name", ["2026-11-29", "18-04-43-dev"])
+def test_a_folder_of_single_runs_is_not_a_sweep(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(SystemExit, match="no trials"):
+        report.main([str(tmp_path)])
+    assert not (tmp_path / "report.html").exists()

@@ -22,7 +22,7 @@ def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture
     assert read_arpa(out).log_probability("la café") == pytest.approx(expected.log_probability("la café"), abs=1e-3)
 
 
-def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
+def test_what_cannot_be_read_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text("text\n")
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
     (tmp_path / "empty.txt").touch()
@@ -31,9 +31,11 @@ def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
         ("none.tsv", "6", "m.arpa", "none.tsv"),
         ("b.txt", "6", "m.arpa", "b.txt: not UTF-8"),
         ("empty.txt", "6", "m.arpa", "there is no text to train on"),
-        ("a.txt", "12", "m.arpa", "give 1 to 10"),
         ("a.txt", "6", "nowhere/m.arpa", "cannot be written"),
     ):
         with pytest.raises(SystemExit, match=words):
             command.main([str(tmp_path / texts), "-o", str(tmp_path / out), "--order", order])
+    with pytest.raises(SystemExit) as stopped:
+        command.main([str(tmp_path / "a.txt"), "-o", str(tmp_path / "m.arpa"), "--order", "12"])
+    assert stopped.value.code == 2 and "--order 12" in capsys.readouterr().err
     assert not (tmp_path / "m.arpa").exists()

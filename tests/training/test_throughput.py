@@ -16,16 +16,16 @@ def test_a_clock_tells_steps_from_waiting(monkeypatch: pytest.MonkeyPatch) -> No
     clock = Clock()
     for _ in range(2):  # a second of waiting, three of work
         now += 1
-        clock.step_begins(6)
+        clock.start_step(6)
         now += 3
-        clock.step_ends()
+        clock.end_step()
     assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "fraction_waiting": pytest.approx(0.25)}
     now += 50  # a validation
     clock.exclude(50)
     now += 1
-    clock.step_begins(6)
+    clock.start_step(6)
     now += 3
-    clock.step_ends()
+    clock.end_step()
     assert clock.figures() == {"lines_per_second": pytest.approx(1.5), "fraction_waiting": pytest.approx(0.25)}
 
 

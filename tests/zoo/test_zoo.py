@@ -96,7 +96,12 @@ def test_finetuning_on_a_folder_of_lines(small_set: Path, tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     log = " ".join((tmp_path / "run" / "log.txt").read_text(encoding="utf-8").split())
-    for words in ("10 train + 8 val", "backbone.stem 432 0.003 always", "step 2 of 4: loss", "step 4 of 4: loss"):
+    for words in (
+        "10 train + 8 val",
+        "backbone.stem 432 0.003 always",
+        "step 2 of 4: train loss",
+        "step 4 of 4: train loss",
+    ):
         assert words in log
     before, after = (load_model(where).network.state_dict() for where in ("zoo:latin", tmp_path / "run"))
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("backbone."))
