@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_writable(options.out, "--out", is_file=True)
 
     from htr_lightning.lm.arpa import write_arpa
-    from htr_lightning.lm.kneser_ney import MAX_ORDER, train_ngram
+    from htr_lightning.lm.kneser_ney import train_ngram
+    from htr_lightning.lm.ngram import MAX_ORDER
     from htr_lightning.lm.texts import read_texts
 
     if not 1 <= options.order <= MAX_ORDER:
