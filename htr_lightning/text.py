@@ -10,8 +10,8 @@ _INVISIBLE = "\ufffd\u2800\u3164\u115f\u1160\u034f\ufe0e\ufe0f"
 
 
 def clean_text(text: str) -> str:
-    """Collapse runs of whitespace, including no-break and other Unicode spaces, to one space; strip both ends."""
-    return " ".join(text.split())
+    """Remove byte order marks, collapse runs of whitespace, also of no-break spaces, to one space; strip both ends."""
+    return " ".join(text.replace("\ufeff", "").split())
 
 
 def describe_characters(text: str) -> str:

@@ -25,6 +25,7 @@ _MAX_CHARACTERS = 10  # named in a title
 _GUEST_FRACTION = 0.01  # of the letters; an alphabet with fewer is a guest
 _CONTEXT = 12  # characters shown on both sides of the one in question
 _JOINERS = "\u200c\u200d"
+_SOFT_HYPHEN = "\u00ad"
 
 Texts = Mapping[Split, list[tuple[str, str]]]
 """Ids and texts of the lines of each split."""
@@ -174,6 +175,8 @@ def find_unprintable_characters(texts: Texts) -> list[Finding]:
     if wrong:
         title = f"invisible, control or replacement characters: {_list_characters(wrong)}"
         remedy = "remove them from the texts; U+FFFD replaces a character that an encoding error lost: type it again"
+        if _SOFT_HYPHEN in wrong:
+            remedy += "; where a hyphen is on the paper, as at the end of a line, write '-' instead of U+00AD"
         findings.append(Finding("invisible_characters", "warning", title, wrong.total(), remedy, lines))
     private = Counter({c: n for c, n in counts.items() if unicodedata.category(c) == "Co"})
     if private:

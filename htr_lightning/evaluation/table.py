@@ -78,7 +78,7 @@ def read_table(source: Path) -> list[LineRow]:
     if not path.is_file():
         raise TableError("no such file", file=path, remedy=remedy, kind="missing")
     try:
-        header, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        header, *lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"cannot be read ({error})", file=path, remedy=remedy) from None
     names = header.split("\t")

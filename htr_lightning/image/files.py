@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from htr_lightning.errors import InputError
+from htr_lightning.image.png import skip_long_texts
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
 """Suffixes of image files; folders are searched for them."""
@@ -130,7 +131,7 @@ def read_page_image(path: Path, size: tuple[float, float] | None, *, max_pixels:
             layout was made with it or without.
     """
     upright = read_image(path, max_pixels=max_pixels)
-    with Image.open(path, formats=_FORMATS) as image:
+    with path.open("rb") as file, Image.open(skip_long_texts(file), formats=_FORMATS) as image:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
     if orientation in (0, 1):
         return upright
@@ -157,7 +158,7 @@ def _decode(
     path: Path | str, file: BinaryIO, max_pixels: int, upright: bool = True, frame: int = 0
 ) -> NDArray[np.uint8]:
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with Image.open(skip_long_texts(file), formats=_FORMATS) as image:
             if frame:
                 image.seek(frame)
             _check_size(path, image.size, max_pixels)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, read_image, read_page_image
+from htr_lightning.image.png import skip_long_texts
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
 """Suffixes of scans; folders are searched for them."""
@@ -171,7 +172,7 @@ def _is_scan(path: Path) -> bool:
 
 def read_image_size(path: Path) -> tuple[int, int] | None:
     """Return width and height of an image file without decoding it; None if it cannot be opened."""
-    with contextlib.suppress(Exception), Image.open(path) as image:
+    with contextlib.suppress(Exception), path.open("rb") as file, Image.open(skip_long_texts(file)) as image:
         return image.size
     return None
 

@@ -11,6 +11,8 @@ from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
 
 _NO_SHAPE = "neither an outline, nor a baseline, nor a box with an area"
+_HYPHEN = "-"  # of a HYP element that does not say which
+_UNITS = {"mm10": "tenths of a millimeter", "inch1200": "1/1200 inch"}
 # TYPE of tags that do not give the type of a line or region (written by kraken).
 _UNRELATED_TAG_TYPES = ("language", "split")
 
@@ -38,7 +40,8 @@ def parse_page(root: Any, path: Path) -> Page:
     """Parse an ALTO file.
 
     - The text of a line is the CONTENT of its String elements, with a space for each SP, or between all Strings if
-      there is no SP. HYP adds its hyphen, unless the word before it ends in it already. SUBS_CONTENT is not used.
+      there is no SP. HYP adds its hyphen, unless the word before it ends in it already; without CONTENT it adds "-",
+      in a span with the tag ``HYP``. SUBS_CONTENT is not used.
     - The polygon is the Polygon; else the box (HPOS, VPOS, WIDTH, HEIGHT), else the bounding box of Ellipse or Circle.
     - A BASELINE of one number, as in ALTO up to 4.1, is a y coordinate: it becomes a horizontal line across the
       polygon, unless it is outside the polygon.
@@ -51,7 +54,8 @@ def parse_page(root: Any, path: Path) -> Page:
         path: of the file.
 
     Raises:
-        DataError: the file is not ALTO, has no page or several, or the page's size is not a number.
+        DataError: the file is not ALTO, has no page or several, the page's size is not a number, or the unit of its
+            points is not a pixel and the page has no size.
     """
     if not matches(root):
         raise DataError(
@@ -66,13 +70,29 @@ def parse_page(root: Any, path: Path) -> Page:
     lines = [_parse_line(line, id, tags) for id, line in elements.items()]
     names = [[e.get("ID", "") for e in (line, *line.iterancestors())] for line in elements.values()]
     order = [id for ref in root.iterfind("{*}ReadingOrder//*") for id in ref.get("REF", "").split()]
+    size = parse_page_size(path, page.get("WIDTH"), page.get("HEIGHT"))
+    if size is None and elements:
+        _check_unit(root, path)
     files = (file.text for file in root.iterfind("{*}Description/{*}sourceImageInformation/{*}fileName"))
     return Page(
         path,
         parse_image_name(next((name for name in files if name and name.strip()), "")),
-        parse_page_size(path, page.get("WIDTH"), page.get("HEIGHT")),
+        size,
         tuple(sort_by_reading_order(lines, names, order)),
     )
+
+
+def _check_unit(root: Any, path: Path) -> None:
+    """Refuse a page without size whose points are not in pixels: nothing says where they are in its image."""
+    unit = (root.findtext("{*}Description/{*}MeasurementUnit") or "").strip()
+    if unit.lower() not in ("", "pixel", "pixels", "px"):
+        name = f"{_UNITS[unit]} (MeasurementUnit {unit})" if unit in _UNITS else f"the MeasurementUnit {unit!r}"
+        raise DataError(
+            f"its positions are in {name}, and its page has no size, so where they are in the image is unknown",
+            file=path,
+            remedy="add WIDTH and HEIGHT to its Page element, in the same unit, or export it with pixels as unit",
+            kind="unit",
+        )
 
 
 def find_text_lines(page: Any) -> dict[str, Any]:
@@ -85,6 +105,11 @@ def find_text_lines(page: Any) -> dict[str, Any]:
 def get_line_text(line: Any) -> str:
     """Return the text of a TextLine; see `parse_page`."""
     return _parse_text(line)[0]
+
+
+def get_hyphen(element: Any) -> str:
+    """Return the hyphen that a HYP element stands for."""
+    return element.get("CONTENT") or _HYPHEN
 
 
 def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
@@ -113,7 +138,10 @@ def _parse_text(line: Any) -> tuple[str, tuple[Span, ...]]:
             text += " "
         elif name == "HYP":
             # Some programs write the hyphen both in the word and in HYP.
-            text += "" if content and text.endswith(content) else content
+            hyphen = get_hyphen(element)
+            if not text.endswith(hyphen):
+                spans += [] if content else [Span(len(text), len(hyphen), name)]
+                text += hyphen
         elif name == "String":
             text += " " if text and not has_spaces else ""
             styles = element.get("STYLE", "").split() if content else []

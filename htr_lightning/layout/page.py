@@ -38,6 +38,8 @@ class PageLine:
         region: id of the region that contains the line.
         region_type: such as ``paragraph``, ``MainZone``; empty if the file gives none.
         spans: tagged parts of the text.
+        text_index: of the TextEquiv of PAGE that the text comes from; None if it has none, or the format knows none.
+            Programs such as LAREX number transcriptions 0 and the texts of recognizers from 1 on.
         problem: why the line cannot be cropped, and the remedy (``its baseline has a single point; draw it again``);
             empty if it can.
     """
@@ -51,6 +53,7 @@ class PageLine:
     region_type: str = ""
     spans: tuple[Span, ...] = ()
     problem: str = ""
+    text_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,11 +36,12 @@ def matches(root: Any) -> bool:
     return get_local_name(root) == "PcGts"
 
 
-def parse_page(root: Any, path: Path) -> Page:
+def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
     """Parse a PAGE file.
 
     - The text of a line is its TextEquiv with the lowest index, or else the first; if that is empty, the words joined
-      by spaces (for a word without text, its glyphs).
+      by spaces (for a word without text, its glyphs). With ``text_index``, only TextEquivs with that index count; one
+      without index has the index 0.
     - Types come from Transkribus' ``custom="structure {type:...;}"``, or else from the attribute ``type``.
     - Lines are sorted by the index in ``custom="readingOrder {index:...;}"``, or else by the attribute ``index``, if
       every line of the region has one. Regions are sorted by ReadingOrder, or else by that index. Lines in table
@@ -52,6 +53,7 @@ def parse_page(root: Any, path: Path) -> Page:
     Args:
         root: root element, from `htr_lightning.layout.xml.read_xml`.
         path: of the file.
+        text_index: of the TextEquivs to read; None for the lowest of each line.
 
     Raises:
         DataError: the file is not PAGE, has no page or several, or the page's size is not a number.
@@ -67,7 +69,7 @@ def parse_page(root: Any, path: Path) -> Page:
     ids = {line: id for id, line in find_text_lines(page).items()}
     elements = sort_by_index(list(ids))
     names = [[e.get("id", "") for e in (line, *line.iterancestors())] for line in elements]
-    lines = [_parse_line(line, ids[line]) for line in elements]
+    lines = [_parse_line(line, ids[line], text_index) for line in elements]
     return Page(
         path,
         parse_image_name(page.get("imageFilename", "")),
@@ -83,9 +85,9 @@ def find_text_lines(page: Any) -> dict[str, Any]:
     return dict(zip(ids, elements, strict=True))
 
 
-def _parse_line(line: Any, id: str) -> PageLine:
+def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
     entries, region = _parse_custom(line), line.getparent()
-    text = get_line_text(line)
+    text = get_line_text(line, text_index)
     shape = parse_shape(_get_points(line, "Coords"), _get_points(line, "Baseline"))
     return PageLine(
         id,
@@ -97,6 +99,7 @@ def _parse_line(line: Any, id: str) -> PageLine:
         _get_type(region, _parse_custom(region)),
         tuple(dict.fromkeys([*_parse_text_style(line, text), *_build_spans(entries, text)])),
         shape.problem,
+        _find_text_index(line) if text_index is None else text_index,
     )
 
 
@@ -108,28 +111,44 @@ def _get_points(line: Any, name: str) -> str:
     return str(element.get("points") or " ".join(written))
 
 
-def get_line_text(line: Any) -> str:
+def get_line_text(line: Any, text_index: int | None = None) -> str:
     """Return the text of a TextLine; see `parse_page`."""
-    return _get_main_text(line) or " ".join(filter(None, map(get_word_text, line.iterfind("{*}Word"))))
+    words = (get_word_text(word, text_index) for word in line.iterfind("{*}Word"))
+    return _get_main_text(line, text_index) or " ".join(filter(None, words))
 
 
-def get_word_text(word: Any) -> str:
+def get_word_text(word: Any, text_index: int | None = None) -> str:
     """Return the text of a Word; see `parse_page`."""
-    return _get_main_text(word) or "".join(map(_get_main_text, word.iterfind("{*}Glyph")))
+    glyphs = (_get_main_text(glyph, text_index) for glyph in word.iterfind("{*}Glyph"))
+    return _get_main_text(word, text_index) or "".join(glyphs)
 
 
-def find_main_equivalent(element: Any) -> Any | None:
-    """Return the TextEquiv of a line, word or glyph with the lowest index, among those with Unicode; None if none."""
+def find_main_equivalent(element: Any, text_index: int | None = None) -> Any | None:
+    """Return the TextEquiv of a line, word or glyph with the lowest index, among those with Unicode; None if none.
+
+    Args:
+        element: the line, word or glyph.
+        text_index: the index that it has to have; None for any.
+    """
     ranked = []
     for equivalent in element.iterfind("{*}TextEquiv"):
         if equivalent.find("{*}Unicode") is not None:
             index = _parse_integer(equivalent.get("index", ""))
-            ranked.append((float("inf") if index is None else index, equivalent))
+            if text_index in (None, index or 0):
+                ranked.append((float("inf") if index is None else index, equivalent))
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def _get_main_text(element: Any) -> str:
-    equivalent = find_main_equivalent(element)
+def _find_text_index(line: Any) -> int | None:
+    """Return the index of the text of a line, or else the highest of its words' texts."""
+    elements = [line] if _get_main_text(line) else line.findall("{*}Word")
+    equivalents = (find_main_equivalent(element) for element in elements)
+    indices = (_parse_integer(found.get("index", "")) for found in equivalents if found is not None)
+    return max((index for index in indices if index is not None), default=None)
+
+
+def _get_main_text(element: Any, text_index: int | None = None) -> str:
+    equivalent = find_main_equivalent(element, text_index)
     return "" if equivalent is None else "".join(equivalent.find("{*}Unicode").itertext())
 
 

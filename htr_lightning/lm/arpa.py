@@ -66,8 +66,9 @@ def read_arpa(path: Path, *, max_ngrams: int | None = None) -> NGram:
     Raises:
         LanguageModelError: the file is missing, damaged, truncated or too large, or a model of words.
     """
+    is_gzip = path.suffix == ".gz"
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if is_gzip else path.open(encoding="utf-8-sig") as file:
             return _read(file, path, max_ngrams)
     except (OSError, EOFError) as error:
         raise LanguageModelError(

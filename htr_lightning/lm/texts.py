@@ -17,22 +17,13 @@ def read_texts(path: Path, column: str, normalization: Normalization) -> Iterato
     Raises:
         DataError: the file is missing, malformed or not UTF-8.
     """
+    from htr_lightning.data.sources.data_files import read_text_file
     from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, read_manifest
-    from htr_lightning.image.files import DataError
     from htr_lightning.text import clean_text
 
     if path.suffix.lower() in MANIFEST_SUFFIXES:
         lines: Iterator[str] = (line.text for line in read_manifest(path, text_column=column))
     else:
-        try:
-            lines = iter(path.read_text(encoding="utf-8-sig").splitlines())
-        except OSError as error:
-            raise DataError(
-                f"cannot be read ({error.strerror})", file=path, remedy="check the path", kind="missing"
-            ) from None
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"not UTF-8 text ({error.reason})", file=path, remedy="convert it to UTF-8", kind="encoding"
-            ) from None
+        lines = iter(read_text_file(path, remedy="check the path").splitlines())
     for line in lines:
         yield normalize(clean_text(line), normalization)

@@ -29,7 +29,7 @@ def test_what_cannot_be_read_or_written(tmp_path: Path, capsys: pytest.CaptureFi
     for texts, order, out, words in (
         ("none.txt", "6", "m.arpa", "none.txt: cannot be read"),
         ("none.tsv", "6", "m.arpa", "none.tsv"),
-        ("b.txt", "6", "m.arpa", "b.txt: not UTF-8"),
+        ("b.txt", "6", "m.arpa", "b.txt: row 1 is not UTF-8"),
         ("empty.txt", "6", "m.arpa", "there is no text to train on"),
         ("a.txt", "6", "nowhere/m.arpa", "cannot be written"),
     ):

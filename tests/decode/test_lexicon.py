@@ -180,9 +180,9 @@ def test_words_that_the_charset_can_only_spell_in_capitals_are_kept(caplog: pyte
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("none.txt", None, r"none\.txt: cannot be read \(No such file or directory\); check the path"),
+        ("none.txt", None, r"none\.txt: there is no such file; check the path"),
         ("none.tsv", None, r"none\.tsv: there is no such file"),
-        ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: not UTF-8 text"),
+        ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: row 1 is not UTF-8"),
         ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words"),
         ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
         ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
@@ -235,5 +235,5 @@ def test_predict_and_evaluate_with_a_lexicon(
     free = capsys.readouterr().out
     predict.main(["zoo:latin", str(lines / "val"), "--beam-width", "16"])
     assert capsys.readouterr().out == free != shown
-    with pytest.raises(SystemExit, match=r"none\.txt: cannot be read"):
+    with pytest.raises(SystemExit, match=r"none\.txt: there is no such file"):
         evaluate.main(["zoo:latin", "--data", str(lines / "val.tsv"), "--lexicon", str(tmp_path / "none.txt")])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from htr_lightning.image.files import DataError
 from htr_lightning.layout.alto import matches, parse_page, read_alto
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import read_xml
@@ -78,7 +79,7 @@ def test_units_only_scale() -> None:
         ('<String CONTENT="un"/><SP/><String CONTENT="exem" SUBS_CONTENT="exemple"/><HYP CONTENT="-"/>', "un exem-"),
         ('<String CONTENT="ma-" SUBS_TYPE="HypPart1"/><HYP CONTENT="-"/>', "ma-"),
         ('<String CONTENT="ma"/><HYP CONTENT="\u00ad"/>', "ma\u00ad"),
-        ('<String CONTENT="ma"/><HYP/>', "ma"),
+        ('<String CONTENT="ma"/><HYP/>', "ma-"),
         ('<String CONTENT="&#339;&amp;&lt;&quot;&apos;&#x1D510;"/>', "œ&<\"'𝔐"),
         ('<String CONTENT="a"><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a"/></String>', "a"),
         ('<String/><String CONTENT=""/>', ""),
@@ -232,3 +233,26 @@ def test_real_pages() -> None:
     assert all(line.text and len(line.polygon) > 2 and len(line.baseline) > 1 and not line.problem for line in lines)
     assert {line.type for line in lines} == {"default", ""} and {line.region_type for line in lines} == {"text"}
     assert all(page.size and page.path.with_name(page.image_name).is_file() for page in pages)
+
+
+def test_points_in_millimeters_need_the_size_of_the_page() -> None:
+    lines = [text_line("l", "a")]
+    for unit in ("mm10", "inch1200", "furlong"):
+        assert page(alto_xml(lines, unit=unit)).size == (1000, 800)
+        with pytest.raises(DataError, match=unit) as error:
+            page(alto_xml(lines, unit=unit, size=None))
+        assert error.value.kind == "unit" and error.value.remedy
+        assert page(alto_xml([], unit=unit, size=None)).lines == ()
+    assert page(alto_xml(lines, unit="pixel", size=None)).size is None
+
+
+def test_hyphens() -> None:
+    string = '<String CONTENT="wort"/>'
+    for content, text in (("-", "wort-"), ("\u00ad", "wort\u00ad"), ("¬", "wort¬")):
+        line = of_line(f'{string}<HYP CONTENT="{content}"/>')
+        assert (line.text, line.spans) == (text, ())
+    for empty in ('<HYP CONTENT=""/>', "<HYP/>"):
+        line = of_line(string + empty)
+        assert (line.text, line.spans) == ("wort-", (Span(4, 1, "HYP"),))
+        line = of_line(f'<String CONTENT="wort-"/>{empty}')
+        assert (line.text, line.spans) == ("wort-", ())

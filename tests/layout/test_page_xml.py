@@ -255,3 +255,19 @@ def test_image_and_size() -> None:
     assert (read.image_name, read.size, read.lines) == ("x/images/a b.tif", None, ())
     assert page("<PcGts><Page/></PcGts>").image_name == ""
     assert np.array_equal(page(page_xml(LINES)).lines[0].baseline, LINES[0].baseline)
+
+
+def test_index_of_the_text() -> None:
+    both = text("truth", ' index="0"') + text("guess", ' index="1"')
+    word = "<Word>" + COORDS + text("word", " index='2'") + "</Word>"
+    for inside, index in ((both, 0), (text("guess", ' index="1"'), 1), (text("a"), None), (word, 2), ("", None)):
+        assert of_line(inside).text_index == index
+    line = f"<TextLine id='l'>{COORDS}%s</TextLine>"
+    xml = f"<PcGts><Page imageFilename='a'><TextRegion id='r'>{line}</TextRegion></Page></PcGts>"
+
+    def read(inside: str, index: int) -> str:
+        return parse_page(etree.fromstring((xml % inside).encode()), Path("a.xml"), index).lines[0].text
+
+    assert [read(both, index) for index in range(3)] == ["truth", "guess", ""]
+    assert [read(text("plain"), index) for index in range(2)] == ["plain", ""]
+    assert [read(word, index) for index in (0, 2)] == ["", "word"]

@@ -1,10 +1,20 @@
 """The files of a dataset: finding them in folders, and reading text."""
 
+import codecs
+import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
+
+_BYTE_ORDER_MARKS = {  # UTF-32 first, since its mark begins with that of UTF-16
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def check_root(root: Path, content: str) -> None:
@@ -64,25 +74,28 @@ def is_file(path: Path) -> bool:
 
 
 def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | None = None) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark.
+    """Read a UTF-8 text file, with or without a byte order mark, or one in UTF-16 or UTF-32 with a byte order mark.
 
     Args:
         path: of the file.
         remedy: what to do if the file is missing, for the message.
         key: the configuration key that names the file, for the message.
-        newline: see `open`; None translates all line ends to a newline character.
+        newline: None translates all line ends to a newline character, an empty string none.
 
     Raises:
         DataError: the file is missing, cannot be read, or is not UTF-8 (names the row, from 1).
     """
     try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
-            return file.read()
+        content = path.read_bytes()
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
+        text = content.decode(encoding)
+        return text if newline == "" else io.StringIO(text, newline=newline).read()
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, key=key, remedy=remedy, kind="missing") from None
     except UnicodeDecodeError as error:
         row = error.object.count(b"\n", 0, error.start) + 1
-        problem = f"row {row} is not UTF-8 (byte 0x{error.object[error.start]:02X})"
+        name = encoding.upper().removesuffix("-SIG")
+        problem = f"row {row} is not {name} (byte 0x{error.object[error.start]:02X})"
         raise DataError(problem, file=path, key=key, remedy="save the file as UTF-8", kind="encoding") from None
     except OSError as error:
         raise build_unreadable_error(path, error) from None

@@ -1,5 +1,6 @@
 """Folders of line images with their texts: in manifests, or in a text file next to each image."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from htr_lightning.data.sources.data_files import check_file_name, check_root, r
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, ManifestColumns, read_manifest_rows
 from htr_lightning.data.sources.splits import assign_splits, check_ratios, get_split_unit, parse_split
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
-from htr_lightning.text import clean_text
+from htr_lightning.text import clean_text, format_count
 
+log = logging.getLogger(__name__)
 _TEXT_SUFFIX = ".gt.txt"
 
 
@@ -142,11 +144,16 @@ class Lines:
                 kind="empty",
             )
         split_of = _get_splits_by_folder(text_files, self.root) or assign_splits(text_files, self._ratios, self._seed)
-        return [
-            Line(id, ImageFile(self.root / id), _read_text(self.root / text_file))
-            for id, text_file in text_files.items()
-            if split_of[id] == split
-        ]
+        lines = []
+        multiline: list[str] = []
+        for id, text_file in text_files.items():
+            if split_of[id] == split:
+                content = read_text_file(self.root / text_file, remedy="restore it")
+                if sum(1 for row in content.split("\n") if row.strip()) > 1:
+                    multiline.append(text_file)
+                lines.append(Line(id, ImageFile(self.root / id), clean_text(content)))
+        _report_multiline(self.root, split, multiline)
+        return lines
 
 
 def _find_images_with_text(root: Path) -> dict[str, str]:
@@ -189,5 +196,14 @@ def _get_splits_by_folder(images: dict[str, str], root: Path) -> dict[str, Split
     return {id: split for id, split in folder_split.items() if split is not None}
 
 
-def _read_text(path: Path) -> str:
-    return clean_text(read_text_file(path, remedy="restore it"))
+def _report_multiline(root: Path, split: Split, text_files: Sequence[str]) -> None:
+    """Log which text files have several lines, although an image shows one."""
+    if text_files:
+        log.warning(
+            "%s: %s of %s with several lines of text, such as %s, which are joined with spaces, since an image is one "
+            "line; check them",
+            root,
+            format_count(len(text_files), "file"),
+            split,
+            text_files[0],
+        )

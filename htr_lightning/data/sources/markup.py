@@ -8,13 +8,15 @@ from htr_lightning.image.files import DataError
 from htr_lightning.layout.page import Span
 from htr_lightning.text import clean_text
 
+_SOFT_HYPHEN = "\u00ad"
 SpanAction = Literal["keep", "delete", "drop_line"]
 
 
 class MarkupRules:
     """Rules that turn the text of a layout file into the text that a recognizer should output.
 
-    They are applied in this order: span actions, replacements, whitespace, dropping of lines.
+    They are applied in this order: span actions, replacements, whitespace, soft hyphen, dropping of lines. A soft
+    hyphen (U+00AD) at the end of a line is a visible one, and becomes ``-``.
 
     Args:
         spans: the action for each tag (``strikethrough``, ``unclear`` ...): ``keep`` the characters of the span,
@@ -49,6 +51,8 @@ class MarkupRules:
         for pattern, replacement in self._replace:
             text = pattern.sub(replacement, text)
         text = clean_text(text)
+        if text.endswith(_SOFT_HYPHEN):
+            text = f"{text.rstrip(_SOFT_HYPHEN)}-"
         return None if any(pattern.search(text) for pattern in self._drop) else text or None
 
 

@@ -3,8 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
@@ -13,9 +14,11 @@ from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.layout import page_xml
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.layout.xml import get_local_name, read_xml
+from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
 Format = Literal["alto", "page_xml"]
@@ -50,6 +53,9 @@ class Pages:
         spans: what to do with marked text, by tag; see `htr_lightning.data.sources.markup.MarkupRules`.
         replace: pairs of a regular expression and its replacement in texts.
         drop_text: regular expressions; lines whose text contains a match are dropped.
+        text_index: of the TextEquivs of PAGE to learn from, such as 0, where programs like LAREX keep transcriptions
+            apart from predictions (1, 2 ...). None selects the lowest of each line; a line that has none with index 0
+            is left out if others of its page have one.
         mask: paint what is outside a line's polygon in the color of the paper.
         straighten: straighten curved or slanted lines along their baseline.
         padding_px: margin around the polygon.
@@ -77,6 +83,7 @@ class Pages:
         spans: Mapping[str, str] | None = None,
         replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
+        text_index: int | None = None,
         mask: bool = True,
         straighten: bool = True,
         padding_px: float = 0,
@@ -88,6 +95,9 @@ class Pages:
         if given and "train" not in given:
             problem = f"this is not set, although dataset.{next(iter(given))} is"
             raise DataError(problem, key="dataset.train", remedy="set it to a folder or a list of the training pages")
+        if text_index is not None and format != "page_xml":
+            remedy = "unset it, or set dataset=page_xml"
+            raise DataError("only PAGE has such an index", key="dataset.text_index", value=text_index, remedy=remedy)
         check_ratios(split_ratios)
         check_padding(padding_px)
         self._splits = PageSplits(self.root, given, split_ratios, split_seed, self._get_group, self._has_format)
@@ -96,6 +106,8 @@ class Pages:
         self._line_filter = _TypeFilter("line", line_types, drop_line_types)
         self._markup = MarkupRules(spans or {}, replace, drop_text)
         self._mask, self._straighten, self._padding_px = mask, straighten, padding_px
+        self._text_index = text_index
+        self._remarks = _Remarks()
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of a split: page by page, in the order of their paths, each in reading order.
@@ -106,6 +118,7 @@ class Pages:
         """
         lines: list[Line] = []
         ignored: Counter[str] = Counter()
+        self._remarks = _Remarks()
         layouts = self._splits.find_pages(split)
         if not self._images.root.is_dir():
             remedy = "set it to the folder of the page images"
@@ -117,12 +130,13 @@ class Pages:
             try:
                 root = read_xml(layout)
                 if FORMATS[self.format].matches(root):
-                    lines += self._read_lines(FORMATS[self.format].parse_page(root, layout))
+                    lines += self._read_lines(self._parse_page(root, layout))
                 else:
                     ignored[get_local_name(root)] += 1
             except DataError as error:
                 lines.append(self._build_unusable(layout, error))
         self._report_ignored(ignored, len(layouts), split)
+        self._remarks.report(self.root, split)
         if split == "train":
             self._line_filter.check(self.root)
             self._region_filter.check(self.root)
@@ -157,6 +171,12 @@ class Pages:
         match = self._group_pattern.search(name) if self._group_pattern else None
         return "".join(group or "" for group in match.groups()) or match[0] if match else name
 
+    def _parse_page(self, root: Any, layout: Path) -> Page:
+        if self.format == "page_xml":
+            return page_xml.parse_page(root, layout, self._text_index)
+        page: Page = FORMATS[self.format].parse_page(root, layout)
+        return page
+
     def _read_lines(self, page: Page) -> Iterator[Line]:
         """Yield the lines of a page that have text and a type to keep."""
         if page.lines and not any(line.text.strip() for line in page.lines):
@@ -167,12 +187,19 @@ class Pages:
         name, group = self._get_name(page.path), self._get_group(page.path)
         image: ImageFile | UnusableImage | None = None
         line_spacing = page.line_spacing
+        has_transcriptions = any(line.text_index == 0 for line in page.lines)
         for line in page.lines:
             text = self._markup.apply(line.text, line.spans)
             if not (self._region_filter.keeps(line.region_type) and self._line_filter.keeps(line.type) and text):
                 continue
-            image = image or self._find_image(page)  # only for pages with a line to keep
             id = f"{name}/{line.id}"
+            if self._text_index is None and line.text_index:
+                (self._remarks.guesses_left_out if has_transcriptions else self._remarks.guesses_kept).append(id)
+                if has_transcriptions:
+                    continue
+            if any(span.tag == "HYP" for span in line.spans):
+                self._remarks.hyphens.append(id)
+            image = image or self._find_image(page)  # only for pages with a line to keep
             if line.problem:
                 reason = f"{page.path}: line {line.id}: {line.problem}"
                 yield Line(id, UnusableImage(reason), text, group)
@@ -193,6 +220,40 @@ class Pages:
 
     def _build_unusable(self, layout: Path, error: DataError) -> Line:
         return Line(self._get_name(layout), UnusableImage(str(error)), "", self._get_group(layout))
+
+
+@dataclass
+class _Remarks:
+    """Ids of lines whose texts may not be what the user expects."""
+
+    guesses_left_out: list[str] = field(default_factory=list)
+    guesses_kept: list[str] = field(default_factory=list)
+    hyphens: list[str] = field(default_factory=list)
+
+    def report(self, root: Path, split: Split) -> None:
+        """Log them."""
+        sentences = (
+            (
+                self.guesses_left_out,
+                "left out, because their only text is a TextEquiv with an index above 0, which LAREX and others use "
+                "for predictions, while other lines of the page have one with index 0; transcribe them, or set "
+                "dataset.text_index=1 to learn from predictions",
+            ),
+            (
+                self.guesses_kept,
+                "with a TextEquiv whose index is above 0, which LAREX and others use for predictions, and none with "
+                "index 0; if they are not transcriptions, set dataset.text_index=0",
+            ),
+            (
+                self.hyphens,
+                "ending in a HYP element without CONTENT, which is read as '-'; to write another sign or none, set "
+                "dataset.replace=[['-$', '...']] or dataset.spans={HYP: delete}",
+            ),
+        )
+        for ids, sentence in sentences:
+            if ids:
+                number = format_count(len(ids), "line")
+                log.warning("%s: %s for %s, such as %s, %s", root, number, split, ids[0], sentence)
 
 
 class _TypeFilter:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.layout.alto import get_line_text
+from htr_lightning.layout.alto import get_hyphen, get_line_text
 from htr_lightning.layout.xml import get_local_name, get_namespace
 from htr_lightning.reading.page import PredictedLine
 from htr_lightning.reading.write.alto import build_strings
@@ -61,7 +61,7 @@ def _set_strings(line: Any, strings: list[Any], words: list[tuple[str, float | N
     """Set the text of Strings, and remove a hyphen after them that the text does not end in."""
     contents, hyphen = [text for text, _ in words], line.find("{*}HYP")
     if hyphen is not None:
-        sign = hyphen.get("CONTENT", "")
+        sign = get_hyphen(hyphen)
         if not contents[-1].endswith(sign):
             _remove([hyphen])
         elif not strings[-1].get("CONTENT", "").endswith(sign):

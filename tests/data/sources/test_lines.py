@@ -236,3 +236,24 @@ def test_importing_needs_no_torch():
     code = "import sys, htr_lightning.data.sources.lines; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout.strip().lower()) is False
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks(encoding: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.gt.txt", "été\r\n".encode(encoding))
+    write(tmp_path / "a.png", b"")
+    (line,) = Lines(str(tmp_path)).lines("train")
+    assert line.text == "été"
+    table = "image\ttext\r\na.png\t\ufeffété\r\n".encode(encoding)
+    write(tmp_path / "train.tsv", table)
+    (line,) = Lines(str(tmp_path)).lines("train")
+    assert (line.id, line.text) == ("a.png", "été")
+
+
+def test_a_text_of_two_lines_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text_files(tmp_path, "a")
+    write(tmp_path / "b.gt.txt", "one\ntwo\n\n")
+    write(tmp_path / "b.png", b"")
+    lines = Lines(str(tmp_path), split_ratios=[1, 0, 0]).lines("train")
+    assert [line.text for line in lines] == ["text of a", "one two"]
+    assert "1 file of train with several lines of text, such as b.gt.txt" in caplog.text

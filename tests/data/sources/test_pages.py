@@ -296,3 +296,44 @@ def test_pages_of_copiste_say_what_the_manifests_say() -> None:
                 assert text in (None, line.text)
                 same += text is not None
         assert same == number
+
+
+def write_page_with_guesses(root: Path, name: str, *equivalents: str) -> None:
+    """Write a PAGE file with lines whose texts have indices, and its image."""
+    lines = "".join(
+        f'<TextLine id="l{n}"><Coords points="5,{top} 200,{top} 200,{top + 35} 5,{top + 35}"/>{equivalent}</TextLine>'
+        for n, (top, equivalent) in enumerate(zip(range(5, 200, 40), equivalents, strict=False))
+    )
+    page = f'<Page imageFilename="{name}.png"><TextRegion id="r">{lines}</TextRegion></Page>'
+    (root / f"{name}.xml").write_text(f"<PcGts>{page}</PcGts>", encoding="utf-8")
+    Image.new("L", (220, 200), 200).save(root / f"{name}.png")
+
+
+def test_guesses_are_not_transcriptions(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def equivalent(index: int, text: str) -> str:
+        return f'<TextEquiv index="{index}"><Unicode>{text}</Unicode></TextEquiv>'
+
+    write_page_with_guesses(root, "a", equivalent(0, "truth") + equivalent(1, "guess"), equivalent(1, "guess"))
+    write_page_with_guesses(root, "b", equivalent(1, "other"))
+    whole = {"format": "page_xml", "split_ratios": [1, 0, 0]}
+    assert texts(Pages(str(root), **whole).lines("train")) == ["truth", "other"]
+    assert "1 line for train, such as a/l1, left out" in caplog.text and "such as b/l0" in caplog.text
+    caplog.clear()
+    assert texts(Pages(str(root), **whole, text_index=1).lines("train")) == ["guess", "guess", "other"]
+    kept, empty = Pages(str(root), **whole, text_index=0).lines("train")
+    assert kept.text == "truth" and "has text" in reason(empty) and not caplog.text
+    with pytest.raises(DataError, match=r"dataset\.text_index=0"):
+        Pages(str(root), format="alto", text_index=0)
+
+
+def test_hyphens_at_the_end_of_lines(root: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    path = write("train/a", "soft\u00ad", "empty", "so\u00adft")
+    path.write_text(path.read_text("utf-8").replace('"empty"/>', '"empty"/><HYP CONTENT=""/>'), encoding="utf-8")
+    lines = Pages(str(root), format="alto").lines("train")
+    assert texts(lines) == ["soft-", "empty-", "so\u00adft"]
+    assert "train/a/l1, ending in a HYP" in caplog.text
+    assert texts(Pages(str(root), format="alto", spans={"HYP": "delete"}).lines("train"))[1] == "empty"
+    assert texts(Pages(str(root), format="alto", replace=[["[-\u00ad]$", "¬"]]).lines("train"))[:2] == [
+        "soft¬",
+        "empty¬",
+    ]
