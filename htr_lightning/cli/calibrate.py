@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
-from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument
+from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument, add_overwrite_option, list_inputs
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, writing_to
+from htr_lightning.report.outputs import MODEL, Output, check_outputs
 
 if TYPE_CHECKING:
     from htr_lightning.decode.confidence import ConfidenceOutcomes
@@ -25,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     if options.out is not None:
         check_writable(options.out, "--out", is_file=True)
+        check_outputs([Output(options.out, MODEL)], list_inputs(options), overwrite=options.overwrite)
 
+    from htr_lightning.data.line import list_image_files
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.data.widths import spread_evenly
     from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
@@ -34,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.reading.lines import LineReader
 
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
+    if options.out is not None:
+        check_outputs([Output(options.out, MODEL)], list_image_files(lines), overwrite=options.overwrite)
     model = load_model(options.model, select_device(options.device))
     sample = [lines[row] for row in spread_evenly(len(lines), MAX_CALIBRATION_LINES)]
     batches = [
@@ -71,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifest (default: text)")
     parser.add_argument("--out", type=Path, metavar="MODEL", help="write the calibrated model to this file")
+    add_overwrite_option(parser)
     add_device_option(parser)
     return parser
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.options import add_overwrite_option
 from htr_lightning.files import check_writable, write_json, writing_to
+from htr_lightning.report.outputs import Output, check_outputs, json_kind
 from htr_lightning.text import escape_unprintable, format_count
 
 if TYPE_CHECKING:
@@ -29,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_writable(options.out, "--out", is_file=True)
 
     from htr_lightning.evaluation.difference import compare, pair_rows
-    from htr_lightning.evaluation.table import read_table
+    from htr_lightning.evaluation.table import TABLE_FILE, read_table
+
+    if options.out is not None:
+        inputs = [folder / TABLE_FILE if folder.is_dir() else folder for folder in (options.a, options.b)]
+        check_outputs([Output(options.out, json_kind("lines"))], inputs, overwrite=options.overwrite)
 
     comparison = compare(pair_rows(read_table(options.a), read_table(options.b), common=options.common))
     print(f"A: {options.a}\nB: {options.b}\n\n{render_comparison(comparison, options.top)}")
@@ -56,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--top", type=int, default=5, metavar="N", help="print the N lines that differ most (default: 5)"
     )
     parser.add_argument("--out", type=Path, metavar="JSON", help="also write the complete comparison to this file")
+    add_overwrite_option(parser)
     return parser
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
-from htr_lightning.cli.options import add_config_dir_option
+from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError, check_writable, writing_to
+from htr_lightning.report.outputs import REPORT, Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = build_parser().parse_intermixed_args(argv)
     if options.out is not None:
-        check_output(options.out)
+        check_output(options.out, overwrite=options.overwrite)
 
     from concurrent.futures.process import BrokenProcessPool
 
@@ -72,19 +73,23 @@ def build_parser() -> argparse.ArgumentParser:
         help="the configuration, as for training: dataset=... dataset.KEY=VALUE model=...",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.html and report.json")
+    add_overwrite_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
     add_config_dir_option(parser)
     return parser
 
 
-def check_output(folder: Path) -> None:
+def check_output(folder: Path, *, overwrite: bool) -> None:
     """Check, before the lines are read, that the report can be written.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be written, or has other files of these names.
     """
+    report = Output(folder / "report.html", REPORT, folder=folder)
+    numbers = Output(folder / "report.json", json_kind("format"), folder=folder)
     try:
         check_writable(folder, "--out")
+        check_outputs([report, numbers], [], overwrite=overwrite)
     except OutputError as error:
         raise UsageError(str(error)) from None
 

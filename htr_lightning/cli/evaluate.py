@@ -14,12 +14,15 @@ from htr_lightning.cli.options import (
     add_decoder_options,
     add_device_option,
     add_model_argument,
+    add_overwrite_option,
     add_precision_option,
     add_tta_option,
     build_decoder,
+    list_inputs,
 )
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, writing_to
+from htr_lightning.report.outputs import check_outputs
 from htr_lightning.text import describe_characters
 
 if TYPE_CHECKING:
@@ -42,11 +45,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is not None:
         check_writable(options.out, "--out")
 
+    from htr_lightning.data.line import list_image_files
     from htr_lightning.data.sources.manifest import read_manifest
-    from htr_lightning.evaluation.files import write_evaluation
+    from htr_lightning.evaluation.files import list_outputs, write_evaluation
     from htr_lightning.evaluation.result import build_evaluation
     from htr_lightning.model.load import load_recognizer
 
+    outputs = [] if options.out is None else list_outputs(options.out)
+    check_outputs(outputs, list_inputs(options), overwrite=options.overwrite)
     lines = read_manifest(
         options.data,
         image_column=options.image_column,
@@ -55,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if not lines:
         raise InputError("there is no line to evaluate", file=options.data)
+    check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
     model = load_recognizer(options.model, options.device, options.precision)
     collector = recognize_lines(lines, model, options)
     refuse_unusable(collector, options)
@@ -103,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder for report.html (scores, confusions, worst "
         "lines, confidences), result.json, lines.tsv and confusions.png",
     )
+    add_overwrite_option(parser)
     add_device_option(parser)
     add_precision_option(parser)
     add_tta_option(parser)
@@ -112,7 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def get_changed_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str | float | bool]:
     """Return the options of recognition that differ from their defaults, for the report."""
-    others = {"model", "data", "image_column", "text_column", "group_column", "max_skipped", "out", "device"}
+    columns = {"image_column", "text_column", "group_column"}
+    others = {"model", "data", "max_skipped", "out", "overwrite", "device"} | columns
     chosen = {name: value for name, value in vars(options).items() if value != parser.get_default(name)}
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in chosen.items() if name not in others

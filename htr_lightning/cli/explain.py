@@ -12,11 +12,14 @@ from htr_lightning.cli.options import (
     add_decoder_options,
     add_device_option,
     add_model_argument,
+    add_overwrite_option,
     build_decoder,
+    list_inputs,
     positive_int,
 )
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, check_writable, writing_to
+from htr_lightning.files import check_writable, writing_to
+from htr_lightning.report.outputs import PICTURE, REPORT, Output, check_outputs
 from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     images = find_images(options.images)
     files = choose_files(images, options)
     check_writable(options.out, "--out")
+    kinds = (PICTURE, REPORT)
+    outputs = [Output(path, kind, folder=options.out) for pair in files for path, kind in zip(pair, kinds, strict=True)]
+    check_outputs(outputs, [*images, *list_inputs(options)], overwrite=options.overwrite)
 
     from htr_lightning.explain.attribution import attribute
     from htr_lightning.explain.line_output import compute_line_output
@@ -105,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="explain only the characters from A to B, counted from 1 (default: all)",
     )
     parser.add_argument("--text", help="explain this text instead of the prediction: why was it not recognized?")
+    add_overwrite_option(parser)
     add_device_option(parser)
     add_decoder_options(parser)
     return parser
@@ -138,20 +145,13 @@ def choose_files(images: Sequence[Path], options: argparse.Namespace) -> list[tu
 
     Raises:
         UsageError: ``--text`` is given for several images.
-        OutputError: a picture would overwrite an image.
     """
     from htr_lightning.layout.names import make_unique_ids
 
     if options.text is not None and len(images) > 1:
         raise UsageError("--text: only for a single image")
     names = make_unique_ids([image.stem for image in images])
-    files = [(options.out / f"{name}.png", options.out / f"{name}.html") for name in names]
-    sources = {image.resolve() for image in images}
-    for picture, _ in files:
-        if picture.resolve() in sources:
-            problem = f"{picture} is one of the images and would be overwritten"
-            raise OutputError(problem, key="--out", value=options.out, remedy="choose another folder", kind="conflict")
-    return files
+    return [(options.out / f"{name}.png", options.out / f"{name}.html") for name in names]
 
 
 def write_files(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
-from htr_lightning.cli.options import add_model_argument
+from htr_lightning.cli.options import add_model_argument, add_overwrite_option, list_inputs
 from htr_lightning.files import check_writable, writing_to
+from htr_lightning.report.outputs import MODEL, ONNX, Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
     from htr_lightning.model.file import Model
@@ -25,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     is_onnx = decide_format(options) == "onnx"
     check_writable(options.out, "--out", is_file=True)
+    outputs = [Output(options.out, ONNX if is_onnx else MODEL)]
+    if is_onnx:
+        outputs.append(Output(options.out.with_suffix(".json"), json_kind("architecture")))
+    check_outputs(outputs, list_inputs(options), overwrite=options.overwrite)
 
     from htr_lightning.model.file import load_model, write_model
 
@@ -95,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_model_argument(parser, onnx=False)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")
+    add_overwrite_option(parser)
     parser.add_argument(
         "--format",
         choices=("safetensors", "onnx"),

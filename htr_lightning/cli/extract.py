@@ -2,13 +2,14 @@
 
 import argparse
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import exit_with_message
-from htr_lightning.cli.options import add_config_dir_option, positive_int
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option, positive_int
+from htr_lightning.files import check_writable, replacing, writing_to
+from htr_lightning.report.outputs import PICTURE, Output, check_outputs, list_files, mark_png
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
@@ -26,11 +27,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.config.build import build, unwrap_errors
     from htr_lightning.config.compose import compose_config
+    from htr_lightning.data.line import list_image_files
 
     cfg = compose_config(options.overrides, options.config_dir)
     with unwrap_errors():
         source = build(cfg.dataset)
     lines = list(itertools.islice(source.lines(options.split), options.limit))
+    inputs = [*list_image_files(lines), *list_dataset_files(cfg.dataset, options.out)]
+    check_outputs(list_outputs(options.out, options.split, len(lines)), inputs, overwrite=options.overwrite)
     with writing_to(options.out):
         count = write_lines(lines, options.out, options.split, cfg.preprocess.max_pixels, cfg.loader.max_skipped)
     folder = options.out / options.split
@@ -51,8 +55,41 @@ def build_parser() -> argparse.ArgumentParser:
         "--split", choices=("train", "val", "test"), default="test", help="split to write (default: test)"
     )
     parser.add_argument("--limit", type=positive_int, metavar="N", help="write only the first N lines (default: all)")
+    add_overwrite_option(
+        parser,
+        "replace a manifest that exists, whose transcriptions somebody may have corrected; never a file of the dataset",
+    )
     add_config_dir_option(parser)
     return parser
+
+
+def list_outputs(folder: Path, split: str, num_lines: int) -> Iterator[Output]:
+    """Yield the files that `write_lines` writes."""
+    yield Output(folder / f"{split}.tsv", key="")
+    yield from (Output(folder / _name_image(split, number), PICTURE, key="") for number in range(num_lines))
+
+
+def list_dataset_files(settings: Mapping[str, Any], out: Path) -> Iterator[Path]:
+    """Yield the files that the settings of a dataset name, and those in its folder, as far as they existed before.
+
+    Args:
+        settings: the configuration of the dataset; of each part, for a mixture.
+        out: folder to write into; what it holds is not part of a dataset whose folder contains it.
+    """
+    from htr_lightning.data.sources.data_files import is_file
+
+    root = Path(str(settings.get("root") or "."))
+    for value in settings.values():
+        if hasattr(value, "items"):
+            yield from list_dataset_files(value, out)
+        elif isinstance(value, str):
+            yield from (path for path in (Path(value), root / value) if is_file(path))
+    if settings.get("root") and root.is_dir():
+        yield from list_files([root], skip=None if root.resolve().is_relative_to(out.resolve()) else out)
+
+
+def _name_image(split: str, number: int) -> str:
+    return f"{split}/{number:06d}.png"
 
 
 def write_lines(lines: "Sequence[Line]", folder: Path, split: str, max_pixels: int, max_skipped: int) -> int:
@@ -70,13 +107,14 @@ def write_lines(lines: "Sequence[Line]", folder: Path, split: str, max_pixels: i
     (folder / split).mkdir(parents=True, exist_ok=True)
     rows, skipped = ["image\ttext\tgroup"], []
     for number, line in enumerate(lines):
-        name = f"{split}/{number:06d}.png"
+        name = _name_image(split, number)
         try:
             pixels = line.image.read(max_pixels)
         except DataError as error:
             skipped.append(str(error.of_line(line.id)))
             continue
-        Image.fromarray(pixels).save(folder / name)
+        with replacing(folder / name) as file:
+            Image.fromarray(pixels).save(file, "PNG", pnginfo=mark_png())
         rows.append(f"{name}\t{line.text}\t{line.group}")
     if len(skipped) > max_skipped:
         problems = "\n  ".join(skipped)

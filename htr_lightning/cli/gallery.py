@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.cli.options import add_overwrite_option
+from htr_lightning.files import check_writable, replacing, writing_to
+from htr_lightning.report.outputs import PICTURE, Output, check_outputs, mark_png
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from htr_lightning.data.augment import Augment
+    from htr_lightning.layout.page import Page
 
 _MAX_AUGMENTED_LINES = 8
 _PREPROCESSING_GRAYS, _AUGMENTATION_GRAYS = 64, 8  # few, for small files
@@ -28,17 +31,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     check_writable(options.out, "--out")
 
-    from htr_lightning.image.files import read_image
+    from htr_lightning.image.files import ImageFile, read_image
     from htr_lightning.image.preprocess import Preprocess
     from htr_lightning.report.gallery import draw_augmentation, draw_preprocessing
+    from htr_lightning.report.layout_picture import draw_layout
 
     layouts = [path for path in options.files if path.suffix.lower() == ".xml"]
+    pages = [read_page(path, options.images) for path in layouts]
+    names = [*(path.stem for path in layouts), *(["preprocessing", "augmentation"] if layouts != options.files else [])]
+    outputs = [Output(options.out / f"{name}.png", PICTURE, folder=options.out) for name in names]
+    check_outputs(outputs, [*options.files, *(image for _, image in pages)], overwrite=options.overwrite)
     images = [read_image(path) for path in options.files if path not in layouts]
     lines = [Preprocess()(image) for image in images[:_MAX_AUGMENTED_LINES]]
     with writing_to(options.out, "--out"):
         options.out.mkdir(parents=True, exist_ok=True)
-        for path in layouts:
-            _save(draw_layout_file(path, options.images), options.out / f"{path.stem}.png", _PREPROCESSING_GRAYS)
+        for path, (page, image) in zip(layouts, pages, strict=True):
+            _save(draw_layout(page, ImageFile(image)), options.out / f"{path.stem}.png", _PREPROCESSING_GRAYS)
         if images:
             _save(draw_preprocessing(images), options.out / "preprocessing.png", _PREPROCESSING_GRAYS)
             augmentation = draw_augmentation(lines, load_strong_augmentation(), seed=options.seed)
@@ -56,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         "files", nargs="+", type=Path, metavar="FILE", help="image of a line, or ALTO or PAGE file of a page"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the PNG files")
+    add_overwrite_option(parser)
     parser.add_argument(
         "--images",
         type=Path,
@@ -70,7 +79,8 @@ def _save(picture: "Image.Image", path: Path, num_grays: int) -> None:
     """Write a picture with few levels of gray, and print its path."""
     from PIL import Image
 
-    picture.quantize(num_grays, dither=Image.Dither.NONE).save(path, optimize=True)
+    with replacing(path) as file:
+        picture.quantize(num_grays, dither=Image.Dither.NONE).save(file, "PNG", optimize=True, pnginfo=mark_png())
     print(path)
 
 
@@ -85,23 +95,22 @@ def load_strong_augmentation() -> "Augment":
     return augment
 
 
-def draw_layout_file(path: Path, images: Path | None) -> "Image.Image":
-    """Draw the lines of an ALTO or PAGE file on its page.
+def read_page(path: Path, images: Path | None) -> "tuple[Page, Path]":
+    """Read an ALTO or PAGE file, and find the image of its page.
 
     Raises:
         DataError: the file or its image cannot be read.
     """
     from htr_lightning.data.sources.page_images import PageImages
-    from htr_lightning.image.files import DataError, ImageFile
+    from htr_lightning.image.files import DataError
     from htr_lightning.layout.formats import read_layout
-    from htr_lightning.report.layout_picture import draw_layout
 
     page = read_layout(path)
     # Transkribus and eScriptorium keep the layouts beside the images, or in a folder there.
     folders = [images] if images else [path.absolute().parent, path.absolute().parent.parent]
     for folder in folders:
         with contextlib.suppress(DataError):
-            return draw_layout(page, ImageFile(PageImages(folder).find(path, page.image_name)))
+            return page, PageImages(folder).find(path, page.image_name)
     raise DataError(f"its image {page.image_name!r} is not found", file=path, remedy="name its folder with --images")
 
 

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share."""
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -88,6 +90,24 @@ def add_precision_option(parser: argparse.ArgumentParser | argparse._ArgumentGro
         default="fp32",
         help="bf16 is faster on CPUs and GPUs with bf16 instructions, and changes a few predictions (default: fp32)",
     )
+
+
+def add_overwrite_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, text: str = "") -> None:
+    """Add ``--overwrite``, without which only files of the same kind are replaced."""
+    default = "replace files that are not earlier results of this command, too; never a file that is read"
+    parser.add_argument("--overwrite", action="store_true", help=text or default)
+
+
+def list_inputs(options: argparse.Namespace) -> Iterator[Path]:
+    """Yield the files that the options name as inputs: the model, tables, texts and the parts of the decoder."""
+    from htr_lightning.model.info import ModelFileError, find_model
+
+    for name in ("data", "align", "held_out", "lm", "lexicon"):
+        if getattr(options, name, None) is not None:
+            yield getattr(options, name)
+    if hasattr(options, "model"):
+        with contextlib.suppress(ModelFileError):  # reported when it is loaded
+            yield find_model(options.model)
 
 
 def add_config_dir_option(parser: argparse.ArgumentParser) -> None:

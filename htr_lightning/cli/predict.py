@@ -2,15 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
-from htr_lightning.cli.options import build_decoder
+from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
-from htr_lightning.files import check_writable, write_text, writing_to
+from htr_lightning.files import check_writable, replacing, write_text, writing_to
+from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def write_pages(options: argparse.Namespace) -> None:
         overlay=options.overlay,
         overwrite=options.overwrite,
         ignore_layouts=options.ignore_layouts,
+        inputs=list(list_inputs(options)),
         report=_print_error,
         progress=show_progress,
     )
@@ -146,7 +148,7 @@ def predict_lines(options: argparse.Namespace) -> None:
     from htr_lightning.reading.lines import LineReader
 
     lines = find_lines(options)
-    check_outputs(options)
+    check_files(options, lines)
     model = load_recognizer(options.model, options.device, options.precision)
     reader = LineReader(
         model,
@@ -192,11 +194,11 @@ def find_lines(options: argparse.Namespace) -> "list[Line]":
     return [replace(line, id=line.image.path.as_posix()) for line in lines if isinstance(line.image, ImageFile)]
 
 
-def check_outputs(options: argparse.Namespace) -> None:
-    """Check, before lines are read, that the results can be written.
+def check_files(options: argparse.Namespace, lines: "Sequence[Line]") -> None:
+    """Check, before lines are read, that the results can be written, and destroy nothing.
 
     Raises:
-        OutputError: one of them cannot be written.
+        OutputError: one of them cannot be written, or is a file that is read or that exists.
         UsageError: ``--visualize`` does not name an image.
     """
     if options.out is not None:
@@ -208,6 +210,23 @@ def check_outputs(options: argparse.Namespace) -> None:
             raise UsageError("unknown image format", key="--visualize", value=options.visualize, remedy=remedy)
     if options.character_crops is not None:
         check_writable(options.character_crops, "--character-crops")
+
+    from htr_lightning.data.line import list_image_files
+
+    inputs = [*list_inputs(options), *list_image_files(lines)]
+    check_outputs(list_outputs(options, lines), inputs, overwrite=options.overwrite)
+
+
+def list_outputs(options: argparse.Namespace, lines: "Sequence[Line]") -> "Iterator[Output]":
+    """Yield the files that will be written; existing texts and tables are kept, as people correct them."""
+    if options.out is not None:
+        yield Output(options.out)
+    if options.visualize is not None:
+        yield Output(options.visualize, key="--visualize")
+    if options.character_crops is not None:
+        from htr_lightning.reading.character_crops import list_outputs
+
+        yield from list_outputs(options.character_crops, [line.id for line in lines], "--character-crops")
 
 
 def write_lines(predictions: "Sequence[Prediction]", options: argparse.Namespace, max_pixels: int) -> None:
@@ -240,6 +259,8 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    from PIL import Image
+
     from htr_lightning.report.panel import draw_panel
 
     shown = [prediction for prediction in predictions if prediction.pixels is not None]
@@ -247,8 +268,8 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
     panel = draw_panel(
         lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[prediction.characters for prediction in shown]
     )
-    with writing_to(path, "--visualize", is_file=True):
-        panel.save(path)
+    with writing_to(path, "--visualize", is_file=True), replacing(path) as file:
+        panel.save(file, Image.registered_extensions()[path.suffix.lower()])
 
 
 def _print_error(message: str) -> None:

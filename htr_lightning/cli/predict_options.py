@@ -9,6 +9,7 @@ from htr_lightning.cli.options import (
     add_decoder_options,
     add_device_option,
     add_model_argument,
+    add_overwrite_option,
     add_precision_option,
     add_tta_option,
 )
@@ -17,7 +18,7 @@ VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
 PAGE_FORMATS = ("txt", "json", "alto", "page", "hocr", "pdf")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
-_PAGE_OPTIONS = ("ignore_layouts", "overlay", "overwrite", "segmenter")
+_PAGE_OPTIONS = ("ignore_layouts", "overlay", "segmenter")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,6 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help="lines: the file to write (default: standard output); pages: the folder for the results",
+    )
+    add_overwrite_option(
+        parser,
+        "replace files that exist (default: lines: refuse; pages: recognize only those whose results do not exist yet, "
+        "so that a job can be resumed)",
     )
     parser.add_argument(
         "--format",
@@ -71,11 +77,6 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pages only")
     group.add_argument(
         "--overlay", action="store_true", help="also write a picture of each page with its lines and predictions"
-    )
-    group.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="recognize pages again whose results exist (default: skip them, so that a job can be resumed)",
     )
     group.add_argument(
         "--ignore-layouts",

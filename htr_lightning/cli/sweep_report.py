@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
-from htr_lightning.cli.options import add_config_dir_option
+from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option
 from htr_lightning.files import write_text, writing_to
+from htr_lightning.report.outputs import REPORT, Output, check_outputs
 
 if TYPE_CHECKING:
     from htr_lightning.sweep.trials import TrialRecord
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     folder: Path = options.folder
 
+    from htr_lightning.sweep.best import BEST, find_experiment_file
     from htr_lightning.sweep.html import render_sweep
     from htr_lightning.sweep.importance import compute_importance
     from htr_lightning.sweep.table import format_table
@@ -31,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
     keys = varied_keys(trials)
     print(format_table(trials, keys))
+    outputs = [
+        Output(folder / "report.html", REPORT, key=""),
+        Output(find_experiment_file(folder, options.config_dir), BEST, key=""),
+    ]
+    check_outputs(outputs, [], overwrite=options.overwrite)
     with writing_to(folder):
         note = write_best(trials[0], folder, options.config_dir)
         page = render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note)
@@ -47,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config-dir FOLDER +experiment=best.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the sweep (hydra.sweep.dir)")
+    add_overwrite_option(parser)
     add_config_dir_option(parser)
     return parser
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.options import add_overwrite_option, list_inputs
 from htr_lightning.files import check_writable, writing_to
+from htr_lightning.report.outputs import ARPA, Output, check_outputs
 from htr_lightning.text import format_count
 
 
@@ -19,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = build_parser().parse_args(argv)
     check_writable(options.out, "--out", is_file=True)
+    inputs = [*options.texts, *list_inputs(options)]
+    check_outputs([Output(options.out, ARPA)], inputs, overwrite=options.overwrite)
 
     from htr_lightning.lm.arpa import write_arpa
     from htr_lightning.lm.kneser_ney import train_ngram
@@ -63,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="ARPA", help="file to write; gzipped if it ends in .gz"
     )
+    add_overwrite_option(parser)
     parser.add_argument(
         "--order", type=int, default=6, metavar="N", help="maximum length of n-grams, 1 to 10 (default: 6)"
     )

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
-from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument, positive_int
+from htr_lightning.cli.options import (
+    MANIFEST,
+    add_device_option,
+    add_model_argument,
+    add_overwrite_option,
+    list_inputs,
+    positive_int,
+)
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, write_json, writing_to
+from htr_lightning.report.outputs import Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
     from htr_lightning.evaluation.lm_weights import WeightScore
@@ -25,13 +33,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     if options.out is not None:
         check_writable(options.out, "--out", is_file=True)
+    outputs = [] if options.out is None else [Output(options.out, json_kind("greedy"))]
+    check_outputs(outputs, list_inputs(options), overwrite=options.overwrite)
 
+    from htr_lightning.data.line import list_image_files
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.evaluation.lm_weights import search_lm_weights
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.progress import show_progress
 
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
+    check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
     model = load_recognizer(options.model, options.device)
     search = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
     if search is None:
@@ -70,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="JSON", help="also write the character error rate of each combination to this file"
     )
+    add_overwrite_option(parser)
     add_device_option(parser)
     return parser
 

@@ -1,7 +1,8 @@
 """The `Line` record, which every data source yields and every later step takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -51,6 +52,14 @@ class WeightedSource(Source, Protocol):
     def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:
         """Return how often each of the usable training lines is drawn in an epoch, on average: ``(number of ids,)``."""
         ...
+
+
+def list_image_files(lines: Iterable[Line]) -> Iterator[Path]:
+    """Yield the files that images of lines are read from, as far as images say so: that of the line or of its page."""
+    for line in lines:
+        path = getattr(getattr(line.image, "page", line.image), "path", None)
+        if isinstance(path, Path):
+            yield path
 
 
 def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None = None) -> NDArray[np.uint8]:

@@ -6,9 +6,21 @@ from htr_lightning.evaluation.collector import ScoreCollector
 from htr_lightning.evaluation.html import render_page
 from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.evaluation.result import Evaluation
-from htr_lightning.evaluation.table import TABLE_FILE, format_table
+from htr_lightning.evaluation.table import COLUMNS, TABLE_FILE, format_table
 from htr_lightning.files import replacing, write_json, write_text
+from htr_lightning.report.outputs import PICTURE, REPORT, Output, json_kind, table_kind
 from htr_lightning.report.picture import encode_png
+
+
+def list_outputs(folder: Path) -> list[Output]:
+    """Return the files that `write_evaluation` writes or removes, for `htr_lightning.report.outputs.check_outputs`."""
+    kinds = {
+        TABLE_FILE: table_kind(*COLUMNS),
+        "report.html": REPORT,
+        "result.json": json_kind("cer"),
+        "confusions.png": PICTURE,
+    }
+    return [Output(folder / name, kind, folder=folder) for name, kind in kinds.items()]
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, collector: ScoreCollector) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from htr_lightning.files import replacing, write_text
 from htr_lightning.image.crop import rasterize_polygon
 from htr_lightning.image.files import ImageFile
 from htr_lightning.reading.lines import Prediction
+from htr_lightning.report.outputs import PICTURE, Output, mark_png, table_kind
 
 INDEX = "index.tsv"
 COLUMNS = ("image", "line", "place", "text", "confidence", "left", "top", "right", "bottom")
@@ -43,6 +44,24 @@ def crop_characters(
         yield index, crop
 
 
+def list_outputs(folder: Path, ids: Sequence[str], key: str) -> Iterator[Output]:
+    """Yield the files that `write_character_crops` may write, for `htr_lightning.report.outputs.check_outputs`.
+
+    Args:
+        folder: to write into.
+        ids: of the predictions, the paths of the line images.
+        key: option that names the folder.
+    """
+    yield Output(folder / INDEX, table_kind(*COLUMNS), key=key, folder=folder)
+    for number, id in enumerate(ids, 1):
+        for path in _line_folder(folder, number, id).glob("*-U+*.png"):
+            yield Output(path, PICTURE, key=key, folder=folder)
+
+
+def _line_folder(folder: Path, number: int, id: str) -> Path:
+    return folder / f"{number:05d}-{Path(id).stem}"
+
+
 def write_character_crops(folder: Path, predictions: Iterable[Prediction], max_pixels: int) -> int:
     """Write each character of each line as a PNG file, in one folder per line, and a table of all of them.
 
@@ -62,13 +81,13 @@ def write_character_crops(folder: Path, predictions: Iterable[Prediction], max_p
     rows: list[tuple[object, ...]] = []
     for number, prediction in enumerate(predictions, 1):
         image = ImageFile(Path(prediction.id)).read(max_pixels)
-        line_folder = folder / f"{number:05d}-{Path(prediction.id).stem}"
+        line_folder = _line_folder(folder, number, prediction.id)
         line_folder.mkdir(exist_ok=True)
         for index, pixels in crop_characters(image, prediction.characters):
             character = prediction.characters[index]
             path = line_folder / f"{index + 1:03d}-U+{ord(character.text):04X}.png"
             with replacing(path) as file:
-                Image.fromarray(pixels).save(file, "PNG")
+                Image.fromarray(pixels).save(file, "PNG", pnginfo=mark_png())
             box = (round(value, 1) for value in bounding_box(character.outline))
             name = path.relative_to(folder).as_posix()
             rows.append((name, prediction.id, index + 1, character.text, round(character.confidence, 4), *box))

@@ -15,7 +15,7 @@ from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.api import Reader
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.page_files import join_documents, render_files, write_files
-from htr_lightning.reading.page_jobs import PageJob, check_outputs, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
 from htr_lightning.reading.pages import PageReader, SegmentedPage
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
@@ -75,6 +75,7 @@ def read_folder(
     overlay: bool = False,
     overwrite: bool = False,
     ignore_layouts: bool = False,
+    inputs: Sequence[str | Path] = (),
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
 ) -> FolderResult:
@@ -89,16 +90,18 @@ def read_folder(
         model: from `htr_lightning.load`, which takes decoder and segmenter, or what `htr_lightning.load` takes.
         formats: names of `htr_lightning.reading.write.writers.PAGE_WRITERS`: alto, page, hocr, json, txt, pdf.
         overlay: also write a picture of each page with the predictions.
-        overwrite: read also the pages whose files all exist.
+        overwrite: read also the pages whose files all exist, and replace files that exist.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file (``NAME.xml``, ``alto/NAME.xml``,
             ``page/NAME.xml``); otherwise its lines are read, and the predictions are written into a copy of it.
+        inputs: other files that are read, such as a lexicon; neither they nor scans and layouts are ever written over.
         report: called with each warning and each problem, a sentence, as it occurs.
         progress: draws a bar.
 
     Raises:
         InputError: nothing was read: there is no such format, a folder holds no scan, or the model cannot be loaded.
         OutputError: a file cannot be written (the files of all pages before it are complete), two pages would be
-            written to one file, or a result would be taken for a scan by the next run.
+            written to one file, a result
+            would be written over a file that is read, or a result would be taken for a scan by the next run.
     """
     out = Path(out)
     _check_formats(formats)
@@ -109,7 +112,7 @@ def read_folder(
         report(problem)
 
     jobs, unreadable = find_jobs(_paths(scans), out, formats, overlay=overlay, ignore_layouts=ignore_layouts)
-    check_outputs(jobs, out)
+    check_files(jobs, out, inputs=_paths(inputs), overwrite=overwrite)
     for error in unreadable.values():
         fail(str(error))
     waiting = [job for job in jobs if overwrite or not job.is_done]

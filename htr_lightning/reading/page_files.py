@@ -17,7 +17,7 @@ from htr_lightning.reading.write.writers import PAGE_WRITERS
 
 
 def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[Path, bytes]:
-    """Return the contents of the files of a page. The PDF of a document that exists stays, unless ``overwrite``.
+    """Return the contents of the files of a page. Files that exist stay, unless ``overwrite``.
 
     Raises:
         DataError: the layout changed meanwhile, or a format cannot represent the page.
@@ -25,7 +25,8 @@ def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[
     layout_format = None if job.layout is None else {"alto": "alto", "page_xml": "page"}[detect_format(job.layout)]
     contents = {}
     for form, path in job.outputs.items():
-        if form == "pdf" and job.document is not None and job.document.is_file() and not overwrite:
+        has_document = form == "pdf" and job.document is not None and job.document.is_file()
+        if not overwrite and (has_document or path.is_file()):
             continue
         if job.layout is not None and form == layout_format:
             lines = {line.id: line for line in page.lines}
@@ -35,7 +36,7 @@ def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[
             contents[path] = PAGE_WRITERS[form].write(page, datetime.now(UTC))
         except (OSError, ValueError) as error:  # an encoder of images that cannot
             raise DataError(f"{job.scan.name}: cannot be written as {PAGE_WRITERS[form].title} ({error})") from None
-    if job.overlay is not None:
+    if job.overlay is not None and (overwrite or not job.overlay.is_file()):
         picture = io.BytesIO()
         draw_overlay(page).save(picture, "JPEG", quality=88)
         contents[job.overlay] = picture.getvalue()

@@ -1,6 +1,6 @@
 """What reading a folder consists of: its pages, and for each the layout to use and the files to write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.write.writers import PAGE_WRITERS
+from htr_lightning.report.outputs import Output, check_outputs
 
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
@@ -95,10 +96,17 @@ def _make_job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, l
     return PageJob(scan, outputs, document, folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None, layout)
 
 
-def check_outputs(jobs: Sequence[PageJob], out: Path) -> None:
+def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
     """Check, before anything is read, that the files of all pages can be written.
 
+    Args:
+        jobs: the pages.
+        out: folder to write into.
+        inputs: files that are read besides scans and layouts.
+        overwrite: files that exist will be replaced; otherwise they are kept.
+
     Raises:
+        OutputError: a result would be written over a file that is read.
         OutputError: two pages would be written to one file, a result would be taken for a scan or a layout by the next
             run, or a folder cannot be written.
     """
@@ -111,6 +119,10 @@ def check_outputs(jobs: Sequence[PageJob], out: Path) -> None:
                 raise _conflict(owners[path], job.scan.name, path)
             owners[path] = job.scan.name
     _refuse_outputs_beside_scans(jobs, out)
+    scans = {job.scan.path: None for job in jobs}
+    read = [*scans, *filter(None, [job.layout for job in jobs]), *inputs]
+    written = {*owners, *filter(None, [job.document for job in jobs])}
+    check_outputs((Output(path, folder=out) for path in written), read, overwrite=True)
     for folder in {path.parent for path in owners if not path.parent.name.startswith(".")} | {out}:
         check_writable(folder)
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from htr_lightning.report.outputs import mark_png
+
 MAX_HEIGHT_PX, MAX_WIDTH_PX = 72, 1400
 _QUALITY = 70
 
@@ -39,5 +41,5 @@ def encode_png_uri(picture: Image.Image) -> str:
 def encode_png(picture: Image.Image) -> bytes:
     """Return a picture as the content of a PNG file."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True, pnginfo=mark_png())
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """The configuration of the best trial of a sweep, as an experiment file."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ from omegaconf import OmegaConf
 from htr_lightning.config.compose import compose_unvalidated
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder, write_text
+from htr_lightning.report.outputs import Kind
 from htr_lightning.sweep.trials import IGNORED, TrialRecord
 from htr_lightning.training.run_folder import flatten_config
+
+BEST: Kind = re.compile(rb"# @package _global_\n# The best trial of a sweep")
+"""The experiment files that `write_experiment` writes."""
 
 
 def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) -> Path:
@@ -31,7 +36,7 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     wanted = flatten_config(OmegaConf.load(RunFolder(trial.folder).config))
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
     where = config_dir or folder
-    path = where / "experiment" / ("best.yaml" if config_dir is None else f"best-{folder.absolute().name}.yaml")
+    path = find_experiment_file(folder, config_dir)
     path.parent.mkdir(exist_ok=True)
     write_text(path, _text(trial, chosen, changed))
     try:
@@ -48,6 +53,12 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
             f"differ; its resolved configuration is {trial.folder / 'config.yaml'}"
         )
     return path
+
+
+def find_experiment_file(folder: Path, config_dir: Path | None) -> Path:
+    """Return the file that `write_experiment` writes."""
+    name = "best.yaml" if config_dir is None else f"best-{folder.absolute().name}.yaml"
+    return (config_dir or folder) / "experiment" / name
 
 
 def _text(trial: TrialRecord, chosen: dict[str, str], changed: dict[str, Any]) -> str:

@@ -124,7 +124,7 @@ def test_lines_of_one_name_are_numbered(image: Path, tmp_path: Path) -> None:
     [
         (["none.safetensors", "{image}", "--out", "{tmp}/out"], "there is no such model file"),
         (["zoo:latin", "{tmp}/empty", "--out", "{tmp}/out"], "there is no image in this folder"),
-        (["zoo:latin", "{image}", "--out", "{tmp}"], "line.png is one of the images"),
+        (["zoo:latin", "{image}", "--out", "{tmp}"], "line.png: this file is read"),
         (["zoo:latin", "{image}", "--out", "{image}"], "cannot be written (Not a directory)"),
         (["zoo:latin", "{image}", "--out", "{tmp}/out", "--characters", "7-3"], "'7-3' is not a range of characters"),
         (["zoo:latin", "{image}", "--out", "{tmp}/out", "--characters", "50-60"], "there is no character 50"),

@@ -69,6 +69,17 @@ def test_nothing_is_read_if_something_is_wrong(model: Reader, scans: Path, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_read_is_never_written_over(model: Reader, scans: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "p0.txt").write_text("mot\n")
+    (out / "p1.json").symlink_to(scans / "p1.png")
+    for formats, inputs in ((["txt"], [out / "p0.txt"]), (["json"], [])):
+        with pytest.raises(OutputError, match="is read, and would be overwritten"):
+            read_folder(scans, out, model, formats=formats, overwrite=True, inputs=inputs)
+    assert (out / "p0.txt").read_text() == "mot\n" and (out / "p1.json").is_symlink()
+
+
 def test_the_command_line_offers_all_formats() -> None:
     assert set(PAGE_FORMATS) == set(PAGE_WRITERS)
 
