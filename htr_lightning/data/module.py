@@ -19,7 +19,7 @@ from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
 from htr_lightning.errors import InputError
-from htr_lightning.image.files import DataError
+from htr_lightning.image.files import MAX_WIDTH_STEP_PX, DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
@@ -141,6 +141,9 @@ class LineDataModule(lightning.LightningDataModule):
         ):
             if value is not None and value < 1:
                 raise InputError("the number is too small", key=f"loader.{key}", value=value, remedy="give 1 or more")
+        if width_step_px > MAX_WIDTH_STEP_PX:  # the model file states it
+            remedy = f"give {MAX_WIDTH_STEP_PX} or less"
+            raise InputError("the number is too large", key="loader.width_step_px", value=width_step_px, remedy=remedy)
         if not 0 <= max_shared <= 1:
             remedy = "give a number from 0 to 1"
             raise InputError("this is not a fraction", key="loader.max_shared", value=max_shared, remedy=remedy)

@@ -3,6 +3,7 @@
 Optionally with a character n-gram and a lexicon.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,10 @@ class BeamSearch:
             return []
         frames = self._skip_frames(log_softmax(logits), frame_lengths)
         values, classes = self._select_characters(frames)
+        with self.lm.lock if self.lm is not None else contextlib.nullcontext():
+            return self._search(frames, values, classes, n_best)
+
+    def _search(self, frames: Logits, values: Logits, classes: Ints, n_best: int) -> list[list[Hypothesis]]:
         beams = PrefixBeams(
             len(frames),
             self.beam_width,

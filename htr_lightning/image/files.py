@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +10,24 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from htr_lightning.errors import InputError
+from htr_lightning.image.bit_depth import convert_to_8_bits
 from htr_lightning.image.png import skip_long_texts
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
 """Suffixes of image files; folders are searched for them."""
 MAX_PIXELS = 178_000_000
 """Default limit of width times height; Pillow's own limit is a little higher."""
+MAX_WIDTH_STEP_PX = 4096
+"""Largest step to which the widths of lines are rounded up; a model file that states a larger one would fill memory."""
 MAX_ASPECT_DIFFERENCE = 0.02
 """Relative difference of two aspect ratios, of a page and of its image, up to which they are the same."""
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 _ORIENTATION = 0x0112  # the EXIF tag
+_TILE_SIZE = (322, 323)  # tags of TIFF: width and length
 _REPLACE = "copy or export it again, or remove it from the data set"
 
 
@@ -147,7 +152,10 @@ def read_page_image(path: Path, size: tuple[float, float] | None, *, max_pixels:
             remedy="save the image upright",
             kind="orientation",
         )
-    return upright if fits_upright else read_image(path, max_pixels=max_pixels, upright=False)
+    if fits_upright:
+        return upright
+    del upright  # before the image is decoded again
+    return read_image(path, max_pixels=max_pixels, upright=False)
 
 
 def _have_same_aspect_ratio(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -162,10 +170,17 @@ def _decode(
             if frame:
                 image.seek(frame)
             _check_size(path, image.size, max_pixels)
-            image.load()
-            return _to_8_bits(ImageOps.exif_transpose(image) if upright else image)
-    except (DataError, MemoryError):
+            _check_tiles(path, image, max_pixels)
+            return convert_to_8_bits(image, upright=upright, release=True)
+    except DataError:
         raise
+    except MemoryError:
+        raise DataError(
+            "the image does not fit into memory",
+            file=path,
+            remedy="scale the image down, or free memory",
+            kind="too_large",
+        ) from None
     except UnidentifiedImageError:
         raise DataError(
             "not an image, damaged in its first bytes, or of an unsupported format",
@@ -200,10 +215,22 @@ def convert_pillow_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image.load()
-            return _to_8_bits(ImageOps.exif_transpose(image))
+            return convert_to_8_bits(image)
     except Exception as error:  # as in `_decode`
         raise DataError(f"truncated or damaged ({error})", file=name, kind="damaged") from None
+
+
+def _check_tiles(path: Path | str, image: Image.Image, max_pixels: int) -> None:
+    """Refuse a TIFF file with tiles that are larger than any image may be: libtiff decodes whole tiles."""
+    tags = getattr(image, "tag_v2", {})
+    tile = [int(tags.get(tag, 0)) for tag in _TILE_SIZE]
+    if math.prod(tile) > max_pixels:
+        raise DataError(
+            f"its tiles of {tile[0]} x {tile[1]} px are more than preprocess.max_pixels={max_pixels}",
+            file=path,
+            remedy="save it without tiles, or with smaller ones",
+            kind="too_large",
+        )
 
 
 def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> None:
@@ -217,29 +244,6 @@ def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> Non
             remedy="scale the image down, or increase the limit",
             kind="too_large",
         )
-
-
-def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith(("I", "F")):
-        return _scale_to_8_bits(np.asarray(image))
-    if image.has_transparency_data:
-        gray = image.mode in ("L", "LA", "La")
-        opaque = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return np.array(Image.alpha_composite(paper, opaque).convert("L" if gray else "RGB"))
-    if image.mode in ("1", "L"):
-        return np.array(image.convert("L"))
-    return np.array(image.convert("RGB"))
-
-
-def _scale_to_8_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale 16-bit gray by its full range, and other depths, whose range no file states, by their largest value."""
-    values = np.nan_to_num(deep.astype(np.float64))
-    largest = float(values.max())
-    full = 1.0 if deep.dtype.kind == "f" and largest <= 1 else 65535.0
-    if deep.dtype.kind == "f" and 1 < largest <= 255:
-        full = 255.0
-    return np.ascontiguousarray((values * (255 / max(full, largest))).round().clip(0, 255), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ from htr_lightning.image.levels import (
 )
 from htr_lightning.image.transform import Transform
 
+# A model file sets these values too: with the upper limits, no file can ask for all memory of a machine.
+_RANGES = {"height_px": (8, 1024), "pad_px": (0, 1024), "max_width_px": (8, 100_000), "max_pixels": (64, 2**31)}
+
 
 def to_gray(image: NDArray[np.uint8], gray: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
     """Convert ``(H, W, 3)`` RGB to ``(H, W)``; a gray image is returned unchanged.
@@ -77,7 +80,7 @@ class Preprocess:
     Blank paper becomes exactly 255, with and without ``contrast``, because batches are padded with 255.
 
     Args:
-        height_px: height of the result, at least 8.
+        height_px: height of the result, 8 to 1024.
         gray: conversion of colors to gray; see `to_gray`.
         polarity: whether ink is darker or lighter than the background; ``auto`` detects it (`is_light_on_dark`).
         background: ``flatten`` divides by the estimated paper (`flatten_background`), for photographs, folds, stains.
@@ -87,8 +90,8 @@ class Preprocess:
         deslant: shear the strokes upright.
         contrast: stretch paper to 255 and ink to 0 (`stretch_contrast`); False only scales the gray levels so that
             the median, which is paper, becomes 255.
-        pad_px: blank columns added left and right after scaling.
-        max_width_px: maximum width of the result, padding included.
+        pad_px: blank columns added left and right after scaling, at most 1024.
+        max_width_px: maximum width of the result, padding included; at most 100,000.
         max_pixels: maximum number of pixels of an image file, of the whole page for lines that are cropped from one.
             Pillow refuses more than about 179 million, whatever this limit is.
 
@@ -118,13 +121,12 @@ class Preprocess:
             if not choices and type(value) is not hint:
                 article = "an" if hint is int else "a"
                 raise InputError(f"the value must be {article} {hint.__name__}", key=key, value=value)
-        for name, least in (("height_px", 8), ("pad_px", 0), ("max_width_px", 8), ("max_pixels", 64)):
-            if getattr(self, name) < least:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                problem, remedy = ("small", f"at least {least}") if value < least else ("large", f"at most {most}")
                 raise InputError(
-                    "the value is too small",
-                    key=f"preprocess.{name}",
-                    value=getattr(self, name),
-                    remedy=f"set at least {least}",
+                    f"the value is too {problem}", key=f"preprocess.{name}", value=value, remedy=f"set {remedy}"
                 )
 
     def __call__(self, image: NDArray[np.uint8], transform: Transform | None = None) -> NDArray[np.uint8]:

@@ -2,24 +2,22 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, read_image, read_page_image
+from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
 """Suffixes of scans; folders are searched for them."""
 OVERLAY_SUFFIX = ".overlay.jpg"
 """Suffix of the pictures that show results on the page; they are not scans themselves."""
-PDF_DPI = 300
-"""Resolution at which PDF pages are rendered."""
 _MIN_SIZE_PX = 32
 
 
@@ -49,7 +47,7 @@ class Scan:
         """Decode the page.
 
         Args:
-            max_pixels: larger images are refused; PDF pages are rendered at a lower resolution than `PDF_DPI`.
+            max_pixels: larger images are refused; PDF pages are rendered at a lower resolution.
             layout_size: width and height of the page in its layout file; they tell in which orientation the layout
                 was made (see `htr_lightning.image.files.read_page_image`).
 
@@ -60,7 +58,7 @@ class Scan:
             DataError: the page cannot be read, is too large, or too small to be a page.
         """
         if self.path.suffix.lower() == ".pdf":
-            pixels = _render_pdf_page(self.path, (self.number or 1) - 1, max_pixels)
+            pixels = render_pdf_page(self.path, (self.number or 1) - 1, max_pixels)
         elif layout_size is not None and self.number is None:
             pixels = read_page_image(self.path, layout_size, max_pixels=max_pixels)
         else:
@@ -83,8 +81,7 @@ def list_scans(path: Path) -> list[Scan]:
         DataError: a document is damaged, locked by a password or empty.
     """
     if path.suffix.lower() == ".pdf":
-        with _open_pdf(path) as document:
-            return [Scan(path, number) for number in range(1, len(document) + 1)]
+        return [Scan(path, number) for number in range(1, count_pdf_pages(path) + 1)]
     if path.suffix.lower() in (".tif", ".tiff"):
         num_pages = _count_tiff_pages(path)
         if num_pages > 1:
@@ -175,60 +172,3 @@ def read_image_size(path: Path) -> tuple[int, int] | None:
     with contextlib.suppress(Exception), path.open("rb") as file, Image.open(skip_long_texts(file)) as image:
         return image.size
     return None
-
-
-@contextlib.contextmanager
-def _open_pdf(path: Path) -> Iterator[Any]:
-    """Open a PDF document (pypdfium2).
-
-    Raises:
-        DataError: it is missing, damaged, locked or empty.
-    """
-    import pypdfium2
-
-    if not path.is_file():
-        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing")
-    try:
-        document = pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
-            raise DataError(
-                "the document is locked by a password", file=path, remedy="save a copy without one", kind="locked"
-            ) from None
-        raise DataError(
-            f"the document is damaged or not a PDF ({error})",
-            file=path,
-            remedy="copy or export it again",
-            kind="damaged",
-        ) from None
-    try:
-        if not len(document):
-            raise DataError("the document has no pages", file=path, remedy="export it again", kind="empty")
-        yield document
-    finally:
-        document.close()
-
-
-def _render_pdf_page(path: Path, index: int, max_pixels: int) -> NDArray[np.uint8]:
-    import pypdfium2
-
-    with _open_pdf(path) as document:
-        if index >= len(document):
-            raise DataError(
-                f"the document has {len(document)} pages, not {index + 1}",
-                file=path,
-                remedy="check whether it has changed since the start",
-                kind="missing",
-            )
-        try:
-            page = document[index]
-            width, height = page.get_size()  # points, 1/72 inch
-            scale = min(PDF_DPI / 72, float(np.sqrt(max_pixels / max(width * height, 1.0))) * 0.999)
-            return np.array(page.render(scale=scale).to_pil().convert("RGB"))
-        except pypdfium2.PdfiumError as error:
-            raise DataError(
-                f"the page cannot be rendered ({error})",
-                file=f"{path}, page {index + 1}",
-                remedy="export it again",
-                kind="damaged",
-            ) from None

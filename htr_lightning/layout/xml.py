@@ -9,7 +9,9 @@ from lxml import etree
 from htr_lightning.image.files import DataError
 from htr_lightning.image.straighten import Points
 
-MAX_BYTES = 200_000_000
+MAX_BYTES = 100_000_000
+MAX_POINTS = 10_000
+"""Largest number of points of an outline or baseline; the time to crop a line grows with it."""
 
 _EXPORT_AGAIN = "export it again, or remove it from the data set"
 _SEPARATORS = str.maketrans(",()", "   ")
@@ -114,10 +116,12 @@ def parse_points(written: str) -> Points:
         ``(n, 2)`` float32; ``(0, 2)`` for an empty string.
 
     Raises:
-        ValueError: a coordinate is not a finite number, or their number is odd; its text is a predicate such as
-            ``has 5 coordinates, an odd number``.
+        ValueError: a coordinate is not a finite number, or their number is odd or above twice `MAX_POINTS`; its text
+            is a predicate such as ``has 5 coordinates, an odd number``.
     """
-    fields = written.translate(_SEPARATORS).split()
+    fields = written.translate(_SEPARATORS).split(maxsplit=2 * MAX_POINTS)
+    if len(fields) > 2 * MAX_POINTS:
+        raise ValueError(f"has more than {MAX_POINTS:,} points")
     try:
         numbers = np.array([float(field) for field in fields], np.float64)
     except ValueError:

@@ -3,6 +3,8 @@
 import gzip
 import math
 import re
+import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,7 +22,10 @@ SPACE = "<space>"
 _SYMBOLS = {SPACE: " ", "▁": " ", "<SPACE>": " ", "<S>": BEGIN, "</S>": END, "<UNK>": UNKNOWN}
 _LOG10 = math.log(10)
 _IMPOSSIBLE = -99.0  # log10 of the probability of BEGIN, which is never predicted
-_COUNT_LINE = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)\s*$")
+_COUNT_LINE = re.compile(r"ngram\s+([0-9]{1,2})\s*=\s*([0-9]{1,30})\s*$")
+_MIN_ROW_BYTES = 4  # a digit, a tab, a character, a line break
+_MAX_ROW_LENGTH, _MAX_BLANK_ROWS = 10_000, 1000
+_MAX_COMPRESSION = 1100  # of gzip, whose limit is 1032
 
 
 def write_arpa(model: NGram, path: Path) -> None:
@@ -66,11 +71,12 @@ def read_arpa(path: Path, *, max_ngrams: int | None = None) -> NGram:
     Raises:
         LanguageModelError: the file is missing, damaged, truncated or too large, or a model of words.
     """
-    is_gzip = path.suffix == ".gz"
+    is_zipped = path.suffix == ".gz"
     try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if is_gzip else path.open(encoding="utf-8-sig") as file:
-            return _read(file, path, max_ngrams)
-    except (OSError, EOFError) as error:
+        num_bytes = path.stat().st_size * (_MAX_COMPRESSION if is_zipped else 1)
+        with gzip.open(path, "rt", encoding="utf-8-sig") if is_zipped else path.open(encoding="utf-8-sig") as file:
+            return _read(_read_rows(file, path), path, sys.maxsize if max_ngrams is None else max_ngrams, num_bytes)
+    except (OSError, EOFError, zlib.error) as error:
         raise LanguageModelError(
             f"cannot be read ({getattr(error, 'strerror', None) or error})",
             file=path,
@@ -81,9 +87,24 @@ def read_arpa(path: Path, *, max_ngrams: int | None = None) -> NGram:
         raise LanguageModelError("not an ARPA file, as it is not UTF-8 text", file=path, kind="encoding") from None
 
 
-def _read(file: IO[str], path: Path, max_ngrams: int | None) -> NGram:
+def _read_rows(file: IO[str], path: Path) -> Iterator[str]:
+    """Yield the lines of a file; refuse what a small compressed file can hold without end: a long line, blank lines."""
+    num_blank = 0
+    while row := file.readline(_MAX_ROW_LENGTH + 1):
+        if len(row) > _MAX_ROW_LENGTH:
+            raise _damaged(path, f"a line is longer than {_MAX_ROW_LENGTH:,} characters")
+        num_blank = num_blank + 1 if row.isspace() else 0
+        if num_blank > _MAX_BLANK_ROWS:
+            raise _damaged(path, f"more than {_MAX_BLANK_ROWS:,} lines in succession are blank")
+        yield row
+
+
+def _read(file: Iterator[str], path: Path, max_ngrams: int, num_bytes: int) -> NGram:
+    """Read a model from the lines of a file, which has at most ``num_bytes`` when it is unpacked."""
     counts = _read_counts(file, path)
-    if max_ngrams is not None and sum(counts) > max_ngrams:
+    if sum(counts) * _MIN_ROW_BYTES > num_bytes:
+        raise _damaged(path, f"its header gives {sum(counts):,} n-grams, more than the file has room for")
+    if sum(counts) > max_ngrams:
         raise LanguageModelError(
             f"{sum(counts):,} n-grams are more than the {max_ngrams:,} allowed",
             file=path,
@@ -113,6 +134,8 @@ def _read(file: IO[str], path: Path, max_ngrams: int | None) -> NGram:
         levels.append(Level(context[by], symbol[by], _to_natural(probabilities[by]), _to_natural(backoffs[by])))
         indices = {ngrams[row]: index for index, row in enumerate(by.tolist())}
     _expect_line(file, path, "\\end\\")
+    for _ in islice(file, _MAX_BLANK_ROWS):  # gzip verifies its checksum at the end of the file
+        pass
     return _add_unknown(NGram(tuple(symbols), tuple(levels)))
 
 
@@ -124,7 +147,7 @@ def _to_natural(log10: NDArray[np.float64]) -> Floats:
     return (log10 * _LOG10).astype(np.float32)
 
 
-def _read_counts(file: IO[str], path: Path) -> list[int]:
+def _read_counts(file: Iterator[str], path: Path) -> list[int]:
     """Read the header, which gives the number of n-grams of each order."""
     if next((line for line in file if line.strip()), "").strip() != "\\data\\":
         raise LanguageModelError("not an ARPA file, as it does not begin with \\data\\", file=path, kind="foreign")

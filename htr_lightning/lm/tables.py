@@ -1,5 +1,8 @@
 """N-gram lookup tables for decoders: for a context, the probabilities of all classes at once."""
 
+import threading
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,9 +30,11 @@ class ContextTables:
         num_contexts: number of nodes.
         log_probability: ``(rows, K)`` the cached log-probabilities.
         next_node: ``(rows, K)`` the cached nodes of the contexts after each character.
+        lock: to hold while rows are in use, as other threads may change the cache.
     """
 
     def __init__(self, model: NGram, charset: Charset, *, max_bytes: int = MAX_BYTES) -> None:
+        self.lock = threading.RLock()
         self.num_symbols, self.num_classes = len(model.symbols), charset.num_classes
         self.max_rows = max(1024, max_bytes // (8 * self.num_classes))
         self._number_ngrams(model)
@@ -42,6 +47,12 @@ class ContextTables:
                 self._symbol_to_column[ids[character]] = column
         self.start = int(self._find_children(np.array([0]), np.array([ids[BEGIN]]))[0]) if model.order > 1 else 0
         self._reset_cache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.RLock())
 
     def _number_ngrams(self, model: NGram) -> None:
         """Number the n-grams of all orders consecutively from 1, and find the backoff context of each."""

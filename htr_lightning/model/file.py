@@ -1,5 +1,6 @@
 """Model files: everything that inference needs, in one safetensors file, without pickle."""
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from htr_lightning.device import DeviceError, Precision, is_bf16_fast
 from htr_lightning.files import replacing
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.model.bounds import check_weights, find_archive_damage
 from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo, find_model, read_info
 
@@ -108,7 +110,7 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """
     info = read_info(path)
     try:
-        return _build_model(info, safetensors.torch.load_file(path), device)
+        return _build_model(info, safetensors.torch.load_file(path), path.stat().st_size, device)
     except (ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})",
@@ -167,6 +169,8 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
     if not path.is_file():
         raise ModelFileError("there is no such checkpoint", file=path, remedy="check the path", kind="missing")
     try:
+        if damage := find_archive_damage(path):
+            raise ValueError(damage)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle and zip raise many types for a damaged file
         reason = str(error).partition("\n")[0]
@@ -183,16 +187,21 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
     try:
         info = ModelInfo(**state[METADATA_KEY])
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
-        return _build_model(info, weights, device)
+        return _build_model(info, weights, path.stat().st_size, device)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})", file=path, remedy="train it again", kind="damaged"
         ) from None
 
 
-def _build_model(info: ModelInfo, weights: Mapping[str, torch.Tensor], device: str | torch.device) -> Model:
+def _build_model(
+    info: ModelInfo, weights: Mapping[str, torch.Tensor], num_bytes: int, device: str | torch.device
+) -> Model:
+    """Build a model from its metadata and the weights in a file of ``num_bytes``."""
     charset = Charset.from_dict(info.charset)
     preprocess = Preprocess.from_dict(info.preprocess)
-    network = build_network(info.architecture, charset.num_classes, info.arguments)
+    build = functools.partial(build_network, info.architecture, charset.num_classes, info.arguments)
+    check_weights(build, weights, num_bytes)
+    network = build()
     network.load_state_dict(weights)
     return Model(network.to(device).eval(), charset, preprocess, info)

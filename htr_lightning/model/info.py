@@ -10,6 +10,7 @@ import safetensors
 
 from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder
+from htr_lightning.image.files import MAX_WIDTH_STEP_PX
 from htr_lightning.version import __version__
 
 FORMAT_VERSION = 3
@@ -41,6 +42,9 @@ class ModelInfo:
         version: of this package.
         commit: of the working tree that trained the model; empty if unknown.
         format: version of the file format.
+
+    Raises:
+        ValueError: ``width_step_px`` is out of range.
     """
 
     architecture: str
@@ -57,6 +61,10 @@ class ModelInfo:
     version: str = __version__
     commit: str = ""
     format: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if type(self.width_step_px) is not int or not 1 <= self.width_step_px <= MAX_WIDTH_STEP_PX:
+            raise ValueError(f"width_step_px={self.width_step_px} is not a number from 1 to {MAX_WIDTH_STEP_PX}")
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -145,7 +153,7 @@ def build_info(values: Mapping[str, Any], path: Path) -> ModelInfo:
     """
     try:
         return ModelInfo(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"its metadata is damaged ({error})", file=path, remedy="train or export it again", kind="damaged"
         ) from None

@@ -28,6 +28,9 @@ ImageInput = str | Path | NDArray[np.uint8] | Any
 class Reader:
     """Recognizes pages and lines with one model.
 
+    Several threads may use one reader, or several readers, at the same time. They take turns at rendering PDF pages and
+    in a beam search with a language model.
+
     Args:
         model: see `htr_lightning.model.load.load_recognizer`.
         name: the user's name of the model.

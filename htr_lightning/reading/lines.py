@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -246,13 +247,31 @@ class LineReader:
         return located
 
 
+class _SingleThreadedOpenCV:
+    """A block without OpenCV's own threads, which would compete with ours; threads may be in it at the same time."""
+
+    def __init__(self) -> None:
+        self._lock, self._num_inside, self._before = threading.Lock(), 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_inside:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._num_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if not self._num_inside:
+                cv2.setNumThreads(self._before)
+
+
+_SINGLE_THREADED_OPENCV = _SingleThreadedOpenCV()
+
+
 @contextlib.contextmanager
 def _start_threads() -> Iterator[ThreadPoolExecutor]:
-    """Start as many threads as there are cores, without OpenCV's own threads, which would compete with them."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(count_cores()) as threads:
-            yield threads
-    finally:
-        cv2.setNumThreads(before)
+    """Start as many threads as there are cores."""
+    with _SINGLE_THREADED_OPENCV, ThreadPoolExecutor(count_cores()) as threads:
+        yield threads

@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder
+from htr_lightning.model.bounds import find_archive_damage
 from htr_lightning.training.lightning_fixes import (
     AtomicCheckpointIO,
     CheckpointWriteError,
@@ -219,6 +220,8 @@ def find_damage(path: Path) -> str | None:
         ConfigError: the file cannot be read for another reason, such as permissions.
     """
     try:
+        if damage := find_archive_damage(path):
+            return damage
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror or error})", key="resume", file=path) from None

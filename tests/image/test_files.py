@@ -1,5 +1,8 @@
 """Decoding: every kind of file that people have, and every way in which it can be broken."""
 
+import struct
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -162,4 +165,48 @@ def test_pixel_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not seen
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
     with pytest.raises(DataError, match=r"more than 2,000 pixels"):
+        read_image(path)
+
+
+MEMORY = """
+import resource, sys
+from htr_lightning.image.files import read_image
+from PIL import Image
+import numpy as np
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pixels = read_image(sys.argv[1])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (pixels.shape[0] * pixels.shape[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the peak memory of a process in KiB")
+@pytest.mark.parametrize(("mode", "most"), [("L", 3), ("I;16", 5), ("1", 3), ("RGB", 8.5)])
+def test_memory_of_decoding_is_a_few_bytes_a_pixel(tmp_path: Path, mode: str, most: float) -> None:
+    path = save(Image.new(mode, (6000, 6000)), tmp_path / "large.png")
+    assert path.stat().st_size < 200_000
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < most
+
+
+def test_a_tiff_with_tiles_larger_than_any_image_is_refused(tmp_path: Path) -> None:
+    def entry(tag: int, kind: int, value: int) -> bytes:
+        return struct.pack("<HHII", tag, kind, 1, value)
+
+    values = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 60_000, 323: 30_000, 324: 0, 325: 8}
+    directory = struct.pack("<H", len(values)) + b"".join(entry(tag, 4, value) for tag, value in values.items())
+    path = tmp_path / "tiles.tif"
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 8) + directory + bytes(4))
+    with pytest.raises(DataError, match="tiles of 60000 x 30000 px") as error:
+        read_image(path)
+    assert error.value.kind == "too_large"
+
+
+def test_an_image_that_does_not_fit_into_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    path = save(Image.new("L", (20, 20)), tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "crop", fail)
+    with pytest.raises(DataError, match=r"a\.png: the image does not fit into memory"):
         read_image(path)

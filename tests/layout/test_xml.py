@@ -9,6 +9,7 @@ from helpers.layouts import alto_xml, page_xml, text_line
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import xml
 from htr_lightning.layout.alto import read_alto
+from htr_lightning.layout.geometry import parse_shape
 from htr_lightning.layout.page import Page
 from htr_lightning.layout.page_xml import read_page_xml
 
@@ -121,3 +122,10 @@ def test_sizes(read: Read, content: str, tmp_path: Path) -> None:
     assert "the width of its page is 'wide', which is not a number" in told
     path.write_text(content.replace('="1000"', '="0"', 1))
     assert read(path).size is None
+
+
+def test_an_outline_of_very_many_points_is_a_problem_of_its_line() -> None:
+    points = " ".join(f"{i % 500},{i % 7}" for i in range(xml.MAX_POINTS + 1))
+    assert parse_shape(points, "").problem == "its outline has more than 10,000 points; draw it again"
+    assert "its baseline has more than 10,000 points" in parse_shape("0,0 9,0 9,9", points).problem
+    assert not parse_shape(points.rpartition(" ")[0], "").problem

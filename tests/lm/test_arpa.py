@@ -1,5 +1,6 @@
 """ARPA files: round trip, files of other tools, damaged files."""
 
+import gzip
 import math
 from pathlib import Path
 
@@ -99,3 +100,33 @@ def test_a_model_larger_than_allowed_is_refused_before_it_is_read(tmp_path: Path
     write_arpa(train_ngram(TEXTS, 4), tmp_path / "m.arpa")
     with pytest.raises(LanguageModelError, match=r"n-grams are more than the 10 allowed"):
         read_arpa(tmp_path / "m.arpa", max_ngrams=10)
+
+
+@pytest.mark.parametrize("count", ["999999999999", "9" * 25, "9" * 5000])
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
+def test_counts_beyond_the_size_of_the_file_are_refused(tmp_path: Path, name: str, count: str) -> None:
+    content = FOREIGN.replace("ngram 1=5", f"ngram 1={count}").encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(LanguageModelError, match=r"m\.arpa.*its header") as caught:
+        read_arpa(path)
+    assert caught.value.kind == "damaged"
+
+
+def test_a_compressed_file_with_a_byte_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.arpa.gz"
+    write_arpa(train_ngram(TEXTS, 4), path)
+    good = path.read_bytes()
+    for position in range(60, len(good), 97):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
+        with pytest.raises(LanguageModelError):
+            read_arpa(path)
+
+
+@pytest.mark.parametrize(("text", "words"), [("\n" * 5_000_000, "are blank"), ("x" * 5_000_000, "longer than")])
+def test_small_compressed_files_without_end_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "m.arpa.gz"
+    path.write_bytes(gzip.compress(f"\\data\\\nngram 1=5\n{text}".encode()))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(LanguageModelError, match=words):
+        read_arpa(path)

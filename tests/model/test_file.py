@@ -1,4 +1,5 @@
 import json
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from htr_lightning.charset import Charset
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
-from htr_lightning.model.file import read_model, write_model
+from htr_lightning.model.file import read_checkpoint, read_model, write_model
 from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo, read_info
 
 ARGUMENTS = {
@@ -125,3 +126,77 @@ def test_failed_write_leaves_the_old_file(model_file: Path) -> None:
         write_model(model_file, network.state_dict(), replace(info, scores={"x": object()}))  # type: ignore[dict-item]
     assert model_file.read_bytes() == before
     assert [p.name for p in model_file.parent.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stem_channels", 10_000_000),
+        ("stem_kernel", 10_001),
+        ("rnn_size", 10_000_000),
+        ("rnn_layers", 1_000_000_000),
+        ("channels", [2**40]),
+        ("blocks", [1_000_000_000]),
+    ],
+)
+def test_a_description_of_a_network_larger_than_its_file_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    network, info = build_small_network()
+    path = tmp_path / "model.safetensors"
+    write_model(path, network.state_dict(), replace(info, arguments=info.arguments | {name: value}))
+    with pytest.raises(ModelFileError, match="its weights or metadata are inconsistent") as error:
+        read_model(path)
+    assert error.value.kind == "damaged" and "\n" not in str(error.value).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("height_px", 10**9), ("pad_px", 10**9), ("max_width_px", 10**9), ("max_pixels", 10**12)]
+)
+def test_preprocessing_that_would_fill_the_memory_is_refused(tmp_path: Path, name: str, value: int) -> None:
+    network, info = build_small_network()
+    path = tmp_path / "model.safetensors"
+    write_model(path, network.state_dict(), replace(info, preprocess=info.preprocess | {name: value}))
+    with pytest.raises(ModelFileError, match=rf"preprocess\.{name}={value}"):
+        read_model(path)
+
+
+def test_a_width_step_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    metadata = asdict(build_small_network()[1]) | {"width_step_px": 10**9}
+    path = write_with_metadata(tmp_path / "model.safetensors", {METADATA_KEY: json.dumps(metadata)})
+    with pytest.raises(ModelFileError, match="width_step_px"):
+        read_model(path)
+
+
+def write_checkpoint(path: Path, **changed: object) -> Path:
+    network, info = build_small_network()
+    weights = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({METADATA_KEY: asdict(info), "state_dict": weights} | changed, path)
+    return path
+
+
+def test_a_checkpoint_with_expanded_weights_is_refused(tmp_path: Path) -> None:
+    info = build_small_network()[1]
+    large = replace(info, arguments=info.arguments | {"rnn_size": 10_000_000})
+    path = tmp_path / "model.ckpt"
+    with torch.device("meta"):
+        shapes = {n: t.shape for n, t in CRNN(CHARSET.num_classes, **large.arguments).state_dict().items()}
+    weights = {f"model.{name}": torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+    write_checkpoint(path, state_dict=weights, **{METADATA_KEY: asdict(large)})
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ModelFileError, match=r"its weights take .* bytes, but the file has"):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_with_a_changed_weight_or_compressed_parts_is_refused(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "model.ckpt")
+    assert read_checkpoint(path).charset == CHARSET
+    with zipfile.ZipFile(path) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    weight = next(content for name, content in parts.items() if "/data/" in name and len(content) > 50)
+    path.write_bytes(path.read_bytes().replace(weight, weight[:8] + bytes([weight[8] ^ 1]) + weight[9:]))
+    with pytest.raises(ModelFileError, match="checksum"):
+        read_checkpoint(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(ModelFileError, match="compressed"):
+        read_checkpoint(path)

@@ -1,16 +1,22 @@
 """The Python API."""
 
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.drawn_pages import blank, write
+from helpers.typesetting import typeset
 from PIL import Image
 
 from htr_lightning import load
+from htr_lightning.decode.decoder import build_beam_decoder, load_language_model
 from htr_lightning.image.files import DataError
+from htr_lightning.lm.arpa import write_arpa
+from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.reading.api import Reader
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.segmentation.segmenter import Segmenter
@@ -120,3 +126,25 @@ def test_how_lines_are_found_can_be_chosen(page: Path) -> None:
 def test_importing_the_package_loads_nothing() -> None:
     code = "import sys, htr_lightning; sys.exit(any(name in sys.modules for name in ('torch', 'cv2', 'numpy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_with_one_language_model_read_what_one_thread_reads(tmp_path: Path, model: Reader) -> None:
+    texts = ["one two three", "four five six", "seven eight nine", "ten eleven twelve"]
+    write_arpa(train_ngram(texts, 4), tmp_path / "lm.arpa")
+    decoder = build_beam_decoder(model.model.charset, lm=str(tmp_path / "lm.arpa"))
+    reader = Reader(model.model, decoder=decoder)
+    images = [np.asarray(typeset(text)) for text in texts * 4]
+    expected = [reader.read_line(image).text for image in images]
+    fresh = Reader(model.model, decoder=build_beam_decoder(model.model.charset, lm=str(tmp_path / "lm.arpa")))
+    with ThreadPoolExecutor(4) as threads:
+        assert [line.text for line in threads.map(fresh.read_line, images)] == expected
+
+
+def test_a_decoder_with_a_language_model_can_be_pickled(tmp_path: Path, model: Reader) -> None:
+    write_arpa(train_ngram(["one two"], 3), tmp_path / "lm.arpa")
+    tables = load_language_model(tmp_path / "lm.arpa", model.model.charset)
+    again = pickle.loads(pickle.dumps(tables))
+    rows = again.find_rows(np.array([0, 1]))
+    np.testing.assert_array_equal(
+        again.log_probability[rows], tables.log_probability[tables.find_rows(np.array([0, 1]))]
+    )

@@ -18,6 +18,7 @@ SIDE_PX = 28
 _MARGIN_PX = 4  # the white border of a digit in the original images
 _IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 _LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
+_MAX_COMPRESSION = 1100  # of gzip, whose limit is 1032
 _DOWNLOAD_AGAIN = "download the file again"
 
 
@@ -206,9 +207,10 @@ def _read_idx(path: Path, num_dims: int) -> NDArray[np.uint8]:
             header = file.read(header_size)
             shape = tuple(np.frombuffer(header[4:], dtype=">u4").tolist())
             is_mnist = header[:4] == bytes((0, 0, 8, num_dims)) and shape[1:] in ((), (SIDE_PX, SIDE_PX))
-            if is_mnist and path.suffix == ".gz":
-                return np.frombuffer(file.read(), dtype=np.uint8).reshape(shape)
-        if is_mnist and path.stat().st_size == header_size + math.prod(shape):
+            if is_mnist and path.suffix == ".gz" and math.prod(shape) <= path.stat().st_size * _MAX_COMPRESSION:
+                return np.frombuffer(file.read(math.prod(shape) + 1), dtype=np.uint8).reshape(shape)
+        is_plain = is_mnist and path.suffix != ".gz"
+        if is_plain and path.stat().st_size == header_size + math.prod(shape):
             return np.memmap(path, dtype=np.uint8, mode="r", offset=header_size, shape=shape)
     except FileNotFoundError:
         problem, remedy = "the file has disappeared since the run started", "restore it, and start the run again"

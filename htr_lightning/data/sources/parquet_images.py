@@ -66,14 +66,20 @@ def open_parquet(path: Path) -> Any:
     """Open a Parquet file with a small read buffer.
 
     Raises:
-        DataError: the file is missing, damaged or not Parquet.
+        DataError: the file is missing, damaged or not Parquet, or states more rows than it can have.
     """
     try:
-        return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        num_rows, size = file.metadata.num_rows, path.stat().st_size
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, remedy="check the path", kind="missing") from None
     except (pa.ArrowException, OSError) as error:
         raise build_damage_error(path, error) from None
+    if not 0 <= num_rows <= size:  # a line takes more than a byte
+        file.close()
+        problem = f"the file states {num_rows:,} rows, but has only {size:,} bytes"
+        raise DataError(problem, file=path, remedy="download it again", kind="damaged")
+    return file
 
 
 def build_damage_error(path: Path, error: Exception) -> DataError:

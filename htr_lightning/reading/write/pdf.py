@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from htr_lightning.image.pdf import use_pdfium
 from htr_lightning.reading.page import PredictedLine, PredictedPage
 from htr_lightning.reading.write.blank_font import ADVANCE, BlankFont
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION
@@ -61,16 +62,15 @@ def join_pdfs(documents: Sequence[Path], file: IO[bytes]) -> None:
     Raises:
         OSError: an input file is damaged, or the output file cannot be written.
     """
-    import pypdfium2
-
-    try:
-        with contextlib.ExitStack() as stack:
-            joined = stack.enter_context(contextlib.closing(pypdfium2.PdfDocument.new()))
-            for path in documents:
-                joined.import_pages(stack.enter_context(contextlib.closing(pypdfium2.PdfDocument(path))))
-            joined.save(file)
-    except pypdfium2.PdfiumError as error:
-        raise OSError(None, f"pages cannot be joined: {error}") from None
+    with use_pdfium() as pdfium:
+        try:
+            with contextlib.ExitStack() as stack:
+                joined = stack.enter_context(contextlib.closing(pdfium.PdfDocument.new()))
+                for path in documents:
+                    joined.import_pages(stack.enter_context(contextlib.closing(pdfium.PdfDocument(path))))
+                joined.save(file)
+        except pdfium.PdfiumError as error:
+            raise OSError(None, f"pages cannot be joined: {error}") from None
 
 
 def _add_page(

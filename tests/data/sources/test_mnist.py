@@ -180,6 +180,15 @@ def test_damaged_archives_are_refused(root, damage):
     assert "cannot be read" in refusal(lambda: Mnist(str(root), num_val=10).lines("train"))
 
 
+@pytest.mark.parametrize("count", [40, 2**32 - 1])
+def test_an_archive_is_unpacked_only_as_far_as_its_header_says(root, count):
+    path = root / "MNIST/raw/train-images-idx3-ubyte"
+    archive = path.with_name(path.name + ".gz")
+    archive.write_bytes(gzip.compress(struct.pack(">4I", 0x803, count, 28, 28) + bytes(10_000_000)))
+    path.unlink()
+    assert str(archive) in refusal(lambda: Mnist(str(root), num_val=10).lines("train"))
+
+
 def test_files_that_do_not_belong_together_are_refused(root):
     path = root / "MNIST/raw/train-labels-idx1-ubyte"
     path.write_bytes(struct.pack(">2I", 0x801, 3) + bytes(3))

@@ -268,3 +268,10 @@ def test_damage_among_the_images_is_told_by_every_row_behind_it_at_once(tmp_path
     reasons = [refusal(line.image.read) for line in lines[1000:]]
     assert time.process_time() - start < 3
     assert "is damaged or not Parquet" in reasons[-1] and "not an image" in refusal(lines[0].image.read)
+
+
+def test_a_file_that_states_more_rows_than_bytes_is_refused(tmp_path: Path) -> None:
+    nothing = {"image": pa.nulls(1_000_000, pa.binary()), "text": pa.nulls(1_000_000, pa.string())}
+    path = write(tmp_path / "a.parquet", nothing)
+    assert path.stat().st_size < 10_000
+    assert "states 1,000,000 rows" in refusal(lambda: lines_of(path))
