@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from htr_lightning.data.line import Line, load_pixels
-from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, write_packed_lines
+from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.files import PARTIAL, replacing
 from htr_lightning.image.files import DataError, UnusableImage
@@ -60,20 +60,21 @@ def pack(
     _check_unique_ids(lines)
     key = fingerprint(lines, preprocess)
     path = folder / f"{name}-{key[:16]}.lines"
-    if (packed := _open_existing(path, lines, preprocess)) is not None:
+    if (packed := _open_existing(path, key, lines, preprocess)) is not None:
         return packed
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         with _lock(path):
             # Another process may have written it while this one waited.
-            if (packed := _open_existing(path, lines, preprocess)) is not None:
+            if (packed := _open_existing(path, key, lines, preprocess)) is not None:
                 return packed
             with replacing(path) as file:
                 prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
                 if progress is not None:
                     prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
-                write_packed_lines(file, prepared, preprocess.height_px, key)
+                written_s = write_packed_lines(file, prepared, preprocess.height_px, key)
+            set_written(path, written_s)
     except OSError as error:
         raise DataError(
             f"packed lines cannot be stored here ({error.strerror or error})",
@@ -111,16 +112,22 @@ def _lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open_existing(path: Path, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:
+def _open_existing(path: Path, key: str, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:
     """Open a packed file; None if it does not exist, is damaged, or lacks a line that has become usable."""
     if not path.is_file():
         return None
+    packed = None
     try:
         packed = PackedLines(path)
-    except DataError:
-        log.warning("%s is damaged; packing its lines again", path)
+        packed.verify()
+    except DataError as error:
+        log.warning("%s: %s; packing its lines again", path, error.problem)
+        if packed is not None:
+            packed.close()
         return None
-    if not _is_outdated(packed, lines, preprocess):
+    if packed.fingerprint != key:
+        log.warning("%s: has the lines of another file; packing its lines again", path)
+    elif not _is_outdated(packed, lines, preprocess):
         return packed
     packed.close()  # Windows does not replace an open file
     return None

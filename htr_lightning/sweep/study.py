@@ -1,7 +1,10 @@
 """Optuna studies in a database: a stopped sweep can be resumed, and trials can be pruned."""
 
+import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -30,22 +33,50 @@ def open_study(storage: str, sampler: str, pruner: str, prune_after: int, seed: 
     """Open a study in a database, or create it.
 
     Raises:
-        ConfigError: a name is unknown, or the database cannot be opened.
+        ConfigError: a name is unknown, or the database cannot be opened or is damaged.
     """
     for key, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if name not in known:
             raise ConfigError(f"hydra.sweeper.{key}: {name!r} is unknown; choose from {', '.join(known)}")
+    _check_database(storage)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
             storage=storage, study_name=STUDY, load_if_exists=True, pruner=PRUNERS[pruner](prune_after)
         )
+        num_trials = len(study.trials)
     except Exception as error:  # whatever the database's driver raises
         raise ConfigError(f"hydra.sweeper.storage: {storage} cannot be opened ({error})") from None
     study.set_user_attr("pruner", [pruner, prune_after])  # for the trials, which open the study themselves
     # Otherwise a resumed study would sample the same values again.
-    study.sampler = SAMPLERS[sampler](seed + len(study.trials))
+    study.sampler = SAMPLERS[sampler](seed + num_trials)
     return study
+
+
+def _check_database(storage: str) -> None:
+    """Let SQLite check the file of a study, if it is one and exists.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    path = Path(storage.removeprefix("sqlite:///"))
+    if not storage.startswith("sqlite:///") or not path.is_file():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            problems = [str(row[0]) for row in database.execute("PRAGMA integrity_check(1)")]
+    except sqlite3.OperationalError:  # locked by another process; or no permission, which Optuna reports
+        return
+    except sqlite3.DatabaseError as error:
+        problems = [str(error)]
+    if problems != ["ok"]:
+        raise ConfigError(
+            f"the study is damaged ({problems[0].splitlines()[-1]})",
+            key="hydra.sweeper.storage",
+            value=storage,
+            remedy="restore the file from a copy, or start the sweep again in another folder",
+            kind="damaged",
+        )
 
 
 def trial_url(storage: str, trial: int) -> str:

@@ -101,7 +101,7 @@ folder, write = Path(sys.argv[1]), pack.write_packed_lines
 def write_slowly(*arguments):
     (folder / f"written-by-{os.getpid()}").touch()
     time.sleep(1)
-    write(*arguments)
+    return write(*arguments)
 
 pack.write_packed_lines = write_slowly
 print("ready", flush=True)
@@ -219,6 +219,84 @@ def test_a_damaged_file_is_packed_again(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a complete file of packed lines"):
         PackedLines(path)
     assert len(pack(stripes(5), PREPROCESS, tmp_path)) == 5
+
+
+def _contents(packed: PackedLines) -> list[tuple[str, str, str, bytes]]:
+    lines = [packed[i] for i in range(len(packed))]
+    return [(line.id, line.text, line.group, line.pixels.tobytes()) for line in lines]
+
+
+def test_a_byte_changed_anywhere_is_noticed_and_the_lines_are_packed_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    packed = pack(stripes(3), PREPROCESS, tmp_path)
+    expected, path = _contents(packed), packed.path
+    packed.close()
+    good = path.read_bytes()
+    for position in range(0, len(good), 41):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
+        os.utime(path, (1, 1))
+        caplog.clear()
+        packed = pack(stripes(3), PREPROCESS, tmp_path)
+        assert _contents(packed) == expected and "packing its lines again" in caplog.text, position
+        packed.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: b[:500] + b[600:],
+        lambda b: b[:-10],
+        lambda b: b + bytes(10),
+        lambda b: b"",
+        lambda b: b.replace(b"text 1", b"text 2"),
+        lambda b: b.replace(b"height_px", b"height_pz"),
+    ],
+    ids=["pixels lost", "cut", "longer", "empty", "text exchanged", "key renamed"],
+)
+def test_a_changed_file_is_packed_again(tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def]
+    packed = pack(stripes(3), PREPROCESS, tmp_path)
+    expected, path = _contents(packed), packed.path
+    packed.close()
+    path.write_bytes(change(path.read_bytes()))
+    assert _contents(pack(stripes(3), PREPROCESS, tmp_path)) == expected
+
+
+def test_a_file_with_the_lines_of_another_is_packed_again(tmp_path: Path) -> None:
+    one, other = pack(stripes(3), PREPROCESS, tmp_path), pack(stripes(3, version=1), PREPROCESS, tmp_path)
+    expected = _contents(one)
+    one.close()
+    other.close()
+    one.path.write_bytes(other.path.read_bytes())
+    again = pack(stripes(3), PREPROCESS, tmp_path)
+    assert again.fingerprint == fingerprint(stripes(3), PREPROCESS) and _contents(again) == expected
+
+
+def test_damage_that_comes_during_a_run_is_named_and_mended_by_the_next(tmp_path: Path) -> None:
+    packed = pack(stripes(3), PREPROCESS, tmp_path)
+    expected, before = _contents(packed), packed.path.stat()
+    with packed.path.open("r+b") as file:
+        file.seek(packed.widths[0] * packed.height_px + 5)
+        file.write(b"\x07")
+    os.utime(packed.path, ns=(before.st_mtime_ns, before.st_mtime_ns))  # as a worn-out disk leaves it
+    opened = pack(stripes(3), PREPROCESS, tmp_path)
+    assert opened[0].id == "id0"
+    with pytest.raises(DataError, match="the pixels of the packed line id1 are damaged; start the run again") as error:
+        opened[1]
+    assert error.value.kind == "damaged"
+    opened.close()
+    assert _contents(pack(stripes(3), PREPROCESS, tmp_path)) == expected
+
+
+def test_a_copied_file_is_verified_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = pack(stripes(3), PREPROCESS, tmp_path)
+    os.utime(packed.path, (1, 1))
+    read: list[int] = []
+    original = PackedLines.__getitem__
+    monkeypatch.setattr(PackedLines, "__getitem__", lambda self, index: read.append(index) or original(self, index))
+    for _ in range(2):
+        pack(stripes(3), PREPROCESS, tmp_path, progress=lambda *_: pytest.fail("packed again")).close()
+    assert read == [0, 1, 2]
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,17 @@ def test_unknown_names_and_trials_are_sentences(tmp_path: Path) -> None:
     new_study(tmp_path)
     with pytest.raises(ConfigError, match=r"trial=.*study.db#7: .*cannot be found"):
         load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 7))
+
+
+def test_a_damaged_study_is_named(tmp_path: Path) -> None:
+    run(new_study(tmp_path), lambda batch, first: [0.5 for _ in batch], 3)
+    path = tmp_path / "study.db"
+    good = path.read_bytes()
+    page = len(good) // 4096 // 2 * 4096
+    for damaged in (good[: len(good) // 2], good[:page] + bytes(4096) + good[page + 4096 :], b"no database" * 500):
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match="the study is damaged") as error:
+            new_study(tmp_path)
+        assert error.value.kind == "damaged" and str(path) in str(error.value)
+    path.write_bytes(good)
+    assert len(new_study(tmp_path).trials) == 3
