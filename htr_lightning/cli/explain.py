@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.image.files import DataError, ImageFile
     from htr_lightning.image.scan import find_images
 
-    images = find_images(options.images)
+    images = find_images(options.images, lambda sentence: print(sentence, file=sys.stderr))
     files = choose_files(images, options)
     check_writable(options.out, "--out")
     kinds = (PICTURE, REPORT)

@@ -76,7 +76,7 @@ def list_dataset_files(settings: Mapping[str, Any], out: Path) -> Iterator[Path]
         settings: the configuration of the dataset; of each part, for a mixture.
         out: folder to write into; what it holds is not part of a dataset whose folder contains it.
     """
-    from htr_lightning.data.sources.data_files import is_file
+    from htr_lightning.image.folder import is_file
 
     root = Path(str(settings.get("root") or "."))
     for value in settings.values():

@@ -187,7 +187,7 @@ def find_lines(options: argparse.Namespace) -> "list[Line]":
     if options.align is not None and options.images:
         raise UsageError("--align cannot be combined with images", remedy="leave one of them out")
     if options.align is None:
-        return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images)]
+        return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images, _print_error)]
     if options.tta:
         raise UsageError("--tta cannot be combined with --align", remedy="leave one of them out")
     lines = read_manifest(options.align)

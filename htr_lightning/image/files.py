@@ -10,14 +10,19 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from htr_lightning.errors import InputError
 from htr_lightning.image.bit_depth import convert_to_8_bits
 from htr_lightning.image.png import skip_long_texts
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
-"""Suffixes of image files; folders are searched for them."""
+_HAS_AVIF = bool(features.check("avif"))  # in Pillow 11.3 and later, unless it was built without
+IMAGE_SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif"),
+    *(".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c", ".pbm", ".pgm", ".ppm", ".pnm"),
+    *((".avif",) if _HAS_AVIF else ()),
+)
+"""Suffixes of image files, of all formats that are decoded; folders are searched for them, in any letter case."""
 MAX_PIXELS = 178_000_000
 """Default limit of width times height; Pillow's own limit is a little higher."""
 MAX_WIDTH_STEP_PX = 4096
@@ -25,7 +30,7 @@ MAX_WIDTH_STEP_PX = 4096
 MAX_ASPECT_DIFFERENCE = 0.02
 """Relative difference of two aspect ratios, of a page and of its image, up to which they are the same."""
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", *(("AVIF",) if _HAS_AVIF else ()))
 _ORIENTATION = 0x0112  # the EXIF tag
 _TILE_SIZE = (322, 323)  # tags of TIFF: width and length
 _REPLACE = "copy or export it again, or remove it from the data set"

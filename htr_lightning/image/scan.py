@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, read_image, read_page_image
+from htr_lightning.image.folder import search_folder
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 
@@ -113,11 +114,14 @@ def _count_tiff_pages(path: Path) -> int:
                 ) from None
 
 
-def find_scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+def find_scan_files(
+    paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None
+) -> list[tuple[Path, Path]]:
     """Find scans.
 
     Args:
         paths: files, returned whether they exist or not; and folders, which are searched with all subfolders.
+        report: called with a sentence for each kind of pictures that were passed over.
 
     Returns:
         Pairs of a file and its path relative to the folder that was searched (to its own folder, for a file).
@@ -126,24 +130,34 @@ def find_scan_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
         DataError: a folder contains no scan.
     """
     files = []
+    passed_over: list[str] = []
     for path in paths:
         if not path.is_dir():
             files.append((path, Path(path.name)))
             continue
-        scans = sorted(p for p in path.rglob("*") if _is_scan(p.relative_to(path)))
+        content = search_folder(path, SCAN_SUFFIXES)
+        passed_over += content.describe_passed_over(path)
+        # Overlays were written by an earlier prediction.
+        scans = sorted(file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
         if not scans:
             raise DataError(
-                f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})",
+                ". ".join([f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})", *passed_over]),
                 file=path,
                 remedy="name another folder",
                 kind="missing",
             )
         files += [(file, file.relative_to(path)) for file in scans]
+    for sentence in passed_over:
+        report(sentence)
     return files
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
+def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None) -> list[Path]:
     """Return image files, with folders searched for them, in alphabetical order; a missing file is returned as it is.
+
+    Args:
+        paths: files and folders.
+        report: called with a sentence for each kind of pictures that were passed over.
 
     Raises:
         DataError: a folder holds no image.
@@ -153,18 +167,15 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        images = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        visible = sorted(p for p in images if not p.name.startswith("."))  # macOS writes ._NAME.png beside NAME.png
-        if not visible:
-            raise DataError(f"there is no image in this folder ({', '.join(IMAGE_SUFFIXES)})", file=path)
-        files += visible
+        content = search_folder(path, IMAGE_SUFFIXES)
+        passed_over = list(content.describe_passed_over(path))
+        if not content.files:
+            problem = ". ".join([f"there is no image in this folder ({', '.join(IMAGE_SUFFIXES)})", *passed_over])
+            raise DataError(problem, file=path, remedy="name another folder", kind="missing")
+        for sentence in passed_over:
+            report(sentence)
+        files += sorted(content.files)
     return files
-
-
-def _is_scan(path: Path) -> bool:
-    """Return whether a file in a folder is a scan: neither hidden nor an overlay written by an earlier prediction."""
-    hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SCAN_SUFFIXES and not hidden and not path.name.endswith(OVERLAY_SUFFIX)
 
 
 def read_image_size(path: Path) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_b
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
 
+ROOT_NAME = "alto"
 _NO_SHAPE = "neither an outline, nor a baseline, nor a box with an area"
 _HYPHEN = "-"  # of a HYP element that does not say which
 _UNITS = {"mm10": "tenths of a millimeter", "inch1200": "1/1200 inch"}
@@ -33,7 +34,7 @@ def read_alto(path: Path) -> Page:
 
 def matches(root: Any) -> bool:
     """Return whether a parsed file is ALTO, of any version."""
-    return get_local_name(root) == "alto"
+    return get_local_name(root) == ROOT_NAME
 
 
 def parse_page(root: Any, path: Path) -> Page:

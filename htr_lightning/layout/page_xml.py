@@ -12,6 +12,7 @@ from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_b
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
 
+ROOT_NAME = "PcGts"
 _MEMBERS = ("RegionRef", "OrderedGroup", "UnorderedGroup")
 
 
@@ -33,7 +34,7 @@ def read_page_xml(path: Path) -> Page:
 
 def matches(root: Any) -> bool:
     """Return whether a parsed file is PAGE, of any version."""
-    return get_local_name(root) == "PcGts"
+    return get_local_name(root) == ROOT_NAME
 
 
 def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:

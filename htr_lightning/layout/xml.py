@@ -54,6 +54,18 @@ def read_xml(path: Path, *, allow_external_dtd: bool = False, keep_comments: boo
     return root
 
 
+def read_root_name(path: Path) -> str:
+    """Return the name of a file's root element, without namespace and without reading on; empty if it is damaged."""
+    try:
+        with path.open("rb") as file:
+            options = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+            for _, element in etree.iterparse(file, events=("start",), **options):
+                return get_local_name(element)
+    except (OSError, etree.XMLSyntaxError):
+        pass
+    return ""
+
+
 def _read_content(path: Path) -> bytes:
     """Read a file.
 

@@ -111,7 +111,9 @@ def read_folder(
         problems.append(problem)
         report(problem)
 
-    jobs, unreadable = find_jobs(_paths(scans), out, formats, overlay=overlay, ignore_layouts=ignore_layouts)
+    jobs, unreadable = find_jobs(
+        _paths(scans), out, formats, overlay=overlay, ignore_layouts=ignore_layouts, report=report
+    )
     check_files(jobs, out, inputs=_paths(inputs), overwrite=overwrite)
     for error in unreadable.values():
         fail(str(error))

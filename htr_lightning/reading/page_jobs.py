@@ -1,16 +1,19 @@
 """What reading a folder consists of: its pages, and for each the layout to use and the files to write."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from htr_lightning.files import OutputError, check_writable
 from htr_lightning.image.files import DataError
+from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.report.outputs import Output, check_outputs
 
+log = logging.getLogger(__name__)
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
 
@@ -48,6 +51,7 @@ def find_jobs(
     *,
     overlay: bool = False,
     ignore_layouts: bool = False,
+    report: Callable[[str], None] = log.warning,
 ) -> tuple[list[PageJob], dict[Path, DataError]]:
     """Find the pages in files and folders, and decide which files their predictions go to.
 
@@ -57,6 +61,7 @@ def find_jobs(
         formats: names of `PAGE_WRITERS`.
         overlay: also write a picture of each page.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file.
+        report: called with a sentence for each kind of pictures that were passed over.
 
     Returns:
         The pages in order, and the files that cannot be opened, each with the reason.
@@ -66,23 +71,30 @@ def find_jobs(
     """
     jobs: list[PageJob] = []
     unreadable: dict[Path, DataError] = {}
-    for file, relative in find_scan_files(scans):
+    finder = FileFinder()
+    for file, relative in find_scan_files(scans, report):
         try:
             pages = list_scans(file)
         except DataError as error:
             unreadable[file] = error
             continue
         folder = out / relative.parent
-        layout = None if ignore_layouts or pages[0].number is not None else find_layout(file)
+        layout = None if ignore_layouts or pages[0].number is not None else find_layout(file, finder)
         jobs += [_make_job(page, folder, formats, overlay, layout) for page in pages]
     return jobs, unreadable
 
 
-def find_layout(image: Path) -> Path | None:
-    """Return the ALTO or PAGE file of an image: beside it, or in a folder ``alto`` or ``page``; None without any."""
+def find_layout(image: Path, finder: FileFinder | None = None) -> Path | None:
+    """Return the ALTO or PAGE file of an image: beside it, or in a folder ``alto`` or ``page``; None without any.
+
+    Args:
+        image: the file.
+        finder: to list each folder once for many images.
+    """
+    finder = finder or FileFinder()
     for pattern in _LAYOUT_FILES:
-        path = image.parent / pattern.format(image.stem)
-        if path.is_file() and is_layout_file(path):
+        path = finder.find(image.parent, pattern.format(image.stem))
+        if path is not None and path.is_file() and is_layout_file(path):
             return path
     return None
 

@@ -2,11 +2,11 @@
 
 import codecs
 import io
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
+from htr_lightning.image.folder import build_unreadable_error, search_folder
 
 _BYTE_ORDER_MARKS = {  # UTF-32 first, since its mark begins with that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
@@ -40,37 +40,25 @@ def find_files(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
     Raises:
         DataError: a folder cannot be listed, or a file name is not UTF-8.
     """
-    visited: set[Path] = set()
-    for folder, subfolders, names in os.walk(root, onerror=raise_unreadable, followlinks=True):
-        if Path(folder).resolve() in visited:
-            subfolders.clear()
-            continue
-        visited.add(Path(folder).resolve())
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                check_file_name(name, folder)
-                yield Path(folder, name)
+    yield from check_file_names(search_folder(root, suffixes).files)
 
 
-def check_file_name(name: str, folder: str) -> None:
-    """Refuse a file name that is not UTF-8; old archives made on Windows have such names.
+def check_file_names(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield paths, but refuse a file name that is not UTF-8; old archives made on Windows have such names.
 
     Raises:
         DataError: names the folder and the file.
     """
+    for path in paths:
+        _check_file_name(path.name, str(path.parent))
+        yield path
+
+
+def _check_file_name(name: str, folder: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
         raise DataError(f"the file name {name!a} is not UTF-8", file=ascii(folder), remedy="rename the file") from None
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file exists; False for a path that no file can have (too long, or with a NUL character)."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | None = None) -> str:
@@ -99,18 +87,3 @@ def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | Non
         raise DataError(problem, file=path, key=key, remedy="save the file as UTF-8", kind="encoding") from None
     except OSError as error:
         raise build_unreadable_error(path, error) from None
-
-
-def raise_unreadable(error: OSError) -> None:
-    """Raise for a folder that cannot be listed: the ``onerror`` of `os.walk`.
-
-    Raises:
-        DataError: always; names the folder and the reason.
-    """
-    raise build_unreadable_error(error.filename, error) from error
-
-
-def build_unreadable_error(path: Path | str, error: OSError) -> DataError:
-    """Build the error for a file or folder that the operating system refuses to read."""
-    problem = f"cannot be read ({error.strerror})"
-    return DataError(problem, file=path, remedy="check permissions and disk", kind="unreadable")

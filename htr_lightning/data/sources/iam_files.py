@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from htr_lightning.data.sources.data_files import build_unreadable_error
 from htr_lightning.image.files import DataError
+from htr_lightning.image.folder import build_unreadable_error
 from htr_lightning.layout.xml import read_xml
 
 SITE = "the site of the IAM Handwriting Database (University of Bern, FKI; registration needed)"

@@ -1,15 +1,16 @@
 """Folders of line images with their texts: in manifests, or in a text file next to each image."""
 
 import logging
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from htr_lightning.data.line import Line, Split
-from htr_lightning.data.sources.data_files import check_file_name, check_root, raise_unreadable, read_text_file
-from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, ManifestColumns, read_manifest_rows
+from htr_lightning.data.sources.data_files import check_file_names, check_root, read_text_file
+from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages, warn_passed_over
+from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, ManifestColumns, ManifestRow, read_manifest_rows
 from htr_lightning.data.sources.splits import assign_splits, check_ratios, get_split_unit, parse_split
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
+from htr_lightning.image.folder import is_file, normalize_name, search_folder
 from htr_lightning.text import clean_text, format_count
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ class Lines:
        split of each row; without such a column, the rows are split by ``split_ratios``.
     2. A table for each split: ``train.tsv``, ``val.csv``, ``test.jsonl`` ... in the root, or the files named by
        ``train``, ``val`` and ``test``.
-    3. ``x.gt.txt`` next to ``x.png`` (as in kraken and Calamari), in any subfolder. If the root has folders
-       ``train``, ``val`` or ``test`` with such files, these are the splits; otherwise the lines are split by
-       ``split_ratios``. Images without text are ignored; a text without image becomes a line whose image is missing.
-       Hidden files and folders are skipped.
+    3. ``x.gt.txt`` next to ``x.png`` (as in kraken and Calamari), in any subfolder; without that image, next to
+       ``x.nrm.png``, ``x.bin.png`` or ``x.dew.png`` (as in OCRopus). If the root has folders ``train``, ``val`` or
+       ``test`` with such files, these are the splits; otherwise the lines are split by ``split_ratios``. Images without
+       text are ignored; a text without image becomes a line whose image is missing. Hidden files and folders are
+       skipped, links to folders followed.
 
     Splitting by ratios keeps groups whole and depends only on ``split_seed`` and the name of each group (or the id of
     a line without group), so lines stay in their split when others are added. The ratios are therefore only
@@ -49,6 +51,8 @@ class Lines:
             an empty string selects none.
         split_ratios: fractions of train, val and test, where nothing else defines the splits; they sum to 1.
         split_seed: seed of the split by ratios.
+        image_names: pairs of a regular expression and its replacement, applied to the image paths of manifests, and to
+            the paths of text files without ``.gt.txt``, before the images are searched for.
 
     Raises:
         DataError: the arguments contradict each other.
@@ -68,6 +72,7 @@ class Lines:
         split_column: str | None = None,
         split_ratios: Sequence[float] = (0.8, 0.1, 0.1),
         split_seed: int = 1,
+        image_names: Sequence[Sequence[str]] = (),
     ) -> None:
         self.root = Path(root)
         self._manifest_of: dict[Split, str | None] = {"train": train, "val": val, "test": test}
@@ -75,6 +80,8 @@ class Lines:
         self._manifest = manifest
         self._ratios = tuple(split_ratios)
         self._seed = split_seed
+        self._image_names = ImageNames(image_names)
+        self._missing = MissingImages(self.root)
         if manifest is not None and (train or val or test):
             raise DataError(
                 "this manifest is for all splits",
@@ -98,13 +105,21 @@ class Lines:
             DataError: the root is missing or contains no texts; a file is malformed.
         """
         check_root(self.root, "your lines")
+        lines = self._read_lines(split)
+        self._missing.report(split)
+        return lines
+
+    def _read_lines(self, split: Split) -> list[Line]:
         if self._manifest is not None:
             return self._read_single_manifest(split, self.root / self._manifest)
         manifests = self._find_manifests()
         if manifests:
             path = manifests.get(split)
-            return [row.line for row in read_manifest_rows(path, self.root, self._columns)] if path else []
+            return [row.line for row in self._read_rows(path)] if path else []
         return self._read_text_files(split)
+
+    def _read_rows(self, path: Path) -> Iterator[ManifestRow]:
+        return read_manifest_rows(path, self.root, self._columns, self._image_names, self._missing)
 
     def _find_manifests(self) -> dict[Split, Path]:
         manifests: dict[Split, Path] = {}
@@ -123,7 +138,7 @@ class Lines:
         return manifests
 
     def _read_single_manifest(self, split: Split, path: Path) -> list[Line]:
-        rows = list(read_manifest_rows(path, self.root, self._columns))
+        rows = list(self._read_rows(path))
         if rows and rows[0].split is None:
             split_of = assign_splits((get_split_unit(row.line) for row in rows), self._ratios, self._seed)
             return [row.line for row in rows if split_of[get_split_unit(row.line)] == split]
@@ -134,7 +149,10 @@ class Lines:
         return [row.line for row in rows if parse_split(row.split or "") == split]
 
     def _read_text_files(self, split: Split) -> list[Line]:
-        text_files = _find_images_with_text(self.root)
+        content = search_folder(self.root, (*IMAGE_SUFFIXES, ".txt"))
+        text_files = _find_images_with_text(self.root, check_file_names(content.files), self._image_names)
+        if split == "train":
+            warn_passed_over(content.describe_passed_over(self.root))
         if not text_files:
             raise DataError(
                 f"there are no manifests (train{', train'.join(MANIFEST_SUFFIXES)}) and no text files next to images "
@@ -148,35 +166,40 @@ class Lines:
         multiline: list[str] = []
         for id, text_file in text_files.items():
             if split_of[id] == split:
-                content = read_text_file(self.root / text_file, remedy="restore it")
-                if sum(1 for row in content.split("\n") if row.strip()) > 1:
+                text = read_text_file(self.root / text_file, remedy="restore it")
+                if sum(1 for row in text.split("\n") if row.strip()) > 1:
                     multiline.append(text_file)
-                lines.append(Line(id, ImageFile(self.root / id), clean_text(content)))
+                lines.append(Line(id, ImageFile(self.root / id), clean_text(text)))
+                if not is_file(self.root / id):
+                    self._missing.add(id)
         _report_multiline(self.root, split, multiline)
         return lines
 
 
-def _find_images_with_text(root: Path) -> dict[str, str]:
+def _find_images_with_text(root: Path, files: Iterable[Path], image_names: ImageNames) -> dict[str, str]:
     """Map the path of every image with a text file to the path of that file, both relative to the root."""
+    names = [path.relative_to(root).as_posix() for path in files]
+    images: dict[str, list[str]] = {}
+    for name in names:
+        suffix = PurePosixPath(name).suffix
+        if suffix.lower() in IMAGE_SUFFIXES:
+            images.setdefault(normalize_name(name.removesuffix(suffix)), []).append(name)
+            if image_names:
+                images.setdefault(normalize_name(name), []).append(name)
     text_files: dict[str, str] = {}
-    for folder, subfolders, all_names in os.walk(root, onerror=raise_unreadable):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        names = [name for name in all_names if not name.startswith(".")]  # also ._x.gt.txt, left by macOS
-        images: dict[str, list[str]] = {}
-        for name in names:
-            stem, _, suffix = name.rpartition(".")
-            if f".{suffix}".lower() in IMAGE_SUFFIXES:
-                images.setdefault(stem, []).append(name)
-        relative = Path(folder).relative_to(root)
-        for name in names:
-            check_file_name(name, folder)
-        for name in sorted(n for n in names if n.endswith(_TEXT_SUFFIX)):
-            stem = name.removesuffix(_TEXT_SUFFIX)
-            candidates = images.get(stem, [f"{stem}.png"])
-            if len(candidates) > 1:
-                problem = f"belongs to both {' and '.join(sorted(candidates))}"
-                raise DataError(problem, file=Path(folder) / name, remedy="keep one image for each text")
-            text_files[(relative / candidates[0]).as_posix()] = (relative / name).as_posix()
+    for name in (name for name in names if name.lower().endswith(_TEXT_SUFFIX)):
+        stem = image_names.apply(name[: -len(_TEXT_SUFFIX)])
+        found = (images.get(normalize_name(f"{stem}{kind}"), []) for kind in IMAGE_KINDS)
+        candidates = next(filter(None, found), [f"{stem}.png"])
+        if len(candidates) > 1:
+            problem = (
+                f"belongs to both {' and '.join(sorted(PurePosixPath(candidate).name for candidate in candidates))}"
+            )
+            raise DataError(problem, file=root / name, remedy="keep one image for each text")
+        if candidates[0] in text_files:
+            problem = f"the image {candidates[0]} belongs to {text_files[candidates[0]]}, too"
+            raise DataError(problem, file=root / name, remedy="keep one text for each image")
+        text_files[candidates[0]] = name
     return text_files
 
 

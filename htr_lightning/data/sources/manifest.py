@@ -19,7 +19,9 @@ from typing import Any
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.data_files import read_text_file
+from htr_lightning.data.sources.image_names import ImageNames, MissingImages
 from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.folder import FileFinder, is_file
 from htr_lightning.text import clean_text, format_count
 
 GROUP_COLUMNS = ("group", "writer", "page", "font")
@@ -82,16 +84,25 @@ def read_manifest(
     return [row.line for row in read_manifest_rows(Path(path), Path(path).parent, columns)]
 
 
-def read_manifest_rows(path: Path, root: Path, columns: ManifestColumns) -> Iterator[ManifestRow]:
+def read_manifest_rows(
+    path: Path,
+    root: Path,
+    columns: ManifestColumns,
+    names: ImageNames | None = None,
+    missing: MissingImages | None = None,
+) -> Iterator[ManifestRow]:
     """Read a manifest row by row.
 
-    The id of a line is its image path as in the manifest, without ``.`` and empty parts.
+    The id of a line is its image path as in the manifest, without ``.`` and empty parts, and with slashes for the
+    backslashes of Windows. An image is also found if letter case or Unicode form differ.
 
     Args:
         path: the manifest.
         root: the folder that image paths are relative to. A relative path may not leave it; an absolute path may lead
             anywhere, since nobody writes one by accident.
         columns: the columns to read.
+        names: rewrites the image paths.
+        missing: is told which images do not exist.
 
     Raises:
         DataError: the file is missing, not of a known format or not UTF-8; a column is missing; a row has too
@@ -107,14 +118,21 @@ def read_manifest_rows(path: Path, root: Path, columns: ManifestColumns) -> Iter
         raise DataError("the file is empty", file=path, remedy=remedy, kind="empty")
     image_index, text_index, group_index, split_index = _find_columns(header, columns, path)
     row_of: dict[str, int] = {}
+    finder = FileFinder()
     for row, fields in rows:
         image = _get_string(fields, image_index, header, row, path)
         text = _get_string(fields, text_index, header, row, path)
+        image = names.apply(image.strip()) if names else image
+        if "\\" in image and not is_file(root / image):
+            image = image.replace("\\", "/")  # as Windows separates folders
         id = _normalize_image_path(image, row, path)
         if row_of.setdefault(id, row) != row:
             problem = f"rows {row_of[id]} and {row} both have the image {id}"
             raise DataError(problem, file=path, remedy="remove one of the rows, since an image is one line")
-        line = Line(id, ImageFile(root / id), clean_text(text), _get_name(fields, group_index) or "")
+        found = finder.find(root, id)
+        if found is None and missing is not None:
+            missing.add(id)
+        line = Line(id, ImageFile(found or root / id), clean_text(text), _get_name(fields, group_index) or "")
         yield ManifestRow(line, row, _get_name(fields, split_index))
 
 

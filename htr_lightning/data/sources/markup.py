@@ -35,7 +35,7 @@ class MarkupRules:
                 remedy = f"choose from {', '.join(get_args(SpanAction))}"
                 raise DataError("unknown action", key=f"dataset.spans.{tag}", value=action, remedy=remedy)
         self._spans = dict(spans)
-        self._replace = [_compile_replacement(pair) for pair in replace]
+        self._replace = [compile_replacement(pair, "replace") for pair in replace]
         self._drop = [compile_pattern(pattern, "drop_text") for pattern in drop_text]
 
     def apply(self, text: str, spans: Sequence[Span] = ()) -> str | None:
@@ -69,14 +69,19 @@ def compile_pattern(pattern: str, argument: str) -> re.Pattern[str]:
         raise DataError(problem, key=f"dataset.{argument}", remedy="correct it") from None
 
 
-def _compile_replacement(pair: Sequence[str]) -> tuple[re.Pattern[str], str]:
+def compile_replacement(pair: Sequence[str], argument: str) -> tuple[re.Pattern[str], str]:
+    """Compile a pair of a regular expression and its replacement from the configuration.
+
+    Raises:
+        DataError: it is invalid; the key is ``dataset.<argument>``.
+    """
     if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
         remedy = "write [[expression, replacement], ...]"
-        raise DataError(f"{pair!r} is not a pair of strings", key="dataset.replace", remedy=remedy)
-    pattern, replacement = compile_pattern(pair[0], "replace"), pair[1]
+        raise DataError(f"{pair!r} is not a pair of strings", key=f"dataset.{argument}", remedy=remedy)
+    pattern, replacement = compile_pattern(pair[0], argument), pair[1]
     try:
         re.compile(f"{pair[0]}|").sub(replacement, "")  # the empty match raises if a referenced group does not exist
     except (re.error, IndexError) as error:
         problem = f"{replacement!r} cannot replace matches of {pair[0]!r} ({error})"
-        raise DataError(problem, key="dataset.replace", remedy="correct the replacement") from None
+        raise DataError(problem, key=f"dataset.{argument}", remedy="correct the replacement") from None
     return pattern, replacement

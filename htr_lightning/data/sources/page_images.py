@@ -2,11 +2,12 @@
 
 import functools
 import os
-import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from htr_lightning.data.sources.data_files import find_files, is_file
+from htr_lightning.data.sources.data_files import find_files
+from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
+from htr_lightning.image.folder import is_file, normalize_name
 
 
 class PageImages:
@@ -15,10 +16,11 @@ class PageImages:
     Args:
         root: the folder. `find` returns no path outside it; symbolic links inside it are followed, since large scans
             are often linked.
+        names: rewrites the image names of layout files, or the stem of a layout file that names none.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, names: ImageNames | None = None) -> None:
+        self.root, self._names, self.missing = root, names or ImageNames(), MissingImages(root)
 
     def find(self, layout: Path, name: str) -> Path:
         """Find the image of a page.
@@ -27,7 +29,7 @@ class PageImages:
 
         1. the path in the layout file, relative to the layout's folder, then to the root;
         2. a file of that name, or else of that stem, in the folder nearest to the layout file;
-        3. a file with the layout's own stem, likewise.
+        3. a file with the layout's own stem, likewise, or one that OCRopus or Calamari derived from it.
 
         Args:
             layout: the layout file.
@@ -36,16 +38,21 @@ class PageImages:
         Raises:
             DataError: there is no match, or several equally near; names the layout file.
         """
+        if self._names:
+            name = self._names.apply(name or layout.stem)
         path_in_layout = PurePosixPath(PureWindowsPath(name).as_posix() if "\\" in name else name)
         if name:
             for folder in (layout.parent, self.root):
                 path = Path(os.path.normpath(folder / path_in_layout))
                 if self._contains(path) and is_file(path):
                     return path
-        for key in (path_in_layout.name, path_in_layout.stem, layout.stem):
-            candidates = self._index.get(_normalize_name(key), []) if key else []
+        own_stem = layout.stem.removesuffix(".alto").removesuffix(".page")
+        kinds = [f"{stem}{kind}" for stem in (path_in_layout.stem, own_stem) if stem for kind in IMAGE_KINDS]
+        for key in (path_in_layout.name, path_in_layout.stem, layout.stem, own_stem, *kinds):
+            candidates = self._index.get(normalize_name(key), []) if key else []
             if candidates:
                 return self._choose_nearest(candidates, layout)
+        self.missing.add(name or layout.stem)
         wanted = f"named {name[:100]!r}" if name else f"with the same name ({layout.stem})"
         outside = " (its path leads out of this folder)" if self._is_outside(layout, name) else ""
         raise DataError(
@@ -60,8 +67,8 @@ class PageImages:
         """The images by name and by stem, both normalized."""
         index: dict[str, list[Path]] = {}
         for path in find_files(self.root, IMAGE_SUFFIXES):
-            index.setdefault(_normalize_name(path.name), []).append(path)
-            index.setdefault(_normalize_name(path.stem), []).append(path)
+            index.setdefault(normalize_name(path.name), []).append(path)
+            index.setdefault(normalize_name(path.stem), []).append(path)
         return index
 
     def _choose_nearest(self, paths: list[Path], layout: Path) -> Path:
@@ -89,8 +96,3 @@ class PageImages:
 
     def _is_outside(self, layout: Path, name: str) -> bool:
         return bool(name) and not self._contains(Path(os.path.normpath(layout.parent / name)))
-
-
-def _normalize_name(name: str) -> str:
-    """Return the form in which spellings of one file name agree: macOS decomposes accents, Windows ignores case."""
-    return unicodedata.normalize("NFC", name).lower()

@@ -1,13 +1,13 @@
 """Folders of page images with layout files (ALTO, PAGE), as written by eScriptorium, Transkribus and OCR-D."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from htr_lightning.data.line import Line, Split
+from htr_lightning.data.sources.image_names import ImageNames
 from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
 from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.data.sources.page_splits import PageSplits
@@ -17,7 +17,7 @@ from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.layout import page_xml
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
-from htr_lightning.layout.xml import get_local_name, read_xml
+from htr_lightning.layout.xml import read_xml
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Format = Literal["alto", "page_xml"]
 class Pages:
     """Pages in a folder and its subfolders: layout files, and images that are found by name.
 
-    Files of another format (an export's ``mets.xml``, ALTO next to PAGE) are ignored. Lines without text are
+    Files of another format (an export's ``mets.xml``, ALTO next to PAGE) are put aside first. Lines without text are
     considered untranscribed and left out; a page none of whose lines has text counts as an unusable line, and so does
     a damaged file.
 
@@ -38,6 +38,8 @@ class Pages:
         root: the folder.
         format: of the layout files.
         images: folder of the page images, if they are not in the root.
+        image_names: pairs of a regular expression and its replacement, applied to the image names of the layout files
+            before the images are searched for; to the stem of a layout file that names no image.
         train: pages of the training split: a folder, or a text file with the name of a page in each row (with or
             without its folders and suffix); relative to the root.
         val: pages of the validation split, likewise.
@@ -70,6 +72,7 @@ class Pages:
         *,
         format: Format,
         images: str | None = None,
+        image_names: Sequence[Sequence[str]] = (),
         train: str | None = None,
         val: str | None = None,
         test: str | None = None,
@@ -89,7 +92,7 @@ class Pages:
         padding_px: float = 0,
     ) -> None:
         self.root, self.format = Path(root), format
-        self._images = PageImages(self.root / images if images else self.root)
+        self._images = PageImages(self.root / images if images else self.root, ImageNames(image_names))
         lists: dict[Split, str | None] = {"train": train, "val": val, "test": test}
         given = {split: name for split, name in lists.items() if name}
         if given and "train" not in given:
@@ -100,7 +103,9 @@ class Pages:
             raise DataError("only PAGE has such an index", key="dataset.text_index", value=text_index, remedy=remedy)
         check_ratios(split_ratios)
         check_padding(padding_px)
-        self._splits = PageSplits(self.root, given, split_ratios, split_seed, self._get_group, self._has_format)
+        self._splits = PageSplits(
+            self.root, given, split_ratios, split_seed, self._get_group, FORMATS[format].ROOT_NAME, TITLES[format]
+        )
         self._group_pattern = compile_pattern(group_pattern, "group_pattern") if group_pattern else None
         self._region_filter = _TypeFilter("region", region_types, drop_region_types)
         self._line_filter = _TypeFilter("line", line_types, drop_line_types)
@@ -117,7 +122,6 @@ class Pages:
                 of the format; no line or region has one of the types to keep.
         """
         lines: list[Line] = []
-        ignored: Counter[str] = Counter()
         self._remarks = _Remarks()
         layouts = self._splits.find_pages(split)
         if not self._images.root.is_dir():
@@ -129,39 +133,15 @@ class Pages:
                 continue
             try:
                 root = read_xml(layout)
-                if FORMATS[self.format].matches(root):
-                    lines += self._read_lines(self._parse_page(root, layout))
-                else:
-                    ignored[get_local_name(root)] += 1
+                lines += self._read_lines(self._parse_page(root, layout))
             except DataError as error:
                 lines.append(self._build_unusable(layout, error))
-        self._report_ignored(ignored, len(layouts), split)
+        self._images.missing.report(split)
         self._remarks.report(self.root, split)
         if split == "train":
             self._line_filter.check(self.root)
             self._region_filter.check(self.root)
         return lines
-
-    def _report_ignored(self, ignored: Counter[str], num_layouts: int, split: Split) -> None:
-        """Log which XML files have another format; refuse if all have."""
-        names = ", ".join(f"{name} ({count})" for name, count in ignored.items())
-        if num_layouts and ignored.total() == num_layouts:
-            raise DataError(
-                f"none of the {num_layouts} XML files for {split} is {TITLES[self.format]}; their root elements are "
-                f"{names}",
-                file=self.root,
-                remedy="set dataset=alto if it is alto, or dataset=page_xml if it is PcGts",
-                kind="format",
-            )
-        if set(ignored) - {"mets"}:  # which is part of every export
-            title = TITLES[self.format]
-            log.warning("%s: ignored XML files for %s that are not %s: %s", self.root, split, title, names)
-
-    def _has_format(self, layout: Path) -> bool:
-        try:
-            return bool(FORMATS[self.format].matches(read_xml(layout)))
-        except DataError:
-            return True  # it is damaged, which `lines` reports
 
     def _get_name(self, layout: Path) -> str:
         return layout.relative_to(self.root).with_suffix("").as_posix()

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from htr_lightning.data.line import Line
-from htr_lightning.data.sources.data_files import is_file
 from htr_lightning.data.sources.manifest import GROUP_COLUMNS
 from htr_lightning.data.sources.parquet_images import (
     FIX_ROW,
@@ -21,6 +20,7 @@ from htr_lightning.data.sources.parquet_images import (
     open_parquet,
 )
 from htr_lightning.image.files import DataError, ImageFile, LineImage, UnusableImage
+from htr_lightning.image.folder import is_file
 from htr_lightning.text import clean_text
 
 _TEXTS_PER_BATCH = 4096

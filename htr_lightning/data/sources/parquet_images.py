@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from htr_lightning.data.sources.data_files import build_unreadable_error
 from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, decode_image
+from htr_lightning.image.folder import build_unreadable_error
 
 FIX_ROW = "complete the row or remove it"
 _LFS_POINTER = b"version https://git-lfs"

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from htr_lightning.data.line import Line, Split
-from htr_lightning.data.sources.data_files import build_unreadable_error, check_root, read_text_file
+from htr_lightning.data.sources.data_files import check_root, read_text_file
+from htr_lightning.data.sources.image_names import ImageNames, MissingImages
 from htr_lightning.data.sources.splits import SPLIT_NAMES
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile, UnusableImage
+from htr_lightning.image.folder import FileFinder, normalize_name
 from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)
 _RAW_TEXT_ENDINGS = ("_text", "_eval")
-_SUFFIXES = (*IMAGE_SUFFIXES, ".pbm")
 _SPECIAL_SYMBOL = re.compile(r"<[^<>]+>|\{[^{}]+\}")
 _MAX_NAMED = 5  # symbols in one message
 _MAX_WORD_LENGTH = 20  # characters
@@ -56,6 +57,8 @@ class Pylaia:
         syms: table of symbols and their numbers; None selects ``syms.txt`` if it exists, an empty string none.
             Symbols that are not in it are reported; the numbers are ignored.
         symbols: the text of special symbols, each as ``symbol=text``: ``@= `` for a space, ``<gap>=`` to delete it.
+        image_names: pairs of a regular expression and its replacement, applied to the ids before images are searched
+            for.
 
     Raises:
         DataError: an argument is malformed.
@@ -71,11 +74,14 @@ class Pylaia:
         img_dirs: Sequence[str] | None = None,
         syms: str | None = None,
         symbols: Sequence[str] = (),
+        image_names: Sequence[Sequence[str]] = (),
     ) -> None:
         self.root = Path(root)
         self._table_names: dict[Split, str | None] = {"train": train, "val": val, "test": test}
         self._img_dirs = img_dirs
         self._syms_name = syms
+        self._image_names = ImageNames(image_names)
+        self._missing = MissingImages(self.root)
         self._text_of = {"<space>": " "}
         for entry in symbols:
             end = entry.find("=", 1)  # the symbol itself may be an equals sign
@@ -98,6 +104,7 @@ class Pylaia:
         is_raw_text = table.stem.endswith(_RAW_TEXT_ENDINGS)
         texts = [row.content for row in rows] if is_raw_text else self._join_symbols(rows, table)
         lines = [self._build_line(row, text, table) for row, text in zip(rows, texts, strict=True)]
+        self._missing.report(split)
         ids_in_table = {row.id for row in rows}
         ids = _get_id_list(table)
         for row in _read_rows(ids) if ids.is_file() else ():
@@ -147,10 +154,14 @@ class Pylaia:
 
     def _build_line(self, row: _Row, text: str, table: Path) -> Line:
         image = (
-            self._images.find(row.id) if row.content else f"there is no text for {row.id}; complete or remove the row"
+            self._images.find(self._image_names.apply(row.id))
+            if row.content
+            else f"there is no text for {row.id}; complete or remove the row"
         )
         if isinstance(image, Path):
             return Line(row.id, ImageFile(image), clean_text(text))
+        if row.content:
+            self._missing.add(self._image_names.apply(row.id))
         return Line(row.id, UnusableImage(f"{table}: row {row.number}: {image}"), clean_text(text))
 
     def _check_symbols(self, counts: Counter[str], table: Path) -> None:
@@ -208,15 +219,17 @@ class _ImageFinder:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._listings: dict[Path, dict[str, list[str]]] = {}
+        self._finder = FileFinder()
 
     def find(self, id: str) -> Path | str:
         """Return the path of an image, or else why there is none and the remedy."""
-        name = os.path.normpath(id)
+        name = os.path.normpath(id.replace("\\", "/"))
         if Path(name).parts[:1] == ("..",):
             return f"the image {id} is outside the dataset's folder; move it inside, or write its absolute path"
         for folder in self._folders:
             path = folder / name
-            names = self._list_images(path.parent).get(path.name, [])
+            listing = self._list_images(path.parent)
+            names = listing.get(path.name) or listing.get(normalize_name(path.name), [])
             if len(names) > 1:
                 return f"the image {id} could be {' or '.join(sorted(names))} in {path.parent}; keep one of them"
             if names:
@@ -225,18 +238,18 @@ class _ImageFinder:
         return f"there is no image {id} (.png, .jpg ...) in {folders}; add it, or set dataset.img_dirs"
 
     def _list_images(self, folder: Path) -> dict[str, list[str]]:
-        """Return the image files of a folder by name and by stem; each folder is listed once."""
+        """Return the image files of a folder by name and by stem, normalized and as they are; each is listed once."""
         if folder not in self._listings:
-            try:
-                names = sorted(entry.name for entry in os.scandir(folder))
-            except (FileNotFoundError, NotADirectoryError):
-                names = []
-            except OSError as error:
-                raise build_unreadable_error(folder, error) from None
-            images = [name for name in names if PurePosixPath(name).suffix.lower() in _SUFFIXES]
             listing: dict[str, list[str]] = {}
+            images = [
+                name for name in self._finder.list_names(folder) if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+            ]
             for name in images:
-                listing.setdefault(PurePosixPath(name).stem, []).append(name)
+                stem = PurePosixPath(name).stem
+                for key in dict.fromkeys((stem, normalize_name(stem))):
+                    listing.setdefault(key, []).append(name)
+            for name in images:
+                listing.setdefault(normalize_name(name), []).append(name)
             self._listings[folder] = listing | {name: [name] for name in images}
         return self._listings[folder]
 

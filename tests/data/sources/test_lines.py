@@ -16,6 +16,7 @@ from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.splits import assign_splits
+from htr_lightning.image.files import DataError
 
 
 def rows(lines):
@@ -257,3 +258,84 @@ def test_a_text_of_two_lines_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
     lines = Lines(str(tmp_path), split_ratios=[1, 0, 0]).lines("train")
     assert [line.text for line in lines] == ["text of a", "one two"]
     assert "1 file of train with several lines of text, such as b.gt.txt" in caplog.text
+
+
+# Names of images
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    text_files(tmp_path / "far", "a", "deep/b")
+    text_files(tmp_path / "set", "c")
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "far", target_is_directory=True)
+    (tmp_path / "set" / "circle").symlink_to(tmp_path / "set", target_is_directory=True)
+    lines = Lines(str(tmp_path / "set"), split_ratios=[1, 0, 0]).lines("train")
+    assert [line.id for line in lines] == ["c.png", "linked/a.png", "linked/deep/b.png"]
+
+
+def test_images_as_ocropus_names_them(tmp_path: Path) -> None:
+    for name in ("a.bin.png", "b.bin.png", "b.nrm.png", "c.png", "c.bin.png", "d.dew.PNG"):
+        write(tmp_path / name, b"")
+    for name in "abcd":
+        write(tmp_path / f"{name}.gt.txt", name)
+    lines = Lines(str(tmp_path), split_ratios=[1, 0, 0]).lines("train")
+    assert [line.id for line in lines] == ["a.bin.png", "b.nrm.png", "c.png", "d.dew.PNG"]
+
+
+def test_other_spellings_of_names(tmp_path: Path) -> None:
+    nfc, nfd = "\u00e9t\u00e9", "e\u0301te\u0301"
+    write(tmp_path / f"{nfd}.gt.txt", "one")
+    write(tmp_path / f"{nfc}.PNG", b"")
+    write(tmp_path / "Two.GT.TXT", "two")
+    write(tmp_path / "two.jfif", b"")
+    lines = Lines(str(tmp_path), split_ratios=[1, 0, 0]).lines("train")
+    assert {line.id: line.text for line in lines} == {f"{nfc}.PNG": "one", "two.jfif": "two"}
+    table = f"image\ttext\nIMG\\{nfd}.png\tone\nimg/A.png\ttwo\n"
+    write(tmp_path / f"t/img/{nfc}.PNG", b"")
+    write(tmp_path / "t/img/a.png", b"")
+    write(tmp_path / "t/train.tsv", table)
+    lines = Lines(str(tmp_path / "t")).lines("train")
+    assert [line.id for line in lines] == [f"IMG/{nfd}.png", "img/A.png"]
+    assert all(line.image.path.is_file() for line in lines)
+
+
+def test_backslashes_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    write(tmp_path / "secret.png", b"")
+    write(tmp_path / "set/train.tsv", "image\ttext\n..\\secret.png\ta\n")
+    with pytest.raises(DataError, match="outside the dataset's folder"):
+        Lines(str(tmp_path / "set")).lines("train")
+
+
+def test_missing_images_are_answered_once_for_each_kind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [f"{n}.jpg\t{n}\n" for n in range(30)] + [f"old/x{n}.png\tx\n" for n in range(5)] + ["nowhere.png\tx\n"]
+    write(tmp_path / "train.tsv", "image\ttext\n" + "".join(rows))
+    for name in [*range(30), *(f"new/x{n}" for n in range(5))]:
+        write(tmp_path / f"{name}.png", b"")
+    assert len(Lines(str(tmp_path)).lines("train")) == 36
+    assert len(caplog.messages) == 3
+    assert "30 images of train not found, such as 0.jpg; did you mean 0.png?" in caplog.messages[0]
+    assert "dataset.image_names=[['\\.jpg$', '.png']]" in caplog.messages[0]
+    assert "dataset.image_names=[['^old/', 'new/']]" in caplog.messages[1]
+    assert "1 image of train not found, such as nowhere.png; no image has a similar name" in caplog.messages[2]
+    caplog.clear()
+    names = [[r"\.jpg$", ".png"], ["^old/", "new/"], ["nowhere", "0"]]
+    with pytest.raises(DataError, match=r"rows 2 and 37 both have the image 0\.png"):
+        Lines(str(tmp_path), image_names=names).lines("train")
+    lines = Lines(str(tmp_path), image_names=names[:2]).lines("train")
+    assert [line.image.path.is_file() for line in lines] == [True] * 35 + [False]
+
+
+def test_image_names_of_text_files(tmp_path: Path) -> None:
+    write(tmp_path / "gt/a.gt.txt", "text")
+    write(tmp_path / "img/a-color.png", b"")
+    lines = Lines(str(tmp_path), image_names=[["^gt/(.*)", r"img/\1-color"]]).lines("train")
+    assert [(line.id, line.text) for line in lines] == [("img/a-color.png", "text")]
+    with pytest.raises(DataError, match=r"dataset\.image_names"):
+        Lines(str(tmp_path), image_names=[["(", ""]])
+
+
+def test_pictures_that_are_passed_over_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text_files(tmp_path, "a")
+    for name in ("b.heic", "c.heic", ".d.heic", "e.svg", "notes.docx"):
+        write(tmp_path / name, b"")
+    Lines(str(tmp_path), split_ratios=[1, 0, 0]).lines("train")
+    assert len(caplog.messages) == 2 and "passed over b.heic, c.heic: .heic is not read" in caplog.messages[0]

@@ -141,7 +141,7 @@ def test_other_formats_beside_are_named(root: Path, write: Write, caplog: pytest
     assert texts(Pages(str(root), format="alto").lines("train")) == ["text"] and not caplog.text
     (root / "train" / "page.xml").write_text("<PcGts/>")
     assert texts(Pages(str(root), format="alto").lines("train")) == ["text"]
-    assert "ignored XML files for train that are not ALTO: mets (1), PcGts (1)" in caplog.text
+    assert "ignored XML files that are not ALTO: mets (1), PcGts (1)" in caplog.text
 
 
 def test_splitting_keeps_groups_together(root: Path, write: Write) -> None:
@@ -191,9 +191,50 @@ def test_other_xml_files_are_ignored(root: Path, write: Write) -> None:
     (root / "train" / "mets.xml").write_text("<mets/>")
     assert texts(Pages(str(root), format="alto").lines("train")) == ["text"]
     with pytest.raises(
-        DataError, match=r"none of the 2 XML files for train is PAGE; .* alto \(1\), mets \(1\); set dataset=alto"
+        DataError, match=r"none of the 2 XML files is PAGE; .* alto \(1\), mets \(1\); set dataset=alto"
     ):
         Pages(str(root), format="page_xml").lines("train")
+
+
+def test_other_formats_are_put_aside_before_the_pages_are_divided(root: Path, write: Write) -> None:
+    for number in range(10):
+        write(f"ALTO/{number}", f"page {number}")
+    alone = [texts(Pages(str(root), format="alto").lines(split)) for split in ("train", "val", "test")]
+    for number in range(30):
+        (root / f"tei{number}.xml").write_text("<TEI xmlns='http://www.tei-c.org/ns/1.0'><text/></TEI>")
+    (root / "METS.xml").write_text("<mets/>")
+    pages = Pages(str(root), format="alto")
+    assert [texts(pages.lines(split)) for split in ("train", "val", "test")] == alone
+    assert list(map(len, alone)) != [10, 0, 0] and all(alone)
+
+
+def test_a_damaged_file_is_a_page(root: Path, write: Write) -> None:
+    write("a", "text")
+    (root / "b.xml").write_text("<alto><Layout>")
+    (root / "c.xml").write_text("no XML")
+    lines = Pages(str(root), format="alto", split_ratios=[1, 0, 0]).lines("train")
+    assert [line.text for line in lines] == ["text", "", ""] and "not well-formed" in reason(lines[1])
+
+
+def test_images_of_other_names(root: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    whole = {"format": "alto", "split_ratios": [1, 0, 0]}
+    for number in range(3):
+        write(f"p{number}", "text", image=f"scan-{number}.tif").with_suffix(".png").rename(root / f"scan_{number}.png")
+    lines = Pages(str(root), **whole).lines("train")
+    assert "no image named 'scan-0.tif'" in reason(lines[0])
+    assert "3 images of train not found, such as scan-0.tif; did you mean scan_0.png?" in caplog.text
+    assert caplog.text.count("did you mean") == 1
+    lines = Pages(str(root), **whole, image_names=[["-", "_"]]).lines("train")
+    assert [line.image.read().shape for line in lines] == [(33, 401)] * 3
+    for number in range(3):
+        (root / f"scan_{number}.png").rename(root / f"p{number}.nrm.png")
+    assert [line.image.read().shape for line in Pages(str(root), **whole).lines("train")] == [(33, 401)] * 3
+
+
+def test_lists_from_windows_in_other_spellings(root: Path, write: Write) -> None:
+    write("Écrits/a", "text")
+    (root / "tr.lst").write_text("e\u0301crits\\A.XML\n", encoding="utf-8")
+    assert texts(Pages(str(root), format="alto", train="tr.lst").lines("train")) == ["text"]
 
 
 def test_page_xml_with_polygons_baselines_and_marks(root: Path) -> None:

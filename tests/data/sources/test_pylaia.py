@@ -260,3 +260,10 @@ def test_folder_of_images_that_may_not_be_read(tmp_path):
 def test_importing_needs_no_torch():
     code = "import sys, htr_lightning.data.sources.pylaia; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_other_spellings_and_names_of_images(tmp_path, caplog):
+    small(tmp_path, "A x\nsub\\b y\nlost z\nre-named w\n", "a", "sub/b", "renamed")
+    lines = {line.id: line.image for line in Pylaia(str(tmp_path), image_names=[["re-", "re"]]).lines("train")}
+    assert [isinstance(image, ImageFile) for image in lines.values()] == [True, True, False, True]
+    assert "1 image of train not found, such as lost; no image has a similar name" in caplog.text
