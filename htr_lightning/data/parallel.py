@@ -1,6 +1,9 @@
 """Map a function over lines in several processes, in order."""
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -37,7 +40,7 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
         return
     # Spawn, not fork: the threads of torch and Arrow in this process may hold locks, on which a fork would hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(num_workers, mp_context=context, initializer=_end_with_parent) as pool:
         pending: deque[Future[list[Result]]] = deque()
         try:
             for task in tasks:
@@ -53,3 +56,15 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
 
 def _run(function: Callable[[Line], Result], lines: Sequence[Line]) -> list[Result]:
     return [function(line) for line in lines]
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent does, even by SIGKILL; otherwise it would wait for tasks forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)  # not sys.exit, which would only end this thread
+
+    threading.Thread(target=wait, name="end with parent", daemon=True).start()
