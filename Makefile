@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test lint audit format clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ lint: install ## check style, types and imports between packages
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+audit: install ## look up published vulnerabilities of the dependencies: those installed, and the oldest ones allowed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
+	$(BIN)/python .ci/lower_bounds.py > .venv/lower_bounds.txt
+	$(BIN)/pip-audit --no-deps --disable-pip --requirement .venv/lower_bounds.txt
 
 format: install ## fix style and format the code
 	$(BIN)/ruff check --fix .
