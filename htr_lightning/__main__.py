@@ -1,6 +1,7 @@
 """``python -m htr_lightning``: train a model, or run one of the commands below."""
 
 import importlib
+import io
 import sys
 
 import htr_lightning
@@ -24,6 +25,8 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command that the command line names, or train."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8, as on standard error
     arguments = sys.argv[1:]
     if arguments and arguments[0] in COMMANDS:
         module, _ = COMMANDS[sys.argv.pop(1)]

@@ -2,10 +2,11 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -86,8 +87,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write JSON, whole or not at all."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON, whole or not at all; see `format_json`."""
+    write_text(path, format_json(values, indent=2) + "\n")
+
+
+def format_json(values: Any, indent: int | None = None) -> str:
+    """Return values as JSON, which has no NaN and no infinity: such numbers become ``null``."""
+    try:
+        return json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_replace_non_finite(values), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _replace_non_finite(values: Any) -> Any:
+    if isinstance(values, float):
+        return values if math.isfinite(values) else None
+    if isinstance(values, Mapping):
+        return {key: _replace_non_finite(value) for key, value in values.items()}
+    return [_replace_non_finite(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 @dataclass(frozen=True)
@@ -176,6 +193,6 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; empty where there is no such file, or something else in it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     message = r"^hydra\.run\.dir=.*: cannot be written \(Disk full\); "
     with pytest.raises(OutputError, match=message), writing_to(tmp_path, "hydra.run.dir"):
         raise OSError(28, "Disk full")
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": [float("nan"), (1.5, float("-inf"))], "b": {"c": float("inf"), "d": "NaN"}})
+    assert json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail) == {
+        "a": [None, [1.5, None]],
+        "b": {"c": None, "d": "NaN"},
+    }

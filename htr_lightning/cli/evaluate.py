@@ -1,7 +1,6 @@
 """``python -m htr_lightning evaluate``: evaluate a model on lines with known transcriptions."""
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from htr_lightning.cli.options import (
     list_inputs,
 )
 from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.files import check_writable, format_json, writing_to
 from htr_lightning.report.outputs import check_outputs
 from htr_lightning.text import describe_characters
 
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     changed = get_changed_options(options, parser)
     evaluation = build_evaluation(collector, str(options.model), str(options.data), changed)
     warn_about_unknown(evaluation.unknown_characters, options.data)
-    print(json.dumps(evaluation.summarize(), indent=2))
+    print(format_json(evaluation.summarize(), indent=2))
     if options.out is not None:
         with writing_to(options.out, "--out"):
             write_evaluation(options.out, evaluation, collector)

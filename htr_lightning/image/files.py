@@ -95,6 +95,11 @@ def read_image(
         raise DataError(
             "there is no such file", file=path, remedy="check the path and the data set's root folder", kind="missing"
         ) from None
+    except DataError:
+        raise
+    except ValueError:  # NUL, or half a surrogate pair
+        name = ascii(str(path))
+        raise DataError("no file can have this name", file=name, remedy="correct it", kind="missing") from None
     except IsADirectoryError:
         raise DataError(
             "this is a folder, not an image file", file=path, remedy="name a file inside it", kind="folder"
@@ -288,7 +293,7 @@ class ImageFile:
         """Path, size and modification time; ``absent`` for a missing file."""
         try:
             status = self.path.stat()
-        except OSError:
+        except (OSError, ValueError):
             return f"{self.path}:absent"
         return f"{self.path}:{status.st_size}:{status.st_mtime_ns}"
 

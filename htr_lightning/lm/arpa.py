@@ -121,6 +121,8 @@ def _read(file: Iterator[str], path: Path, max_ngrams: int, num_bytes: int) -> N
             raise _damaged(path, f"truncated: it ends before its {count:,} {order}-grams do")
         try:
             probabilities = np.array([float(row[0]) for row in rows])
+            if np.isnan(probabilities).any() or np.isposinf(probabilities).any():
+                raise ValueError("it is not finite")
             backoffs = np.array([float(row[2]) if len(row) > 2 else 0.0 for row in rows])
         except ValueError as error:
             raise _damaged(path, f"invalid number in its {order}-grams: {error}") from None
@@ -144,7 +146,7 @@ def _damaged(path: Path, problem: str) -> LanguageModelError:
 
 
 def _to_natural(log10: NDArray[np.float64]) -> Floats:
-    return (log10 * _LOG10).astype(np.float32)
+    return (np.maximum(log10, _IMPOSSIBLE) * _LOG10).astype(np.float32)
 
 
 def _read_counts(file: Iterator[str], path: Path) -> list[int]:

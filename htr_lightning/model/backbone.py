@@ -77,6 +77,9 @@ class ResidualBackbone(nn.Module):
             raise InputError(
                 "the kernel size is even", key="model.stem_kernel", value=stem_kernel, remedy="make it odd"
             )
+        for stride in (stem_stride, *strides):
+            if len(stride) != 2 or not all(isinstance(step, int) and step >= 1 for step in stride):
+                raise InputError("each stride must be two whole numbers of at least 1", key="model", value=list(stride))
         if min(blocks) < 1:
             raise InputError("every stage needs at least one block", key="model.blocks", value=list(blocks))
         self.out_channels = channels[-1]

@@ -20,7 +20,15 @@ from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.bounds import check_weights, find_archive_damage
 from htr_lightning.model.crnn import CRNN, build_network
-from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo, find_model, read_info
+from htr_lightning.model.info import (
+    FORMAT_VERSION,
+    METADATA_KEY,
+    ModelFileError,
+    ModelInfo,
+    build_info,
+    find_model,
+    read_info,
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,9 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
     info = read_info(path)
     try:
         return _build_model(info, safetensors.torch.load_file(path), path.stat().st_size, device)
-    except (ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+    except DeviceError:
+        raise
+    except Exception as error:  # the metadata are arguments of constructors, which raise anything for wrong types
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})",
             file=path,
@@ -185,10 +195,12 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
             kind="foreign",
         )
     try:
-        info = ModelInfo(**state[METADATA_KEY])
+        info = build_info(state[METADATA_KEY], path)
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
         return _build_model(info, weights, path.stat().st_size, device)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (DeviceError, ModelFileError):
+        raise
+    except Exception as error:  # as in `read_model`
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})", file=path, remedy="train it again", kind="damaged"
         ) from None
@@ -203,5 +215,11 @@ def _build_model(
     build = functools.partial(build_network, info.architecture, charset.num_classes, info.arguments)
     check_weights(build, weights, num_bytes)
     network = build()
+    if network.height_px != preprocess.height_px:
+        heights = f"{network.height_px} and {preprocess.height_px} px"
+        raise ValueError(f"the lines of its network and of its preprocessing have different heights, {heights}")
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} has weights that are not finite (NaN or infinite)")
     network.load_state_dict(weights)
     return Model(network.to(device).eval(), charset, preprocess, info)

@@ -1,10 +1,11 @@
 """Model metadata, and where model files are found. PyTorch is not needed for it."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import safetensors
 
@@ -118,7 +119,7 @@ def parse_metadata(text: str, path: Path) -> dict[str, Any]:
         version = int(values["format"])
         if version < 1:
             raise ValueError(version)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ModelFileError(
             "its metadata is damaged", file=path, remedy="copy or download it again", kind="damaged"
         ) from None
@@ -149,14 +150,35 @@ def build_info(values: Mapping[str, Any], path: Path) -> ModelInfo:
         path: of the model file, for error messages.
 
     Raises:
-        ModelFileError: a field is missing or unknown.
+        ModelFileError: a field is missing or unknown, or its value is of another type or out of range.
     """
     try:
-        return ModelInfo(**values)
+        info = ModelInfo(**values)
+        _check_fields(info)
+        return info
     except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"its metadata is damaged ({error})", file=path, remedy="train or export it again", kind="damaged"
         ) from None
+
+
+def _check_fields(info: ModelInfo) -> None:
+    """Check types and ranges of metadata, which may come from anywhere.
+
+    Raises:
+        ValueError: names the field.
+    """
+    for field_, hint in get_type_hints(ModelInfo).items():
+        value, kind = getattr(info, field_), get_origin(hint) or hint
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise ValueError(f"{field_} is {value!r:.60}, which is not of the type {kind.__name__}")
+    if not 0 < info.temperature < math.inf:
+        raise ValueError(f"temperature is {info.temperature}, which is not a positive number")
+    if not all(isinstance(score, int | float) for score in info.scores.values()):
+        raise ValueError("a score is not a number")
+    if not all(isinstance(language, str) for language in info.languages):
+        raise ValueError("a language is not a string")
 
 
 def find_model(where: str) -> Path:

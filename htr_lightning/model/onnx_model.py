@@ -108,9 +108,9 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
     try:
         onnx = OnnxInfo(**values.pop("onnx"))
         return OnnxModel(session, build_info(values, path), onnx, is_on_cpu=is_on_cpu)
-    except (ValueError, TypeError, KeyError) as error:
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except Exception as error:  # as in `htr_lightning.model.file.read_model`
         raise ModelFileError(
             f"its metadata is damaged ({error})", file=path, remedy="export it again", kind="damaged"
         ) from None

@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from htr_lightning.decode.positions import Character, Word, bounding_box
+from htr_lightning.files import format_json
 from htr_lightning.reading.lines import Prediction
 
 FORMATS = ("txt", "tsv", "json")
@@ -15,7 +15,7 @@ FORMATS = ("txt", "tsv", "json")
 def format_predictions(predictions: Sequence[Prediction], format_name: str) -> str:
     """Return predictions in one of `FORMATS`."""
     if format_name == "json":
-        return json.dumps([_to_json(prediction) for prediction in predictions], ensure_ascii=False, indent=1) + "\n"
+        return format_json([_to_json(prediction) for prediction in predictions], indent=1) + "\n"
     if format_name == "txt":
         return "".join(f"{prediction.text}\n" for prediction in predictions)
     out = io.StringIO()

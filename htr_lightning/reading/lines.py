@@ -23,6 +23,7 @@ from htr_lightning.device import count_cores
 from htr_lightning.image.files import DataError
 from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import SINGLE_VIEW, View
+from htr_lightning.model.info import ModelFileError
 from htr_lightning.model.load import Recognizer
 from htr_lightning.report.notebook import render_line
 from htr_lightning.text import describe_characters
@@ -194,7 +195,14 @@ class LineReader:
         )
 
         def run(rows: list[int], width_px: int) -> Logits:
-            return model.logits(pad_lines([lines[row].pixels for row in rows], width_px))
+            logits = model.logits(pad_lines([lines[row].pixels for row in rows], width_px))
+            if not np.isfinite(logits).all():
+                raise ModelFileError(
+                    "the model computes logits that are not finite (NaN or infinite)",
+                    remedy="its weights are damaged: copy, export or train it again",
+                    kind="damaged",
+                )
+            return logits
 
         keys = [(key.rows, key.width_px) for key in batches]
         batch_logits = (threads.map if model.is_parallel else map)(lambda key: run(*key), keys)

@@ -13,6 +13,8 @@ from htr_lightning.report.notebook import NOTEBOOK_PX, render_page
 from htr_lightning.report.panel import blend_confidence, load_font
 
 _WIDTH_PX = 1400
+_MAX_TEXT_LENGTH = 400  # characters of a text beside the page
+_MAX_SHEET_PX = 65_000  # what JPEG can hold
 _MAX_ASPECT_RATIO = 6  # height / width; longer pages are scaled down
 _POLYGON_COLOR, _BASELINE_COLOR, _WORD_COLOR, _REGION_COLOR = (30, 110, 220), (220, 50, 40), (240, 150, 0), (0, 120, 60)
 _TEXT_COLOR, _DOUBTFUL_COLOR = (20, 20, 20), (220, 50, 40)
@@ -125,7 +127,7 @@ def draw_overlay(page: PredictedPage, *, width_px: int = _WIDTH_PX, texts: bool 
     draw = ImageDraw.Draw(picture)
     font = load_font(max(14, width_px // 50))
     for number, region in enumerate(page.regions, 1):
-        x, y = (region.polygon.min(0) * scale).tolist() if len(region.polygon) else (0.0, 0.0)
+        x, y = (region.polygon.min(0) * scale).clip(0, size).tolist() if len(region.polygon) else (0.0, 0.0)
         draw.text((max(0, x - 6), max(0, y - 2)), str(number), _REGION_COLOR, font, anchor="ra" if x > 30 else "la")
     return _add_texts(picture, page, scale) if texts and page.lines else picture
 
@@ -139,25 +141,29 @@ def _draw_points(
     thickness: int = 1,
 ) -> None:
     if len(points):
-        cv2.polylines(canvas, [np.round(points * scale).astype(np.int32)], closed, color, thickness, cv2.LINE_AA)
+        limits = (canvas.shape[1], canvas.shape[0])  # a damaged layout may place a line anywhere
+        points = np.clip(points * scale, np.negative(limits), np.multiply(limits, 2))
+        cv2.polylines(canvas, [np.round(points).astype(np.int32)], closed, color, thickness, cv2.LINE_AA)
 
 
 def _add_texts(picture: Image.Image, page: PredictedPage, scale: float) -> Image.Image:
     """Write the texts to the right of the page, each at the height of its line or below the previous text."""
     size = max(11, picture.width // 64)
     font = load_font(size)
-    width = max(int(font.getlength(line.text or line.problem)) for line in page.lines) + 3 * size
+    texts = [(line.text or (f"({line.problem})" if line.problem else ""))[:_MAX_TEXT_LENGTH] for line in page.lines]
+    width = max(int(font.getlength(text)) for text in texts) + 3 * size
     heights: list[float] = []
     for line in page.lines:
         points = line.baseline if len(line.baseline) else line.polygon
         y = float(points[:, 1].mean()) * scale - size if len(points) else 0.0
+        y = min(max(y, 0.0), float(picture.height))
         # The lines of the next column start at the top again, so their texts go below those of the previous column.
         heights.append(max(y, heights[-1] + 1.3 * size) if heights else y)
     sheet = Image.new("RGB", (picture.width + width, max(picture.height, int(heights[-1] + 2 * size))), "white")
     sheet.paste(picture, (0, 0))
     draw = ImageDraw.Draw(sheet)
-    for line, y in zip(page.lines, heights, strict=True):
+    for line, text, y in zip(page.lines, texts, heights, strict=True):
         confidence = float(np.mean([c.confidence for c in line.characters])) if line.characters else line.confidence
-        text = line.text or (f"({line.problem})" if line.problem else "")
         draw.text((picture.width + size, y), text, blend_confidence(confidence, _TEXT_COLOR, _DOUBTFUL_COLOR), font)
+    sheet.thumbnail((_MAX_SHEET_PX, _MAX_SHEET_PX))
     return sheet

@@ -168,3 +168,30 @@ def test_pages_are_read_with_tta(scans: Path, read_scans: Run, monkeypatch: pyte
     monkeypatch.setattr(View, "__call__", lambda view, line, transform: looked.add(view.width) or line)
     read_scans(scans / "p0.png", "--format", "txt", "--tta")
     assert looked == {view.width for view in TTA_VIEWS}
+
+
+@pytest.mark.parametrize("place", [30_000, 9_999_999, -9_999_999])
+@pytest.mark.parametrize("part", ["baseline", "line"])
+def test_a_line_of_a_layout_far_outside_of_the_page(place: int, part: str, tmp_path: Path, read_scans: Run) -> None:
+    page = small_page(seed=1)
+    height, width = page.pixels.shape[:2]
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(page.pixels).save(tmp_path / "in" / f"{name}.png")
+    shape = f"50,{place} 300,{place} 300,{place + 20} 50,{place + 20}" if part == "line" else "50,110 300,110 300,130"
+    lines = (("l1", "50,85 300,85 300,105 50,105", "50,100 300,100"), ("l2", shape, f"50,{place} 300,{place}"))
+    text_lines = "".join(
+        f'<TextLine id="{id}"><Coords points="{outline}"/><Baseline points="{baseline}"/></TextLine>'
+        for id, outline, baseline in lines
+    )
+    (tmp_path / "in" / "a.xml").write_text(
+        '<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">'
+        f'<Page imageFilename="a.png" imageWidth="{width}" imageHeight="{height}"><TextRegion id="r">'
+        f'<Coords points="0,0 9,0 9,9"/>{text_lines}</TextRegion></Page></PcGts>'
+    )
+    code, _, err = read_scans(tmp_path / "in", "--pages", "--out", tmp_path / "out", "--format", "txt", "--overlay")
+    assert code == 0 and "line l2: " in err
+    assert ("leaves its outline" in err) == (part == "baseline")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.overlay.jpg", "a.txt", "b.overlay.jpg", "b.txt"]
+    with Image.open(tmp_path / "out" / "a.overlay.jpg") as overlay:
+        assert max(overlay.size) < 10_000

@@ -130,3 +130,13 @@ def test_small_compressed_files_without_end_are_refused(tmp_path: Path, text: st
     assert path.stat().st_size < 10_000
     with pytest.raises(LanguageModelError, match=words):
         read_arpa(path)
+
+
+def test_probabilities_must_be_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "m.arpa"
+    for value in ("nan", "inf"):
+        path.write_text(FOREIGN.replace("-0.60206\ta", f"{value}\ta"))
+        with pytest.raises(LanguageModelError, match="not finite"):
+            read_arpa(path)
+    path.write_text(FOREIGN.replace("-0.60206\ta", "-inf\ta"))  # SRILM writes it for what never occurs
+    assert np.isfinite(read_arpa(path).levels[0].log_probability).all()

@@ -14,7 +14,7 @@ from htr_lightning.image.files import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model
-from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.info import ModelFileError, ModelInfo
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.lines import LineReader
 
@@ -211,3 +211,12 @@ def test_evaluate_on_nothing(model_file: Path, images: Path) -> None:
 def test_evaluate_without_data(model_file: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"none\.tsv"):
         evaluate.main([str(model_file), "--data", str(tmp_path / "none.tsv")])
+
+
+def test_logits_that_are_not_finite(model_file: Path, tmp_path: Path) -> None:
+    model = read_model(model_file)
+    with torch.no_grad():
+        model.network.head.bias.fill_(float("nan"))
+    Image.new("L", (200, 40), 255).save(tmp_path / "blank.png")
+    with pytest.raises(ModelFileError, match="not finite"):
+        list(LineReader(model).read([Line("blank", ImageFile(tmp_path / "blank.png"), "")]))

@@ -133,6 +133,9 @@ def read_manifest_rows(
         if found is None and missing is not None:
             missing.add(id)
         line = Line(id, ImageFile(found or root / id), clean_text(text), _get_name(fields, group_index) or "")
+        for index in (group_index, split_index):
+            if index is not None:
+                _check_characters(fields[index], header[index], row, path)
         yield ManifestRow(line, row, _get_name(fields, split_index))
 
 
@@ -184,6 +187,9 @@ def _read_jsonl(content: str, path: Path) -> _Rows:
         except json.JSONDecodeError as error:
             problem = f"row {row} is not JSON ({error.msg} at character {error.colno})"
             raise DataError(problem, file=path, remedy="correct it", kind="format") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
+            problem = f"row {row} has a number that is too long, or too many nested brackets"
+            raise DataError(problem, file=path, remedy="correct it", kind="format") from None
         if not isinstance(value, dict):
             problem = f"row {row} is not a JSON object"
             raise DataError(problem, file=path, remedy="write one {...} in each row", kind="format")
@@ -233,11 +239,20 @@ def _find_columns(header: _Fields, columns: ManifestColumns, path: Path) -> tupl
 
 def _get_string(fields: _Fields, index: int, header: _Fields, row: int, path: Path) -> str:
     value, column = fields[index], header[index]
+    _check_characters(value, column, row, path)
     if isinstance(value, str):
         return value
     if value is None:
         raise DataError(f"row {row} has no {column!r}", file=path, remedy=_FIX_ROW)
     raise DataError(f"in row {row}, {column!r} is {value!r}, not a string", file=path, remedy="put it in quotes")
+
+
+def _check_characters(value: Any, column: str, row: int, path: Path) -> None:
+    """Refuse what JSON can write but neither a text nor a file name can hold: half a surrogate pair, and NUL."""
+    wrong = next((c for c in value if c == "\0" or "\ud800" <= c <= "\udfff"), "") if isinstance(value, str) else ""
+    if wrong:
+        problem = f"in row {row}, {column!r} has the invalid character U+{ord(wrong):04X}"
+        raise DataError(problem, file=path, remedy="correct it", kind="encoding")
 
 
 def _get_name(fields: _Fields, index: int | None) -> str | None:

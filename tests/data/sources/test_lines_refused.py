@@ -5,6 +5,7 @@ from helpers.line_files import TABLE, refusal, text_files, write
 
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.manifest import read_manifest
+from htr_lightning.image.files import DataError
 
 
 def test_missing_root(tmp_path):
@@ -115,3 +116,23 @@ def test_missing_manifest(tmp_path):
 )
 def test_arguments_that_contradict_each_other(arguments, word):
     assert refusal(lambda: Lines("x", **arguments)).startswith(f"dataset.{word}=")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"image": "a.png", "text": "x \\ud800"}',
+        '{"image": "\\udfff.png", "text": "x"}',
+        '{"image": "a\\u0000b.png", "text": "x"}',
+        '{"image": "a.png", "text": "x\\u0000"}',
+        '{"image": "a.png", "text": "x", "writer": "\\ud800"}',
+        '{"image": "a.png", "text": "x", "writer": ' + "9" * 5000 + "}",
+        '{"image": "a.png", "text": ' + "[" * 100_000,
+    ],
+)
+def test_json_that_no_text_can_hold(row, tmp_path):
+    manifest = tmp_path / "lines.jsonl"
+    manifest.write_text('{"image": "b.png", "text": "y", "writer": "z"}\n' + row + "\n")
+    with pytest.raises(DataError, match=r"lines\.jsonl: .*row 2") as refused:
+        read_manifest(manifest)
+    str(refused.value).encode()
