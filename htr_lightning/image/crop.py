@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from htr_lightning.image.files import MAX_ASPECT_DIFFERENCE, MAX_PIXELS, DataError, ImageFile, read_page_image
+from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import (
     Curve,
     Pixels,
@@ -44,7 +45,7 @@ class PageCrop:
         band_px: height of the band around a baseline without polygon, in the unit of the points.
     """
 
-    page: ImageFile
+    page: ImageFile | Scan
     polygon: Points
     baseline: Points = field(default_factory=no_points)
     page_size: tuple[float, float] | None = None
@@ -177,11 +178,14 @@ def crop_line(
 
 @functools.lru_cache(maxsize=1)
 def _load_page(
-    image: ImageFile, fingerprint: str, max_pixels: int, size: tuple[float, float] | None
+    image: ImageFile | Scan, fingerprint: str, max_pixels: int, size: tuple[float, float] | None
 ) -> Pixels | DataError:
     """Decode a page once for all of its lines, which are read one after the other; errors are cached too."""
     try:
-        page = read_page_image(image.path, size, max_pixels=max_pixels)
+        if isinstance(image, Scan):
+            page = image.read(max_pixels, size)
+        else:
+            page = read_page_image(image.path, size, max_pixels=max_pixels)
     except DataError as error:
         return error
     page.setflags(write=False)

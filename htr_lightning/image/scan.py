@@ -1,7 +1,8 @@
 """Scans of pages: image files, multi-page TIFF files and PDF documents."""
 
 import contextlib
-import warnings
+import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, read_image, read_page_image
+from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, ImageFile, read_image, read_page_image
 from htr_lightning.image.folder import search_folder
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
+from htr_lightning.image.tiff import find_tiff_pages
 
 SCAN_SUFFIXES = (*IMAGE_SUFFIXES, ".pdf")
 """Suffixes of scans; folders are searched for them."""
 OVERLAY_SUFFIX = ".overlay.jpg"
 """Suffix of the pictures that show results on the page; they are not scans themselves."""
+DOCUMENT_SUFFIXES = (".pdf", ".tif", ".tiff")
+"""Suffixes of files that may hold several pages."""
 _MIN_SIZE_PX = 32
 
 
@@ -29,10 +33,17 @@ class Scan:
     Attributes:
         path: the file.
         number: page number in a document of several pages, from 1; None for an image of one page.
+        frame: index of the page among the images of a TIFF file; None if it follows from the number.
     """
 
     path: Path
     number: int | None = None
+    frame: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the file, with the page."""
+        return f"{ImageFile(self.path).fingerprint}:page {self.number} {self.frame}"
 
     @property
     def name(self) -> str:
@@ -60,10 +71,11 @@ class Scan:
         """
         if self.path.suffix.lower() == ".pdf":
             pixels = render_pdf_page(self.path, (self.number or 1) - 1, max_pixels)
-        elif layout_size is not None and self.number is None:
+        elif layout_size is not None and self.number is None and not self.frame:
             pixels = read_page_image(self.path, layout_size, max_pixels=max_pixels)
         else:
-            pixels = read_image(self.path, max_pixels=max_pixels, frame=(self.number or 1) - 1)
+            frame = (self.number or 1) - 1 if self.frame is None else self.frame
+            pixels = read_image(self.path, max_pixels=max_pixels, frame=frame)
         height, width = pixels.shape[:2]
         if min(height, width) < _MIN_SIZE_PX:
             raise DataError(
@@ -83,35 +95,46 @@ def list_scans(path: Path) -> list[Scan]:
     """
     if path.suffix.lower() == ".pdf":
         return [Scan(path, number) for number in range(1, count_pdf_pages(path) + 1)]
-    if path.suffix.lower() in (".tif", ".tiff"):
-        num_pages = _count_tiff_pages(path)
-        if num_pages > 1:
-            return [Scan(path, number) for number in range(1, num_pages + 1)]
-    return [Scan(path)]
+    frames = find_tiff_pages(path) if path.suffix.lower() in DOCUMENT_SUFFIXES else [0]
+    if len(frames) > 1:
+        return [Scan(path, number, frame) for number, frame in enumerate(frames, 1)]
+    return [Scan(path, frame=frames[0] or None)]
 
 
-def _count_tiff_pages(path: Path) -> int:
-    """Count the pages of a TIFF file; 1 for any other file, which fails when it is read.
+def choose_page(path: Path, number: int | None, layout: Path) -> ImageFile | Scan:
+    """Return the page that a layout file describes, of the image or document that it names.
+
+    Args:
+        path: the image or document.
+        number: of the page, as the layout file gives it; None if it gives none. It counts only in a document of
+            several pages.
+        layout: the layout file. The number at the end of its name, ``book_0002.xml`` for ``book.tif``, counts if it
+            gives none, or 1, which many programs write for all pages.
 
     Raises:
-        DataError: the file is truncated.
+        DataError: the document cannot be read, or it is not clear which of its pages is meant.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image = Image.open(path, formats=["TIFF"])
-        except Exception:
-            return 1
-        with image:
-            try:
-                return int(getattr(image, "n_frames", 1))
-            except Exception as error:
-                raise DataError(
-                    f"the number of its pages cannot be read ({error})",
-                    file=path,
-                    remedy="copy or export it again",
-                    kind="damaged",
-                ) from None
+    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
+        return ImageFile(path)
+    scans = _list_scans_once(path)
+    if len(scans) == 1:
+        return scans[0] if scans[0].number or scans[0].frame else ImageFile(path)
+    match = re.fullmatch(rf"{re.escape(path.stem)}[-_. ]?0*(\d{{1,6}})", layout.stem, re.IGNORECASE)
+    number = int(match[1]) if match and number in (None, 1) else number
+    if number is None or not 1 <= number <= len(scans):
+        which = "does not say which one it describes" if number is None else f"describes page {number}"
+        raise DataError(
+            f"the document {path.name} has {len(scans)} pages, and the layout {which}",
+            file=layout,
+            remedy=f"call it {path.stem}_0001{layout.suffix} for page 1, or save the pages as images of their own",
+            kind="unknown_page",
+        )
+    return scans[number - 1]
+
+
+@functools.lru_cache(maxsize=4)
+def _list_scans_once(path: Path) -> list[Scan]:
+    return list_scans(path)
 
 
 def find_scan_files(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import Shape, format_box, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import Shape, format_box, parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
@@ -80,6 +80,7 @@ def parse_page(root: Any, path: Path) -> Page:
         parse_image_name(next((name for name in files if name and name.strip()), "")),
         size,
         tuple(sort_by_reading_order(lines, names, order)),
+        parse_page_number(page.get("PHYSICAL_IMG_NR")),
     )
 
 

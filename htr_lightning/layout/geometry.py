@@ -72,6 +72,12 @@ def parse_page_size(path: Path, width: str | None, height: str | None) -> tuple[
     return (size[0], size[1]) if min(size) > 0 else None
 
 
+def parse_page_number(written: str | None) -> int | None:
+    """Parse the number of a page in its document; None if it is absent or no number from 1 on."""
+    number = (written or "").strip()
+    return int(number) if number.isdecimal() and 0 < len(number) < 10 and int(number) > 0 else None
+
+
 def format_box(x: float, y: float, width: float, height: float) -> str:
     """Format the corners of a box as points, clockwise from the upper left."""
     return f"{x:.9g},{y:.9g} {x + width:.9g},{y:.9g} {x + width:.9g},{y + height:.9g} {x:.9g},{y + height:.9g}"

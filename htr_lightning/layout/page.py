@@ -66,12 +66,14 @@ class Page:
         size: width and height of the page in the unit of all points; None if the file gives none. The unit may be
             pixels of the scan, pixels of a smaller copy, or tenths of a millimeter.
         lines: in reading order.
+        number: of the page in its document, from 1; None if the file gives none.
     """
 
     path: Path
     image_name: str
     size: tuple[float, float] | None
     lines: tuple[PageLine, ...]
+    number: int | None = None
 
     @property
     def line_spacing(self) -> float:

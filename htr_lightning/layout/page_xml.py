@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import parse_page_size, parse_shape
+from htr_lightning.layout.geometry import parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
@@ -76,7 +76,16 @@ def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
         parse_image_name(page.get("imageFilename", "")),
         parse_page_size(path, page.get("imageWidth"), page.get("imageHeight")),
         tuple(sort_by_reading_order(lines, names, _get_region_order(page))),
+        _find_page_number(root),
     )
+
+
+def _find_page_number(root: Any) -> int | None:
+    """Return the number of the page in its document, as this package writes it, or Transkribus."""
+    items = root.iterfind("{*}Metadata/{*}MetadataItem[@name='page']")
+    written = [item.get("value") for item in items if item.get("type") == "imageProperties"]
+    written += [element.get("pageNr") for element in root.iterfind("{*}Metadata/{*}TranskribusMetadata")]
+    return next((number for number in map(parse_page_number, written) if number), None)
 
 
 def find_text_lines(page: Any) -> dict[str, Any]:

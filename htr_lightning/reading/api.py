@@ -14,6 +14,7 @@ from htr_lightning.image.files import DataError, ImageFile, InMemoryImage, Unusa
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.views import get_views
 from htr_lightning.layout.formats import read_layout
+from htr_lightning.layout.page import Page
 from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedPage
@@ -59,14 +60,14 @@ class Reader:
         Args:
             image: the page; may be a PDF document or a TIFF file of several pages.
             layout: ALTO or PAGE file with the lines of the page.
-            number: of the page in a document of several pages, from 1.
+            number: of the page in a document of several pages, from 1; by default, the one that the layout gives.
 
         Raises:
             DataError: the page or the layout cannot be read; names the file.
         """
         page_layout = None if layout is None else read_layout(Path(layout))
         if isinstance(image, str | Path):
-            page = self.page_reader.segment(_get_scan(Path(image), number), page_layout)
+            page = self.page_reader.segment(_get_scan(Path(image), number, page_layout), page_layout)
         else:
             page = self.page_reader.segment_pixels(_to_pixels(image), Scan(Path("image")), page_layout)
         return self.page_reader.recognize(page)
@@ -90,13 +91,15 @@ class Reader:
         return f"<{self.name or 'model'}: {len(self.model.charset)} characters>"
 
 
-def _get_scan(path: Path, number: int | None) -> Scan:
+def _get_scan(path: Path, number: int | None, layout: Page | None = None) -> Scan:
     """Return a page of a document, or its only page if no number is given.
 
     Raises:
         DataError: the document cannot be read, or lacks this page, or has several pages and no number is given.
     """
     scans = list_scans(path)
+    if number is None and len(scans) > 1 and layout is not None:
+        number = layout.number
     remedy = f"choose a page with number=1 to number={len(scans)}"
     if number is None and len(scans) > 1:
         raise DataError(f"the document has {len(scans)} pages", file=path, remedy=remedy, kind="several_pages")

@@ -79,23 +79,29 @@ def find_jobs(
             unreadable[file] = error
             continue
         folder = out / relative.parent
-        layout = None if ignore_layouts or pages[0].number is not None else find_layout(file, finder)
-        jobs += [_make_job(page, folder, formats, overlay, layout) for page in pages]
+        for page in pages:
+            layout = None if ignore_layouts else find_layout(file, finder, page.number)
+            jobs.append(_make_job(page, folder, formats, overlay, layout))
     return jobs, unreadable
 
 
-def find_layout(image: Path, finder: FileFinder | None = None) -> Path | None:
+def find_layout(image: Path, finder: FileFinder | None = None, number: int | None = None) -> Path | None:
     """Return the ALTO or PAGE file of an image: beside it, or in a folder ``alto`` or ``page``; None without any.
+
+    That of a page of a document has its number: ``book_0002.xml`` or ``book_2.xml`` for ``book.tif``.
 
     Args:
         image: the file.
         finder: to list each folder once for many images.
+        number: of the page in a document of several pages, from 1; None for an image of one page.
     """
     finder = finder or FileFinder()
+    stems = [image.stem] if number is None else [f"{image.stem}_{number:0{digits}}" for digits in (4, 1, 3, 2)]
     for pattern in _LAYOUT_FILES:
-        path = finder.find(image.parent, pattern.format(image.stem))
-        if path is not None and path.is_file() and is_layout_file(path):
-            return path
+        for stem in dict.fromkeys(stems):
+            path = finder.find(image.parent, pattern.format(stem))
+            if path is not None and path.is_file() and is_layout_file(path):
+                return path
     return None
 
 

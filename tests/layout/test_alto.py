@@ -246,6 +246,11 @@ def test_points_in_millimeters_need_the_size_of_the_page() -> None:
     assert page(alto_xml(lines, unit="pixel", size=None)).size is None
 
 
+@pytest.mark.parametrize(("written", "number"), [("2", 2), (" 12 ", 12), ("0", None), ("ii", None), ("9" * 30, None)])
+def test_number_of_the_page(written: str, number: int | None) -> None:
+    assert page(alto_xml([]).replace('PHYSICAL_IMG_NR="1"', f'PHYSICAL_IMG_NR="{written}"')).number == number
+
+
 def test_hyphens() -> None:
     string = '<String CONTENT="wort"/>'
     for content, text in (("-", "wort-"), ("\u00ad", "wort\u00ad"), ("¬", "wort¬")):

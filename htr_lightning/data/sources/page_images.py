@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from htr_lightning.data.sources.data_files import find_files
 from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
 from htr_lightning.image.folder import is_file, normalize_name
+from htr_lightning.image.scan import DOCUMENT_SUFFIXES, SCAN_SUFFIXES, Scan, choose_page
+from htr_lightning.layout.page import Page
 
 
 class PageImages:
@@ -48,7 +50,10 @@ class PageImages:
                     return path
         own_stem = layout.stem.removesuffix(".alto").removesuffix(".page")
         kinds = [f"{stem}{kind}" for stem in (path_in_layout.stem, own_stem) if stem for kind in IMAGE_KINDS]
-        for key in (path_in_layout.name, path_in_layout.stem, layout.stem, own_stem, *kinds):
+        stems = [path_in_layout.stem, layout.stem, own_stem]
+        if path_in_layout.suffix.lower() in DOCUMENT_SUFFIXES:  # book_0002.png, drawn from book.pdf
+            stems = [layout.stem, own_stem, path_in_layout.stem]
+        for key in (path_in_layout.name, *stems, *kinds):
             candidates = self._index.get(normalize_name(key), []) if key else []
             if candidates:
                 return self._choose_nearest(candidates, layout)
@@ -62,13 +67,22 @@ class PageImages:
             kind="missing",
         )
 
+    def find_page(self, page: Page) -> ImageFile | Scan:
+        """Find the image of a page, or its document and which of its pages it is.
+
+        Raises:
+            DataError: see `find` and `htr_lightning.image.scan.choose_page`.
+        """
+        return choose_page(self.find(page.path, page.image_name), page.number, page.path)
+
     @functools.cached_property
     def _index(self) -> dict[str, list[Path]]:
         """The images by name and by stem, both normalized."""
         index: dict[str, list[Path]] = {}
-        for path in find_files(self.root, IMAGE_SUFFIXES):
+        for path in find_files(self.root, SCAN_SUFFIXES):
             index.setdefault(normalize_name(path.name), []).append(path)
-            index.setdefault(normalize_name(path.stem), []).append(path)
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                index.setdefault(normalize_name(path.stem), []).append(path)
         return index
 
     def _choose_nearest(self, paths: list[Path], layout: Path) -> Path:

@@ -14,6 +14,7 @@ from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.scan import Scan
 from htr_lightning.layout import page_xml
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
@@ -165,7 +166,7 @@ class Pages:
             yield self._build_unusable(page.path, DataError(problem, file=page.path, remedy=remedy))
             return
         name, group = self._get_name(page.path), self._get_group(page.path)
-        image: ImageFile | UnusableImage | None = None
+        image: ImageFile | Scan | UnusableImage | None = None
         line_spacing = page.line_spacing
         has_transcriptions = any(line.text_index == 0 for line in page.lines)
         for line in page.lines:
@@ -188,13 +189,13 @@ class Pages:
             else:
                 yield Line(id, self._build_crop(line, page, image, line_spacing), text, group)
 
-    def _find_image(self, page: Page) -> ImageFile | UnusableImage:
+    def _find_image(self, page: Page) -> ImageFile | Scan | UnusableImage:
         try:
-            return ImageFile(self._images.find(page.path, page.image_name))
+            return self._images.find_page(page)
         except DataError as error:
             return UnusableImage(str(error))
 
-    def _build_crop(self, line: PageLine, page: Page, image: ImageFile, line_spacing: float) -> PageCrop:
+    def _build_crop(self, line: PageLine, page: Page, image: ImageFile | Scan, line_spacing: float) -> PageCrop:
         baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
         return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
 

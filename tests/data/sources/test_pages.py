@@ -378,3 +378,47 @@ def test_hyphens_at_the_end_of_lines(root: Path, write: Write, caplog: pytest.Lo
         "soft¬",
         "empty¬",
     ]
+
+
+def write_layouts_of_document(root: Path, document: str, numbers: dict[str, int | None], size: tuple[int, int]) -> None:
+    """Write a PAGE file with one line around the whole page for each name and page number."""
+    for name, number in numbers.items():
+        item = f'<MetadataItem type="imageProperties" name="page" value="{number}"/>'
+        width, height = size
+        line = (
+            f'<TextLine id="l"><Coords points="0,0 {width - 1},0 {width - 1},{height - 1} 0,{height - 1}"/>'
+            f"<TextEquiv><Unicode>{name}</Unicode></TextEquiv></TextLine>"
+        )
+        (root / f"{name}.xml").write_text(
+            f"<PcGts><Metadata>{item if number else ''}</Metadata>"
+            f'<Page imageFilename="{document}" imageWidth="{width}" imageHeight="{height}">'
+            f'<TextRegion id="r">{line}</TextRegion></Page></PcGts>'
+        )
+
+
+@pytest.mark.parametrize("document", ["book.tif", "book.pdf"])
+def test_pages_of_documents(root: Path, document: str) -> None:
+    pages = [Image.new("L", (200, 100), gray) for gray in (50, 150, 250)]
+    # 300 pixels an inch, as PDF documents are rendered
+    pages[0].save(root / document, save_all=True, append_images=pages[1:], resolution=300)
+    numbers = {"book_0001": 1, "book_0002": 2, "book_3": None, "another": 3, "book_2": 1}
+    write_layouts_of_document(root, document, numbers, (200, 100))
+    lines = Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")
+    grays = {line.text: round(float(line.image.read().mean()), -1) for line in lines}
+    assert grays == {"another": 250, "book_0001": 50, "book_0002": 150, "book_2": 150, "book_3": 250}
+    assert len({line.image.fingerprint for line in lines}) > 1
+    write_layouts_of_document(root, document, {"which": None, "book_0004": 4}, (200, 100))
+    lines = {line.text: line for line in Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")}
+    assert f"the document {document} has 3 pages, and the layout does not say" in reason(lines["which"])
+    assert "the layout describes page 4; call it book_0001.xml" in reason(lines["book_0004"])
+    Image.new("L", (200, 100), 99).save(root / "book_0002.png")
+    (root / document).unlink()
+    lines = {line.text: line for line in Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")}
+    assert lines["book_0002"].image.read().mean() == 99
+
+
+def test_the_number_of_a_page_that_is_an_image_does_not_matter(root: Path) -> None:
+    Image.new("L", (200, 100), 99).save(root / "p27.tif")
+    write_layouts_of_document(root, "p27.tif", {"p27": 27}, (200, 100))
+    (line,) = Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")
+    assert line.image.read().mean() == 99

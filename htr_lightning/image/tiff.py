@@ -1,0 +1,67 @@
+"""The pages of a TIFF file: all of its images but the smaller copies and masks."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from htr_lightning.image.files import MAX_ASPECT_DIFFERENCE, DataError
+
+_NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255  # tags of TIFF
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_OLD_REDUCED = 2  # value of SubfileType
+_THUMBNAIL_PX = 256  # a copy without such a tag is recognized if its shorter side is at most this long ...
+_THUMBNAIL_SCALE = 0.25  # ... and at most this part of that of the page
+
+
+def find_tiff_pages(path: Path) -> list[int]:
+    """Return the indices of the images of a TIFF file that are pages.
+
+    A pyramid (smaller copies for zooming), a thumbnail and a mask are none.
+
+    Returns:
+        At least one index; ``[0]`` for any other file, which fails when it is read.
+
+    Raises:
+        DataError: the file is truncated.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(path, formats=["TIFF"])
+        except Exception:
+            return [0]
+        with image:
+            try:
+                return _find_pages(image)
+            except Exception as error:  # as decoders do, anything from SyntaxError to struct.error
+                raise DataError(
+                    f"the number of its pages cannot be read ({error})",
+                    file=path,
+                    remedy="copy or export it again",
+                    kind="damaged",
+                ) from None
+
+
+def _find_pages(image: Any) -> list[int]:
+    sizes: dict[int, tuple[int, int]] = {}
+    for index in range(int(getattr(image, "n_frames", 1))):
+        image.seek(index)
+        kind = int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0))
+        is_reduced = kind & (_REDUCED | _MASK) or image.tag_v2.get(_SUBFILE_TYPE) == _OLD_REDUCED
+        if not is_reduced and min(image.size) > 0:
+            sizes[index] = image.size
+    pages = [
+        index
+        for index, size in sizes.items()
+        if not any(_is_thumbnail(size, other) for number, other in sizes.items() if number != index)
+    ]
+    return pages or [0]
+
+
+def _is_thumbnail(size: tuple[int, int], page: tuple[int, int]) -> bool:
+    scale = size[0] / page[0]
+    is_small = min(size) <= _THUMBNAIL_PX and scale <= _THUMBNAIL_SCALE
+    rounding = 1 / min(size)  # the sides of a small copy are rounded to whole pixels
+    return is_small and abs(size[1] / page[1] / scale - 1) <= max(MAX_ASPECT_DIFFERENCE, rounding)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from htr_lightning.image.scan import Scan, list_scans
+from htr_lightning.image.tiff import find_tiff_pages
+from htr_lightning.reading.page_jobs import find_jobs
+
+
+def save(path: Path, *images: tuple[tuple[int, int], dict[int, int]]) -> Path:
+    """Save images of these sizes and tags, each brighter than the last."""
+    frames = []
+    for number, (size, tags) in enumerate(images):
+        frame = Image.new("L", size, 40 * number)
+        directory = ImageFileDirectory_v2()
+        for tag, value in tags.items():
+            directory[tag] = value
+        frame.encoderinfo = {"tiffinfo": directory}
+        frames.append(frame)
+    frames[0].save(path, save_all=True, append_images=frames[1:], tiffinfo=frames[0].encoderinfo["tiffinfo"])
+    return path
+
+
+PAGE, HALF, SMALL = (1300, 910), (650, 455), (162, 113)
+
+
+@pytest.mark.parametrize(
+    ("images", "pages"),
+    [
+        ([(PAGE, {}), (PAGE, {})], [0, 1]),
+        ([(PAGE, {254: 0}), (HALF, {254: 1}), (SMALL, {254: 1})], [0]),
+        ([(SMALL, {254: 1}), (PAGE, {254: 0})], [1]),
+        ([(PAGE, {254: 2}), (SMALL, {254: 3}), (PAGE, {254: 2}), (SMALL, {254: 3})], [0, 2]),
+        ([(PAGE, {255: 1}), (HALF, {255: 2})], [0]),
+        ([(PAGE, {}), (PAGE, {254: 4})], [0]),
+        ([(PAGE, {}), (SMALL, {})], [0]),
+        ([(PAGE, {}), (HALF, {})], [0, 1]),
+        ([(PAGE, {}), ((113, 162), {})], [0, 1]),
+        ([(HALF, {254: 1})], [0]),
+    ],
+)
+def test_smaller_copies_and_masks_are_no_pages(
+    images: list[tuple[tuple[int, int], dict[int, int]]], pages: list[int], tmp_path: Path
+) -> None:
+    path = save(tmp_path / "a.tif", *images)
+    assert find_tiff_pages(path) == pages
+    scans = list_scans(path)
+    assert [scan.number for scan in scans] == ([None] if len(pages) == 1 else list(range(1, len(pages) + 1)))
+    assert [int(scan.read().mean()) for scan in scans] == [40 * index for index in pages]
+
+
+def test_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("L", (40, 40)).save(path, "PNG")
+    assert find_tiff_pages(path) == [0] and list_scans(path) == [Scan(path)]
+
+
+def test_layouts_beside_numbered_scans(tmp_path: Path) -> None:
+    save(tmp_path / "book.tif", (PAGE, {}), (PAGE, {}), (PAGE, {}))
+    save(tmp_path / "pyramid.tif", (PAGE, {}), (HALF, {254: 1}))
+    for name in ("book_0002", "book_3", "pyramid", "book"):
+        (tmp_path / f"{name}.xml").write_text("<alto/>")
+    jobs, _ = find_jobs([tmp_path], tmp_path / "out", ["txt"])
+    found = {job.scan.stem: job.layout and job.layout.name for job in jobs}
+    assert found == {
+        "book_0001": None,
+        "book_0002": "book_0002.xml",
+        "book_0003": "book_3.xml",
+        "pyramid": "pyramid.xml",
+    }
