@@ -14,9 +14,9 @@ from htr_lightning.report.outputs import REPORT, Output, check_outputs, json_kin
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from htr_lightning.data.line import Line, Split
+    from htr_lightning.data.line import LeftOut, Line, Split
     from htr_lightning.doctor.diagnosis import Diagnosis
-    from htr_lightning.doctor.facts import Settings
+    from htr_lightning.doctor.facts import Facts, Settings
     from htr_lightning.image.preprocess import Preprocess
 
 Lines = dict["Split", Sequence["Line"]]
@@ -38,13 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from rich.console import Console
 
+    from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.finding import get_exit_status
     from htr_lightning.doctor.terminal import print_report
 
     cfg = compose_config(options)
-    lines, preprocess, settings = prepare(cfg)
+    lines, preprocess, settings, left_out = prepare(cfg)
     try:
-        diagnosis = examine_all(cfg, lines, preprocess, settings, " ".join(options.overrides) or "dataset=synthetic")
+        facts = collect_all(cfg, lines, preprocess)
+        diagnosis = diagnose(facts, settings, " ".join(options.overrides) or "dataset=synthetic", left_out)
     except BrokenProcessPool:
         raise InputError(
             "A preprocessing worker was killed (out of memory?)", remedy="use fewer workers: +loader.num_pack_workers=1"
@@ -109,15 +111,15 @@ def compose_config(options: argparse.Namespace) -> "DictConfig":
         raise UsageError(str(error)) from None
 
 
-def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings]":
-    """Build what training would build from a configuration, up to the list of lines.
+def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings, dict[Split, LeftOut]]":
+    """Build what training would build from a configuration, up to the list of lines, and list what it leaves out.
 
     Raises:
         UsageError: a constructor refuses its arguments, or the model to start from cannot be used.
         DataError: the dataset cannot be read.
     """
     from htr_lightning.config.build import unwrap_errors
-    from htr_lightning.data.line import SPLITS
+    from htr_lightning.data.line import SPLITS, SelectiveSource
     from htr_lightning.image.files import DataError
     from htr_lightning.training.build import build_parts, build_settings
 
@@ -130,24 +132,22 @@ def prepare(cfg: "DictConfig") -> "tuple[Lines, Preprocess, Settings]":
     except InputError as error:
         raise UsageError(str(error)) from None
     lines: Lines = {split: parts.source.lines(split) for split in SPLITS}
-    return lines, parts.preprocess, settings
+    source = parts.source
+    left_out = {split: source.left_out(split) for split in SPLITS} if isinstance(source, SelectiveSource) else {}
+    return lines, parts.preprocess, settings, left_out
 
 
-def examine_all(
-    cfg: "DictConfig", lines: Lines, preprocess: "Preprocess", settings: "Settings", title: str
-) -> "Diagnosis":
-    """Read all lines, in parallel and with a progress bar, and diagnose them."""
+def collect_all(cfg: "DictConfig", lines: Lines, preprocess: "Preprocess") -> "Facts":
+    """Read all lines, in parallel and with a progress bar."""
     from htr_lightning.device import count_cores
-    from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.facts import collect_facts
     from htr_lightning.progress import show_progress
 
     workers = cfg.loader.get("num_pack_workers") or count_cores()
-    facts = {
+    return {
         split: collect_facts(split, rows, preprocess, num_workers=workers, progress=show_progress)
         for split, rows in lines.items()
     }
-    return diagnose(facts, settings, title)
 
 
 def write_report(diagnosis: "Diagnosis", lines: Lines, preprocess: "Preprocess", folder: Path, seed: int) -> None:

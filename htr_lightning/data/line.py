@@ -1,6 +1,6 @@
 """The `Line` record, which every data source yields and every later step takes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -42,6 +42,21 @@ class Source(Protocol):
         Raises:
             DataError: a file of the dataset is missing or malformed.
         """
+        ...
+
+
+LeftOut = Mapping[str, Sequence[str]]
+"""Ids of the lines that a dataset leaves out, by reason, a phrase such as `UNTRANSCRIBED`."""
+
+UNTRANSCRIBED = "without transcription"
+
+
+@runtime_checkable
+class SelectiveSource(Source, Protocol):
+    """A dataset that leaves out some of the lines in its files, which the doctor counts."""
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the last call of `lines` with this split left out."""
         ...
 
 

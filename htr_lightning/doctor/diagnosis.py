@@ -2,14 +2,15 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import SPLITS, Split
-from htr_lightning.doctor import characters, leaks, lines
+from htr_lightning.data.line import SPLITS, LeftOut, Split
+from htr_lightning.doctor import characters, leaks, lines, scripts
 from htr_lightning.doctor.facts import Facts, Settings, SplitFacts
 from htr_lightning.doctor.finding import Finding, Verdict, decide_verdict, sort_by_severity
 from htr_lightning.doctor.outliers import Outlier, find_outliers, report_outliers
@@ -48,8 +49,17 @@ class Diagnosis:
         return [character for character, _ in sum(self.counts.values(), Counter[str]()).most_common()]
 
 
-def diagnose(facts: Facts, settings: Settings, title: str = "") -> Diagnosis:
-    """Run all checks on ``facts``, which must have all three splits."""
+def diagnose(
+    facts: Facts, settings: Settings, title: str = "", left_out: Mapping[Split, LeftOut] | None = None
+) -> Diagnosis:
+    """Run all checks.
+
+    Args:
+        facts: of all three splits.
+        settings: of the run.
+        title: names the dataset.
+        left_out: what the dataset leaves out; None for nothing.
+    """
     counts = {
         split: characters.count_characters(facts[split].get_usable_texts(), settings.normalization) for split in SPLITS
     }
@@ -58,6 +68,7 @@ def diagnose(facts: Facts, settings: Settings, title: str = "") -> Diagnosis:
         *lines.find_empty_splits(facts),
         *lines.find_repeated_ids(facts),
         *lines.find_unusable_lines(facts, settings),
+        *lines.find_left_out_lines(left_out or {}),
         *leaks.find_shared_lines(facts, settings),
         *leaks.find_repeated_images(facts),
         *leaks.find_shared_groups(facts, settings),
@@ -77,6 +88,7 @@ def _check_characters(facts: Facts, settings: Settings, counts: dict[Split, Coun
     known = settings.known_characters.union(counts["train"])
     return [
         *characters.find_unknown_characters(texts, counts, known, settings.normalization),
+        *scripts.find_right_to_left(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.find_unprintable_characters(texts),
         *characters.find_uncomposed_texts(texts, settings.normalization),

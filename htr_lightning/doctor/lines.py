@@ -2,11 +2,11 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from htr_lightning.data.line import SPLITS
+from htr_lightning.data.line import SPLITS, UNTRANSCRIBED, LeftOut, Split
 from htr_lightning.doctor.facts import Facts, ProblemKind, Settings
 from htr_lightning.doctor.finding import AffectedLine, Finding, Severity
 from htr_lightning.text import format_count, normalize
@@ -66,6 +66,21 @@ def find_empty_splits(facts: Facts) -> list[Finding]:
         else:
             remedy = "add lines: a run needs train and val; dataset.manifest=FILE splits a single table"
             findings.append(Finding(f"no_{split}", "fault", title, 0, remedy))
+    return findings
+
+
+def find_left_out_lines(left_out: Mapping[Split, LeftOut]) -> list[Finding]:
+    """Count the lines that the dataset leaves out, by the reason."""
+    by_reason: dict[str, list[AffectedLine]] = {}
+    for split, reasons in left_out.items():
+        for reason, ids in reasons.items():
+            by_reason.setdefault(reason, []).extend(AffectedLine(split, id) for id in ids)
+    findings = []
+    for reason, lines in by_reason.items():
+        is_untranscribed = reason == UNTRANSCRIBED
+        title = f"{format_count(len(lines), 'line')} {reason}, left out"
+        key, remedy = ("untranscribed", "transcribe them to train on them") if is_untranscribed else ("left_out", "")
+        findings.append(Finding(key, "note", title, len(lines), remedy, lines))
     return findings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.data.packed_lines import PackedLines
-from htr_lightning.doctor import characters, leaks
+from htr_lightning.doctor import characters, leaks, scripts
 from htr_lightning.doctor.facts import Settings, collect_packed_facts
 from htr_lightning.doctor.finding import Finding, sort_by_severity
 from htr_lightning.image.files import DataError
@@ -35,6 +35,7 @@ def check_packed_lines(packed: Mapping[Split, PackedLines], charset: Charset, se
         *leaks.find_repeated_images(facts),
         *leaks.find_shared_groups(facts, settings),
         *characters.find_unknown_characters(texts, counts, charset.characters, charset.normalization),
+        *scripts.find_right_to_left(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.find_unprintable_characters(texts),
     ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import LeftOut, Line, Split
 from htr_lightning.data.sources.archive import read_listed_lines, require_part
 from htr_lightning.data.sources.markup import MarkupRules
 from htr_lightning.data.sources.pages import Pages
@@ -69,6 +69,10 @@ class Bentham:
                 drop_text=drop_text,
                 padding_px=padding_px,
             )
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the last call of `lines` left out."""
+        return self._pages.left_out(split) if self._pages else {}
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of a split in the order of its list.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import LeftOut, Line, Split
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.pages import Pages
 from htr_lightning.image.files import DataError
@@ -73,6 +73,10 @@ class Copiste:
                 remedy=f"run git clone {REPOSITORY} {root}",
                 kind="missing",
             )
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the last call of `lines` left out."""
+        return self._source.left_out(split)
 
     def lines(self, split: Split) -> Sequence[Line]:
         """Return the lines of a split, in the order of their pages.

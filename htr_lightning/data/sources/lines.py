@@ -1,10 +1,10 @@
 """Folders of line images with their texts: in manifests, or in a text file next to each image."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import UNTRANSCRIBED, LeftOut, Line, Split
 from htr_lightning.data.sources.data_files import check_file_names, check_root, read_text_file
 from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages, warn_passed_over
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, ManifestColumns, ManifestRow, read_manifest_rows
@@ -77,6 +77,7 @@ class Lines:
         self.root = Path(root)
         self._manifest_of: dict[Split, str | None] = {"train": train, "val": val, "test": test}
         self._columns = ManifestColumns(image_column, text_column, group_column, split_column)
+        self._untranscribed: list[str] = []
         self._manifest = manifest
         self._ratios = tuple(split_ratios)
         self._seed = split_seed
@@ -108,6 +109,10 @@ class Lines:
         lines = self._read_lines(split)
         self._missing.report(split)
         return lines
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return the images without text file that the last call of `lines` found; all count as train."""
+        return {UNTRANSCRIBED: self._untranscribed} if split == "train" and self._untranscribed else {}
 
     def _read_lines(self, split: Split) -> list[Line]:
         if self._manifest is not None:
@@ -151,6 +156,7 @@ class Lines:
     def _read_text_files(self, split: Split) -> list[Line]:
         content = search_folder(self.root, (*IMAGE_SUFFIXES, ".txt"))
         text_files = _find_images_with_text(self.root, check_file_names(content.files), self._image_names)
+        self._untranscribed = _find_images_without_text(self.root, content.files, text_files)
         if split == "train":
             warn_passed_over(content.describe_passed_over(self.root))
         if not text_files:
@@ -201,6 +207,18 @@ def _find_images_with_text(root: Path, files: Iterable[Path], image_names: Image
             raise DataError(problem, file=root / name, remedy="keep one text for each image")
         text_files[candidates[0]] = name
     return text_files
+
+
+def _find_images_without_text(root: Path, files: Iterable[Path], text_files: Mapping[str, str]) -> list[str]:
+    """Return the images that no text file belongs to; ``x.bin.png`` and ``x.nrm.png`` are two images of one line."""
+    names = [path.relative_to(root).as_posix() for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    known = {_get_line_name(name) for name in (*text_files, *text_files.values())}
+    return [name for name in names if _get_line_name(name) not in known]
+
+
+def _get_line_name(name: str) -> str:
+    folder, _, file = normalize_name(name).rpartition("/")
+    return f"{folder}/{file.partition('.')[0]}"
 
 
 def _get_splits_by_folder(images: dict[str, str], root: Path) -> dict[str, Split]:

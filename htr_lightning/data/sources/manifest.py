@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import posixpath
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from htr_lightning.text import clean_text, format_count
 
 GROUP_COLUMNS = ("group", "writer", "page", "font")
 """Names of the group column, in order of preference, if the configuration names none."""
+_INVALID = re.compile("[\0\ud800-\udfff]")
 _FIX_ROW = "complete or remove the row"
 
 
@@ -249,9 +251,8 @@ def _get_string(fields: _Fields, index: int, header: _Fields, row: int, path: Pa
 
 def _check_characters(value: Any, column: str, row: int, path: Path) -> None:
     """Refuse what JSON can write but neither a text nor a file name can hold: half a surrogate pair, and NUL."""
-    wrong = next((c for c in value if c == "\0" or "\ud800" <= c <= "\udfff"), "") if isinstance(value, str) else ""
-    if wrong:
-        problem = f"in row {row}, {column!r} has the invalid character U+{ord(wrong):04X}"
+    if isinstance(value, str) and (wrong := _INVALID.search(value)):
+        problem = f"in row {row}, {column!r} has the invalid character U+{ord(wrong[0]):04X}"
         raise DataError(problem, file=path, remedy="correct it", kind="encoding")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, Split, WeightedSource
+from htr_lightning.data.line import LeftOut, Line, SelectiveSource, Split, WeightedSource
 from htr_lightning.image.files import DataError
 
 
@@ -90,6 +90,14 @@ class Mix:
             if name in names
             for line in self._read_lines(name, split)
         ]
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the datasets left out; see `htr_lightning.data.line.SelectiveSource`."""
+        merged: dict[str, list[str]] = {}
+        for name, source in self.sources.items():
+            for reason, ids in (source.left_out(split) if isinstance(source, SelectiveSource) else {}).items():
+                merged.setdefault(reason, []).extend(f"{name}/{id}" for id in ids)
+        return merged
 
     def _read_lines(self, name: str, split: Split) -> Sequence[Line]:
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import UNTRANSCRIBED, LeftOut, Line, Split
 from htr_lightning.data.sources.image_names import ImageNames
 from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
 from htr_lightning.data.sources.page_images import PageImages
@@ -22,6 +22,8 @@ from htr_lightning.layout.xml import read_xml
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
+_OTHER_TYPE = "of a region or line type that the dataset does not keep"
+_REMOVED_TEXT = "whose text dataset.drop_text, replace or spans removes"
 Format = Literal["alto", "page_xml"]
 
 
@@ -114,6 +116,11 @@ class Pages:
         self._mask, self._straighten, self._padding_px = mask, straighten, padding_px
         self._text_index = text_index
         self._remarks = _Remarks()
+        self._left_out: dict[Split, dict[str, list[str]]] = {}
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the last call of `lines` left out: lines without text, of other types, with removed texts."""
+        return self._left_out.get(split, {})
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of a split: page by page, in the order of their paths, each in reading order.
@@ -124,6 +131,7 @@ class Pages:
         """
         lines: list[Line] = []
         self._remarks = _Remarks()
+        left_out = self._left_out[split] = {}
         layouts = self._splits.find_pages(split)
         if not self._images.root.is_dir():
             remedy = "set it to the folder of the page images"
@@ -134,7 +142,7 @@ class Pages:
                 continue
             try:
                 root = read_xml(layout)
-                lines += self._read_lines(self._parse_page(root, layout))
+                lines += self._read_lines(self._parse_page(root, layout), left_out)
             except DataError as error:
                 lines.append(self._build_unusable(layout, error))
         self._images.missing.report(split)
@@ -158,8 +166,8 @@ class Pages:
         page: Page = FORMATS[self.format].parse_page(root, layout)
         return page
 
-    def _read_lines(self, page: Page) -> Iterator[Line]:
-        """Yield the lines of a page that have text and a type to keep."""
+    def _read_lines(self, page: Page, left_out: dict[str, list[str]]) -> Iterator[Line]:
+        """Yield the lines of a page that have text and a type to keep; list the others by the reason."""
         if page.lines and not any(line.text.strip() for line in page.lines):
             problem = f"none of its {len(page.lines)} lines has text"
             remedy = "transcribe the page or remove it"
@@ -170,10 +178,11 @@ class Pages:
         line_spacing = page.line_spacing
         has_transcriptions = any(line.text_index == 0 for line in page.lines)
         for line in page.lines:
-            text = self._markup.apply(line.text, line.spans)
-            if not (self._region_filter.keeps(line.region_type) and self._line_filter.keeps(line.type) and text):
-                continue
+            text = self._markup.apply(line.text, line.spans) or ""
             id = f"{name}/{line.id}"
+            if reason := self._get_reason_to_leave_out(line, text):
+                left_out.setdefault(reason, []).append(id)
+                continue
             if self._text_index is None and line.text_index:
                 (self._remarks.guesses_left_out if has_transcriptions else self._remarks.guesses_kept).append(id)
                 if has_transcriptions:
@@ -188,6 +197,14 @@ class Pages:
                 yield Line(id, image, text, group)
             else:
                 yield Line(id, self._build_crop(line, page, image, line_spacing), text, group)
+
+    def _get_reason_to_leave_out(self, line: PageLine, text: str) -> str:
+        """Return why a line is left out; empty if it is not."""
+        if not (self._region_filter.keeps(line.region_type) and self._line_filter.keeps(line.type)):
+            return _OTHER_TYPE
+        if not line.text.strip():
+            return UNTRANSCRIBED
+        return "" if text else _REMOVED_TEXT
 
     def _find_image(self, page: Page) -> ImageFile | Scan | UnusableImage:
         try:

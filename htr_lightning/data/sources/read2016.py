@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import LeftOut, Line, Split
 from htr_lightning.data.sources.archive import require_part
 from htr_lightning.data.sources.data_files import find_files
 from htr_lightning.data.sources.pages import Pages
@@ -74,6 +74,10 @@ class Read2016:
             straighten=straighten,
             padding_px=padding_px,
         )
+
+    def left_out(self, split: Split) -> LeftOut:
+        """Return what the last call of `lines` left out."""
+        return self._pages.left_out(split)
 
     def lines(self, split: Split) -> list[Line]:
         """Return the lines of a split, page by page, each in reading order.

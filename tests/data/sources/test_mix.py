@@ -125,3 +125,12 @@ def test_a_dataset_without_lines() -> None:
     mix = Mix({"real": Fixed(2), "empty": Fixed(0)})
     with pytest.raises(DataError, match=r"dataset\.sources\.empty: .*dataset\.weights\.empty=0"):
         mix.draws_per_epoch(ids(mix))
+
+
+def test_what_is_left_out_bears_the_name_of_its_dataset() -> None:
+    class Selective(Fixed):
+        def left_out(self, split: Split) -> dict[str, list[str]]:
+            return {"without transcription": [f"{split}9"]}
+
+    mix = Mix({"real": Selective(2), "more": Selective(2), "fixed": Fixed(2)})
+    assert mix.left_out("train") == {"without transcription": ["real/train9", "more/train9"]}

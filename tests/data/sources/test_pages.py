@@ -10,7 +10,7 @@ from helpers.layouts import page_xml, text_line
 from helpers.typesetting import typeset
 from PIL import Image
 
-from htr_lightning.data.line import Line
+from htr_lightning.data.line import UNTRANSCRIBED, Line
 from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
@@ -422,3 +422,15 @@ def test_the_number_of_a_page_that_is_an_image_does_not_matter(root: Path) -> No
     write_layouts_of_document(root, "p27.tif", {"p27": 27}, (200, 100))
     (line,) = Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")
     assert line.image.read().mean() == 99
+
+
+def test_lines_that_are_left_out_are_listed_by_reason(root: Path, write: Write) -> None:
+    write("train/a", "a word", "", "  ", "another")
+    source = Pages(str(root), format="alto", drop_line_types=["addition"], split_ratios=[1, 0, 0])
+    assert source.left_out("train") == {}
+    assert texts(source.lines("train")) == ["a word"]
+    left_out = source.left_out("train")
+    assert left_out[UNTRANSCRIBED] == ["train/a/l2"]
+    assert [ids for reason, ids in left_out.items() if "type" in reason] == [["train/a/l1", "train/a/l3"]]
+    source.lines("train")
+    assert source.left_out("train") == left_out
