@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_STRIP_PIXELS = 1 << 22
+_STRIP_PIXELS = 1 << 19
 _ORIENTATION = 0x0112  # the EXIF tag
 # EXIF orientation -> whether the upright image has its axes exchanged, then its rows, then its columns reversed.
 _TURNS = {

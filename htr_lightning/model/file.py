@@ -1,6 +1,7 @@
 """Model files: everything that inference needs, in one safetensors file, without pickle."""
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +30,9 @@ from htr_lightning.model.info import (
     find_model,
     read_info,
 )
+
+CHECKSUM_KEY = "htr_lightning_checksum"
+"""Key of the checksum of the weights in the metadata of safetensors files."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,8 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    data = safetensors.torch.save(
-        tensors, {METADATA_KEY: json.dumps(asdict(replace(info, format=FORMAT_VERSION)), ensure_ascii=False)}
-    )
+    metadata = json.dumps(asdict(replace(info, format=FORMAT_VERSION)), ensure_ascii=False)
+    data = safetensors.torch.save(tensors, {METADATA_KEY: metadata, CHECKSUM_KEY: _compute_checksum(tensors)})
     with replacing(path) as file:
         file.write(data)
 
@@ -118,7 +121,9 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """
     info = read_info(path)
     try:
-        return _build_model(info, safetensors.torch.load_file(path), path.stat().st_size, device)
+        weights = safetensors.torch.load_file(path)
+        _verify_checksum(path, weights)
+        return _build_model(info, weights, path.stat().st_size, device)
     except DeviceError:
         raise
     except Exception as error:  # the metadata are arguments of constructors, which raise anything for wrong types
@@ -128,6 +133,27 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
             remedy="train or export it again",
             kind="damaged",
         ) from None
+
+
+def _compute_checksum(weights: Mapping[str, torch.Tensor]) -> str:
+    """Return a digest of the names and values of weights."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(weights):
+        digest.update(f"{name}\0".encode())
+        digest.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _verify_checksum(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Compare weights with the checksum in their file; files of earlier versions have none.
+
+    Raises:
+        ValueError: they differ.
+    """
+    with safetensors.safe_open(path, framework="np") as file:
+        checksum = (file.metadata() or {}).get(CHECKSUM_KEY)
+    if checksum is not None and checksum != _compute_checksum(weights):
+        raise ValueError("the checksum of the weights is wrong")
 
 
 def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:

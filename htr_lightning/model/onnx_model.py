@@ -3,6 +3,7 @@
 The metadata of the file holds a `ModelInfo` and an `OnnxInfo`, as JSON under the key ``htr_lightning``.
 """
 
+import functools
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
-from htr_lightning.device import DeviceError
+from htr_lightning.device import DeviceError, count_cores
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.info import METADATA_KEY, ModelFileError, ModelInfo, build_info, check_exists, parse_metadata
 
 INPUT, OUTPUT = "images", "logits"
+_MIN_MEMORY_BYTES, _MEMORY_BYTES_PER_CORE = 3 << 30, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,33 @@ class OnnxModel:
         info: the metadata of the model.
         onnx: the metadata of the ONNX file.
         is_on_cpu: run several batches at the same time, each on one core.
+        path: of the file, for error messages.
     """
 
-    def __init__(self, session: Any, info: ModelInfo, onnx: OnnxInfo, *, is_on_cpu: bool) -> None:
-        self._session, self.info, self.onnx, self.is_parallel = session, info, onnx, is_on_cpu
+    def __init__(
+        self, session: Any, info: ModelInfo, onnx: OnnxInfo, *, is_on_cpu: bool, path: Path | None = None
+    ) -> None:
+        self._session, self._path = session, path
+        self.info, self.onnx, self.is_parallel = info, onnx, is_on_cpu
         self.charset = Charset.from_dict(info.charset)
         self.preprocess = Preprocess.from_dict(info.preprocess)
         self.frame_px = onnx.frame_px
         self.pixels_per_batch = 250_000 if is_on_cpu else 1_000_000  # small on CPUs, so that every core gets a batch
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits ``(N, T, K)`` of line images ``(N, H, W)``, paper 255."""
-        logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
+        """Compute logits ``(N, T, K)`` of line images ``(N, H, W)``, paper 255.
+
+        Raises:
+            ModelFileError: ONNX Runtime cannot run the network, or it needs more memory than `_compute_max_bytes`.
+        """
+        try:
+            logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images[:, None]})[0]
+        except Exception as error:  # as in `_open_session`
+            reason = str(error).partition("\n")[0]
+            problem = f"ONNX Runtime cannot run it ({reason})"
+            if "BFCArena" in reason:  # which allocates memory
+                problem = f"it needs more than {_compute_max_bytes() / 2**30:.0f} GB of memory"
+            raise ModelFileError(problem, file=self._path, remedy="export it again", kind="damaged") from None
         return logits
 
     def frame_lengths(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -107,7 +124,9 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
     values = parse_metadata(metadata[METADATA_KEY], path)
     try:
         onnx = OnnxInfo(**values.pop("onnx"))
-        return OnnxModel(session, build_info(values, path), onnx, is_on_cpu=is_on_cpu)
+        if type(onnx.frame_px) is not int or onnx.frame_px < 1:
+            raise ValueError(f"frame_px={onnx.frame_px} is not a positive number")
+        return OnnxModel(session, build_info(values, path), onnx, is_on_cpu=is_on_cpu, path=path)
     except ModelFileError:
         raise
     except Exception as error:  # as in `htr_lightning.model.file.read_model`
@@ -127,10 +146,12 @@ def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
 
     providers = _select_providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # only errors, which are raised as well
+    options.log_severity_level = 4  # no errors, as they are raised
     is_on_cpu = len(providers) == 1
     if is_on_cpu:  # lines are many and small: one core for each batch is faster than all cores for one batch
         options.intra_op_num_threads = 1
+    if _limit_memory():
+        options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen types without a common base class
@@ -143,6 +164,31 @@ def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
     if device is not None:  # CUDA did not start, and ONNX Runtime fell back to the CPU
         raise _device_error(device, "ONNX Runtime cannot start CUDA here", "use cpu")
     return _open_session(path, "cpu")
+
+
+def _compute_max_bytes() -> int:
+    """Return the memory that networks may take on the CPU: a batch on each core, with room to spare."""
+    return max(_MIN_MEMORY_BYTES, count_cores() * _MEMORY_BYTES_PER_CORE)
+
+
+@functools.cache
+def _limit_memory() -> bool:
+    """Limit the memory of all sessions on the CPU, as a file of a few kB can describe a network that takes all.
+
+    Returns:
+        Whether ONNX Runtime could set the limit.
+    """
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    try:
+        arena = onnxruntime.OrtArenaCfg({"max_mem": _compute_max_bytes()})
+        onnxruntime.create_and_register_allocator(memory, arena)
+    except Exception:  # the program has registered one
+        return False
+    return True
 
 
 def _select_providers(device: str | None, available: Sequence[str]) -> list[Any]:

@@ -15,7 +15,7 @@ from helpers.typesetting import typeset
 
 from htr_lightning.cli import calibrate, evaluate, export, predict, tune_lm
 from htr_lightning.cli import explain as explain
-from htr_lightning.device import DeviceError
+from htr_lightning.device import DeviceError, count_cores
 from htr_lightning.evaluation import lm_weights
 from htr_lightning.model import onnx_model
 from htr_lightning.model.file import Model, load_model, write_model
@@ -27,6 +27,19 @@ from htr_lightning.training.stage import Finetune
 
 onnx = pytest.importorskip("onnx")
 
+RUN_ONNX = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from htr_lightning.model.info import ModelFileError
+from htr_lightning.model.onnx_model import read_onnx
+
+try:
+    read_onnx(Path(sys.argv[1]), "cpu").logits(np.full((1, 48, 64), 255, np.uint8))
+except ModelFileError as error:
+    print(error)
+print(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1])  # the peak in KiB
+"""
 TEXTS = ["dans la nuit", "le roi dit non", "bel ami", "et rit mal et bon ciel", "dada"]
 
 
@@ -211,6 +224,8 @@ def described(latin_onnx: Path, path: Path, change: Callable[[dict[str, Any]], s
         (lambda d: json.dumps({k: v for k, v in d.items() if k != "onnx"}), "its metadata is damaged"),
         (lambda d: json.dumps(d | {"nonsense": 1}), "its metadata is damaged"),
         (lambda d: json.dumps(d | {"charset": {}}), "its metadata is damaged"),
+        (lambda d: json.dumps(d | {"width_step_px": 10**9}), "its metadata is damaged"),
+        (lambda d: json.dumps(d | {"onnx": d["onnx"] | {"frame_px": 0}}), "its metadata is damaged"),
     ],
 )
 def test_a_file_that_is_not_ours_or_not_of_today(
@@ -219,6 +234,29 @@ def test_a_file_that_is_not_ours_or_not_of_today(
     path = described(latin_onnx, tmp_path / "other.onnx", change)
     with pytest.raises(ModelFileError, match=rf"other\.onnx: {message}"):
         load_recognizer(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/status")
+def test_a_small_file_that_asks_for_all_memory_is_refused(latin_onnx: Path, tmp_path: Path) -> None:
+    network = onnx.load(latin_onnx)
+    make, tensor = onnx.helper.make_node, onnx.numpy_helper.from_array
+    output = network.graph.output[0].name
+    last = next(node for node in network.graph.node if output in node.output)
+    last.output[list(last.output).index(output)] = "before"
+    network.graph.node.extend(
+        [
+            make("Constant", [], ["shape"], value=tensor(np.array([2_000_000_000 * count_cores()], np.int64))),
+            make("ConstantOfShape", ["shape"], ["zeros"], value=tensor(np.zeros(1, np.float32))),
+            make("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+            make("Add", ["before", "zero"], [output]),
+        ]
+    )
+    onnx.save(network, tmp_path / "large.onnx")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_ONNX, str(tmp_path / "large.onnx")], capture_output=True, text=True, check=True
+    )
+    message, peak = done.stdout.splitlines()
+    assert "large.onnx: it needs more than" in message and int(peak) < 1_000_000, done.stdout
 
 
 @pytest.mark.parametrize(

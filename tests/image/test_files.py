@@ -169,24 +169,26 @@ def test_pixel_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MEMORY = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from htr_lightning.image.files import read_image
-from PIL import Image
-import numpy as np
 
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1])
+
+before = peak()
 pixels = read_image(sys.argv[1])
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (pixels.shape[0] * pixels.shape[1]))
+print((peak() - before) / (pixels.shape[0] * pixels.shape[1]))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs the peak memory of a process in KiB")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/status")
 @pytest.mark.parametrize(("mode", "most"), [("L", 3), ("I;16", 5), ("1", 3), ("RGB", 8.5)])
 def test_memory_of_decoding_is_a_few_bytes_a_pixel(tmp_path: Path, mode: str, most: float) -> None:
     path = save(Image.new(mode, (6000, 6000)), tmp_path / "large.png")
     assert path.stat().st_size < 200_000
     done = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < most
+    assert 0.9 < float(done.stdout) < most
 
 
 def test_a_tiff_with_tiles_larger_than_any_image_is_refused(tmp_path: Path) -> None:

@@ -119,6 +119,20 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
         read_model(path)
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_a_changed_weight_is_noticed(tmp_path: Path, half: bool) -> None:
+    network, info = build_small_network()
+    path = tmp_path / "model.safetensors"
+    write_model(path, network.state_dict(), info, half=half)
+    read_model(path)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="checksum") as error:
+        read_model(path)
+    assert error.value.kind == "damaged"
+
+
 def test_failed_write_leaves_the_old_file(model_file: Path) -> None:
     before = model_file.read_bytes()
     network, info = build_small_network()
