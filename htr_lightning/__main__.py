@@ -3,6 +3,8 @@
 import importlib
 import io
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import htr_lightning
 
@@ -35,9 +37,9 @@ def main() -> None:
         except KeyboardInterrupt:
             print("Stopped. All files written so far are complete.", file=sys.stderr)
             raise SystemExit(130) from None
-    elif arguments and arguments[0] in ("-h", "--help", "help"):
-        print(render_help())
-    elif arguments and arguments[0] == "--version":
+    elif arguments[:1] == ["help"] or {"-h", "--help"} & set(arguments):
+        print_help(arguments)
+    elif "--version" in arguments:
         print(f"htr_lightning {htr_lightning.__version__}")
     elif arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
         print(f"{arguments[0]!r} is not a command; {suggest_command(arguments[0])}", file=sys.stderr)
@@ -58,11 +60,20 @@ def suggest_command(name: str) -> str:
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(COMMANDS)}, or see --help"
 
 
-def render_help() -> str:
-    """Return the commands, and the config groups with their options."""
+def print_help(arguments: Sequence[str]) -> None:
+    """Print the help, with the options of the folder that ``--config-dir`` names."""
+    from htr_lightning.cli.arguments import parse_config_dir
+    from htr_lightning.cli.console import exit_with_message
+
+    with exit_with_message():
+        print(render_help(parse_config_dir(arguments)))
+
+
+def render_help(config_dir: Path | None = None) -> str:
+    """Return the commands, and the config groups with their options, those of the user's folder included."""
     from htr_lightning.config.compose import list_groups
 
-    options = list_groups()
+    options = list_groups(config_dir)
     experiments = options.pop("experiment")
     commands = "\n".join(f"  {name:<13} {text}" for name, (_, text) in COMMANDS.items())
     choices = "\n".join(f"  {name:<13} {', '.join(names)}" for name, names in options.items())
@@ -86,8 +97,11 @@ Values (KEY=VALUE), for example
   dataset.root=my_folder   trainer.max_epochs=50   optim.lr=1e-3   seed=2   run_name=mine
   resume=runs/...          resume a run that was stopped
   resume=auto              resume the run in the run folder, or start it
-  --cfg job                print the composed configuration, and exit
+  dataset.root='Été (1923)'    folders and names are used as typed; [a, b] is a list
+  --cfg job                print the composed configuration, and exit (--resolve: with its derived values)
   --config-dir FOLDER      also search FOLDER for config groups
+  --trust NAME             allow the config.yaml of a resumed run to name a class or package that is not
+                           of this package; what it names is run
   --multirun               run every combination of comma-separated values; with
                            hydra/sweeper=study, sample from ranges and prune bad trials"""
 

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import hydra
@@ -13,15 +14,19 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from htr_lightning.cli.arguments import Arguments, parse_arguments
 from htr_lightning.cli.console import ExitError, exit_with_message
 from htr_lightning.config.compose import conf_dir, resume_config
+from htr_lightning.config.overrides import quote, resolve_folder
 from htr_lightning.config.schema import AUTO, ConfigError
+from htr_lightning.config.trust import read_targets
 from htr_lightning.config.validate import format_problems, validate
 from htr_lightning.files import RunFolder, check_writable
 
 log = logging.getLogger(__name__)
 
 _LAUNCHER_PACKAGES = {"workstation": "joblib", "slurm": "submitit", "ray_cluster": "ray"}
+_given: Arguments | None = None  # the command line of this process; trials in other processes have none
 
 
 class RunFailedError(CompactHydraException):
@@ -35,29 +40,37 @@ def main() -> None:
     Raises:
         SystemExit: the command line or the configuration is wrong, or the run failed.
     """
-    arguments = sys.argv[1:]
-    values = dict(argument.lstrip("+").partition("=")[::2] for argument in arguments if "=" in argument)
-    resume = values.get("resume", "").strip("'\"")
-    is_new = resume in ("", "null", AUTO)
-    if not is_new and not RunFolder(Path(resume)).config.is_file():
-        raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=resume)
-    shows_config = any(a.startswith(("--cfg", "-c", "--info", "-i", "--hydra-help")) for a in arguments)
-    is_sweep = any(a in ("--multirun", "-m") for a in arguments)
-    if is_sweep and shows_config:
-        raise ConfigError("--cfg and --info show a single configuration; leave out --multirun")
+    global _given
+    _given = parse_arguments(sys.argv[1:])
+    values = dict(override.lstrip("+").partition("=")[::2] for override in _given.overrides if "=" in override)
+    resume = values.get("resume", "null")
+    is_new = resume in ("null", quote("null"), AUTO, quote(AUTO))
+    if not is_new and not RunFolder(resolve_folder(resume)).config.is_file():
+        raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=resolve_folder(resume))
+    if not is_new and _given.is_sweep:
+        raise ConfigError("a single run is resumed", key="resume", remedy="leave out --multirun")
     _check_launcher(values.get("hydra/launcher", ""))
-    if is_new:
-        has_folder = bool({"hydra.run.dir", "hydra.sweep.dir"} & values.keys())
-        if _count_started_processes() > 1 and not has_folder and resume != AUTO:
-            raise ConfigError(
-                "the processes that torchrun or srun started must write into the same folder",
-                key="hydra.run.dir",
-                remedy="set hydra.run.dir=FOLDER or resume=auto (runs/RUN_NAME)",
-            )
-        key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
-        if not shows_config:
-            check_writable(Path(values.get(key, "runs").strip("'\"")), key)
+    if is_new and _given.is_run:
+        _check_new_folder(values, "hydra.sweep.dir" if _given.is_sweep else "hydra.run.dir")
+    sys.argv[1:] = _given.for_hydra()
     train()
+
+
+def _check_new_folder(values: Mapping[str, str], key: str) -> None:
+    """Check that the folder of a new run or sweep can be written, and that all of its processes have the same one.
+
+    Raises:
+        ConfigError: each process would have its own.
+        OutputError: the folder cannot be written.
+    """
+    has_folder = bool({"hydra.run.dir", "hydra.sweep.dir"} & values.keys())
+    if _count_started_processes() > 1 and not has_folder and AUTO not in values.get("resume", ""):
+        raise ConfigError(
+            "the processes that torchrun or srun started must write into the same folder",
+            key="hydra.run.dir",
+            remedy="set hydra.run.dir=FOLDER or resume=auto (runs/RUN_NAME)",
+        )
+    check_writable(resolve_folder(values.get(key, "runs")), key)
 
 
 def _count_started_processes() -> int:
@@ -98,6 +111,8 @@ def train(cfg: DictConfig) -> float | str | None:
         SystemExit: the configuration is wrong, or the run failed.
         RunFailedError: the same, in a sweep.
     """
+    if _given is not None:
+        sys.argv[1:] = _given.typed  # as run.json records it, and as Lightning starts the other processes of a run
     return run_trial(cfg) if HydraConfig.get().mode == RunMode.MULTIRUN else run_single(cfg)
 
 
@@ -149,7 +164,7 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
     is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         if cfg.resume not in (None, AUTO):
-            cfg = resume_config(cfg, HydraConfig.get().overrides.task)
+            cfg = resume_config(cfg, HydraConfig.get().overrides.task, list_trusted())
         validate(cfg)
         if is_sweep:
             from htr_lightning.sweep.run import refuse_several_devices
@@ -182,6 +197,14 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
             raise ExitError("", 0 if _count_started_processes() == 1 else run_exit.status) from None
         raise ExitError(run_exit.message, run_exit.status) from None
     return scores.get("val/cer")
+
+
+def list_trusted() -> list[str]:
+    """Return what the user vouches for: ``--trust``, and what the files of ``--config-dir`` name."""
+    if _given is None:
+        return []
+    own = set() if _given.config_dir is None else read_targets(_given.config_dir)
+    return [*_given.trusted, *sorted(own)]
 
 
 def load_finished(cfg: DictConfig, folder: RunFolder) -> dict[str, float] | None:

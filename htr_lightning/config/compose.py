@@ -8,7 +8,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
+from htr_lightning.config.overrides import quote, quote_texts
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.trust import check_targets, read_targets
 from htr_lightning.config.validate import validate
 from htr_lightning.files import RunFolder
 
@@ -51,15 +53,12 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
     Raises:
         ConfigError: an override or a choice is wrong, or there is no such folder.
     """
-    searched = list(overrides)
-    if config_dir is not None:
-        if not config_dir.is_dir():
-            raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
-        place = str(config_dir.absolute()).replace("\\", "\\\\").replace("'", "\\'")
-        searched.append(f"hydra.searchpath=['file://{place}']")
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError("there is no such folder", key="--config-dir", value=config_dir)
+    groups = list(list_groups(config_dir))
+    quoted = quote_texts(overrides, groups, lambda given: compose_or_none(given, config_dir))
     try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose("config", overrides=searched)
+        return _compose(quoted, config_dir)
     except HydraException as error:
         # Hydra says how to add a missing key; OmegaConf says what is wrong with a value.
         raise ConfigError(str(error.__cause__ if isinstance(error.__cause__, ValidationError) else error)) from None
@@ -67,27 +66,56 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
         raise ConfigError(str(error)) from None
 
 
-def list_groups() -> dict[str, list[str]]:
-    """Return the config groups and their options, as the files in `conf_dir` have them."""
-    folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
-    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+def compose_or_none(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig | None:
+    """Compose overrides in Hydra's grammar without validating them; None if that is not possible."""
+    try:
+        return _compose(overrides, config_dir)
+    except (HydraException, OmegaConfBaseException):
+        return None
 
 
-def resume_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+def _compose(overrides: Sequence[str], config_dir: Path | None) -> DictConfig:
+    searched = list(overrides)
+    if config_dir is not None:
+        searched.append(f"hydra.searchpath=[{quote(f'file://{config_dir.absolute()}')}]")
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("config", overrides=searched)
+
+
+def list_groups(config_dir: Path | None = None) -> dict[str, list[str]]:
+    """Return the config groups and their options, as the files in `conf_dir` and in a folder of the user have them."""
+    groups: dict[str, set[str]] = {}
+    for place in filter(None, [conf_dir(), config_dir]):
+        for folder in sorted(path for path in place.iterdir() if path.is_dir() and path.name != "hydra"):
+            if options := {path.stem for path in folder.glob("*.yaml")}:
+                groups.setdefault(folder.name, set()).update(options)
+    return {name: sorted(options) for name, options in groups.items()}
+
+
+def list_shipped_targets() -> set[str]:
+    """Return the functions and classes that the shipped configuration files name."""
+    return read_targets(conf_dir())
+
+
+def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[str] = ()) -> DictConfig:
     """Return the configuration of the run folder ``cfg.resume``, with the values given on the command line.
 
     Args:
         cfg: composed from the command line.
         overrides: of the command line.
+        trusted: import paths that the folder's configuration may name, besides this package; see `check_targets`.
 
     Raises:
-        ConfigError: there is no such run, or an override chooses another option of a group.
+        ConfigError: there is no such run, its configuration names a function that is not trusted, or an override
+            chooses another option of a group.
     """
     path = RunFolder(Path(cfg.resume)).config
     if not path.is_file():
         raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=cfg.resume)
     saved = OmegaConf.load(path)
-    assert isinstance(saved, DictConfig)
+    if not isinstance(saved, DictConfig):
+        raise ConfigError("holds no configuration", file=path, kind="damaged")
+    check_targets(saved, list_shipped_targets(), trusted, path)
     for key in (override.partition("=")[0].lstrip("+") for override in overrides):
         if key in list_groups() or key.startswith("~"):
             group = key.lstrip("~")

@@ -8,16 +8,15 @@ the fields of `Config`. Nothing else describes the configuration.
 import dataclasses
 import difflib
 import inspect
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.config.schema import Config, ConfigError
+from htr_lightning.config.signatures import describe_hint, fits, get_hints
 
 SET_BY_THE_RUN = {
     "trainer.gradient_clip_val": "use optim.clip_norm",
@@ -96,59 +95,19 @@ def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     parameters = inspect.signature(target).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return  # e.g. torch.nn.LSTM(*args, **kwargs): only its own constructor can tell
-    hints = _hints(target)
+    hints = get_hints(target)
     given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")}
     for key, value in given.items():
         if key not in parameters:
             yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
-        elif not _fits(value, hints.get(key, Any)):
-            yield f"{path}.{key}: {value!r} is not {_words(hints[key])}"
+        elif not fits(value, hints.get(key, Any)):
+            yield f"{path}.{key}: {value!r} is not {describe_hint(hints[key])}"
     if not node.get("_partial_"):
         for key, p in parameters.items():
             if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in given:
                 yield f"{path}.{key}: required by {name}"
 
 
-def _hints(target: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except Exception:  # annotations that exist only for the type checker
-        return {}
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain config value could be an argument annotated ``hint``; True when in doubt."""
-    if isinstance(value, Mapping) or value == "???" or hint is Any:
-        return True
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, arg) for arg in args)
-    if origin is typing.Literal:
-        return value in args
-    if hint in (None, type(None)):
-        return value is None
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if hint in (str, bool):
-        return isinstance(value, hint)
-    if hint is Path:
-        return isinstance(value, str)
-    if origin in (list, tuple, Sequence) or (inspect.isclass(origin) and issubclass(origin, Sequence)):
-        items = [arg for arg in args if arg is not Ellipsis]
-        return isinstance(value, list) and (len(items) != 1 or all(_fits(v, items[0]) for v in value))
-    return True
-
-
 def _suggest(key: Any, names: list[str]) -> str:
     close = difflib.get_close_matches(str(key), names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
-
-
-def _words(hint: Any) -> str:
-    for part in (hint, *typing.get_args(hint)):
-        origin = typing.get_origin(part)
-        if inspect.isclass(origin) and issubclass(origin, Sequence):
-            return "a list; write it in brackets: [...]"
-    return str(getattr(hint, "__name__", hint)) if not typing.get_args(hint) else str(hint).replace("typing.", "")

@@ -5,17 +5,14 @@ a second run reuses the file, and a changed source gets a new one.
 """
 
 import contextlib
-import errno
 import functools
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
@@ -23,9 +20,9 @@ from htr_lightning.data.parallel import map_lines
 from htr_lightning.files import PARTIAL, replacing
 from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
+from htr_lightning.locks import locked
 
 STALE_SECONDS = 24 * 3600
-_LOCKS_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP)  # of some network drives
 log = logging.getLogger(__name__)
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Wraps an iterable of steps to show a progress bar: (steps, number of lines, description) -> the same steps."""
@@ -85,31 +82,17 @@ def pack(
     return PackedLines(path)
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Exclude other processes from packing the same file until the block ends or the process dies.
-
-    The lock is a hidden, empty file beside ``path``. It stays there: if it were deleted, a process that waits for the
-    deleted file and a process that creates a new one could both enter.
+def _lock(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Exclude other processes from packing the same file; without locks, they may pack it twice, with the same result.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+
+    def wait() -> None:
         log.info("Waiting for another process that packs %s", path)
-        lock.acquire()
-    except OSError as error:
-        if error.errno not in _LOCKS_UNSUPPORTED:
-            raise
-        # Without a lock, processes may pack the same lines twice; the result is the same.
-        log.warning("%s does not support file locks; several processes may pack the same lines", path.parent)
-    try:
-        yield
-    finally:
-        lock.release()
+
+    return locked(path.with_name(f".{path.name}.lock"), wait)
 
 
 def _open_existing(path: Path, key: str, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:

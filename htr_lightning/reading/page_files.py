@@ -83,8 +83,14 @@ def join_documents(jobs: Sequence[PageJob]) -> Iterator[str]:
         if missing:
             continue
         with _writing(document):
-            with replacing(document) as file:
-                join_pdfs(paths, file)
+            try:
+                with replacing(document) as file:
+                    join_pdfs(paths, file)
+            except FileNotFoundError:
+                if document.is_file():  # another process has joined the same pages meanwhile
+                    continue
+                raise
             for path in paths:
-                path.unlink()
-            paths[0].parent.rmdir()
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another process writes the same pages
+                paths[0].parent.rmdir()

@@ -1,7 +1,8 @@
 """A study from its overrides to its end."""
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import format_problems
 from htr_lightning.errors import InputError
+from htr_lightning.files import writing_to
+from htr_lightning.locks import locked
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,26 @@ class Sweeping(Protocol):
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> Sequence[float | str | None]:
         """Run trials."""
         ...
+
+
+@contextlib.contextmanager
+def claim_sweep_folder(folder: Path) -> Iterator[None]:
+    """Make the folder of a study, and keep other sweeps out of it.
+
+    Raises:
+        ConfigError: another sweep uses the folder.
+        OutputError: the folder cannot be written.
+    """
+
+    def refuse() -> None:
+        remedy = "wait until it ends, or choose another folder"
+        raise ConfigError("another sweep uses this folder", key="hydra.sweep.dir", value=folder, remedy=remedy)
+
+    with contextlib.ExitStack() as stack:
+        with writing_to(folder, "hydra.sweep.dir"):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / ".lock", refuse))
+        yield
 
 
 def run_study(sweeper: Sweeping, overrides: Sequence[Override], folder: Path) -> float:

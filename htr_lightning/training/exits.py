@@ -20,6 +20,7 @@ from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder
 from htr_lightning.training.lightning_fixes import CheckpointWriteError, interrupted_by_user
 from htr_lightning.training.resume import PreemptedError
+from htr_lightning.training.run_folder import RunFolderBusyError
 from htr_lightning.training.task import NonFiniteLossError
 
 # A quota is no error of every system's.
@@ -71,6 +72,8 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
             return RunExit(f"The run stopped: {error}" + (f". Batch and weights: {saved}" if saved.is_dir() else ""))
         case CheckpointWriteError():
             return RunExit(f"The run stopped: {error}. {resume}")
+        case RunFolderBusyError():
+            return RunExit(str(error))
         case InputError():
             return RunExit(f"The run stopped: {error}")
         case BrokenProcessPool():

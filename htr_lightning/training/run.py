@@ -44,6 +44,7 @@ from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.provenance import git_state
 from htr_lightning.training.resume import ResumeCheckpoint
 from htr_lightning.training.run_folder import (
+    claim_run_folder,
     flatten_config,
     prepare_run_folder,
     refuse_other_data,
@@ -73,7 +74,12 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     """
     enlarge_onednn_cache()
     folder = RunFolder(path)
-    checkpoint = prepare_run_folder(folder, cfg.resume)
+    with claim_run_folder(folder):
+        return train_and_measure(cfg, folder, prepare_run_folder(folder, cfg.resume))
+
+
+def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | None) -> dict[str, float]:
+    """Do what `run` does in a folder that was claimed, from a checkpoint if there is one."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
     make_trainer, overfit = limits_for_overfitting(build(cfg.trainer))
@@ -91,11 +97,11 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     assert data.charset is not None
     optim, writer, best = build(cfg.optim), AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
     last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, writer, checkpoint)
-    tensorboard = TensorBoardLogger(path, "tensorboard", version="")
+    tensorboard = TensorBoardLogger(folder.path, "tensorboard", version="")
     trainer = make_trainer(
-        default_root_dir=path,
+        default_root_dir=folder.path,
         callbacks=[*build_callbacks(cfg, folder), Unfreeze(freezing), best, last],
-        logger=[tensorboard, CSVLogger(path, "csv")],
+        logger=[tensorboard, CSVLogger(folder.path, "csv")],
         plugins=[writer, *slurm_plugins()],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,

@@ -1,6 +1,8 @@
 """A run folder is prepared, checked against the run that it holds, and filled."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,43 @@ from torch import nn
 
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
+from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder, write_json, write_text, writing_to
+from htr_lightning.locks import locked
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.training.provenance import describe_run, now
 from htr_lightning.training.resume import find_checkpoint
+
+
+class RunFolderBusyError(InputError):
+    """Another process trains in the run folder."""
+
+
+@contextlib.contextmanager
+def claim_run_folder(folder: RunFolder) -> Iterator[None]:
+    """Make the folder of a run, and keep other processes out of it; the first of several processes of a run claims it.
+
+    Raises:
+        RunFolderBusyError: another process trains in the folder.
+        OutputError: the folder cannot be written.
+    """
+
+    def refuse() -> None:
+        raise RunFolderBusyError(
+            "another process is training in this folder",
+            key="hydra.run.dir",
+            value=folder.path,
+            remedy="wait until it ends, or choose another folder",
+            kind="busy",
+        )
+
+    with contextlib.ExitStack() as stack:
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            with writing_to(folder.path, "hydra.run.dir"):
+                folder.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(folder.path / ".lock", refuse))
+        yield
 
 
 def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
@@ -41,7 +75,8 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
             )
     else:
         checkpoint = None
-        if getattr(rank_zero_only, "rank", 0) == 0 and folder.checkpoints.exists():
+        holds_run = folder.checkpoints.exists() or folder.model.exists()
+        if getattr(rank_zero_only, "rank", 0) == 0 and holds_run:
             raise ConfigError(
                 "the folder already holds a run",
                 key="hydra.run.dir",

@@ -52,13 +52,13 @@ class StudySweeper(Sweeper):
     @exit_with_message()  # Hydra would print a traceback
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study to its end."""
-        from htr_lightning.sweep.run import run_study
+        from htr_lightning.sweep.run import claim_sweep_folder, run_study
 
         overrides = OverridesParser.create(config_loader=self.context.config_loader).parse_overrides(arguments)
         folder = Path(str(self.composed.hydra.sweep.dir)).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.composed, folder / "multirun.yaml")
-        return run_study(self, overrides, folder)
+        with claim_sweep_folder(folder):
+            OmegaConf.save(self.composed, folder / "multirun.yaml")
+            return run_study(self, overrides, folder)
 
     def check(self, overrides: Sequence[str]) -> None:
         """Validate the configuration of a trial before the sweep starts."""
