@@ -8,6 +8,7 @@ the fields of `Config`. Nothing else describes the configuration.
 import dataclasses
 import difflib
 import inspect
+import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import describe_hint, fits, get_hints
+from htr_lightning.config.trainer import find_trainer_problems
 
 SET_BY_THE_RUN = {
     "trainer.gradient_clip_val": "use optim.clip_norm",
@@ -25,6 +27,11 @@ SET_BY_THE_RUN = {
     "trainer.plugins": "checkpoints and SLURM are handled by the run",
     "trainer.default_root_dir": "use hydra.run.dir",
     "trainer.use_distributed_sampler": "the loader divides the lines itself",
+    "trainer.enable_checkpointing": "checkpoints are always saved",
+    "trainer.barebones": "checkpoints and metrics are always saved",
+    "trainer.reload_dataloaders_every_n_epochs": "the loader shuffles the lines itself",
+    "trainer.limit_predict_batches": "a run predicts nothing; use limit_test_batches",
+    "trainer.model_registry": "the model is written into the run folder",
     "loader.seed": "use seed",
     "loader.source": "use dataset",
     "loader.preprocess": "use preprocess",
@@ -57,21 +64,24 @@ def validate(cfg: DictConfig) -> None:
         for key, remedy in SET_BY_THE_RUN.items()
         if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
     ]
-    if not 0 <= int(root.get("seed") or 0) < 2**32:
-        problems.append(f"seed: {root['seed']} is not between 0 and 2**32 - 1")
-    if not root.get("checkpoint_minutes", 1) >= 0:
-        problems.append(
-            f"checkpoint_minutes: {root['checkpoint_minutes']} is negative; 0 saves a checkpoint after every step"
-        )
-    if not root.get("consistency_weight", 0) >= 0:
-        problems.append(f"consistency_weight: {root['consistency_weight']} is negative; 0 turns it off")
-    if root.get("trainer", {}).get("limit_val_batches") in (0, 0.0):
-        problems.append("trainer.limit_val_batches: 0 leaves nothing to choose the best weights by; give 1 or more")
-    if root.get("trainer", {}).get("max_epochs") == -1 and root["trainer"].get("max_steps", -1) == -1:
-        problems.append("trainer.max_epochs: -1 (no limit) gives the schedule no length; set trainer.max_steps too")
+    problems += [*_find_root_problems(root), *find_trainer_problems(root)]
     problems += _problems(root, "")
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def _find_root_problems(root: Mapping[str, Any]) -> Iterator[str]:
+    if not 0 <= int(root.get("seed") or 0) < 2**32:
+        yield f"seed: {root['seed']} is not between 0 and 2**32 - 1"
+    for key, remedy in (
+        ("checkpoint_minutes", "0 saves a checkpoint after every step"),
+        ("consistency_weight", "0 turns it off"),
+        ("auxiliary_weight", "0 turns it off"),
+    ):
+        if not root.get(key, 1) >= 0:
+            yield f"{key}: {root[key]} is negative; {remedy}"
+    if root.get("early_stopping") is not None and root["early_stopping"] < 1:
+        yield f"early_stopping: {root['early_stopping']} stops at once; give 1 or more, or null for no early stopping"
 
 
 def _problems(node: Any, path: str) -> Iterator[str]:
@@ -83,6 +93,8 @@ def _problems(node: Any, path: str) -> Iterator[str]:
     elif isinstance(node, Sequence) and not isinstance(node, str):
         for index, child in enumerate(node):
             yield from _problems(child, f"{path}[{index}]")
+    elif isinstance(node, float) and not math.isfinite(node):
+        yield f"{path}: {node} is not a finite number"
 
 
 def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:

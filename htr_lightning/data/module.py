@@ -141,6 +141,14 @@ class LineDataModule(lightning.LightningDataModule):
         ):
             if value is not None and value < 1:
                 raise InputError("the number is too small", key=f"loader.{key}", value=value, remedy="give 1 or more")
+        for key, value, least in (
+            ("num_workers", num_workers, 0),
+            ("max_skipped", max_skipped, 0),
+            ("num_pack_workers", num_pack_workers, 1),
+        ):
+            if value is not None and value < least:
+                remedy = f"give {least} or more"
+                raise InputError("the number is too small", key=f"loader.{key}", value=value, remedy=remedy)
         if width_step_px > MAX_WIDTH_STEP_PX:  # the model file states it
             remedy = f"give {MAX_WIDTH_STEP_PX} or less"
             raise InputError("the number is too large", key="loader.width_step_px", value=width_step_px, remedy=remedy)

@@ -9,7 +9,7 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from htr_lightning.files import replacing
 
@@ -150,6 +151,28 @@ def can_resume_exactly(trainer: lightning.Trainer, batch_idx: int) -> bool:
     return not (last or validates or done or (batch_idx + 1) % trainer.accumulate_grad_batches)
 
 
+class MovingAverage(WeightAveraging):
+    """An exponential moving average of the weights in which frozen weights and statistics stay what they are.
+
+    Lightning's ``EMAWeightAveraging`` adds up two rounded products, so that equal values drift (by design of torch's
+    ``get_ema_avg_fn``); this moves towards the current value, by nothing where it is equal. Integers, such as the
+    number of batches that a normalization has seen, are those of the current weights.
+
+    Args:
+        decay: weight of the average before.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def move(averages: Sequence[Tensor], currents: Sequence[Tensor], number: Any) -> None:
+            for average, current in zip(averages, currents, strict=True):
+                if average.is_floating_point():
+                    average.lerp_(current, 1 - decay)
+                else:
+                    average.copy_(current)
+
+        super().__init__(multi_avg_fn=torch.no_grad()(move))
+
+
 def remove_weight_averaging(trainer: lightning.Trainer) -> None:
     """Remove the callbacks that would validate the average of the last step instead of the best weights (#20545)."""
     trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WeightAveraging)]  # type: ignore[attr-defined]
@@ -173,6 +196,7 @@ def silence_lightning() -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
+    warnings.filterwarnings("ignore", ".*could not find the monitored key")  # a run without validation says so itself
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # of a resumed run
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # collating is a copy; see the loader

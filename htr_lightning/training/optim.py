@@ -50,6 +50,18 @@ class AdamW:
             remedy = "give a number between 0 and 1, such as 0.999"
             raise InputError("out of range", key="optim.ema_decay", value=self.ema_decay, remedy=remedy)
 
+        _check(self.lr > 0, "lr", self.lr, "give a number above 0, such as 1e-3")
+        _check(self.weight_decay >= 0, "weight_decay", self.weight_decay, "give 0 or more")
+        is_clipping = self.clip_norm is None or self.clip_norm > 0
+        _check(
+            is_clipping, "clip_norm", self.clip_norm, "give a number above 0, or null to leave gradients as they are"
+        )
+        is_range = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        _check(is_range, "betas", self.betas, "give two numbers of at least 0 and less than 1")
+        are_fractions = all(0 < milestone < 1 for milestone in self.milestones)
+        _check(are_fractions, "milestones", self.milestones, "give fractions of the run, between 0 and 1")
+        _check(0 <= self.final <= 1, "final", self.final, "give a fraction of lr, 0 to 1")
+
     def build(
         self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None
     ) -> tuple[torch.optim.AdamW, LambdaLR]:
@@ -90,6 +102,11 @@ class AdamW:
         start = self.warmup + self.flat
         fall = _cosine(min(1.0, (progress - start) / (1 - start))) if progress > start else 1.0
         return self.final + (1 - self.final) * fall
+
+
+def _check(is_right: bool, name: str, value: Any, remedy: str) -> None:
+    if not is_right:
+        raise InputError("out of range", key=f"optim.{name}", value=value, remedy=remedy)
 
 
 def _cosine(progress: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, LearningRateMonitor
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
@@ -28,12 +28,14 @@ from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.progress import show_progress
 from htr_lightning.training.build import Parts, build_parts
+from htr_lightning.training.checks import check_before_packing, check_lengths
 from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.lightning_fixes import (
     AtomicCheckpointIO,
     BestCheckpoint,
+    MovingAverage,
     count_training_steps,
     limits_for_overfitting,
     remove_weight_averaging,
@@ -83,7 +85,8 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
     make_trainer, overfit = limits_for_overfitting(build(cfg.trainer))
-    parts = build_parts(cfg, checkpoint)
+    parts, optim = build_parts(cfg, checkpoint), build(cfg.optim)
+    check_before_packing(cfg, parts, make_trainer)
     compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
     data = prepare_data(cfg, parts, overfit=overfit, compiles=compiles)
     model, freezing = build_model(cfg, parts, data)
@@ -95,7 +98,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         refuse_other_data(folder, checkpoint, info)
 
     assert data.charset is not None
-    optim, writer, best = build(cfg.optim), AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
+    writer, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
     last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, writer, checkpoint)
     tensorboard = TensorBoardLogger(folder.path, "tensorboard", version="")
     trainer = make_trainer(
@@ -116,6 +119,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         rates=freezing.rates(),
         num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
     )
+    check_lengths(trainer, data)
     provenance = write_start(cfg, folder, data)
     log_start(cfg, data, model)
     if parts.base:
@@ -127,6 +131,8 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     if best.best_model_path:  # empty in a dry run (trainer=debug)
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         task.load_state_dict(state["state_dict"])
+    elif not cfg.trainer.get("fast_dev_run"):
+        log.warning("Nothing was validated during training: the model has the weights of the last step, not the best")
     task.decoder = decoder
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
@@ -242,15 +248,15 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
     if cfg.early_stopping is not None:
         callbacks.append(EarlyStopping("val/cer", patience=cfg.early_stopping))
     if cfg.optim.get("ema_decay") is not None:
-        callbacks.append(EMAWeightAveraging(decay=cfg.optim.ema_decay))
+        callbacks.append(MovingAverage(cfg.optim.ema_decay))
     return callbacks
 
 
 def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataModule) -> dict[str, float]:
-    """Return the scores of the task's weights on val, and on test where there is one."""
+    """Return the scores of the task's weights on val, and on test unless it is empty or ``limit_test_batches`` is 0."""
     remove_weight_averaging(trainer)
     scores = dict(trainer.validate(task, data, verbose=False)[0])
-    if len(data.packed["test"]):
+    if len(data.packed["test"]) and trainer.limit_test_batches != 0:
         scores |= trainer.test(task, data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
 

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from lightning.pytorch.demos.boring_classes import BoringModel, RandomDataset
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import MixedPrecision
+from torch.optim.swa_utils import get_ema_avg_fn
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from htr_lightning.training.lightning_fixes import AtomicCheckpointIO, CheckpointWriteError
@@ -204,6 +205,11 @@ def test_20545_validating_after_training_measures_the_average_of_weights(tmp_pat
     torch.nn.init.constant_(model.layer.weight, 7.0)
     trainer.validate(model, verbose=False)
     assert model.weight != 7
+
+
+def test_averages_of_equal_weights_drift() -> None:
+    weights = torch.rand(1000, generator=torch.Generator().manual_seed(1))
+    assert not torch.equal(get_ema_avg_fn(0.9)(weights, weights, torch.tensor(1)), weights)
 
 
 def test_19976_ctrl_c_ends_the_program_without_a_message(tmp_path: Path) -> None:

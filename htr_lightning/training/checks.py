@@ -1,0 +1,104 @@
+"""What is checked before the lines are packed, and what can be checked only when they are."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+
+from htr_lightning.config.build import build
+from htr_lightning.config.schema import ConfigError
+from htr_lightning.data.module import LineDataModule
+from htr_lightning.errors import InputError
+from htr_lightning.training.build import Parts
+from htr_lightning.training.lightning_fixes import slurm_plugins
+from htr_lightning.training.stage import reconcile_config
+
+_WIDTH_PX = 256  # of the line that a network is tried on
+
+
+def check_before_packing(cfg: DictConfig, parts: Parts, make_trainer: Callable[..., lightning.Trainer]) -> None:
+    """Build what can be built without lines, so that a wrong setting is found before they are packed.
+
+    Raises:
+        ConfigError: the trainer, the network, the freezing schedule or a file of the decoder is not possible.
+    """
+    check_trainer(make_trainer)
+    for key in ("lm", "lexicon"):
+        path = cfg.decoder.get(key)
+        if isinstance(path, str) and not Path(path).is_file():
+            raise ConfigError("there is no such file", key=f"decoder.{key}", value=path, kind="missing")
+    if parts.base is None:
+        check_network(cfg)
+    else:
+        reconcile_config(parts.base, "model", cfg.model)
+        parts.stage.freezing(parts.base.network)
+
+
+def check_trainer(make_trainer: Callable[..., lightning.Trainer]) -> None:
+    """Construct a trainer, and see whether its device can do what it is to do.
+
+    Raises:
+        ConfigError: Lightning refuses the settings.
+    """
+    try:
+        trainer = make_trainer(
+            logger=False, enable_checkpointing=False, enable_progress_bar=False, plugins=slurm_plugins()
+        )
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
+        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from None
+    is_strict = (
+        torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    )
+    if is_strict and trainer.strategy.root_device.type == "cuda":
+        remedy = "set ++trainer.deterministic=warn"
+        raise ConfigError("CTC has no deterministic gradient on GPUs", key="trainer.deterministic", remedy=remedy)
+
+
+def check_network(cfg: DictConfig) -> None:
+    """Build the network of the configuration, and try it on an empty line.
+
+    Raises:
+        ConfigError: its settings contradict each other.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():  # the run's own weights stay the same
+            network = build(cfg.model)(2).eval()
+            network(torch.zeros(1, 1, network.height_px, _WIDTH_PX))
+    except (ValueError, TypeError, RuntimeError, ZeroDivisionError, AssertionError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise ConfigError(f"model: the network cannot be built ({str(error).splitlines()[0]})") from None
+
+
+def check_lengths(trainer: lightning.Trainer, data: LineDataModule) -> None:
+    """Refuse limits that leave no batch of a split, and an interval that is longer than an epoch.
+
+    Raises:
+        ConfigError: names the setting, and the value that would do.
+    """
+    sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
+    if len(data.packed["test"]):
+        sizes["test"] = len(data.test_dataloader())
+    for split, number in sizes.items():
+        limit = getattr(trainer, f"limit_{split}_batches")
+        if isinstance(limit, float) and 0 < limit < 1 and int(limit * number) == 0:
+            raise ConfigError(
+                f"leaves none of {number} batches",
+                key=f"trainer.limit_{split}_batches",
+                value=limit,
+                remedy=f"give at least {math.ceil(1000 / number) / 1000:g}, or a number of batches",
+            )
+    limit = trainer.limit_train_batches
+    number = min(sizes["train"], limit) if isinstance(limit, int) else int(sizes["train"] * limit)
+    interval = trainer.val_check_interval
+    if trainer.check_val_every_n_epoch is not None and isinstance(interval, int) and interval > number:
+        raise ConfigError(
+            f"an epoch has {number} batches",
+            key="trainer.val_check_interval",
+            value=interval,
+            remedy="give fewer, or count over epochs with ++trainer.check_val_every_n_epoch=null",
+        )
