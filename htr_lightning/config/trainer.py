@@ -47,7 +47,7 @@ def _find_strategy_problems(root: Mapping[str, Any], trainer: Mapping[str, Any])
     if is_parallel and has_unused and strategy in ("auto", "ddp", "ddp_find_unused_parameters_false"):
         yield (
             f"trainer.strategy: {strategy} on several devices needs a gradient of every parameter, and some have none"
-            " (stage.freeze, auxiliary_weight=0); use trainer=ddp, or ++trainer.strategy=ddp_find_unused_parameters_true"
+            " (stage.freeze, auxiliary_weight=0); use trainer=ddp"
         )
 
 
