@@ -9,7 +9,8 @@ from lxml import etree
 from htr_lightning.image.files import DataError
 from htr_lightning.image.straighten import Points
 
-MAX_BYTES = 100_000_000
+MAX_BYTES = 50_000_000
+"""Largest size of a file; its tree takes up to fifty times as much memory."""
 MAX_POINTS = 10_000
 """Largest number of points of an outline or baseline; the time to crop a line grows with it."""
 

@@ -188,6 +188,17 @@ def test_a_damaged_checkpoint_is_passed_over(
         find_checkpoint(RunFolder(folder))
 
 
+def test_a_single_changed_bit_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    state = {"state_dict": {"weight": torch.arange(1000.0)}, "loops": {}, "optimizer_states": [], "htr_lightning": {}}
+    torch.save(state, path)
+    assert find_damage(path) is None
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.arange(1000.0).numpy().tobytes()) + 2001] ^= 1
+    path.write_bytes(content)
+    assert "checksum" in (find_damage(path) or "")
+
+
 def test_a_damaged_checkpoint_does_not_displace_the_sound_one(many_steps: Path, tmp_path: Path, stop_at: Any) -> None:
     folder, settings = tmp_path / "run", [*EPOCHS, *SMALL_BATCHES, "checkpoint_minutes=0"]
     stop_at(9, "KILL")
