@@ -85,7 +85,10 @@ class PageCrop:
                 mask=self.mask,
             )[0]
         except DataError as error:
-            raise DataError(error.problem, remedy=error.remedy, file=self.page.path, kind=error.kind) from None
+            remedy = error.remedy
+            if error.kind == "outside_page" and len(self.polygon) and len(self.baseline) > 1:
+                remedy += ", or set dataset.outlines=ignore to crop along its baseline"
+            raise DataError(error.problem, remedy=remedy, file=self.page.path, kind=error.kind) from None
 
 
 def check_padding(padding_px: float) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from htr_lightning.image.straighten import Points, no_points
 
 _DEFAULT_LINE_SPACING = 1 / 40  # of the height of the page, if it has a single line
+_SLIVER = 0.3  # height of a polygon, relative to the median of its page, below which it is none of a whole line
+_MIN_LINES_TO_COMPARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,29 @@ class Page:
     lines: tuple[PageLine, ...]
     number: int | None = None
 
+    def find_slivers(self) -> frozenset[str]:
+        """Return the ids of lines with a baseline whose polygon is far lower than those of the other lines.
+
+        Transkribus gives such a polygon, 15 px high, to lines that were added by hand.
+        """
+        heights = {line.id: _measure_height(line.polygon) for line in self.lines if len(line.polygon) > 2}
+        if len(heights) < _MIN_LINES_TO_COMPARE:
+            return frozenset()
+        limit = _SLIVER * float(np.median(list(heights.values())))
+        return frozenset(
+            line.id for line in self.lines if len(line.baseline) > 1 and heights.get(line.id, limit) < limit
+        )
+
     @property
     def line_spacing(self) -> float:
         """Median vertical distance of neighboring baselines; the height of the band around one without polygon."""
         heights = sorted(float(np.median(line.baseline[:, 1])) for line in self.lines if len(line.baseline) > 1)
         steps = [step for step in np.diff(heights) if step > 0]
         return float(np.median(steps)) if steps else (self.size[1] if self.size else 3000.0) * _DEFAULT_LINE_SPACING
+
+
+def _measure_height(polygon: Points) -> float:
+    """Return the mean height of a polygon: its area divided by its longer side."""
+    x, y = (polygon - polygon.mean(axis=0)).astype(np.float64).T
+    area = 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+    return area / max(float(np.ptp(x)), float(np.ptp(y)), 1.0)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,19 +9,21 @@ from htr_lightning.data.line import UNTRANSCRIBED, LeftOut, Line, Split
 from htr_lightning.data.sources.image_names import ImageNames
 from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
 from htr_lightning.data.sources.page_images import PageImages
+from htr_lightning.data.sources.page_remarks import PageRemarks
 from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
 from htr_lightning.image.files import DataError, ImageFile, UnusableImage
 from htr_lightning.image.scan import Scan
+from htr_lightning.image.straighten import Points
 from htr_lightning.layout import page_xml
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.layout.xml import read_xml
-from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
 _OTHER_TYPE = "of a region or line type that the dataset does not keep"
+_GUESS = "whose only text has a TextEquiv index above 0, which is a recognizer's (see dataset.text_index)"
 _REMOVED_TEXT = "whose text dataset.drop_text, replace or spans removes"
 Format = Literal["alto", "page_xml"]
 
@@ -61,6 +62,8 @@ class Pages:
         text_index: of the TextEquivs of PAGE to learn from, such as 0, where programs like LAREX keep transcriptions
             apart from predictions (1, 2 ...). None selects the lowest of each line; a line that has none with index 0
             is left out if others of its page have one.
+        outlines: ``use`` the polygons of lines; or ``ignore`` those of lines with a baseline, and crop a band around
+            it, as high as the distance of the lines, for polygons that are wrong.
         mask: paint what is outside a line's polygon in the color of the paper.
         straighten: straighten curved or slanted lines along their baseline.
         padding_px: margin around the polygon.
@@ -90,6 +93,7 @@ class Pages:
         replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         text_index: int | None = None,
+        outlines: Literal["use", "ignore"] = "use",
         mask: bool = True,
         straighten: bool = True,
         padding_px: float = 0,
@@ -104,6 +108,8 @@ class Pages:
         if text_index is not None and format != "page_xml":
             remedy = "unset it, or set dataset=page_xml"
             raise DataError("only PAGE has such an index", key="dataset.text_index", value=text_index, remedy=remedy)
+        if outlines not in ("use", "ignore"):
+            raise DataError("unknown value", key="dataset.outlines", value=outlines, remedy="choose use or ignore")
         check_ratios(split_ratios)
         check_padding(padding_px)
         self._splits = PageSplits(
@@ -114,8 +120,8 @@ class Pages:
         self._line_filter = _TypeFilter("line", line_types, drop_line_types)
         self._markup = MarkupRules(spans or {}, replace, drop_text)
         self._mask, self._straighten, self._padding_px = mask, straighten, padding_px
-        self._text_index = text_index
-        self._remarks = _Remarks()
+        self._text_index, self._outlines = text_index, outlines
+        self._remarks = PageRemarks()
         self._left_out: dict[Split, dict[str, list[str]]] = {}
 
     def left_out(self, split: Split) -> LeftOut:
@@ -130,7 +136,7 @@ class Pages:
                 of the format; no line or region has one of the types to keep.
         """
         lines: list[Line] = []
-        self._remarks = _Remarks()
+        self._remarks = PageRemarks()
         left_out = self._left_out[split] = {}
         layouts = self._splits.find_pages(split)
         if not self._images.root.is_dir():
@@ -175,7 +181,7 @@ class Pages:
             return
         name, group = self._get_name(page.path), self._get_group(page.path)
         image: ImageFile | Scan | UnusableImage | None = None
-        line_spacing = page.line_spacing
+        line_spacing, slivers = page.line_spacing, page.find_slivers()
         has_transcriptions = any(line.text_index == 0 for line in page.lines)
         for line in page.lines:
             text = self._markup.apply(line.text, line.spans) or ""
@@ -186,6 +192,7 @@ class Pages:
             if self._text_index is None and line.text_index:
                 (self._remarks.guesses_left_out if has_transcriptions else self._remarks.guesses_kept).append(id)
                 if has_transcriptions:
+                    left_out.setdefault(_GUESS, []).append(id)
                     continue
             if any(span.tag == "HYP" for span in line.spans):
                 self._remarks.hyphens.append(id)
@@ -196,7 +203,11 @@ class Pages:
             elif isinstance(image, UnusableImage):
                 yield Line(id, image, text, group)
             else:
-                yield Line(id, self._build_crop(line, page, image, line_spacing), text, group)
+                if line.id in slivers and self._outlines == "use":
+                    self._remarks.slivers.append(id)
+                is_ignored = (self._outlines == "ignore" and len(line.baseline) > 1) or line.id in slivers
+                polygon = line.polygon[:0] if is_ignored else line.polygon
+                yield Line(id, self._build_crop(line, polygon, page, image, line_spacing), text, group)
 
     def _get_reason_to_leave_out(self, line: PageLine, text: str) -> str:
         """Return why a line is left out; empty if it is not."""
@@ -212,46 +223,14 @@ class Pages:
         except DataError as error:
             return UnusableImage(str(error))
 
-    def _build_crop(self, line: PageLine, page: Page, image: ImageFile | Scan, line_spacing: float) -> PageCrop:
-        baseline = line.baseline if self._straighten or not len(line.polygon) else line.baseline[:0]
-        return PageCrop(image, line.polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
+    def _build_crop(
+        self, line: PageLine, polygon: Points, page: Page, image: ImageFile | Scan, line_spacing: float
+    ) -> PageCrop:
+        baseline = line.baseline if self._straighten or not len(polygon) else line.baseline[:0]
+        return PageCrop(image, polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
 
     def _build_unusable(self, layout: Path, error: DataError) -> Line:
         return Line(self._get_name(layout), UnusableImage(str(error)), "", self._get_group(layout))
-
-
-@dataclass
-class _Remarks:
-    """Ids of lines whose texts may not be what the user expects."""
-
-    guesses_left_out: list[str] = field(default_factory=list)
-    guesses_kept: list[str] = field(default_factory=list)
-    hyphens: list[str] = field(default_factory=list)
-
-    def report(self, root: Path, split: Split) -> None:
-        """Log them."""
-        sentences = (
-            (
-                self.guesses_left_out,
-                "left out, because their only text is a TextEquiv with an index above 0, which LAREX and others use "
-                "for predictions, while other lines of the page have one with index 0; transcribe them, or set "
-                "dataset.text_index=1 to learn from predictions",
-            ),
-            (
-                self.guesses_kept,
-                "with a TextEquiv whose index is above 0, which LAREX and others use for predictions, and none with "
-                "index 0; if they are not transcriptions, set dataset.text_index=0",
-            ),
-            (
-                self.hyphens,
-                "ending in a HYP element without CONTENT, which is read as '-'; to write another sign or none, set "
-                "dataset.replace=[['-$', '...']] or dataset.spans={HYP: delete}",
-            ),
-        )
-        for ids, sentence in sentences:
-            if ids:
-                number = format_count(len(ids), "line")
-                log.warning("%s: %s for %s, such as %s, %s", root, number, split, ids[0], sentence)
 
 
 class _TypeFilter:

@@ -1,12 +1,13 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
-from helpers.layouts import page_xml, text_line
+from helpers.layouts import page_xml, points, text_line
 from helpers.typesetting import typeset
 from PIL import Image
 
@@ -434,3 +435,31 @@ def test_lines_that_are_left_out_are_listed_by_reason(root: Path, write: Write) 
     assert [ids for reason, ids in left_out.items() if "type" in reason] == [["train/a/l1", "train/a/l3"]]
     source.lines("train")
     assert source.left_out("train") == left_out
+
+
+def test_outlines_that_are_far_too_low(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [text_line(f"l{n}", f"text {n}", 60 * n + 20) for n in range(5)]
+    low = points(10, 216, 210, 216, 210, 220, 10, 220)  # around the feet of the letters
+    lines[3] = replace(lines[3], polygon=low)
+    (root / "a.xml").write_text(page_xml(lines, image="a.png", size=(400, 400)))
+    Image.new("L", (400, 400), 200).save(root / "a.png")
+    whole = {"format": "page_xml", "split_ratios": [1, 0, 0]}
+    heights = [line.image.read().shape[0] for line in Pages(str(root), **whole).lines("train")]
+    assert heights[3] > 50 and "1 line for train, such as a/l3, with an outline far lower" in caplog.text
+    caplog.clear()
+    heights = [line.image.read().shape[0] for line in Pages(str(root), **whole, outlines="ignore").lines("train")]
+    assert min(heights) > 50 and not caplog.text
+    with pytest.raises(DataError, match=r"dataset\.outlines=drop"):
+        Pages(str(root), format="alto", outlines="drop")
+
+
+def test_outlines_of_another_picture(root: Path) -> None:
+    lines = [text_line(f"l{n}", f"text {n}", 60 * n + 100) for n in range(4)]
+    lines = [replace(line, polygon=np.round(0.3 * line.polygon)) for line in lines]
+    (root / "a.xml").write_text(page_xml(lines, image="a.png", size=(400, 400)))
+    Image.new("L", (400, 400), 200).save(root / "a.png")
+    whole = {"format": "page_xml", "split_ratios": [1, 0, 0]}
+    with pytest.raises(DataError, match=r"its baseline leaves its outline; .* dataset\.outlines=ignore"):
+        Pages(str(root), **whole).lines("train")[0].image.read()
+    for line in Pages(str(root), **whole, outlines="ignore").lines("train"):
+        assert line.image.read().shape[0] > 50
