@@ -22,6 +22,7 @@ ROOT, UNKNOWN = 0, 1
 """The node between words, and the node inside a word that is not in the lexicon."""
 
 _FIRST_NODE = 2  # the i-th key of the trie leads to the node _FIRST_NODE + i
+_MAX_WORD_LENGTH = 1000  # the time to build the trie grows with the longest word
 
 
 class LexiconError(InputError):
@@ -55,7 +56,7 @@ class Lexicon:
         is_final: ``(nodes,)`` whether a word may end at a node; also true for `ROOT` and `UNKNOWN`.
 
     Raises:
-        LexiconError: there are no words, or the charset can spell none of them.
+        LexiconError: there are no words, one has more than a thousand letters, or the charset can spell none of them.
     """
 
     def __init__(self, texts: Iterable[str], charset: Charset) -> None:
@@ -63,6 +64,13 @@ class Lexicon:
         if not words:
             raise LexiconError(
                 "has no words", remedy="give a text file of words, or a manifest with transcriptions", kind="empty"
+            )
+        longest = max(words, key=len)
+        if len(longest) > _MAX_WORD_LENGTH:
+            raise LexiconError(
+                f"{longest[:20] + '…'!r} has {len(longest):,} letters, too many for a word",
+                remedy="separate the words by blanks or line breaks",
+                kind="too_long",
             )
         known = set(charset.characters)
         spellings: set[str] = set()

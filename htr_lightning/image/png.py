@@ -22,8 +22,9 @@ def skip_long_texts(file: BinaryIO) -> BinaryIO:
     Returns:
         The file itself, at its start, if it has no such chunks, is no PNG or is damaged; otherwise a copy in memory.
     """
-    chunks = list(_iterate_chunks(file))
-    skipped = [(start, length) for start, length, name, head in chunks if _is_skipped(name, length, head)]
+    skipped = [
+        (start, length) for start, length, name, head in _iterate_chunks(file) if _is_skipped(name, length, head)
+    ]
     if not skipped:
         file.seek(0)
         return file

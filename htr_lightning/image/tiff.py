@@ -4,6 +4,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.files import MAX_ASPECT_DIFFERENCE, DataError
@@ -13,6 +15,7 @@ _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # value of SubfileType
 _THUMBNAIL_PX = 256  # a copy without such a tag is recognized if its shorter side is at most this long ...
 _THUMBNAIL_SCALE = 0.25  # ... and at most this part of that of the page
+_MAX_IMAGES = 10_000
 
 
 def find_tiff_pages(path: Path) -> list[int]:
@@ -46,22 +49,25 @@ def find_tiff_pages(path: Path) -> list[int]:
 
 def _find_pages(image: Any) -> list[int]:
     sizes: dict[int, tuple[int, int]] = {}
-    for index in range(int(getattr(image, "n_frames", 1))):
+    num_images = int(getattr(image, "n_frames", 1))
+    if num_images > _MAX_IMAGES:
+        raise ValueError(f"{num_images:,} images are more than {_MAX_IMAGES:,}")
+    for index in range(num_images):
         image.seek(index)
         kind = int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0))
         is_reduced = kind & (_REDUCED | _MASK) or image.tag_v2.get(_SUBFILE_TYPE) == _OLD_REDUCED
         if not is_reduced and min(image.size) > 0:
             sizes[index] = image.size
-    pages = [
-        index
-        for index, size in sizes.items()
-        if not any(_is_thumbnail(size, other) for number, other in sizes.items() if number != index)
-    ]
+    others = np.array(sorted(set(sizes.values()))).reshape(-1, 2)
+    thumbnails = {size for size in set(sizes.values()) if _is_thumbnail(size, others)}
+    pages = [index for index, size in sizes.items() if size not in thumbnails]
     return pages or [0]
 
 
-def _is_thumbnail(size: tuple[int, int], page: tuple[int, int]) -> bool:
-    scale = size[0] / page[0]
-    is_small = min(size) <= _THUMBNAIL_PX and scale <= _THUMBNAIL_SCALE
-    rounding = 1 / min(size)  # the sides of a small copy are rounded to whole pixels
-    return is_small and abs(size[1] / page[1] / scale - 1) <= max(MAX_ASPECT_DIFFERENCE, rounding)
+def _is_thumbnail(size: tuple[int, int], others: NDArray[np.int64]) -> bool:
+    """Whether an image of a size is a smaller copy of one of other sizes ``(n, 2)``, of which one may be its own."""
+    if min(size) > _THUMBNAIL_PX:
+        return False
+    across, down = size[0] / others[:, 0], size[1] / others[:, 1]
+    tolerance = max(MAX_ASPECT_DIFFERENCE, 1 / min(size))  # the sides of a small copy are rounded to whole pixels
+    return bool(((across <= _THUMBNAIL_SCALE) & (np.abs(down / across - 1) <= tolerance)).any())

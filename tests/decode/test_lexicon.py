@@ -185,6 +185,7 @@ def test_words_that_the_charset_can_only_spell_in_capitals_are_kept(caplog: pyte
         ("latin1.txt", "été".encode("latin-1"), r"latin1\.txt: row 1 is not UTF-8"),
         ("empty.txt", b"", r"empty\.txt: has no words; give a text file of words"),
         ("digits.txt", b"12, 13", r"digits\.txt: has no words"),
+        ("long.txt", b"ab " + b"a" * 5_000_000, r"long\.txt: .* has 5,000,000 letters, too many for a word"),
         ("other.tsv", b"image\twords\na.png\tab\n", r"other\.tsv: there is no column 'text'"),
         (
             "greek.txt",

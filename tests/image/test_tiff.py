@@ -1,9 +1,12 @@
+import struct
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from htr_lightning.image import tiff
+from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.tiff import find_tiff_pages
 from htr_lightning.reading.page_jobs import find_jobs
@@ -49,6 +52,26 @@ def test_smaller_copies_and_masks_are_no_pages(
     scans = list_scans(path)
     assert [scan.number for scan in scans] == ([None] if len(pages) == 1 else list(range(1, len(pages) + 1)))
     assert [int(scan.read().mean()) for scan in scans] == [40 * index for index in pages]
+
+
+def save_directories(path: Path, number: int) -> Path:
+    """Save a TIFF file with many images of different sizes and no pixels."""
+    content = struct.pack("<2sHI", b"II", 42, 8)
+    for i in range(number):
+        tags = {256: 16 + i % 200, 257: 16 + i, 258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1, 279: 1}
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+        after = len(content) + 2 + len(entries) + 4
+        content += struct.pack("<H", len(tags)) + entries + struct.pack("<I", after if i + 1 < number else 0)
+    path.write_bytes(content)
+    return path
+
+
+def test_very_many_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff, "_MAX_IMAGES", 500)
+    assert 0 < len(find_tiff_pages(save_directories(tmp_path / "many.tif", 500))) <= 500
+    with pytest.raises(DataError, match=r"more\.tif: .*501 images are more than 500") as error:
+        find_tiff_pages(save_directories(tmp_path / "more.tif", 501))
+    assert error.value.kind == "damaged"
 
 
 def test_other_files(tmp_path: Path) -> None:
