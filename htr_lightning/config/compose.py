@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from htr_lightning.config.overrides import quote, quote_texts
+from htr_lightning.config.overrides import get_parameter_hint, quote, quote_texts
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.signatures import fits
 from htr_lightning.config.trust import check_targets, read_targets
 from htr_lightning.config.validate import validate
 from htr_lightning.files import RunFolder
@@ -97,6 +99,21 @@ def list_shipped_targets() -> set[str]:
     return read_targets(conf_dir())
 
 
+def read_config(path: Path) -> DictConfig:
+    """Read the ``config.yaml`` of a run folder.
+
+    Raises:
+        ConfigError: it cannot be read, or holds no configuration.
+    """
+    try:
+        saved = OmegaConf.load(path)
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"cannot be read ({str(error).splitlines()[0]})", file=path, kind="damaged") from None
+    if not isinstance(saved, DictConfig):
+        raise ConfigError("holds no configuration", file=path, kind="damaged")
+    return saved
+
+
 def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[str] = ()) -> DictConfig:
     """Return the configuration of the run folder ``cfg.resume``, with the values given on the command line.
 
@@ -112,15 +129,15 @@ def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[s
     path = RunFolder(Path(cfg.resume)).config
     if not path.is_file():
         raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=cfg.resume)
-    saved = OmegaConf.load(path)
-    if not isinstance(saved, DictConfig):
-        raise ConfigError("holds no configuration", file=path, kind="damaged")
+    saved = read_config(path)
     check_targets(saved, list_shipped_targets(), trusted, path)
-    for key in (override.partition("=")[0].lstrip("+") for override in overrides):
+    for key, typed in (override.lstrip("+").partition("=")[::2] for override in overrides):
         if key in list_groups() or key.startswith("~"):
             group = key.lstrip("~")
             raise ConfigError(f"a resumed run keeps its {group}", key=key, remedy="override single values only")
-        OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+        value, hint = OmegaConf.select(cfg, key), get_parameter_hint(key, saved)
+        is_text = hint is not None and not fits(value, hint) and fits(typed, hint)  # of the saved class: 2024_05
+        OmegaConf.update(saved, key, typed if is_text else value)
     saved["trial"] = None  # a trial that is trained further no longer belongs to its sweep
     for name in map(str, cfg):
         if name not in saved:  # a root key that is newer than the run

@@ -59,7 +59,7 @@ def quote_texts(
     def get_hint(key: str) -> Any:
         if key in groups or "/" in key or "@" in key:
             return _OPTION
-        return root_hints.get(key) or _HYDRA_HINTS.get(key) or _get_hint_of_parameter(key, composed)
+        return root_hints.get(key) or _HYDRA_HINTS.get(key) or get_parameter_hint(key, composed)
 
     return [_quote_texts(override, get_hint, is_sweep) for override in overrides]
 
@@ -165,10 +165,15 @@ def _is_text(hint: Any) -> bool:
     return hint is not None and hint is not Any and fits("", hint)
 
 
-def _get_hint_of_parameter(key: str, composed: Callable[[], DictConfig | None]) -> Any:
-    """Return the annotation of a parameter of the constructor that the node of a key names."""
+def get_parameter_hint(key: str, composed: DictConfig | Callable[[], DictConfig | None]) -> Any:
+    """Return the annotation of a parameter of the constructor that the node of a key names; None if it is not known.
+
+    Args:
+        key: such as ``dataset.root``.
+        composed: the configuration, or a function that returns it if it is needed.
+    """
     parent, _, name = key.rpartition(".")
-    cfg = composed() if parent else None
+    cfg = None if not parent else composed if isinstance(composed, DictConfig) else composed()
     node = None if cfg is None else OmegaConf.select(cfg, parent, throw_on_missing=False)
     target = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
     target_name = target.get("_target_") if isinstance(target, dict) else None

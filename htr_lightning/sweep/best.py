@@ -6,8 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from htr_lightning.config.compose import compose_unvalidated
+from htr_lightning.config.compose import compose_unvalidated, list_shipped_targets, read_config
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.config.trust import check_targets, read_targets
 from htr_lightning.files import RunFolder, write_text
 from htr_lightning.report.outputs import Kind
 from htr_lightning.sweep.trials import IGNORED, TrialRecord
@@ -33,7 +34,10 @@ def write_experiment(trial: TrialRecord, folder: Path, config_dir: Path | None) 
     """
     chosen = {group: option for group, option in trial.choices.items() if group != "experiment" and option}
     base = flatten_config(compose_unvalidated([f"{group}={option}" for group, option in chosen.items()], config_dir))
-    wanted = flatten_config(OmegaConf.load(RunFolder(trial.folder).config))
+    saved = read_config(RunFolder(trial.folder).config)
+    own = set() if config_dir is None else read_targets(config_dir)
+    check_targets(saved, list_shipped_targets(), own, RunFolder(trial.folder).config)  # as its reader will trust it
+    wanted = flatten_config(saved)
     changed = {key: value for key, value in wanted.items() if key not in IGNORED and base.get(key, base) != value}
     where = config_dir or folder
     path = find_experiment_file(folder, config_dir)

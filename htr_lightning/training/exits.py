@@ -73,7 +73,7 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
         case CheckpointWriteError():
             return RunExit(f"The run stopped: {error}. {resume}")
         case RunFolderBusyError():
-            return RunExit(str(error))
+            return RunExit(str(error), 2 if sweeps else 1)  # a whole sweep stops; the other process writes the outcome
         case InputError():
             return RunExit(f"The run stopped: {error}")
         case BrokenProcessPool():

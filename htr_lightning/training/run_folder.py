@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import MISSING, DictConfig, OmegaConf
 from torch import nn
 
+from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
@@ -97,7 +98,7 @@ def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:
         ConfigError: they differ; names every key with both values.
     """
     defaults = {key: value for key, value in flatten_config(OmegaConf.structured(Config)).items() if value != MISSING}
-    before = defaults | flatten_config(OmegaConf.load(folder.config))
+    before = defaults | flatten_config(read_config(folder.config))
     current = flatten_config(cfg)
     differing = [
         f"  {key}: {before.get(key, 'not set')} in the run, {current.get(key, 'not set')} now"
