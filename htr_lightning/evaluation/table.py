@@ -26,6 +26,7 @@ _REQUIRED_COLUMNS = (
     "hypothesis",
     *(name for pair in ERROR_COLUMNS.values() for name in pair),
 )
+_MAX_COUNT = 10**9
 _BREAKS = str.maketrans("\t\n\r", "   ")
 
 
@@ -100,6 +101,9 @@ def _parse_row(fields: Sequence[str], names: Sequence[str], path: Path, number: 
         errors = {
             name: ErrorCount(int(cells[edits]), int(cells[length])) for name, (edits, length) in ERROR_COLUMNS.items()
         }
+        for count in errors.values():
+            if not (0 <= count.edits <= _MAX_COUNT and 0 <= count.length <= _MAX_COUNT):
+                raise ValueError("a count is out of range")
     except ValueError as error:
         raise TableError(f"row {number}: {error}", file=path, remedy=remedy) from None
     return LineRow(cells["id"], cells["group"], cells["reference"], cells["hypothesis"], errors)

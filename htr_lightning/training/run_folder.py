@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
-from htr_lightning.files import RunFolder, write_json, write_text, writing_to
+from htr_lightning.files import OutputError, RunFolder, write_json, write_text, writing_to
 from htr_lightning.locks import locked
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
 from htr_lightning.training.provenance import describe_run, now
 from htr_lightning.training.resume import find_checkpoint
 
@@ -54,6 +56,10 @@ def claim_run_folder(folder: RunFolder) -> Iterator[None]:
         yield
 
 
+_CONFIG: Kind = re.compile(rb"(?=.*^run_name:)(?=.*^optim:)", re.DOTALL | re.MULTILINE)
+_RESULT: Kind = re.compile(rb'\s*\{\s*"(train|val|test|lines)/')
+
+
 def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
     """Make the folder of a new run, or find the checkpoint to resume from; nothing in the folder changes yet.
 
@@ -84,9 +90,30 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
                 value=folder.path,
                 remedy=f"resume it (resume={folder.path}) or choose another folder",
             )
+    if checkpoint is None and getattr(rank_zero_only, "rank", 0) == 0:
+        _refuse_other_files(folder)
     with writing_to(folder.path, "hydra.run.dir"):
         folder.path.mkdir(parents=True, exist_ok=True)
     return checkpoint
+
+
+def _refuse_other_files(folder: RunFolder) -> None:
+    """Refuse to write over files that no run wrote, such as a model to start from.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    kinds = {
+        folder.config: _CONFIG,
+        folder.info: json_kind("version"),
+        folder.result: _RESULT,
+        folder.model: MODEL if folder.info.is_file() else None,  # of a run without checkpoints
+    }
+    try:
+        check_outputs((Output(path, kind, folder=folder.path) for path, kind in kinds.items()), [])
+    except OutputError as error:
+        remedy = "choose another folder"
+        raise ConfigError(error.problem, key="hydra.run.dir", value=folder.path, remedy=remedy) from None
 
 
 def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:

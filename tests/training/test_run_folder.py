@@ -57,3 +57,18 @@ def test_a_folder_with_a_run_is_not_written_over(held: str, tmp_path: Path) -> N
     (tmp_path / held).touch()
     with pytest.raises(ConfigError, match="already holds a run"):
         prepare_run_folder(RunFolder(tmp_path), None)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "run.json", "result.json"])
+def test_files_of_others_are_kept(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{}\n")
+    with pytest.raises(ConfigError, match=name) as refused:
+        prepare_run_folder(RunFolder(tmp_path), None)
+    assert refused.value.key == "hydra.run.dir" and (tmp_path / name).read_text() == "{}\n"
+
+
+def test_files_of_a_run_that_ended_early_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: 1\nrun_name: a\noptim:\n  lr: 1\n")
+    (tmp_path / "run.json").write_text('{\n  "version": "1"\n}\n')
+    (tmp_path / "result.json").write_text('{\n  "val/cer": 0.5\n}\n')
+    assert prepare_run_folder(RunFolder(tmp_path), None) is None
