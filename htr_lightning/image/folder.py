@@ -1,5 +1,7 @@
 """The files of a folder: one search and one way to find a file by its name, for all commands and data sources."""
 
+import difflib
+import itertools
 import os
 import unicodedata
 from collections.abc import Collection, Iterator
@@ -172,6 +174,16 @@ class FileFinder:
                 listing.setdefault(normalize_name(name), []).append(name)
             self._listings[folder] = listing
         return self._listings[folder]
+
+
+def suggest(path: Path) -> str:
+    """Return a question that names the file or folder most similar to one that does not exist; empty if none is."""
+    try:
+        names = {normalize_name(other.name): other.name for other in itertools.islice(path.parent.iterdir(), 20_000)}
+    except (OSError, ValueError):
+        return ""
+    close = difflib.get_close_matches(normalize_name(path.name), list(names), 1, 0.75)
+    return f"did you mean {escape_unprintable(str(path.with_name(names[close[0]])))}?" if close else ""
 
 
 def is_file(path: Path) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, ImageFile, read_image, read_page_image
-from htr_lightning.image.folder import search_folder
+from htr_lightning.image.folder import is_file, search_folder, suggest
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 from htr_lightning.image.tiff import find_tiff_pages
@@ -144,7 +144,8 @@ def find_scan_files(
 
     Args:
         paths: files, returned whether they exist or not; and folders, which are searched with all subfolders.
-        report: called with a sentence for each kind of pictures that were passed over.
+        report: called with a sentence for each kind of pictures that were passed over, and for each file that does not
+            exist, if a similar one does.
 
     Returns:
         Pairs of a file and its path relative to the folder that was searched (to its own folder, for a file).
@@ -156,6 +157,7 @@ def find_scan_files(
     passed_over: list[str] = []
     for path in paths:
         if not path.is_dir():
+            _report_missing(path, report)
             files.append((path, Path(path.name)))
             continue
         content = search_folder(path, SCAN_SUFFIXES)
@@ -180,7 +182,7 @@ def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda se
 
     Args:
         paths: files and folders.
-        report: called with a sentence for each kind of pictures that were passed over.
+        report: see `find_scan_files`.
 
     Raises:
         DataError: a folder holds no image.
@@ -188,6 +190,7 @@ def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda se
     files = []
     for path in paths:
         if not path.is_dir():
+            _report_missing(path, report)
             files.append(path)
             continue
         content = search_folder(path, IMAGE_SUFFIXES)
@@ -199,6 +202,12 @@ def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda se
             report(sentence)
         files += sorted(content.files)
     return files
+
+
+def _report_missing(path: Path, report: Callable[[str], None]) -> None:
+    """Report the file most similar to one that does not exist."""
+    if not is_file(path) and (question := suggest(path)):
+        report(f"{path}: there is no such file; {question}")
 
 
 def read_image_size(path: Path) -> tuple[int, int] | None:

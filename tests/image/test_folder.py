@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from htr_lightning.data.sources.data_files import check_root
+from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, read_image
-from htr_lightning.image.folder import FileFinder, search_folder
+from htr_lightning.image.folder import FileFinder, search_folder, suggest
 from htr_lightning.image.scan import find_images, find_scan_files
 from htr_lightning.reading.page_jobs import find_layout
 
@@ -80,3 +82,17 @@ def test_layouts_in_other_spellings(tmp_path: Path) -> None:
     (tmp_path / "ALTO" / "scan1.XML").write_text("<alto/>")
     assert find_layout(tmp_path / "Scan1.TIF") == tmp_path / "ALTO" / "scan1.XML"
     assert find_layout(tmp_path / "scan2.tif") is None
+
+
+def test_a_missing_file_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    touch(tmp_path, "letter_1.png", "words.tsv")
+    for find in (find_images, find_scan_files):
+        told: list[str] = []
+        find([tmp_path / "leter_1.png", tmp_path / "letter_1.png", tmp_path / "nothing.tif"], told.append)
+        assert told == [f"{tmp_path / 'leter_1.png'}: there is no such file; did you mean {tmp_path / 'letter_1.png'}?"]
+    with pytest.raises(DataError, match=r"did you mean .*words\.tsv\? check the path of the manifest"):
+        read_manifest(tmp_path / "Word.tsv")
+    with pytest.raises(DataError, match=r"dataset\.root=.*: there is no such folder; did you mean .*set\? set it"):
+        (tmp_path / "set").mkdir()
+        check_root(tmp_path / "sets", "your lines")
+    assert suggest(tmp_path / "no" / "folder") == ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
-from htr_lightning.image.folder import build_unreadable_error, search_folder
+from htr_lightning.image.folder import build_unreadable_error, search_folder, suggest
 
 _BYTE_ORDER_MARKS = {  # UTF-32 first, since its mark begins with that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
@@ -29,7 +29,9 @@ def check_root(root: Path, content: str) -> None:
     """
     if not root.is_dir():
         problem = "this is not a folder" if root.exists() else "there is no such folder"
-        raise DataError(problem, key="dataset.root", value=root, remedy=f"set it to the folder of {content}")
+        question = "" if root.exists() else suggest(root)
+        remedy = " ".join(filter(None, [question, f"set it to the folder of {content}"]))
+        raise DataError(problem, key="dataset.root", value=root, remedy=remedy)
 
 
 def find_files(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
@@ -79,6 +81,7 @@ def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | Non
         text = content.decode(encoding)
         return text if newline == "" else io.StringIO(text, newline=newline).read()
     except FileNotFoundError:
+        remedy = " ".join(filter(None, [suggest(path), remedy]))
         raise DataError("there is no such file", file=path, key=key, remedy=remedy, kind="missing") from None
     except UnicodeDecodeError as error:
         row = error.object.count(b"\n", 0, error.start) + 1

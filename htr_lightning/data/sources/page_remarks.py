@@ -43,7 +43,7 @@ class PageRemarks:
             (
                 self.hyphens,
                 "ending in a HYP element without CONTENT, which is read as '-'; to write another sign or none, set "
-                "dataset.replace=[['-$', '...']] or dataset.spans={HYP: delete}",
+                "dataset.replace=[['-$', '...']] or +dataset.spans.HYP=delete",
             ),
             (
                 self.slivers,
