@@ -24,7 +24,7 @@ def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_what_cannot_be_read_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text("text\n")
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "b.txt").write_bytes(b"\xff\xe9")
     (tmp_path / "empty.txt").touch()
     for texts, order, out, words in (
         ("none.txt", "6", "m.arpa", "none.txt: cannot be read"),

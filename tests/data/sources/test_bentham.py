@@ -184,7 +184,7 @@ def test_missing_root(tmp_path):
 
 
 def test_a_list_that_is_no_text(root):
-    (root / "BenthamDatasetR0-GT/Partitions/TestLines.lst").write_bytes(b"\xff\xfe\x00")
+    (root / "BenthamDatasetR0-GT/Partitions/TestLines.lst").write_bytes(b"\xff\xe9\x00")
     assert "not UTF-8" in refusal(lambda: Bentham(str(root)).lines("test"))
 
 

@@ -103,7 +103,7 @@ def test_validation_by_a_list_that_is_wrong(root):
     (root / "val.txt").write_text("train2011-0\ntrain2011-7\n")
     message = refusal(lambda: Rimes(str(root), val="val.txt").lines("val"))
     assert "'train2011-7'" in message and "train2011-0_000001" in message
-    (root / "val.txt").write_bytes(b"\xff\xfe")
+    (root / "val.txt").write_bytes(b"\xff\xe9")
     assert "not UTF-8" in refusal(lambda: Rimes(str(root), val="val.txt").lines("val"))
 
 
