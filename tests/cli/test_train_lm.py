@@ -27,7 +27,7 @@ def test_what_cannot_be_read_or_written(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "b.txt").write_bytes(b"\xff\xe9")
     (tmp_path / "empty.txt").touch()
     for texts, order, out, words in (
-        ("none.txt", "6", "m.arpa", "none.txt: cannot be read"),
+        ("none.txt", "6", "m.arpa", "none.txt: there is no such file"),
         ("none.tsv", "6", "m.arpa", "none.tsv"),
         ("b.txt", "6", "m.arpa", "b.txt: row 1 is not UTF-8"),
         ("empty.txt", "6", "m.arpa", "there is no text to train on"),
