@@ -1,19 +1,25 @@
 """Files that are written completely or not at all, and those that a run writes."""
 
 import contextlib
+import errno
 import json
+import logging
 import math
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from htr_lightning.errors import InputError
 
 PARTIAL = ".partial"
+_UNSUPPORTED_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # of some network drives
+log = logging.getLogger(__name__)
 
 
 class OutputError(InputError):
@@ -196,3 +202,33 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+@contextlib.contextmanager
+def locked(path: Path, on_busy: Callable[[], None]) -> Iterator[None]:
+    """Exclude other processes until the block ends or the process dies.
+
+    The lock file stays: if it were deleted, a process that waits for the deleted file and a process that creates a new
+    one could both enter. Where the drive supports no locks, a warning is logged, and nobody is excluded.
+
+    Args:
+        path: of the lock file, in a folder that exists.
+        on_busy: called if another process holds the lock: it raises an error, or returns to wait.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_busy()
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED_LOCKS:
+            raise
+        log.warning("%s does not support file locks; do not let several processes write there", path.parent)
+    try:
+        yield
+    finally:
+        lock.release()

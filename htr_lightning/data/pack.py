@@ -17,10 +17,9 @@ from typing import Any
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.files import PARTIAL, replacing
+from htr_lightning.files import PARTIAL, locked, replacing
 from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.locks import locked
 
 STALE_SECONDS = 24 * 3600
 log = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import format_problems
 from htr_lightning.errors import InputError
-from htr_lightning.files import writing_to
-from htr_lightning.locks import locked
+from htr_lightning.files import locked, writing_to
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, RunFolder, write_json, write_text, writing_to
-from htr_lightning.locks import locked
+from htr_lightning.files import OutputError, RunFolder, locked, write_json, write_text, writing_to
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
