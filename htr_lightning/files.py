@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
-
 from htr_lightning.errors import InputError
 
 PARTIAL = ".partial"
@@ -218,6 +216,8 @@ def locked(path: Path, on_busy: Callable[[], None]) -> Iterator[None]:
     Raises:
         OSError: the folder cannot be written.
     """
+    from filelock import FileLock, Timeout  # prediction works without it
+
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)

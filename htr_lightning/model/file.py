@@ -22,6 +22,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.bounds import check_weights, find_archive_damage
 from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.info import (
+    CHECKSUM_KEY,
     FORMAT_VERSION,
     METADATA_KEY,
     ModelFileError,
@@ -30,9 +31,6 @@ from htr_lightning.model.info import (
     find_model,
     read_info,
 )
-
-CHECKSUM_KEY = "htr_lightning_checksum"
-"""Key of the checksum of the weights in the metadata of safetensors files."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,9 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    metadata = json.dumps(asdict(replace(info, format=FORMAT_VERSION)), ensure_ascii=False)
-    data = safetensors.torch.save(tensors, {METADATA_KEY: metadata, CHECKSUM_KEY: _compute_checksum(tensors)})
+    metadata = asdict(replace(info, format=FORMAT_VERSION)) | {CHECKSUM_KEY: _compute_checksum(tensors)}
+    # One entry: safetensors writes several in any order, and equal models are to be equal files.
+    data = safetensors.torch.save(tensors, {METADATA_KEY: json.dumps(metadata, ensure_ascii=False)})
     with replacing(path) as file:
         file.write(data)
 
@@ -151,7 +150,7 @@ def _verify_checksum(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
         ValueError: they differ.
     """
     with safetensors.safe_open(path, framework="np") as file:
-        checksum = (file.metadata() or {}).get(CHECKSUM_KEY)
+        checksum = json.loads(file.metadata()[METADATA_KEY]).get(CHECKSUM_KEY)
     if checksum is not None and checksum != _compute_checksum(weights):
         raise ValueError("the checksum of the weights is wrong")
 

@@ -17,6 +17,8 @@ from htr_lightning.version import __version__
 FORMAT_VERSION = 3
 """Version of the model file format; raise it when the metadata changes in a way that older versions cannot read."""
 METADATA_KEY = "htr_lightning"
+CHECKSUM_KEY = "weights_checksum"
+"""Key of the checksum of the weights in the metadata of safetensors files."""
 """Key of the metadata in safetensors files, ONNX files and checkpoints."""
 
 
@@ -130,6 +132,7 @@ def parse_metadata(text: str, path: Path) -> dict[str, Any]:
             remedy="upgrade with pip install -U htr-lightning",
             kind="newer",
         )
+    values.pop(CHECKSUM_KEY, None)
     return _upgrade(values) if version < FORMAT_VERSION else values
 
 

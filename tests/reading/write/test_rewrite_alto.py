@@ -53,7 +53,7 @@ def written(line: Any) -> str:
         ),
         ('<String CONTENT="ex-"/><HYP CONTENT="-"/>', "cas-", '<String CONTENT="cas-" WC="0.5000"/><HYP CONTENT="-"/>'),
         ('<String CONTENT="ex"/><HYP CONTENT="-"/>', "cas", '<String CONTENT="cas" WC="0.5000"/>'),
-        ('<String CONTENT="ex"/><HYP/>', "cas", '<String CONTENT="cas" WC="0.5000"/><HYP/>'),
+        ('<String CONTENT="ex"/><HYP/>', "cas", '<String CONTENT="cas" WC="0.5000"/>'),  # HYP is read as a hyphen
         (
             '<String CONTENT="a"><Shape/><ALTERNATIVE>x</ALTERNATIVE><Glyph CONTENT="a" GC="1"/></String>',
             "b",
