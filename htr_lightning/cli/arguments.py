@@ -9,7 +9,7 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from htr_lightning.cli.console import UsageError
-from htr_lightning.config.compose import compose_or_none, list_groups
+from htr_lightning.config.compose import check_syntax, compose_or_none, list_groups
 from htr_lightning.config.overrides import quote_texts
 
 _FLAGS = ("resolve", "run", "multirun", "shell_completion", "hydra_help")
@@ -61,10 +61,13 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
 
     Raises:
         UsageError: an option is unknown, lacks its value, or contradicts another one.
+        ConfigError: a file of ``--config-dir`` cannot be read.
     """
     options = build_parser().parse_intermixed_args(list(argv))
     _check_options(options)
     config_dir = None if options.config_dir is None else Path(options.config_dir)
+    if config_dir is not None:
+        check_syntax(options.overrides, config_dir)
     overrides = quote_texts(
         options.overrides,
         list(list_groups(config_dir)),

@@ -34,14 +34,13 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--lm-weight",
         type=float,
-        default=0.5,
         metavar="X",
-        help="weight of the language model's log-probability (default: 0.5; the command tune-lm finds the best)",
+        help="weight of the language model's log-probability (default: 0.5; the command tune-lm finds the best; only "
+        "with --lm)",
     )
     group.add_argument(
         "--insertion-bonus",
         type=float,
-        default=1.0,
         metavar="X",
         help="score added for each character, as language models favor short texts (default: 1; only with --lm)",
     )
@@ -57,7 +56,7 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="allow words that the lexicon lacks, at a cost of X in log-probability each; try 6, or 2 to 4 with --lm "
-        "(default: forbid them)",
+        "(default: forbid them; only with --lexicon)",
     )
     group.add_argument(
         "--beam-width",
@@ -128,19 +127,25 @@ def build_decoder(options: argparse.Namespace, charset: "Charset") -> "Decoder":
     """Build the decoder that the options describe.
 
     Raises:
-        UsageError: a value is out of range.
+        UsageError: a value is out of range, or belongs to a language model or lexicon that is not given.
         InputError: the language model or the lexicon cannot be used.
     """
     from htr_lightning.decode.decoder import build_beam_decoder, build_greedy_decoder
 
+    for part, names in (("lm", ("lm_weight", "insertion_bonus")), ("lexicon", ("unknown_word_cost",))):
+        for name in names:
+            if getattr(options, part) is None and getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                remedy = f"add --{part}, or leave {option} out"
+                raise UsageError(f"no effect without --{part}", key=option, value=getattr(options, name), remedy=remedy)
     if options.lm is None and options.lexicon is None and options.beam_width is None:
         return build_greedy_decoder(charset)
     try:
         return build_beam_decoder(
             charset,
             lm=None if options.lm is None else str(options.lm),
-            lm_weight=options.lm_weight,
-            insertion_bonus=options.insertion_bonus,
+            lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
+            insertion_bonus=1.0 if options.insertion_bonus is None else options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),
             unknown_word_cost=options.unknown_word_cost,
             beam_width=options.beam_width or 16,

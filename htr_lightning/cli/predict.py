@@ -45,6 +45,8 @@ def write_pages(options: argparse.Namespace) -> None:
     Raises:
         SystemExit: 1 if a page could not be read.
     """
+    check_writable(options.out, "--out")
+
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.folder import read_folder
 

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.cli.arguments import Arguments, parse_arguments
 from htr_lightning.cli.console import ExitError, exit_with_message
-from htr_lightning.config.compose import conf_dir, resume_config
+from htr_lightning.config.compose import conf_dir, not_a_run_folder, resume_config
 from htr_lightning.config.overrides import quote, resolve_folder
 from htr_lightning.config.schema import AUTO, ConfigError
 from htr_lightning.config.trust import read_targets
@@ -46,10 +46,12 @@ def main() -> None:
     resume = values.get("resume", "null")
     is_new = resume in ("null", quote("null"), AUTO, quote(AUTO))
     if not is_new and not RunFolder(resolve_folder(resume)).config.is_file():
-        raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=resolve_folder(resume))
+        raise not_a_run_folder(resolve_folder(resume))
     if not is_new and _given.is_sweep:
         raise ConfigError("a single run is resumed", key="resume", remedy="leave out --multirun")
     _check_launcher(values.get("hydra/launcher", ""))
+    if _given.is_sweep:
+        _check_sweeper(values)
     if is_new and _given.is_run:
         _check_new_folder(values, "hydra.sweep.dir" if _given.is_sweep else "hydra.run.dir")
     sys.argv[1:] = _given.for_hydra()
@@ -94,6 +96,18 @@ def _check_launcher(name: str) -> None:
             value=name,
             remedy='run: pip install "htr-lightning[cluster]"',
         )
+
+
+def _check_sweeper(values: Mapping[str, str]) -> None:
+    """Refuse an interval if nothing samples from it; Hydra's own sweeper would fail with a traceback.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    for key, value in values.items():
+        if "interval(" in value and not {"hydra/sweeper", "experiment"} & values.keys():
+            remedy = "add hydra/sweeper=study, or list the values, separated by commas"
+            raise ConfigError("only a study samples from an interval", key=key, value=value, remedy=remedy)
 
 
 def _is_installed(module: str) -> bool:

@@ -57,6 +57,8 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
     """
     if config_dir is not None and not config_dir.is_dir():
         raise ConfigError("there is no such folder", key="--config-dir", value=config_dir)
+    if config_dir is not None:
+        check_syntax(overrides, config_dir)
     groups = list(list_groups(config_dir))
     quoted = quote_texts(overrides, groups, lambda given: compose_or_none(given, config_dir))
     try:
@@ -99,19 +101,44 @@ def list_shipped_targets() -> set[str]:
     return read_targets(conf_dir())
 
 
+def check_syntax(overrides: Sequence[str], config_dir: Path) -> None:
+    """Check that the files of the user's folder that overrides choose can be read; Hydra would raise YAML's errors.
+
+    Raises:
+        ConfigError: a file is not valid YAML, or holds no configuration.
+    """
+    for override in overrides:
+        group, _, option = override.lstrip("+").partition("=")
+        for name in option.split(","):
+            path = config_dir / group.partition("@")[0] / f"{name.strip()}.yaml"
+            if path.is_file():
+                read_config(path)
+
+
 def read_config(path: Path) -> DictConfig:
-    """Read the ``config.yaml`` of a run folder.
+    """Read a configuration file, such as the ``config.yaml`` of a run folder.
 
     Raises:
         ConfigError: it cannot be read, or holds no configuration.
     """
     try:
         saved = OmegaConf.load(path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"not valid YAML{place} ({error.problem})", file=path, kind="damaged") from None
     except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"cannot be read ({str(error).splitlines()[0]})", file=path, kind="damaged") from None
     if not isinstance(saved, DictConfig):
         raise ConfigError("holds no configuration", file=path, kind="damaged")
     return saved
+
+
+def not_a_run_folder(path: Path) -> ConfigError:
+    """Return the error for a folder that ``resume`` names, and that holds no run."""
+    problem = "not a run folder, as it has no config.yaml" if path.is_dir() else "there is no such folder"
+    remedy = "give the folder of a run, such as runs/DATE/TIME-NAME"
+    return ConfigError(problem, key="resume", value=path, remedy=remedy, kind="missing")
 
 
 def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[str] = ()) -> DictConfig:
@@ -128,7 +155,7 @@ def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[s
     """
     path = RunFolder(Path(cfg.resume)).config
     if not path.is_file():
-        raise ConfigError("not a run folder; it has no config.yaml", key="resume", value=cfg.resume)
+        raise not_a_run_folder(Path(cfg.resume))
     saved = read_config(path)
     check_targets(saved, list_shipped_targets(), trusted, path)
     for key, typed in (override.lstrip("+").partition("=")[::2] for override in overrides):

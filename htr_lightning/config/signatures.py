@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_NAMES: dict[Any, str] = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+_NAMES |= {Path: "a path", type(None): "null"}
+
 
 def get_hints(target: Any) -> dict[str, Any]:
     """Return the annotations of the parameters of a class or function, as far as they can be evaluated."""
@@ -47,4 +50,17 @@ def describe_hint(hint: Any) -> str:
         origin = typing.get_origin(part)
         if inspect.isclass(origin) and issubclass(origin, Sequence):
             return "a list; write it in brackets: [...]"
-    return str(getattr(hint, "__name__", hint)) if not typing.get_args(hint) else str(hint).replace("typing.", "")
+    if choices := list_choices(hint):
+        return f"one of {', '.join(map(str, choices))}"
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(map(describe_hint, typing.get_args(hint)))
+    return _NAMES.get(hint) or str(getattr(hint, "__name__", hint))
+
+
+def list_choices(hint: Any) -> list[Any]:
+    """Return the values of ``Literal`` annotations, also within unions, in their order."""
+    if typing.get_origin(hint) is typing.Literal:
+        return list(typing.get_args(hint))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return list(dict.fromkeys(choice for part in typing.get_args(hint) for choice in list_choices(part)))
+    return []

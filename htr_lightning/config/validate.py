@@ -8,13 +8,14 @@ the fields of `Config`. Nothing else describes the configuration.
 import dataclasses
 import difflib
 import inspect
+import logging
 import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import describe_hint, fits, get_hints
@@ -43,6 +44,8 @@ SET_BY_THE_RUN = {
 }
 """Parameters of constructors that a configuration must not set, and what to use instead."""
 
+_PRECISION = "trainer.precision"  # checked by `find_trainer_problems`, which allows less than Lightning
+
 
 def format_problems(error: object) -> str:
     """Return the message for an invalid configuration, each problem on its own line."""
@@ -64,7 +67,7 @@ def validate(cfg: DictConfig) -> None:
         for key, remedy in SET_BY_THE_RUN.items()
         if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
     ]
-    problems += [*_find_root_problems(root), *find_trainer_problems(root)]
+    problems += [*_find_root_problems(root), *_find_missing_targets(root), *find_trainer_problems(root)]
     problems += _problems(root, "")
     if problems:
         raise ConfigError("\n".join(problems))
@@ -84,6 +87,15 @@ def _find_root_problems(root: Mapping[str, Any]) -> Iterator[str]:
         yield f"early_stopping: {root['early_stopping']} stops at once; give 1 or more, or null for no early stopping"
 
 
+def _find_missing_targets(root: Mapping[str, Any]) -> Iterator[str]:
+    for field in dataclasses.fields(Config):
+        if field.default != MISSING or root.get(field.name, MISSING) == MISSING:  # not a group, or reported already
+            continue
+        node = root[field.name]
+        if not isinstance(node, Mapping) or "_target_" not in node:
+            yield f"{field.name}._target_: required; name the class to build"
+
+
 def _problems(node: Any, path: str) -> Iterator[str]:
     if isinstance(node, Mapping):
         if "_target_" in node:
@@ -100,7 +112,7 @@ def _problems(node: Any, path: str) -> Iterator[str]:
 def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     name = node["_target_"]
     try:
-        target = get_object(name)
+        target = _import_target(name)
     except Exception as error:
         yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}"
         return
@@ -112,12 +124,22 @@ def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     for key, value in given.items():
         if key not in parameters:
             yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
-        elif not fits(value, hints.get(key, Any)):
+        elif f"{path}.{key}" != _PRECISION and not fits(value, hints.get(key, Any)):
             yield f"{path}.{key}: {value!r} is not {describe_hint(hints[key])}"
     if not node.get("_partial_"):
         for key, p in parameters.items():
             if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in given:
                 yield f"{path}.{key}: required by {name}"
+
+
+def _import_target(name: str) -> Any:
+    """Import a class or function; Hydra would also log the error that it raises."""
+    logger = logging.getLogger("hydra.utils")
+    before, logger.disabled = logger.disabled, True
+    try:
+        return get_object(name)
+    finally:
+        logger.disabled = before
 
 
 def _suggest(key: Any, names: list[str]) -> str:

@@ -92,9 +92,7 @@ def read_image(
             warnings.simplefilter("ignore")
             return _decode(path, file, max_pixels, upright, frame)
     except FileNotFoundError:
-        raise DataError(
-            "there is no such file", file=path, remedy="check the path and the data set's root folder", kind="missing"
-        ) from None
+        raise DataError("there is no such file", file=path, remedy="check the path", kind="missing") from None
     except DataError:
         raise
     except ValueError:  # NUL, or half a surrogate pair

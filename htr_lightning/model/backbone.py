@@ -80,6 +80,9 @@ class ResidualBackbone(nn.Module):
         for stride in (stem_stride, *strides):
             if len(stride) != 2 or not all(isinstance(step, int) and step >= 1 for step in stride):
                 raise InputError("each stride must be two whole numbers of at least 1", key="model", value=list(stride))
+        if min(stem_channels, *channels) < 1:
+            counts = [stem_channels, *channels]
+            raise InputError("the stem and every stage need at least one channel", key="model.channels", value=counts)
         if min(blocks) < 1:
             raise InputError("every stage needs at least one block", key="model.blocks", value=list(blocks))
         self.out_channels = channels[-1]

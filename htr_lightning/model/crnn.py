@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from htr_lightning.errors import InputError
 from htr_lightning.model.backbone import Downsample, ResidualBackbone
 
 
@@ -44,6 +45,9 @@ class CRNN(nn.Module):
         rnn_layers: number of LSTM layers.
         dropout: dropout probability before, between and after the LSTM layers.
 
+    Raises:
+        InputError: an argument is out of range; names ``model.<key>``.
+
     Attributes:
         arguments: the arguments without ``num_classes``, as JSON types; a model file stores them.
     """
@@ -66,6 +70,14 @@ class CRNN(nn.Module):
     ) -> None:
         # This signature is the only list of the settings: `arguments` and the backbone's arguments are taken from it.
         given = dict(locals())
+        for name in ("height_px", "rnn_size", "rnn_layers"):
+            if given[name] < 1:
+                raise InputError(
+                    "the number is too small", key=f"model.{name}", value=given[name], remedy="give 1 or more"
+                )
+        if not 0 <= dropout < 1:
+            remedy = "give a probability, at least 0 and less than 1"
+            raise InputError("out of range", key="model.dropout", value=dropout, remedy=remedy)
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
         self.arguments: dict[str, Any] = {

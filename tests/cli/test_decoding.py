@@ -98,3 +98,14 @@ def test_a_run_measures_with_its_decoder(
     capsys.readouterr()
     evaluate.main([str(tmp_path / "good"), "--data", str(small_set / "test.tsv"), "--lm", str(tmp_path / "words.arpa")])
     assert scores["test/cer"] == pytest.approx(json.loads(capsys.readouterr().out)["cer"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("option", "part"), [("--lm-weight", "--lm"), ("--insertion-bonus", "--lm"), ("--unknown-word-cost", "--lexicon")]
+)
+def test_weights_without_what_they_weigh(
+    option: str, part: str, lines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        evaluate.main(["zoo:latin", "--data", str(lines / "val.tsv"), option, "2"])
+    assert stopped.value.code == 2 and f"no effect without {part}" in capsys.readouterr().err

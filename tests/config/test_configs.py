@@ -58,7 +58,7 @@ def test_all_problems_are_reported_at_once_by_their_full_key() -> None:
     found = problems("+trainer.max_epoch=3", "+model.chanels=[1]", "dataset.seed=x", "+nonsense=1")
     assert any(p.startswith("trainer.max_epoch: ") and "did you mean 'max_epochs'?" in p for p in found)
     assert any(p.startswith("model.chanels: ") and "did you mean 'channels'?" in p for p in found)
-    assert any(p.startswith("dataset.seed: 'x' is not int") for p in found)
+    assert any(p.startswith("dataset.seed: 'x' is not a whole number") for p in found)
     assert len(found) == 4
 
 
@@ -100,6 +100,19 @@ def test_what_messages_advise_of_data_sets_can_be_typed_too(override: str) -> No
 def test_a_list_without_brackets() -> None:
     (problem,) = problems("dataset=alto", "dataset.line_types=default")
     assert problem == "dataset.line_types: 'default' is not a list; write it in brackets: [...]"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("optim.lr=fast", "optim.lr: 'fast' is not a number"),
+        ("+optim.clip_norm=x", "optim.clip_norm: 'x' is not a number or null"),
+        ("+optim.schedule=x", "optim.schedule: 'x' is not one of one_cycle, cosine, multi_step, constant"),
+        ("+preprocess.deslant=1", "preprocess.deslant: 1 is not true or false"),
+    ],
+)
+def test_a_value_of_another_type(override: str, expected: str) -> None:
+    assert problems(override) == [expected]
 
 
 def test_what_the_run_sets_cannot_be_set() -> None:

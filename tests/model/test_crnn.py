@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from htr_lightning.config.compose import conf_dir
+from htr_lightning.errors import InputError
 from htr_lightning.model.crnn import CRNN, build_network
 
 TINY = {"channels": [8, 8, 8], "stem_channels": 4, "rnn_size": 8, "rnn_layers": 1, "blocks": [1, 1, 1]}
@@ -78,3 +80,13 @@ def test_a_network_is_built_from_its_arguments() -> None:
     assert copy.arguments == model.arguments
     with pytest.raises(ValueError, match="unknown architecture 'Transformer'"):
         build_network("Transformer", 5, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rnn_size", 0), ("rnn_layers", -1), ("dropout", 1.0), ("stem_channels", 0), ("height_px", 0)]
+)
+def test_a_setting_out_of_range_is_refused_by_its_key(name: str, value: float) -> None:
+    arguments: dict[str, Any] = {name: value}
+    with pytest.raises(InputError) as caught:
+        CRNN(5, **arguments)
+    assert caught.value.key in (f"model.{name}", "model.channels")

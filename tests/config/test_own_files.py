@@ -1,0 +1,37 @@
+"""Files of the user's own, in the folder that --config-dir names, with mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from htr_lightning.cli.arguments import parse_arguments
+from htr_lightning.config.compose import compose_config
+from htr_lightning.config.schema import ConfigError
+
+
+def write_option(folder: Path, text: str) -> list[str]:
+    (folder / "dataset").mkdir()
+    (folder / "dataset" / "mine.yaml").write_text(text, encoding="utf-8")
+    return ["dataset=mine"]
+
+
+def test_invalid_yaml_is_named_by_file_and_line(tmp_path: Path) -> None:
+    overrides = write_option(tmp_path, "root: x\nlist: [\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: not valid YAML in line 3") as caught:
+        compose_config(overrides, tmp_path)
+    assert caught.value.file == tmp_path / "dataset" / "mine.yaml"
+    with pytest.raises(ConfigError, match=r"mine\.yaml: not valid YAML"):
+        parse_arguments(["--config-dir", str(tmp_path), *overrides])
+
+
+def test_a_group_without_a_target_is_refused(tmp_path: Path) -> None:
+    overrides = write_option(tmp_path, "root: x\n")
+    with pytest.raises(ConfigError, match=r"dataset\._target_: required"):
+        compose_config(overrides, tmp_path)
+
+
+def test_a_target_that_cannot_be_imported_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    overrides = write_option(tmp_path, "_target_: nowhere.Letters\n")
+    with pytest.raises(ConfigError, match=r"dataset\._target_: cannot import 'nowhere.Letters'"):
+        compose_config(overrides, tmp_path)
+    assert not caplog.records
