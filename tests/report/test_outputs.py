@@ -85,7 +85,8 @@ def test_only_files_of_the_same_kind_are_replaced(name: str, kind: object, ours:
     for content in (b"", ours):
         output.path.write_bytes(content)
         check_outputs([output], [])
-    for content in (b"\0", b"mot\n", b'{"a": 1}', b"<html>", gzip.compress(b"mot", mtime=0)[:9], b"\x20\0\0\0\0\0\0\0{}"):
+    packed = gzip.compress(b"mot", mtime=0)[:9]
+    for content in (b"\0", b"mot\n", b'{"a": 1}', b"<html>", packed, b"\x20\0\0\0\0\0\0\0{}"):
         output.path.write_bytes(content)
         with pytest.raises(OutputError, match=r"exists.*--overwrite") as refused:
             check_outputs([output], [])
