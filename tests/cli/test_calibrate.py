@@ -30,7 +30,7 @@ def test_a_model_that_is_too_sure_is_told(val: Path, tmp_path: Path, capsys: pyt
     assert written == f"{out}: written"
     temperature = read_info(out).temperature
     assert temperature > 0.5
-    error = [float(line.split("of characters ")[1].split("%")[0]) for line in (before, after)]
+    error = [float(line.split("calibration error ")[1].split("%")[0]) for line in (before, after)]
     assert error[1] < error[0]
     image = str(next((val / "val").glob("*.png")))
     confidences = []

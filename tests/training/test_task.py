@@ -74,7 +74,7 @@ def test_lines_are_not_taken_for_views() -> None:
     task = RecognitionTask(tiny(), CHARSET, AdamW(), consistency_weight=0.2)
     lengths = torch.tensor([64, 64]), torch.tensor([1, 2]), torch.tensor([1, 1])
     batch = Batch(torch.rand(2, 1, 48, 64), *lengths, ids=["a", "b"], texts=["a", "b"], seed=1)
-    with pytest.raises(ValueError, match=r"consistency_weight: the batch has 1 view of each line"):
+    with pytest.raises(ValueError, match=r"consistency_weight: the batch must have two views of each line, but has 1"):
         task.training_step(batch, 0)
 
 
