@@ -100,8 +100,8 @@ Values (KEY=VALUE), for example
   dataset.root='Été (1923)'    folders and names are used as typed; [a, b] is a list
   --cfg job                print the composed configuration, and exit (--resolve: with its derived values)
   --config-dir FOLDER      also search FOLDER for config groups
-  --trust NAME             allow the config.yaml of a resumed run to name a class or package that is not
-                           of this package; what it names is run
+  --trust NAME             when resuming, let config.yaml use NAME, a class or package outside of this
+                           one, whose code is then run
   --multirun               run every combination of comma-separated values; with
                            hydra/sweeper=study, sample from ranges and prune bad trials"""
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a user's files and settings, as fields; worded here and nowhere else."""
+"""The error for problems with a user's files and settings, with fields from which its message is built."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,16 @@ _NOT_GIVEN = object()
 
 
 class InputError(ValueError):
-    """Something that the user can mend. ``str(error)`` is the sentence: the place, the problem, the remedy.
+    """A problem that the user can fix. ``str(error)`` is the message: place, problem, remedy.
 
     Attributes:
         problem: what is wrong, such as ``the file is empty (0 bytes)``.
         remedy: what to do about it, in the imperative.
-        file: where it is wrong; None if it is in no file.
-        line_id: of the line of handwriting that it concerns.
+        file: the file that has the problem; None if it is in no file.
+        line_id: id of the line of handwriting that has the problem.
         key: of the configuration, or option of the command line, such as ``dataset.root`` or ``--out``.
         value: of the key.
-        kind: what programs tell problems apart by, such as ``missing`` or ``damaged``.
+        kind: a word by which programs distinguish problems, such as ``missing`` or ``damaged``.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class InputError(ValueError):
         line = "" if self.line_id and self.line_id in f"{file} {self.problem}" else self.line_id
         return [place for place in (key, line, file) if place]
 
-    def of_line(self, line_id: str) -> "InputError":
-        """Return the same error of a certain line, unless it names one already."""
+    def with_line_id(self, line_id: str) -> "InputError":
+        """Return the same error with the id of a line, unless it has one already."""
         return self if self.line_id else self.with_fields(line_id=line_id)
 
-    def under(self, key: str, new: str) -> "InputError":
-        """Return the same error for a part whose keys are found elsewhere, such as a data set within a mixture.
+    def with_key_prefix(self, key: str, new: str) -> "InputError":
+        """Return the same error with another prefix of its keys, such as for a dataset within a mixture.
 
         Args:
-            key: beginning of the keys that the error names, such as ``dataset``.
-            new: what they begin with in this configuration, such as ``dataset.sources.real``.
+            key: the prefix to replace, such as ``dataset``.
+            new: the prefix in this configuration, such as ``dataset.sources.real``.
         """
-        moved = {name: getattr(self, name).replace(f"{key}.", f"{new}.") for name in ("problem", "remedy", "key")}
-        return self.with_fields(**moved)
+        renamed = {name: getattr(self, name).replace(f"{key}.", f"{new}.") for name in ("problem", "remedy", "key")}
+        return self.with_fields(**renamed)
 
     def with_fields(self, **fields: Any) -> "InputError":
         """Return the same error with other values of some fields."""

@@ -50,8 +50,8 @@ def check_writable(path: Path, key: str = "", *, is_file: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def writing_to(path: Path, key: str = "", *, is_file: bool = False) -> Iterator[None]:
-    """Raise an ``OSError`` of the block, which writes a file or folder, as an `OutputError`; see `check_writable`."""
+def report_write_errors(path: Path, key: str = "", *, is_file: bool = False) -> Iterator[None]:
+    """Convert an ``OSError`` of the block, which writes a file or folder, to an `OutputError`; see `check_writable`."""
     try:
         yield
     except OSError as error:
@@ -65,10 +65,10 @@ def _unwritable(path: Path, key: str, problem: str, *, is_file: bool) -> OutputE
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write that takes the place of ``path`` when the block ends, and vanishes if it fails.
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file atomically: open a temporary file that replaces ``path`` when the block ends without an error.
 
-    Until then it stands beside ``path`` under a hidden name that ends in `PARTIAL`.
+    The temporary file is in the same folder, with a hidden name that ends in `PARTIAL`.
 
     Raises:
         OSError: the folder cannot be written.
@@ -85,13 +85,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all; half a surrogate pair, which has no UTF-8, is escaped."""
-    with replacing(path) as file:
+    """Write UTF-8 text atomically; lone surrogates, which UTF-8 cannot encode, are escaped."""
+    with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write JSON, whole or not at all; see `format_json`."""
+    """Write JSON atomically; see `format_json`."""
     write_text(path, format_json(values, indent=2) + "\n")
 
 
@@ -194,7 +194,7 @@ class RunFolder:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; empty where there is no such file, or something else in it."""
+    """Return the object in a JSON file; empty if the file does not exist or holds no JSON object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -203,8 +203,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, on_busy: Callable[[], None]) -> Iterator[None]:
-    """Exclude other processes until the block ends or the process dies.
+def file_lock(path: Path, on_busy: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file, which excludes other processes until the block ends or the process dies.
 
     The lock file stays: if it were deleted, a process that waits for the deleted file and a process that creates a new
     one could both enter. Where the drive supports no locks, a warning is logged, and nobody is excluded.

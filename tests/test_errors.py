@@ -19,10 +19,12 @@ from htr_lightning.image.files import DataError
         (InputError("is a file", key="--out", value="x"), "--out x: is a file"),
         (InputError("has no text", line_id="p1/l2", file="p1.xml"), "p1/l2: p1.xml: has no text"),
         (InputError("is empty", line_id="a.png", file="/x/a.png"), "/x/a.png: is empty"),
-        (InputError("/x/a.png: is empty").of_line("a.png"), "/x/a.png: is empty"),
-        (InputError("is empty", line_id="1").of_line("2"), "1: is empty"),
+        (InputError("/x/a.png: is empty").with_line_id("a.png"), "/x/a.png: is empty"),
+        (InputError("is empty", line_id="1").with_line_id("2"), "1: is empty"),
         (
-            InputError("x", key="dataset.root", remedy="set dataset.train").under("dataset", "dataset.sources.a"),
+            InputError("x", key="dataset.root", remedy="set dataset.train").with_key_prefix(
+                "dataset", "dataset.sources.a"
+            ),
             "dataset.sources.a.root: x; set dataset.sources.a.train",
         ),
     ],

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.files import OutputError, check_writable, replacing, write_json, writing_to
+from htr_lightning.files import OutputError, atomic_write, check_writable, report_write_errors, write_json
 
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write_json(path, {"é": 1})
-    with pytest.raises(RuntimeError), replacing(path) as file:
+    with pytest.raises(RuntimeError), atomic_write(path) as file:
         file.write(b"half")
         raise RuntimeError
     assert path.read_text(encoding="utf-8") == '{\n  "é": 1\n}\n'
@@ -18,7 +18,7 @@ def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) 
 
 def test_the_content_appears_at_the_end_only(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(b"content")
         assert not path.exists()
     assert path.read_bytes() == b"content"
@@ -43,7 +43,7 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         remedy = f"choose another {'file' if is_file else 'folder'}"
         assert str(refused.value) == f"--out {path}: {problem}; {remedy}"
     message = r"^hydra\.run\.dir=.*: cannot be written \(Disk full\); "
-    with pytest.raises(OutputError, match=message), writing_to(tmp_path, "hydra.run.dir"):
+    with pytest.raises(OutputError, match=message), report_write_errors(tmp_path, "hydra.run.dir"):
         raise OSError(28, "Disk full")
 
 

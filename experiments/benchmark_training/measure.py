@@ -27,7 +27,7 @@ from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.image.ink import to_ink
-from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
+from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_backbone
 from htr_lightning.training.task import RecognitionTask
 
 HERE = Path(__file__).parent
@@ -159,7 +159,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.pixels_per_batch:
         data.pixels_per_batch = options.pixels_per_batch
     if options.compile:
-        if not compiler_works(accelerator):
+        if not can_compile(accelerator):
             raise SystemExit("--compile: no working compiler found; install one or leave the option out")
         data.max_shapes = MAX_SHAPES  # as a run with compile=true does
     data.setup()

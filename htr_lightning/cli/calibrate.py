@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument, add_overwrite_option, list_inputs
 from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import MODEL, Output, check_outputs
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, value in (("before", model.info.temperature), ("after", temperature)):
         print(f"{name}: temperature {value:g}; {describe_outcomes(calibrator.evaluate(value))}")
     if options.out is not None:
-        with writing_to(options.out, "--out", is_file=True):
+        with report_write_errors(options.out, "--out", is_file=True):
             write_model(options.out, model.network.state_dict(), replace(model.info, temperature=temperature))
         print(f"{options.out}: written")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.options import add_overwrite_option
-from htr_lightning.files import check_writable, write_json, writing_to
+from htr_lightning.files import check_writable, report_write_errors, write_json
 from htr_lightning.report.outputs import Output, check_outputs, json_kind
 from htr_lightning.text import escape_unprintable, format_count
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     comparison = compare(pair_rows(read_table(options.a), read_table(options.b), common=options.common))
     print(f"A: {options.a}\nB: {options.b}\n\n{render_comparison(comparison, options.top)}")
     if options.out is not None:
-        with writing_to(options.out, "--out", is_file=True):
+        with report_write_errors(options.out, "--out", is_file=True):
             write_json(options.out, comparison.to_json() | {"a": str(options.a), "b": str(options.b)})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, check_writable, writing_to
+from htr_lightning.files import OutputError, check_writable, report_write_errors
 from htr_lightning.report.outputs import REPORT, Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def write_report(diagnosis: "Diagnosis", lines: Lines, preprocess: "Preprocess",
     from htr_lightning.files import write_json, write_text
 
     page = render_page(diagnosis, draw_contact_sheet(diagnosis, lines, preprocess, seed))
-    with writing_to(folder, "--out"):
+    with report_write_errors(folder, "--out"):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "report.html", page)
         write_json(folder / "report.json", to_json(diagnosis))

@@ -20,7 +20,7 @@ from htr_lightning.cli.options import (
     list_inputs,
 )
 from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, format_json, writing_to
+from htr_lightning.files import check_writable, format_json, report_write_errors
 from htr_lightning.report.outputs import check_outputs
 from htr_lightning.text import describe_characters
 
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     warn_about_unknown(evaluation.unknown_characters, options.data)
     print(format_json(evaluation.summarize(), indent=2))
     if options.out is not None:
-        with writing_to(options.out, "--out"):
+        with report_write_errors(options.out, "--out"):
             write_evaluation(options.out, evaluation, collector)
         print(f"{options.out / 'report.html'}: written", file=sys.stderr)
 

@@ -18,7 +18,7 @@ from htr_lightning.cli.options import (
     positive_int,
 )
 from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import PICTURE, REPORT, Output, check_outputs
 from htr_lightning.text import format_count
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         attributions = attribute(
             model, output, model.device, method=options.method, steps=options.steps, positions=positions
         )
-        with writing_to(options.out, "--out"):
+        with report_write_errors(options.out, "--out"):
             write_files(output, attributions, options.method, picture, report)
         print(report)
     if failed:
@@ -164,11 +164,11 @@ def write_files(
     """
     from htr_lightning.explain.html import render_page
     from htr_lightning.explain.picture import draw_explanation
-    from htr_lightning.files import replacing, write_text
+    from htr_lightning.files import atomic_write, write_text
     from htr_lightning.report.picture import encode_png
 
     picture.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(picture) as file:
+    with atomic_write(picture) as file:
         file.write(encode_png(draw_explanation(output, attributions)))
     write_text(report, render_page(output, attributions, method))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.options import add_model_argument, add_overwrite_option, list_inputs
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import MODEL, ONNX, Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metadata = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
     model = replace(model, info=replace(model.info, **metadata))
     note = ""
-    with writing_to(options.out, "--out", is_file=True):
+    with report_write_errors(options.out, "--out", is_file=True):
         if is_onnx:
             note = write_as_onnx(options, model)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option, positive_int
-from htr_lightning.files import check_writable, replacing, writing_to
+from htr_lightning.files import atomic_write, check_writable, report_write_errors
 from htr_lightning.report.outputs import PICTURE, Output, check_outputs, list_files, mark_png
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = list(itertools.islice(source.lines(options.split), options.limit))
     inputs = [*list_image_files(lines), *list_dataset_files(cfg.dataset, options.out)]
     check_outputs(list_outputs(options.out, options.split, len(lines)), inputs, overwrite=options.overwrite)
-    with writing_to(options.out):
+    with report_write_errors(options.out):
         count = write_lines(lines, options.out, options.split, cfg.preprocess.max_pixels, cfg.loader.max_skipped)
     folder = options.out / options.split
     print(f"{count} lines in {folder}, listed in {folder}.tsv")
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=positive_int, metavar="N", help="write only the first N lines (default: all)")
     add_overwrite_option(
         parser,
-        "replace a manifest that exists, whose transcriptions somebody may have corrected; never a file of the dataset",
+        "replace a manifest that exists (default: exit, as it may have been corrected); never a file of the dataset",
     )
     add_config_dir_option(parser)
     return parser
@@ -111,9 +111,9 @@ def write_lines(lines: "Sequence[Line]", folder: Path, split: str, max_pixels: i
         try:
             pixels = line.image.read(max_pixels)
         except DataError as error:
-            skipped.append(str(error.of_line(line.id)))
+            skipped.append(str(error.with_line_id(line.id)))
             continue
-        with replacing(folder / name) as file:
+        with atomic_write(folder / name) as file:
             Image.fromarray(pixels).save(file, "PNG", pnginfo=mark_png())
         rows.append(f"{name}\t{line.text}\t{line.group}")
     if len(skipped) > max_skipped:

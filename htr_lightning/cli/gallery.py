@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import add_overwrite_option
-from htr_lightning.files import check_writable, replacing, writing_to
+from htr_lightning.files import atomic_write, check_writable, report_write_errors
 from htr_lightning.report.outputs import PICTURE, Output, check_outputs, mark_png
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_outputs(outputs, [*options.files, *(image for _, image in pages)], overwrite=options.overwrite)
     images = [read_image(path) for path in options.files if path not in layouts]
     lines = [Preprocess()(image) for image in images[:_MAX_AUGMENTED_LINES]]
-    with writing_to(options.out, "--out"):
+    with report_write_errors(options.out, "--out"):
         options.out.mkdir(parents=True, exist_ok=True)
         for path, (page, image) in zip(layouts, pages, strict=True):
             _save(draw_layout(page, ImageFile(image)), options.out / f"{path.stem}.png", _PREPROCESSING_GRAYS)
@@ -79,7 +79,7 @@ def _save(picture: "Image.Image", path: Path, num_grays: int) -> None:
     """Write a picture with few levels of gray, and print its path."""
     from PIL import Image
 
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         picture.quantize(num_grays, dither=Image.Dither.NONE).save(file, "PNG", optimize=True, pnginfo=mark_png())
     print(path)
 

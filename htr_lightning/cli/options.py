@@ -92,8 +92,8 @@ def add_precision_option(parser: argparse.ArgumentParser | argparse._ArgumentGro
 
 
 def add_overwrite_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, text: str = "") -> None:
-    """Add ``--overwrite``, without which only files of the same kind are replaced."""
-    default = "replace files that are not earlier results of this command, too; never a file that is read"
+    """Add ``--overwrite``; without it, only earlier results of the same command are replaced."""
+    default = "also replace files that this command did not write (default: exit); never its input files"
     parser.add_argument("--overwrite", action="store_true", help=text or default)
 
 

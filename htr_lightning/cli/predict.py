@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
 from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
-from htr_lightning.files import check_writable, replacing, write_text, writing_to
+from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
 from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
 
@@ -243,12 +243,12 @@ def write_lines(predictions: "Sequence[Prediction]", options: argparse.Namespace
     if options.out is None:
         write_stdout(text)
     else:
-        with writing_to(options.out, "--out", is_file=True):
+        with report_write_errors(options.out, "--out", is_file=True):
             write_text(options.out, text)
     if options.character_crops is not None:
         from htr_lightning.reading.character_crops import INDEX, write_character_crops
 
-        with writing_to(options.character_crops, "--character-crops"):
+        with report_write_errors(options.character_crops, "--character-crops"):
             number = write_character_crops(options.character_crops, predictions, max_pixels)
         _print_error(f"{options.character_crops}: {format_count(number, 'character')}, listed in {INDEX}")
     if options.visualize is not None:
@@ -270,7 +270,7 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
     panel = draw_panel(
         lines, note=lambda i: f"{shown[i].confidence:.0%}", characters=[prediction.characters for prediction in shown]
     )
-    with writing_to(path, "--visualize", is_file=True), replacing(path) as file:
+    with report_write_errors(path, "--visualize", is_file=True), atomic_write(path) as file:
         panel.save(file, Image.registered_extensions()[path.suffix.lower()])
 
 

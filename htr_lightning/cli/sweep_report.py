@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option
-from htr_lightning.files import write_text, writing_to
+from htr_lightning.files import report_write_errors, write_text
 from htr_lightning.report.outputs import REPORT, Output, check_outputs
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.sweep.html import render_sweep
     from htr_lightning.sweep.importance import compute_importance
     from htr_lightning.sweep.table import format_table
-    from htr_lightning.sweep.trials import read_trials, varied_keys
+    from htr_lightning.sweep.trials import find_varied_keys, read_trials
 
     trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
-    keys = varied_keys(trials)
+    keys = find_varied_keys(trials)
     print(format_table(trials, keys))
     outputs = [
         Output(folder / "report.html", REPORT, key=""),
         Output(find_experiment_file(folder, options.config_dir), BEST, key=""),
     ]
     check_outputs(outputs, [], overwrite=options.overwrite)
-    with writing_to(folder):
+    with report_write_errors(folder):
         note = write_best(trials[0], folder, options.config_dir)
         page = render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note)
         write_text(folder / "report.html", page)

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.cli.arguments import Arguments, parse_arguments
 from htr_lightning.cli.console import ExitError, exit_with_message
-from htr_lightning.config.compose import conf_dir, not_a_run_folder, resume_config
+from htr_lightning.config.compose import build_run_folder_error, conf_dir, resume_config
 from htr_lightning.config.overrides import quote, resolve_folder
 from htr_lightning.config.schema import AUTO, ConfigError
 from htr_lightning.config.trust import read_targets
@@ -26,7 +26,7 @@ from htr_lightning.files import RunFolder, check_writable
 log = logging.getLogger(__name__)
 
 _LAUNCHER_PACKAGES = {"workstation": "joblib", "slurm": "submitit", "ray_cluster": "ray"}
-_given: Arguments | None = None  # the command line of this process; trials in other processes have none
+_command_line: Arguments | None = None  # the command line of this process; trials in other processes have none
 
 
 class RunFailedError(CompactHydraException):
@@ -40,21 +40,21 @@ def main() -> None:
     Raises:
         SystemExit: the command line or the configuration is wrong, or the run failed.
     """
-    global _given
-    _given = parse_arguments(sys.argv[1:])
-    values = dict(override.lstrip("+").partition("=")[::2] for override in _given.overrides if "=" in override)
+    global _command_line
+    _command_line = parse_arguments(sys.argv[1:])
+    values = dict(override.lstrip("+").partition("=")[::2] for override in _command_line.overrides if "=" in override)
     resume = values.get("resume", "null")
     is_new = resume in ("null", quote("null"), AUTO, quote(AUTO))
     if not is_new and not RunFolder(resolve_folder(resume)).config.is_file():
-        raise not_a_run_folder(resolve_folder(resume))
-    if not is_new and _given.is_sweep:
+        raise build_run_folder_error(resolve_folder(resume))
+    if not is_new and _command_line.is_sweep:
         raise ConfigError("a single run is resumed", key="resume", remedy="leave out --multirun")
     _check_launcher(values.get("hydra/launcher", ""))
-    if _given.is_sweep:
+    if _command_line.is_sweep:
         _check_sweeper(values)
-    if is_new and _given.is_run:
-        _check_new_folder(values, "hydra.sweep.dir" if _given.is_sweep else "hydra.run.dir")
-    sys.argv[1:] = _given.for_hydra()
+    if is_new and _command_line.is_run:
+        _check_new_folder(values, "hydra.sweep.dir" if _command_line.is_sweep else "hydra.run.dir")
+    sys.argv[1:] = _command_line.for_hydra()
     train()
 
 
@@ -125,8 +125,8 @@ def train(cfg: DictConfig) -> float | str | None:
         SystemExit: the configuration is wrong, or the run failed.
         RunFailedError: the same, in a sweep.
     """
-    if _given is not None:
-        sys.argv[1:] = _given.typed  # as run.json records it, and as Lightning starts the other processes of a run
+    if _command_line is not None:
+        sys.argv[1:] = _command_line.typed  # for run.json and for processes that Lightning starts
     return run_trial(cfg) if HydraConfig.get().mode == RunMode.MULTIRUN else run_single(cfg)
 
 
@@ -215,10 +215,10 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
 
 def list_trusted() -> list[str]:
     """Return what the user vouches for: ``--trust``, and what the files of ``--config-dir`` name."""
-    if _given is None:
+    if _command_line is None:
         return []
-    own = set() if _given.config_dir is None else read_targets(_given.config_dir)
-    return [*_given.trusted, *sorted(own)]
+    own = set() if _command_line.config_dir is None else read_targets(_command_line.config_dir)
+    return [*_command_line.trusted, *sorted(own)]
 
 
 def load_finished(cfg: DictConfig, folder: RunFolder) -> dict[str, float] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.options import add_overwrite_option, list_inputs
-from htr_lightning.files import check_writable, writing_to
+from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import ARPA, Output, check_outputs
 from htr_lightning.text import format_count
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     texts = [text for path in options.texts for text in read(path)]
     held_out = [] if options.held_out is None else read(options.held_out)
     model = train_ngram(texts, options.order)
-    with writing_to(options.out, "--out", is_file=True):
+    with report_write_errors(options.out, "--out", is_file=True):
         write_arpa(model, options.out)
     print(
         f"{options.out}: {len(model):,} n-grams up to order {model.order} of {len(model.symbols) - 3} characters, "

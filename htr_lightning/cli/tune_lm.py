@@ -16,7 +16,7 @@ from htr_lightning.cli.options import (
     positive_int,
 )
 from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, write_json, writing_to
+from htr_lightning.files import check_writable, report_write_errors, write_json
 from htr_lightning.report.outputs import Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"  --lm {options.lm} --lm-weight {best.lm_weight:g} --insertion-bonus {best.insertion_bonus:g}")
     if options.out is not None:
         tried = [asdict(score) for score in search.tried]
-        with writing_to(options.out, "--out", is_file=True):
+        with report_write_errors(options.out, "--out", is_file=True):
             write_json(options.out, {"greedy": search.greedy, "best": asdict(best), "tried": tried})
 
 

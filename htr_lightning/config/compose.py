@@ -134,7 +134,7 @@ def read_config(path: Path) -> DictConfig:
     return saved
 
 
-def not_a_run_folder(path: Path) -> ConfigError:
+def build_run_folder_error(path: Path) -> ConfigError:
     """Return the error for a folder that ``resume`` names, and that holds no run."""
     problem = "not a run folder, as it has no config.yaml" if path.is_dir() else "there is no such folder"
     remedy = "give the folder of a run, such as runs/DATE/TIME-NAME"
@@ -155,7 +155,7 @@ def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[s
     """
     path = RunFolder(Path(cfg.resume)).config
     if not path.is_file():
-        raise not_a_run_folder(Path(cfg.resume))
+        raise build_run_folder_error(Path(cfg.resume))
     saved = read_config(path)
     check_targets(saved, list_shipped_targets(), trusted, path)
     for key, typed in (override.lstrip("+").partition("=")[::2] for override in overrides):

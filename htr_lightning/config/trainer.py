@@ -5,7 +5,7 @@ from typing import Any
 
 _PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
 _STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
-_AT_LEAST = {
+_LOWER_LIMITS = {
     "limit_train_batches": (0, "nothing would be trained"),
     "limit_val_batches": (0, "leaves nothing to choose the best weights by"),
     "val_check_interval": (0, "validation needs an interval"),
@@ -23,7 +23,7 @@ def find_trainer_problems(root: Mapping[str, Any]) -> Iterator[str]:
         root: a resolved configuration, as plain Python.
     """
     trainer = root.get("trainer") or {}
-    for key, (limit, reason) in _AT_LEAST.items():
+    for key, (limit, reason) in _LOWER_LIMITS.items():
         value = trainer.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and not value > limit:
             yield f"trainer.{key}: {value}: {reason}; give {'0' if limit < 0 else '1'} or more"

@@ -68,7 +68,7 @@ def validate(cfg: DictConfig) -> None:
         if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
     ]
     problems += [*_find_root_problems(root), *_find_missing_targets(root), *find_trainer_problems(root)]
-    problems += _problems(root, "")
+    problems += _find_problems(root, "")
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -96,20 +96,20 @@ def _find_missing_targets(root: Mapping[str, Any]) -> Iterator[str]:
             yield f"{field.name}._target_: required; name the class to build"
 
 
-def _problems(node: Any, path: str) -> Iterator[str]:
+def _find_problems(node: Any, path: str) -> Iterator[str]:
     if isinstance(node, Mapping):
         if "_target_" in node:
-            yield from _target_problems(node, path)
+            yield from _find_target_problems(node, path)
         for key, child in node.items():
-            yield from _problems(child, f"{path}.{key}" if path else str(key))
+            yield from _find_problems(child, f"{path}.{key}" if path else str(key))
     elif isinstance(node, Sequence) and not isinstance(node, str):
         for index, child in enumerate(node):
-            yield from _problems(child, f"{path}[{index}]")
+            yield from _find_problems(child, f"{path}[{index}]")
     elif isinstance(node, float) and not math.isfinite(node):
         yield f"{path}: {node} is not a finite number"
 
 
-def _target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
+def _find_target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     name = node["_target_"]
     try:
         target = _import_target(name)

@@ -91,7 +91,7 @@ def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None 
     try:
         return preprocess(line.image.read(preprocess.max_pixels), transform)
     except DataError as error:
-        raise error.of_line(line.id) from None
+        raise error.with_line_id(line.id) from None
     except OSError as error:  # from an image class that does not raise DataError itself
         raise DataError(f"its image cannot be read ({error})", line_id=line.id, kind="unreadable") from None
     except Exception as error:

@@ -25,7 +25,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
 
 log = logging.getLogger(__name__)
-NAMED = 10  # number of lines that a message lists
+MAX_LISTED = 10  # number of lines that a message lists
 
 
 class LineLoader(DataLoader[Batch]):
@@ -207,10 +207,10 @@ class LineDataModule(lightning.LightningDataModule):
         skipped = [item for packed in self.packed.values() for item in packed.skipped]
         if not skipped:
             return
-        listed = "\n".join(f"  {item.reason}" for item in skipped[:NAMED])
+        listed = "\n".join(f"  {item.reason}" for item in skipped[:MAX_LISTED])
         more = (
-            f"\n  and {len(skipped) - NAMED} more; `python -m htr_lightning doctor --out FOLDER` lists all"
-            if len(skipped) > NAMED
+            f"\n  and {len(skipped) - MAX_LISTED} more; `python -m htr_lightning doctor --out FOLDER` lists all"
+            if len(skipped) > MAX_LISTED
             else ""
         )
         message = f"{len(skipped)} lines cannot be used:\n{listed}{more}"
@@ -236,27 +236,27 @@ class LineDataModule(lightning.LightningDataModule):
         needed = count_required_frames(
             torch.tensor([label for target in targets for label in target]), lengths
         ).tolist()
-        short = [
+        infeasible = [
             (
                 row,
-                f"{identity}: its {len(targets[row])} characters need {needed[row]} frames, the line has {frames[row]}",
+                f"{line_id}: its {len(targets[row])} characters need {needed[row]} frames, the line has {frames[row]}",
             )
-            for row, identity in enumerate(lines.column("id"))
+            for row, line_id in enumerate(lines.column("id"))
             if needed[row] > frames[row]
         ]
-        if not short:
+        if not infeasible:
             return
-        listed = "\n".join(f"  {reason}" for _, reason in short[:NAMED])
-        message = f"{len(short)} training lines are too short for their text:\n{listed}"
+        listed = "\n".join(f"  {reason}" for _, reason in infeasible[:MAX_LISTED])
+        message = f"{len(infeasible)} training lines are too short for their text:\n{listed}"
         skipped = sum(len(packed.skipped) for packed in self.packed.values())
-        if len(short) + skipped > self.max_skipped:
+        if len(infeasible) + skipped > self.max_skipped:
             raise DataError(
                 f"{message}\nCheck their text, use a model with a smaller horizontal stride or a larger "
-                f"preprocess.height_px, or skip them with loader.max_skipped={len(short) + skipped} "
+                f"preprocess.height_px, or skip them with loader.max_skipped={len(infeasible) + skipped} "
                 f"(now {self.max_skipped})"
             )
         log.warning("%s\nThey are skipped (loader.max_skipped=%d)", message, self.max_skipped)
-        self._dropped["train"] = [row for row, _ in short]
+        self._dropped["train"] = [row for row, _ in infeasible]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in another order each epoch."""
@@ -270,11 +270,11 @@ class LineDataModule(lightning.LightningDataModule):
         """Batches of the test split, each line once."""
         return self._loader("test")
 
-    def batches(self, split: Split, most: int) -> DataLoader[Batch]:
-        """Return a loader of at most so many lines of a split, evenly spread over it, whichever process calls it."""
+    def batches(self, split: Split, max_lines: int) -> DataLoader[Batch]:
+        """Return a loader of ``max_lines`` lines evenly spread over a split, or of all; the same in every process."""
         assert self.charset is not None, "setup() first"
         lines = self.packed[split]
-        others = np.setdiff1d(np.arange(len(lines)), spread_evenly(len(lines), most))
+        others = np.setdiff1d(np.arange(len(lines)), spread_evenly(len(lines), max_lines))
         return LineLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others.tolist()), 0)
 
     def _loader(self, split: Split, *, train: bool = False) -> LineLoader:

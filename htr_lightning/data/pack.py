@@ -17,7 +17,7 @@ from typing import Any
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.files import PARTIAL, locked, replacing
+from htr_lightning.files import PARTIAL, atomic_write, file_lock
 from htr_lightning.image.files import DataError, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
@@ -65,7 +65,7 @@ def pack(
             # Another process may have written it while this one waited.
             if (packed := _open_existing(path, key, lines, preprocess)) is not None:
                 return packed
-            with replacing(path) as file:
+            with atomic_write(path) as file:
                 prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
                 if progress is not None:
                     prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
@@ -91,7 +91,7 @@ def _lock(path: Path) -> contextlib.AbstractContextManager[None]:
     def wait() -> None:
         log.info("Waiting for another process that packs %s", path)
 
-    return locked(path.with_name(f".{path.name}.lock"), wait)
+    return file_lock(path.with_name(f".{path.name}.lock"), wait)
 
 
 def _open_existing(path: Path, key: str, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:

@@ -234,4 +234,4 @@ def _build_problem(line: Line, error: DataError) -> Problem:
         kind = "too_small"
     elif error.kind == "too_wide":
         kind = "too_wide"
-    return Problem(kind, str(error.of_line(line.id)))
+    return Problem(kind, str(error.with_line_id(line.id)))

@@ -7,7 +7,7 @@ from htr_lightning.evaluation.html import render_page
 from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.evaluation.result import Evaluation
 from htr_lightning.evaluation.table import COLUMNS, TABLE_FILE, format_table
-from htr_lightning.files import replacing, write_json, write_text
+from htr_lightning.files import atomic_write, write_json, write_text
 from htr_lightning.report.outputs import PICTURE, REPORT, Output, json_kind, table_kind
 from htr_lightning.report.picture import encode_png
 
@@ -43,6 +43,6 @@ def write_evaluation(folder: Path, evaluation: Evaluation, collector: ScoreColle
     write_text(folder / "report.html", page)
     (folder / "confusions.png").unlink(missing_ok=True)  # of an earlier evaluation
     if matrix is not None:
-        with replacing(folder / "confusions.png") as file:
+        with atomic_write(folder / "confusions.png") as file:
             file.write(encode_png(matrix))
     write_json(folder / "result.json", evaluation.to_json())

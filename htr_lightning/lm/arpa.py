@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.files import replacing
+from htr_lightning.files import atomic_write
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, Floats, Ints, LanguageModelError, Level, NGram
 
 SPACE = "<space>"
@@ -34,7 +34,7 @@ def write_arpa(model: NGram, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         if path.suffix == ".gz":
             with gzip.open(file, "wb") as zipped:
                 zipped.writelines(f"{line}\n".encode() for line in _format_lines(model))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.device import DeviceError, Precision, is_bf16_fast
-from htr_lightning.files import replacing
+from htr_lightning.files import atomic_write
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.bounds import check_weights, find_archive_damage
@@ -107,7 +107,7 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     metadata = asdict(replace(info, format=FORMAT_VERSION)) | {CHECKSUM_KEY: _compute_checksum(tensors)}
     # One entry: safetensors writes several in any order, and equal models are to be equal files.
     data = safetensors.torch.save(tensors, {METADATA_KEY: json.dumps(metadata, ensure_ascii=False)})
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(data)
 
 
@@ -155,17 +155,17 @@ def _verify_checksum(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
         raise ValueError("the checksum of the weights is wrong")
 
 
-def load_model(where: str | Path, device: str | torch.device = "cpu") -> Model:
+def load_model(source: str | Path, device: str | torch.device = "cpu") -> Model:
     """Load a PyTorch model.
 
     Args:
-        where: a model file, a Lightning checkpoint (``.ckpt``) of this package, a run folder, or ``zoo:NAME``.
+        source: a model file, a Lightning checkpoint (``.ckpt``) of this package, a run folder, or ``zoo:NAME``.
         device: device of the network.
 
     Raises:
         ModelFileError: the model is missing or cannot be used.
     """
-    path = find_model(str(where))
+    path = find_model(str(source))
     if path.suffix == ".onnx":
         raise ModelFileError(
             "an ONNX file can only be used for inference",

@@ -184,18 +184,18 @@ def _check_fields(info: ModelInfo) -> None:
         raise ValueError("a language is not a string")
 
 
-def find_model(where: str) -> Path:
+def find_model(source: str) -> Path:
     """Find the file of a model.
 
     Args:
-        where: a file, a run folder, or ``zoo:NAME``; see `htr_lightning.model.load.load_recognizer`.
+        source: a file, a run folder, or ``zoo:NAME``; see `htr_lightning.model.load.load_recognizer`.
 
     Raises:
         ModelFileError: the run folder contains no model, or the zoo has no model of that name.
     """
-    if where.startswith("zoo:"):
-        return find_zoo_model(where.removeprefix("zoo:"))
-    path = Path(where)
+    if source.startswith("zoo:"):
+        return find_zoo_model(source.removeprefix("zoo:"))
+    path = Path(source)
     if not path.is_dir():
         return path
     run = RunFolder(path)

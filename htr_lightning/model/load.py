@@ -62,11 +62,11 @@ class Recognizer(Protocol):
         ...
 
 
-def load_recognizer(where: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recognizer:
+def load_recognizer(source: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recognizer:
     """Load a model for inference. Only the runtime that it needs is imported.
 
     Args:
-        where: an ONNX file (``.onnx``) written by `export`, a model file, a Lightning checkpoint (``.ckpt``) of this
+        source: an ONNX file (``.onnx``) written by `export`, a model file, a Lightning checkpoint (``.ckpt``) of this
             package, a run folder, or ``zoo:NAME``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for a GPU if there is one, else the CPU.
         precision: ``bf16`` multiplies in 16 bits: faster on devices with bf16 instructions, and a few lines are read
@@ -76,7 +76,7 @@ def load_recognizer(where: str | Path, device: str | None = None, precision: Pre
         ModelFileError: the model is missing or cannot be used.
         DeviceError: the device or the precision is not available.
     """
-    path = find_model(str(where))
+    path = find_model(str(source))
     if path.suffix == ".onnx":
         if precision != "fp32":
             raise ModelFileError(
@@ -90,7 +90,7 @@ def load_recognizer(where: str | Path, device: str | None = None, precision: Pre
     if importlib.util.find_spec("torch") is None:
         raise ModelFileError(
             "PyTorch is not installed; without it, only ONNX files can be read",
-            file=str(where),
+            file=str(source),
             remedy="install PyTorch, or export the model to ONNX on a machine that has it",
             kind="not_installed",
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
-from htr_lightning.files import replacing, write_json
+from htr_lightning.files import atomic_write, write_json
 from htr_lightning.image.files import DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.file import Model
@@ -114,7 +114,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
                 file=path,
                 remedy="try other versions of torch and onnxruntime",
             )
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(ready.read_bytes())
     write_json(json_path, metadata)
     return OnnxExport(difference, json_path)

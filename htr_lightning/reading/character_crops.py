@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.decode.positions import Character, bounding_box
-from htr_lightning.files import replacing, write_text
+from htr_lightning.files import atomic_write, write_text
 from htr_lightning.image.crop import rasterize_polygon
 from htr_lightning.image.files import ImageFile
 from htr_lightning.reading.lines import Prediction
@@ -86,7 +86,7 @@ def write_character_crops(folder: Path, predictions: Iterable[Prediction], max_p
         for index, pixels in crop_characters(image, prediction.characters):
             character = prediction.characters[index]
             path = line_folder / f"{index + 1:03d}-U+{ord(character.text):04X}.png"
-            with replacing(path) as file:
+            with atomic_write(path) as file:
                 Image.fromarray(pixels).save(file, "PNG", pnginfo=mark_png())
             box = (round(value, 1) for value in bounding_box(character.outline))
             name = path.relative_to(folder).as_posix()

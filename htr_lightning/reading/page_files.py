@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from htr_lightning.files import OutputError, replacing
+from htr_lightning.files import OutputError, atomic_write
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import detect_format
 from htr_lightning.reading.page import PredictedPage, draw_overlay
@@ -52,7 +52,7 @@ def write_files(contents: dict[Path, bytes]) -> None:
     for path, content in contents.items():
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as file:
+            with atomic_write(path) as file:
                 file.write(content)
 
 
@@ -84,7 +84,7 @@ def join_documents(jobs: Sequence[PageJob]) -> Iterator[str]:
             continue
         with _writing(document):
             try:
-                with replacing(document) as file:
+                with atomic_write(document) as file:
                     join_pdfs(paths, file)
             except FileNotFoundError:
                 if document.is_file():  # another process has joined the same pages meanwhile

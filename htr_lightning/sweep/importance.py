@@ -1,4 +1,4 @@
-"""Which of the values that a sweep varied_keys mattered."""
+"""Which of the keys that a sweep varied matter, and how much."""
 
 import math
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import format_problems
 from htr_lightning.errors import InputError
-from htr_lightning.files import locked, writing_to
+from htr_lightning.files import file_lock, report_write_errors
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ def claim_sweep_folder(folder: Path) -> Iterator[None]:
         raise ConfigError("another sweep uses this folder", key="hydra.sweep.dir", value=folder, remedy=remedy)
 
     with contextlib.ExitStack() as stack:
-        with writing_to(folder, "hydra.sweep.dir"):
+        with report_write_errors(folder, "hydra.sweep.dir"):
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(folder / ".lock", refuse))
+            stack.enter_context(file_lock(folder / ".lock", refuse))
         yield
 
 

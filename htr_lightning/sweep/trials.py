@@ -63,20 +63,20 @@ def read_trials(folder: Path) -> list[TrialRecord]:
     if not folder.is_dir():
         remedy = "give the folder that hydra.sweep.dir names"
         raise ConfigError("there is no such folder", file=folder, remedy=remedy, kind="missing")
-    trials = _trials(folder)
+    trials = _list_trials(folder)
     if not trials:
         remedy = "give the folder of a sweep (--multirun), which contains folders like 0-dev"
         raise ConfigError("the folder contains no trials", file=folder, remedy=remedy, kind="empty")
     return sorted(trials, key=lambda trial: trial.number)
 
 
-def _trials(folder: Path) -> list[TrialRecord]:
+def _list_trials(folder: Path) -> list[TrialRecord]:
     paths = [path for path in folder.iterdir() if path.is_dir() and not _DATE_OR_TIME.match(path.name)]
     numbered = [(path.name.split("-")[0], path) for path in paths]
-    return [_read(int(number), path) for number, path in numbered if number.isdecimal()]
+    return [_read_trial(int(number), path) for number, path in numbered if number.isdecimal()]
 
 
-def _read(number: int, folder: Path) -> TrialRecord:
+def _read_trial(number: int, folder: Path) -> TrialRecord:
     files = RunFolder(folder)
     run, failed, pruned = read_json(files.info), read_json(files.failed), read_json(files.pruned)
     scores = files.scores()
@@ -86,11 +86,11 @@ def _read(number: int, folder: Path) -> TrialRecord:
         number=number,
         folder=folder,
         state=state,
-        overrides=split(run.get("overrides") or ended.get("overrides") or []),
+        overrides=parse_overrides(run.get("overrides") or ended.get("overrides") or []),
         choices=run.get("choices", {}),
         scores=scores or {},
-        minutes=_minutes(run, ended.get("time")),
-        curve=_curve(folder),
+        minutes=_compute_minutes(run, ended.get("time")),
+        curve=_read_curve(folder),
         message=str(ended.get("message", "")) if state in ("failed", "pruned") else "",
     )
 
@@ -113,7 +113,7 @@ def record_launcher_failure(
         "if memory is short, run fewer trials in parallel (hydra.sweeper.num_parallel)"
     )
     log.error("A trial of %d to %d failed: %s", first, first + len(batch) - 1, message)
-    records = {trial.number: trial for trial in _trials(folder)}
+    records = {trial.number: trial for trial in _list_trials(folder)}
     values: list[float | str | None] = []
     for number, overrides in enumerate(batch, first):
         trial = records.get(number)
@@ -140,26 +140,26 @@ def write_outcome(path: Path, message: str, overrides: Sequence[str]) -> None:
         write_json(path, {"message": message, "time": now(), "overrides": list(overrides)})
 
 
-def split(overrides: Sequence[str]) -> dict[str, str]:
+def parse_overrides(overrides: Sequence[str]) -> dict[str, str]:
     """Return the values of overrides by key, without the signs before the keys."""
     pairs = (override.lstrip("+").partition("=")[::2] for override in overrides)
     return {key: value for key, value in pairs if key not in IGNORED}
 
 
-def varied_keys(trials: Sequence[TrialRecord]) -> list[str]:
+def find_varied_keys(trials: Sequence[TrialRecord]) -> list[str]:
     """Return the keys whose values are not the same in all trials, in the order of the command line."""
     keys = dict.fromkeys(key for trial in trials for key in trial.overrides)
     return [key for key in keys if len({trial.overrides.get(key) for trial in trials}) > 1]
 
 
-def _minutes(run: dict[str, Any], ended: str | None) -> float:
+def _compute_minutes(run: dict[str, Any], ended: str | None) -> float:
     end = run.get("end") or ended
     if not end or "start" not in run:
         return math.nan
     return (datetime.fromisoformat(end) - datetime.fromisoformat(run["start"])).total_seconds() / 60
 
 
-def _curve(folder: Path) -> list[tuple[int, float]]:
+def _read_curve(folder: Path) -> list[tuple[int, float]]:
     """Read the logged ``val/cer``; of two values of one step, the first counts.
 
     The last value of a run that is done is that of the best weights, and is left out.

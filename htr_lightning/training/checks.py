@@ -35,7 +35,7 @@ def check_before_packing(cfg: DictConfig, parts: Parts, make_trainer: Callable[.
         check_network(cfg)
     else:
         reconcile_config(parts.base, "model", cfg.model)
-        parts.stage.freezing(parts.base.network)
+        parts.stage.build_freezing_schedule(parts.base.network)
 
 
 def check_trainer(make_trainer: Callable[..., lightning.Trainer]) -> None:
@@ -74,7 +74,7 @@ def check_network(cfg: DictConfig) -> None:
         raise ConfigError(f"model: the network cannot be built ({str(error).splitlines()[0]})") from None
 
 
-def check_lengths(trainer: lightning.Trainer, data: LineDataModule) -> None:
+def check_batch_limits(trainer: lightning.Trainer, data: LineDataModule) -> None:
     """Refuse limits that leave no batch of a split, and an interval that is longer than an epoch.
 
     Raises:

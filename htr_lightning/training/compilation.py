@@ -14,7 +14,7 @@ MAX_SHAPES = 8
 log = logging.getLogger(__name__)
 
 
-def compiler_works(accelerator: str) -> bool:
+def can_compile(accelerator: str) -> bool:
     """Whether TorchInductor can compile here: on a CPU it needs a C++ compiler, on a GPU Triton.
 
     A warning says why not.

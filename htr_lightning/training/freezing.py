@@ -1,4 +1,4 @@
-"""Which weights of a network are trained when, and with which learning rate."""
+"""Freezing, unfreezing, and the learning rate of each block of a network."""
 
 import fnmatch
 import logging
@@ -34,7 +34,7 @@ class Block:
 
 
 class FreezingSchedule:
-    """Which parameters of a network are trained when, and with which learning rate.
+    """When the parameters of a network are frozen, and their learning rates.
 
     Args:
         network: its parameters are named by their paths.
@@ -59,9 +59,9 @@ class FreezingSchedule:
         names = [name for name, _ in network.named_parameters()]
         self._unfrozen_at: dict[str, tuple[str, int] | None] = {}
         for path in freeze:
-            matched = list(_matching(names, path))
+            matched = list(_match_names(names, path))
             if not matched:
-                remedy = f"choose from {', '.join(blocks(network))}"
+                remedy = f"choose from {', '.join(list_blocks(network))}"
                 raise ConfigError(f"{path!r} matches nothing", key="stage.freeze", remedy=remedy)
             self._unfrozen_at |= dict.fromkeys(matched)
         if len(self._unfrozen_at) == len(names):
@@ -69,13 +69,13 @@ class FreezingSchedule:
             raise ConfigError("everything is frozen", key="stage.freeze", value=list(freeze), remedy=remedy)
         for unit, unfreeze in (("epoch", unfreeze_epoch or {}), ("step", unfreeze_step or {})):
             for path, when in unfreeze.items():
-                matched = [name for name in _matching(names, path) if name in self._unfrozen_at]
+                matched = [name for name in _match_names(names, path) if name in self._unfrozen_at]
                 if not matched:
                     remedy = "add it to stage.freeze, or remove it here"
                     raise ConfigError("the part is not frozen", key=f"stage.unfreeze_{unit}.{path}", remedy=remedy)
                 self._unfrozen_at |= dict.fromkeys(matched, (unit, when))
 
-    def frozen(self, epoch: int, step: int) -> set[str]:
+    def get_frozen_names(self, epoch: int, step: int) -> set[str]:
         """Return the names of the parameters that are frozen in a step."""
         now = {"epoch": epoch, "step": step}
         return {name for name, at in self._unfrozen_at.items() if at is None or now[at[0]] < at[1]}
@@ -84,7 +84,7 @@ class FreezingSchedule:
         """Freeze and unfreeze parameters and the statistics of batch normalization for a step."""
         if not self._unfrozen_at:
             return
-        frozen = self.frozen(epoch, step)
+        frozen = self.get_frozen_names(epoch, step)
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(name not in frozen)
             if name in frozen:
@@ -93,9 +93,9 @@ class FreezingSchedule:
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and self.network.training:
                 module.train(f"{path}.weight" not in frozen)
 
-    def rates(self) -> dict[str, float]:
+    def compute_rates(self) -> dict[str, float]:
         """Return the learning rate of each parameter as a fraction of ``optim.lr``."""
-        order = blocks(self.network)
+        order = list_blocks(self.network)
         below = [name for name in order if name not in HEADS]
         factors = {name: self.layer_decay ** (len(below) - place) for place, name in enumerate(below)}
         factors |= {name: 1.0 for name in order if name in HEADS}
@@ -104,10 +104,10 @@ class FreezingSchedule:
             for name, _ in self.network.named_parameters()
         }
 
-    def table(self) -> list[Block]:
+    def summarize_blocks(self) -> list[Block]:
         """Return every block, from the input to the output."""
-        rates, rows = self.rates(), []
-        for block in blocks(self.network):
+        rates, rows = self.compute_rates(), []
+        for block in list_blocks(self.network):
             inside = [(n, p) for n, p in self.network.named_parameters() if n.startswith(f"{block}.")]
             states = {self._frozen_until(name) for name, _ in inside}
             rows.append(
@@ -124,7 +124,7 @@ class FreezingSchedule:
         """Log a table of the blocks: parameters, peak learning rate, and until when they are frozen."""
         lines = [
             f"  {row.name:<20} {row.num_parameters:>10,}  {row.rate * lr:<9.2g} {row.frozen or '-'}"
-            for row in self.table()
+            for row in self.summarize_blocks()
         ]
         log.info("\n".join([f"  {'block':<20} {'parameters':>10}  {'peak lr':<9} frozen until", *lines]))
 
@@ -135,7 +135,7 @@ class FreezingSchedule:
         return "always" if at is None else f"{at[0]} {at[1]}"
 
 
-def blocks(network: nn.Module) -> list[str]:
+def list_blocks(network: nn.Module) -> list[str]:
     """Return the paths of a network's parts, from the input to the output; the heads come last."""
     names: list[str] = []
     for name, module in network.named_children():
@@ -151,7 +151,7 @@ def _children(module: nn.Module) -> Iterator[str]:
         yield from (f"{name}.{index}" for index in range(len(child))) if isinstance(child, nn.ModuleList) else (name,)
 
 
-def _matching(names: Iterable[str], path: str) -> Iterator[str]:
+def _match_names(names: Iterable[str], path: str) -> Iterator[str]:
     """Yield the parameters that a path names: one, or all in a module."""
     return (name for name in names if fnmatch.fnmatchcase(name, path) or fnmatch.fnmatchcase(name, f"{path}.*"))
 

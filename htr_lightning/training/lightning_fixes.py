@@ -22,7 +22,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from htr_lightning.files import replacing
+from htr_lightning.files import atomic_write
 
 
 class CheckpointWriteError(OSError):
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, content)
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with replacing(Path(path)) as file:
+            with atomic_write(Path(path)) as file:
                 file.write(content.getbuffer())
         except OSError as error:
             self.error = CheckpointWriteError(f"{Path(path).parent} cannot be written ({error.strerror or error})")
@@ -81,7 +81,7 @@ def slurm_plugins() -> list[SLURMEnvironment]:
     return []
 
 
-def limits_for_overfitting(
+def replace_overfit_batches(
     make_trainer: "functools.partial[lightning.Trainer]",
 ) -> tuple[Callable[..., lightning.Trainer], bool]:
     """Return a trainer's constructor without ``overfit_batches``, which replaces custom samplers (#21282).

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from htr_lightning.data.batch import Batch
-from htr_lightning.files import RunFolder, replacing
+from htr_lightning.files import RunFolder, atomic_write
 from htr_lightning.report.panel import draw_panel
 from htr_lightning.training.monitor import line_pixels
 from htr_lightning.training.task import NonFiniteLossError
@@ -48,9 +48,9 @@ class NonFiniteReport(Callback):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             rows = [(line_pixels(batch, row), text, "") for row, text in enumerate(batch.texts)]
-            with replacing(folder / "lines.png") as file:
+            with atomic_write(folder / "lines.png") as file:
                 draw_panel(rows).save(file, "png")
-            with replacing(folder / "step.pt") as file:
+            with atomic_write(folder / "step.pt") as file:
                 torch.save(_step(trainer, pl_module, batch), file)
         except OSError as error:
             log.warning("%s: the batch of the non-finite loss cannot be saved (%s)", folder, error.strerror or error)

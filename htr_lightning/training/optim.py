@@ -17,7 +17,7 @@ class AdamW:
     """AdamW (Loshchilov & Hutter 2019) with a schedule over the whole run; one step is one batch.
 
     Args:
-        lr: the highest learning rate.
+        lr: the peak learning rate.
         schedule: ``one_cycle``: up to ``lr`` in a cosine, then down to ``lr * final``; ``cosine``: ``lr``
             until ``flat``, then down; ``multi_step``: times 0.1 at each of ``milestones``; ``constant``.
             All but ``one_cycle`` begin with a linear warm-up, where ``warmup`` is not 0.
@@ -25,8 +25,8 @@ class AdamW:
         flat: fraction of all steps that ``cosine`` and ``one_cycle`` stay at ``lr`` before going down.
         milestones: fractions of all steps.
         final: the last rate as a fraction of ``lr``.
-        weight_decay: of weight matrices and kernels; biases and normalization are spared.
-        betas: AdamW's averages of gradient and squared gradient.
+        weight_decay: of weight matrices and kernels; biases and normalization parameters have none.
+        betas: decay rates of AdamW's averages of gradient and squared gradient.
         clip_norm: gradients are scaled down to this norm; None to leave them.
         ema_decay: validate, save and export an exponential moving average of the weights; None for none.
     """

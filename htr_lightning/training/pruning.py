@@ -22,7 +22,7 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
 }
 
 
-class Report(Callback):
+class TrialReporter(Callback):
     """Reports ``val/cer`` to the study after each validation.
 
     Args:

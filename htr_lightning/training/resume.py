@@ -57,7 +57,7 @@ class ResumeCheckpoint(Checkpoint):
     Args:
         folder: of the run.
         every_minutes: between two checkpoints within an epoch.
-        writer: the trainer's plugin that writes checkpoints.
+        checkpoint_io: the trainer's plugin that writes checkpoints.
         resumed_from: the checkpoint that the run was resumed from; None for a new run.
 
     Raises:
@@ -66,9 +66,13 @@ class ResumeCheckpoint(Checkpoint):
     """
 
     def __init__(
-        self, folder: RunFolder, every_minutes: float, writer: AtomicCheckpointIO, resumed_from: Path | None = None
+        self,
+        folder: RunFolder,
+        every_minutes: float,
+        checkpoint_io: AtomicCheckpointIO,
+        resumed_from: Path | None = None,
     ) -> None:
-        self.folder, self.every_s, self.writer = folder, 60 * every_minutes, writer
+        self.folder, self.every_s, self.checkpoint_io = folder, 60 * every_minutes, checkpoint_io
         self._last_is_valid = resumed_from == folder.last
         self._is_epoch_end = False
         self._signal: signal.Signals | None = None
@@ -173,9 +177,9 @@ class ResumeCheckpoint(Checkpoint):
 
     def _raise_write_error(self, trainer: lightning.Trainer) -> None:
         """Raise the error that kept the first process from writing, in every process."""
-        if any(self._any_process(trainer, self.writer.error is not None)):
+        if any(self._any_process(trainer, self.checkpoint_io.error is not None)):
             message = f"{self.folder.checkpoints} cannot be written by the first process"
-            raise self.writer.error or CheckpointWriteError(message)
+            raise self.checkpoint_io.error or CheckpointWriteError(message)
 
     def _stop_run(self, trainer: lightning.Trainer) -> None:
         number = self._signal or signal.SIGTERM  # of another process

@@ -28,8 +28,8 @@ from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.progress import show_progress
 from htr_lightning.training.build import Parts, build_parts
-from htr_lightning.training.checks import check_before_packing, check_lengths
-from htr_lightning.training.compilation import MAX_SHAPES, compile_backbone, compiler_works
+from htr_lightning.training.checks import check_batch_limits, check_before_packing
+from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_backbone
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.lightning_fixes import (
@@ -37,8 +37,8 @@ from htr_lightning.training.lightning_fixes import (
     BestCheckpoint,
     MovingAverage,
     count_training_steps,
-    limits_for_overfitting,
     remove_weight_averaging,
+    replace_overfit_batches,
     slurm_plugins,
 )
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
@@ -53,7 +53,7 @@ from htr_lightning.training.run_folder import (
     write_results,
     write_start,
 )
-from htr_lightning.training.stage import Finetune, carry_over, charset_for, reconcile_config
+from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
 from htr_lightning.training.task import RecognitionTask
 from htr_lightning.training.throughput import Throughput
 
@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig, path: Path) -> dict[str, float]:
-    """Train, choose the best weights on val, measure them on test, write the model file.
+    """Train, load the weights with the lowest CER on val, evaluate them on val and test, and write the model file.
 
     Args:
         cfg: validated; see `htr_lightning.config`.
@@ -81,13 +81,13 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
 
 
 def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | None) -> dict[str, float]:
-    """Do what `run` does in a folder that was claimed, from a checkpoint if there is one."""
+    """Do the work of `run`, from a checkpoint if there is one."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
-    make_trainer, overfit = limits_for_overfitting(build(cfg.trainer))
+    make_trainer, overfit = replace_overfit_batches(build(cfg.trainer))
     parts, optim = build_parts(cfg, checkpoint), build(cfg.optim)
     check_before_packing(cfg, parts, make_trainer)
-    compiles = cfg.compile and compiler_works(cfg.trainer.get("accelerator", "auto"))
+    compiles = cfg.compile and can_compile(cfg.trainer.get("accelerator", "auto"))
     data = prepare_data(cfg, parts, overfit=overfit, compiles=compiles)
     model, freezing = build_model(cfg, parts, data)
     check_data(cfg, data)
@@ -98,14 +98,14 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         refuse_other_data(folder, checkpoint, info)
 
     assert data.charset is not None
-    writer, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
-    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, writer, checkpoint)
+    checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
+    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
     tensorboard = TensorBoardLogger(folder.path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=folder.path,
         callbacks=[*build_callbacks(cfg, folder), Unfreeze(freezing), best, last],
         logger=[tensorboard, CSVLogger(folder.path, "csv")],
-        plugins=[writer, *slurm_plugins()],
+        plugins=[checkpoint_io, *slurm_plugins()],
         gradient_clip_val=optim.clip_norm,
         use_distributed_sampler=False,
     )
@@ -116,10 +116,10 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         auxiliary_weight=cfg.auxiliary_weight,
         consistency_weight=cfg.consistency_weight,
         info=asdict(info),
-        rates=freezing.rates(),
+        rates=freezing.compute_rates(),
         num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
     )
-    check_lengths(trainer, data)
+    check_batch_limits(trainer, data)
     provenance = write_start(cfg, folder, data)
     log_start(cfg, data, model)
     if parts.base:
@@ -136,11 +136,15 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     task.decoder = decoder
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
-        tensorboard.log_hyperparams(hyperparameters(cfg), {f"final/{name}": value for name, value in scores.items()})
+        tensorboard.log_hyperparams(
+            flatten_hyperparameters(cfg), {f"final/{name}": value for name, value in scores.items()}
+        )
         info = replace(info, scores=scores, temperature=fit_temperature(model, data))
         write_results(folder, model, info, data, provenance)
-    shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer")))
-    log.info("Done: %s. The model: %s", shown, folder.model)
+    summary = ", ".join(
+        f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer"))
+    )
+    log.info("Done: %s. Model: %s", summary, folder.model)
     return scores
 
 
@@ -178,17 +182,17 @@ def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[CR
     assert data.charset is not None
     if parts.base is None:
         model: CRNN = build(cfg.model)(data.charset.num_classes)
-        return model, parts.stage.freezing(model)
+        return model, parts.stage.build_freezing_schedule(model)
     assert isinstance(parts.stage, Finetune)
     arguments = reconcile_config(parts.base, "model", cfg.model)
-    data.charset = charset_for(parts.base, parts.stage.charset, list(data.packed["train"].column("text")))
-    model, carried = carry_over(parts.base, arguments, data.charset)
-    carried.log()
-    return model, parts.stage.freezing(model)
+    data.charset = build_charset(parts.base, parts.stage.charset, list(data.packed["train"].column("text")))
+    model, charset_diff = transfer_weights(parts.base, arguments, data.charset)
+    charset_diff.log()
+    return model, parts.stage.build_freezing_schedule(model)
 
 
 def build_decoder(cfg: DictConfig, data: LineDataModule) -> Decoder:
-    """Return the decoder that the trained model is measured with.
+    """Return the decoder for the final evaluation.
 
     Raises:
         ConfigError: the language model cannot be used, or a value is out of its range.
@@ -240,9 +244,12 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
     ]
     callbacks += [LearningRateMonitor("step"), LostProcess(folder, cfg)]
     if cfg.trial is not None:
-        from htr_lightning.training.pruning import Report, load_trial  # needs the extra sweep, as the sweeper did
+        from htr_lightning.training.pruning import (  # needs the extra sweep, as the sweeper did
+            TrialReporter,
+            load_trial,
+        )
 
-        callbacks.append(Report(load_trial(cfg.trial)))
+        callbacks.append(TrialReporter(load_trial(cfg.trial)))
     if cfg.trainer.get("enable_progress_bar", True):
         callbacks.append(ProgressBar())
     if cfg.early_stopping is not None:
@@ -253,7 +260,7 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
 
 
 def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataModule) -> dict[str, float]:
-    """Return the scores of the task's weights on val, and on test unless it is empty or ``limit_test_batches`` is 0."""
+    """Evaluate the weights of the task on val, and on test unless it is empty or ``limit_test_batches`` is 0."""
     remove_weight_averaging(trainer)
     scores = dict(trainer.validate(task, data, verbose=False)[0])
     if len(data.packed["test"]) and trainer.limit_test_batches != 0:
@@ -265,17 +272,17 @@ def fit_temperature(model: CRNN, data: LineDataModule) -> float:
     """Return the temperature that calibrates the confidences on val (all of it, also with several processes)."""
     assert data.charset is not None
     device = next(model.parameters()).device
-    observed: list[CalibrationBatch] = []
+    batches: list[CalibrationBatch] = []
     model.eval()
     with torch.inference_mode():
-        for batch in data.batches("val", most=MAX_CALIBRATION_LINES):
+        for batch in data.batches("val", max_lines=MAX_CALIBRATION_LINES):
             logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
-            observed.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
-    return Calibrator(observed, data.charset).fit_temperature()
+            batches.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
+    return Calibrator(batches, data.charset).fit_temperature()
 
 
-def hyperparameters(cfg: DictConfig) -> dict[str, Any]:
-    """Return the configuration as TensorBoard takes it, without the names of constructors."""
+def flatten_hyperparameters(cfg: DictConfig) -> dict[str, Any]:
+    """Return the configuration as the flat hyperparameters of TensorBoard, without the names of constructors."""
     return {
         key: value if isinstance(value, bool | int | float) else str(value)
         for key, value in flatten_config(cfg).items()

@@ -17,7 +17,7 @@ from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, RunFolder, locked, write_json, write_text, writing_to
+from htr_lightning.files import OutputError, RunFolder, file_lock, report_write_errors, write_json, write_text
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
@@ -49,9 +49,9 @@ def claim_run_folder(folder: RunFolder) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         if getattr(rank_zero_only, "rank", 0) == 0:
-            with writing_to(folder.path, "hydra.run.dir"):
+            with report_write_errors(folder.path, "hydra.run.dir"):
                 folder.path.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(folder.path / ".lock", refuse))
+                stack.enter_context(file_lock(folder.path / ".lock", refuse))
         yield
 
 
@@ -91,7 +91,7 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
             )
     if checkpoint is None and getattr(rank_zero_only, "rank", 0) == 0:
         _refuse_other_files(folder)
-    with writing_to(folder.path, "hydra.run.dir"):
+    with report_write_errors(folder.path, "hydra.run.dir"):
         folder.path.mkdir(parents=True, exist_ok=True)
     return checkpoint
 
@@ -180,7 +180,7 @@ def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dic
     provenance = describe_run(cfg.seed) | describe_composition() | {"data": fingerprints}
     if getattr(rank_zero_only, "rank", 0) != 0:
         return provenance
-    with writing_to(folder.path, "hydra.run.dir"):
+    with report_write_errors(folder.path, "hydra.run.dir"):
         if cfg.resume and folder.info.is_file():
             before = json.loads(folder.info.read_text(encoding="utf-8"))
             before.pop("end", None)  # the run had ended, and is trained further

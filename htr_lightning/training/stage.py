@@ -28,7 +28,7 @@ class Pretrain:
     def load(self, resume: Path | None) -> None:
         """Return no base model."""
 
-    def freezing(self, network: nn.Module) -> FreezingSchedule:
+    def build_freezing_schedule(self, network: nn.Module) -> FreezingSchedule:
         """Freeze nothing."""
         return FreezingSchedule(network)
 
@@ -86,7 +86,7 @@ class Finetune:
         """
         return load_model(resume or self.start_from)
 
-    def freezing(self, network: nn.Module) -> FreezingSchedule:
+    def build_freezing_schedule(self, network: nn.Module) -> FreezingSchedule:
         """Return the freezing schedule.
 
         Raises:
@@ -121,7 +121,7 @@ def reconcile_config(model: Model, key: Literal["model", "preprocess"], given: M
     return of_model | {name: given_values[name] for name in _FREE[key] if name in given_values}
 
 
-def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], texts: Sequence[str]) -> Charset:
+def build_charset(model: Model, policy: Literal["keep", "extend", "replace"], texts: Sequence[str]) -> Charset:
     """Return the charset of the fine-tuned model.
 
     Raises:
@@ -145,11 +145,11 @@ def charset_for(model: Model, policy: Literal["keep", "extend", "replace"], text
 
 
 @dataclass(frozen=True)
-class Carried:
+class CharsetDiff:
     """The characters of a fine-tuned model, compared with those of its base.
 
     Attributes:
-        kept: characters whose weights were carried over.
+        kept: characters of both, whose weights are used.
         added: new characters, with new weights.
         dropped: characters of the base that were removed.
     """
@@ -160,16 +160,16 @@ class Carried:
 
     def log(self) -> None:
         """Log the numbers, and the characters that were added or dropped."""
-        log.info("All weights are carried over; %d characters are kept", len(self.kept))
+        log.info("All weights of the base model are used; %d of its characters are kept", len(self.kept))
         for what, characters in (("new", self.added), ("dropped", self.dropped)):
             if characters:
                 log.info("%d characters are %s: %s", len(characters), what, describe_characters(characters))
 
 
-def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[CRNN, Carried]:
+def transfer_weights(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[CRNN, CharsetDiff]:
     """Build the network for another charset with the weights of a trained model.
 
-    A class that both have keeps its row in the heads to the last bit. A new one starts with weights of zero and a
+    A character that both have keeps its row in the heads exactly. A new one starts with weights of zero and a
     bias one standard deviation below the mean of the old (as Calamari does), so that predictions do not change
     before training.
 
@@ -189,7 +189,7 @@ def carry_over(model: Model, arguments: Mapping[str, Any], charset: Charset) -> 
     network.load_state_dict(weights, strict=True)
     network.train()
     known = set(charset.characters)
-    return network, Carried(
+    return network, CharsetDiff(
         kept="".join(c for c in charset.characters if c in old_id),
         added="".join(c for c in charset.characters if c not in old_id),
         dropped="".join(c for c in model.charset.characters if c not in known),

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from htr_lightning.cli import sweep_report as report
 from htr_lightning.config.compose import compose_config
 from htr_lightning.sweep.importance import compute_importance, parse_numbers
-from htr_lightning.sweep.trials import read_trials, varied_keys
+from htr_lightning.sweep.trials import find_varied_keys, read_trials
 
 
 def write_trial(sweep: Path, number: int, cer: float | None, *overrides: str, pruned: bool = False) -> None:
@@ -65,7 +65,7 @@ def test_report_shows_all_and_writes_the_best(
 
 def test_what_is_varied_and_what_mattered(sweep: Path) -> None:
     trials = read_trials(sweep)
-    assert varied_keys(trials) == ["optim.lr", "model"]
+    assert find_varied_keys(trials) == ["optim.lr", "model"]
     importances = compute_importance(trials, ["optim.lr", "model"])
     assert importances is not None and importances["optim.lr"] > importances["model"]
     assert sum(importances.values()) == pytest.approx(1)

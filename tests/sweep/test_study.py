@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.sweep.study import _neighbors, open_study, sweep, trial_url
-from htr_lightning.training.pruning import Report, load_trial
+from htr_lightning.training.pruning import TrialReporter, load_trial
 
 SPACE = {"x": FloatDistribution(0, 1)}
 
@@ -114,7 +114,7 @@ def test_neighbors_go_on_together() -> None:
 def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
     study = new_study(tmp_path)
     study.ask(SPACE)
-    report = Report(load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 0)))
+    report = TrialReporter(load_trial(trial_url(f"sqlite:///{tmp_path / 'study.db'}", 0)))
     trainer: Any = SimpleNamespace(
         sanity_checking=False,
         state=SimpleNamespace(fn=TrainerFn.FITTING),
@@ -125,7 +125,7 @@ def test_a_trial_counts_its_validations(tmp_path: Path) -> None:
     )
     for _ in range(3):
         report.on_validation_end(trainer, None)  # type: ignore[arg-type]
-    again = Report(report.trial)
+    again = TrialReporter(report.trial)
     again.load_state_dict(report.state_dict() | {"reported": 2})
     trainer.callback_metrics["val/cer"] = 0.4
     again.on_validation_end(trainer, None)  # type: ignore[arg-type]

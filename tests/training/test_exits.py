@@ -19,7 +19,7 @@ from PIL import Image
 
 import htr_lightning.training.lightning_fixes
 from htr_lightning.data.batch import Batch
-from htr_lightning.files import RunFolder, replacing
+from htr_lightning.files import RunFolder, atomic_write
 from htr_lightning.training.exits import exit_of
 from htr_lightning.training.lightning_fixes import CheckpointWriteError
 from htr_lightning.training.resume import find_damage
@@ -75,13 +75,13 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_state(
 
     @contextlib.contextmanager
     def full(path: Path) -> Iterator[IO[bytes]]:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             if len(list(folder.glob("checkpoints/*.ckpt"))) == 2 and path.name == name:
                 file.write(b"half")
                 raise OSError(errno.ENOSPC, "No space left on device")
             yield file
 
-    monkeypatch.setattr(htr_lightning.training.lightning_fixes, "replacing", full)
+    monkeypatch.setattr(htr_lightning.training.lightning_fixes, "atomic_write", full)
     monkeypatch.setattr(ModelCheckpoint, "check_monitor_top_k", lambda *_: True)
     with pytest.raises(CheckpointWriteError, match=r"checkpoints cannot be written \(No space left on device\)"):
         train(many_steps, folder, *EPOCHS, *SMALL_BATCHES)

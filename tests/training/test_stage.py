@@ -13,8 +13,8 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
-from htr_lightning.training.freezing import FreezingSchedule, blocks
-from htr_lightning.training.stage import Finetune, carry_over, charset_for, reconcile_config
+from htr_lightning.training.freezing import FreezingSchedule, list_blocks
+from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
 
 SMALL: dict[str, Any] = {
     "height_px": 16,
@@ -51,9 +51,9 @@ def read(network: CRNN, charset: Charset) -> list[str]:
 
 
 def test_extended_charset_reads_old_lines_as_before_to_the_last_character(model: Model) -> None:
-    charset = charset_for(model, "extend", ["xyz é"])
+    charset = build_charset(model, "extend", ["xyz é"])
     assert charset.characters == (*model.charset.characters, "x", "y", "z", "é")
-    network, carried = carry_over(model, model.info.arguments, charset)
+    network, carried = transfer_weights(model, model.info.arguments, charset)
     assert (carried.kept, carried.added, carried.dropped) == (" abcdefgh", "xyzé", "")
     assert network.training
     before = read(model.network, model.charset)
@@ -70,8 +70,8 @@ def test_extended_charset_reads_old_lines_as_before_to_the_last_character(model:
 
 
 def test_replaced_charset_keeps_the_weights_of_characters_in_both(model: Model) -> None:
-    charset = charset_for(model, "replace", ["hag!"])
-    network, carried = carry_over(model, model.info.arguments, charset)
+    charset = build_charset(model, "replace", ["hag!"])
+    network, carried = transfer_weights(model, model.info.arguments, charset)
     assert charset.characters == ("!", "a", "g", "h")
     assert (carried.kept, carried.added, carried.dropped) == ("agh", "!", " bcdef")
     old = model.charset.characters.index("g") + 1
@@ -80,9 +80,9 @@ def test_replaced_charset_keeps_the_weights_of_characters_in_both(model: Model) 
 
 
 def test_kept_charset_refuses_new_characters_and_counts_them(model: Model) -> None:
-    assert charset_for(model, "keep", ["abba"]) == model.charset
+    assert build_charset(model, "keep", ["abba"]) == model.charset
     with pytest.raises(ConfigError, match=r"have 2 characters that .* lacks: 'é' \(U\+00E9 .*\) 2 times"):
-        charset_for(model, "keep", ["é", "aé!"])
+        build_charset(model, "keep", ["é", "aé!"])
 
 
 def test_what_the_configuration_says_must_agree_with_the_model(model: Model) -> None:
@@ -127,7 +127,7 @@ def test_where_a_model_is_found(model: Model, tmp_path: Path) -> None:
 
 
 def test_blocks_from_input_to_output(model: Model) -> None:
-    assert blocks(model.network) == [
+    assert list_blocks(model.network) == [
         "backbone.stem",
         "backbone.stages.0",
         "backbone.stages.1",
@@ -138,7 +138,7 @@ def test_blocks_from_input_to_output(model: Model) -> None:
 
 
 def test_layer_decay(model: Model) -> None:
-    rates = {block.name: block.rate for block in FreezingSchedule(model.network, layer_decay=0.5).table()}
+    rates = {block.name: block.rate for block in FreezingSchedule(model.network, layer_decay=0.5).summarize_blocks()}
     assert rates == {
         "backbone.stem": 0.0625,
         "backbone.stages.0": 0.125,
@@ -153,7 +153,7 @@ def test_freezing_and_thawing_follow_epoch_and_step(model: Model) -> None:
     freezing = FreezingSchedule(
         model.network.train(), ["backbone", "rnn.weight_ih*"], {"backbone.stages.1": 2}, {"backbone.stages.0": 10}
     )
-    frozen = {block.name: block.frozen for block in freezing.table()}
+    frozen = {block.name: block.frozen for block in freezing.summarize_blocks()}
     assert frozen == {
         "backbone.stem": "always",
         "backbone.stages.0": "step 10",
@@ -208,4 +208,4 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
 
 
 def test_texts_of_the_fixture_differ_from_the_models_charset(model: Model) -> None:
-    assert charset_for(model, "extend", texts(50)).num_classes > model.charset.num_classes
+    assert build_charset(model, "extend", texts(50)).num_classes > model.charset.num_classes

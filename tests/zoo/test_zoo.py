@@ -16,7 +16,7 @@ from htr_lightning.metrics import cer
 from htr_lightning.model.file import load_model
 from htr_lightning.model.info import list_zoo_models, read_info
 from htr_lightning.reading.lines import LineReader
-from htr_lightning.training.stage import carry_over, charset_for
+from htr_lightning.training.stage import build_charset, transfer_weights
 
 MODELS = sorted(list_zoo_models())
 FRENCH_AND_ENGLISH = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôùûüœABCDEFGHIJKLMNOPQRSTUVWXYZÉÀÇ0123456789.,;:!?'()-« »"
@@ -55,9 +55,9 @@ def test_accuracy_on_typeset_lines(lines: list[Line]) -> None:
 
 def test_extending_the_charset_does_not_change_predictions(lines: list[Line]) -> None:
     model = load_model("zoo:latin")
-    charset = charset_for(model, "extend", ["ĉĝĥĵŝŭ 日本"])
+    charset = build_charset(model, "extend", ["ĉĝĥĵŝŭ 日本"])
     assert len(charset) == len(model.charset) + 8
-    network, carried = carry_over(model, model.info.arguments, charset)
+    network, carried = transfer_weights(model, model.info.arguments, charset)
     assert carried.added == "ĉĝĥĵŝŭ日本" and not carried.dropped
     before = [prediction.text for prediction in LineReader(model).read(lines)]
     other = type(model)(network.eval(), charset, model.preprocess, model.info)

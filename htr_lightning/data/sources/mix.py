@@ -103,7 +103,7 @@ class Mix:
         try:
             lines: Sequence[Line] = self.sources[name].lines(split)
         except DataError as error:  # its keys are those of a dataset that is not in a mix
-            raise error.under("dataset", f"dataset.sources.{name}") from None
+            raise error.with_key_prefix("dataset", f"dataset.sources.{name}") from None
         return lines
 
     def draws_per_epoch(self, ids: Iterable[str]) -> NDArray[np.float64]:

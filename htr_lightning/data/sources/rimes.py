@@ -170,7 +170,7 @@ class Rimes:
             DataError: it cannot be used.
         """
         if isinstance(page.image, DataError):
-            raise page.image.of_line(id)
+            raise page.image.with_line_id(id)
         if not text.strip():
             raise DataError(
                 "the line has no text of its own (it is empty, or it precedes an empty one and may have the text of "
