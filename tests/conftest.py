@@ -46,7 +46,7 @@ def elements_of() -> Callable[[str], set[str]]:
 
 @pytest.fixture
 def write_lines(tmp_path: Path) -> Callable[[Sequence[str], str], Path]:
-    """Write texts as a split of a ``lines`` data set under ``tmp_path / "set"``, and return its folder."""
+    """Write texts as a split of a ``lines`` dataset under ``tmp_path / "set"``, and return its folder."""
 
     def write(lines: Sequence[str], split: str) -> Path:
         root = tmp_path / "set"
@@ -63,7 +63,7 @@ def write_lines(tmp_path: Path) -> Callable[[Sequence[str], str], Path]:
 
 @pytest.fixture
 def small_set(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
-    """A data set of 24 + 8 + 8 typeset lines."""
+    """A dataset of 24 + 8 + 8 typeset lines."""
     for seed, (split, number) in enumerate((("train", 24), ("val", 8), ("test", 8))):
         root = write_lines(texts(number, seed), split)
     return root
@@ -82,7 +82,7 @@ def needs() -> Callable[[str], None]:
 
 @pytest.fixture
 def many_steps(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
-    """A data set that makes seven batches of an epoch."""
+    """A dataset that makes seven batches of an epoch."""
     for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
         root: Path = write_lines(texts(number, seed), split)
     return root

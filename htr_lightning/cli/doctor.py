@@ -34,8 +34,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.out is not None:
         check_output(options.out, overwrite=options.overwrite)
 
-    from concurrent.futures.process import BrokenProcessPool
-
     from rich.console import Console
 
     from htr_lightning.doctor.diagnosis import diagnose
@@ -44,13 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     cfg = compose_config(options)
     lines, preprocess, settings, left_out = prepare(cfg)
-    try:
-        facts = collect_all(cfg, lines, preprocess)
-        diagnosis = diagnose(facts, settings, " ".join(options.overrides) or "dataset=synthetic", left_out)
-    except BrokenProcessPool:
-        raise InputError(
-            "A preprocessing worker was killed (out of memory?)", remedy="use fewer workers: +loader.num_pack_workers=1"
-        ) from None
+    facts = collect_all(cfg, lines, preprocess)
+    diagnosis = diagnose(facts, settings, " ".join(options.overrides) or "dataset=synthetic", left_out)
     console = Console(soft_wrap=True, highlight=False)
     print_report(diagnosis, console)
     if options.out is not None:

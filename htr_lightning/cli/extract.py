@@ -101,6 +101,7 @@ def write_lines(lines: "Sequence[Line]", folder: Path, split: str, max_pixels: i
     """
     from PIL import Image
 
+    from htr_lightning.data.unusable import refuse_or_skip
     from htr_lightning.files import write_text
     from htr_lightning.image.files import DataError
 
@@ -116,10 +117,7 @@ def write_lines(lines: "Sequence[Line]", folder: Path, split: str, max_pixels: i
         with atomic_write(folder / name) as file:
             Image.fromarray(pixels).save(file, "PNG", pnginfo=mark_png())
         rows.append(f"{name}\t{line.text}\t{line.group}")
-    if len(skipped) > max_skipped:
-        problems = "\n  ".join(skipped)
-        remedy = f"Skip them with loader.max_skipped={len(skipped)}"
-        raise DataError(f"{len(skipped)} lines cannot be used:\n  {problems}\n{remedy}")
+    refuse_or_skip("cannot be used", skipped, max_skipped)
     write_text(folder / f"{split}.tsv", "\n".join(rows) + "\n")
     return len(rows) - 1
 

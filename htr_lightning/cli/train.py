@@ -189,10 +189,8 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
     except (ConfigError, OmegaConfBaseException) as error:
         raise ExitError(format_problems(error)) from None
 
-    from lightning.pytorch.utilities import rank_zero_only
-
     from htr_lightning.training.exits import PrunedError, exit_of
-    from htr_lightning.training.lightning_fixes import silence_lightning
+    from htr_lightning.training.lightning_fixes import is_rank_zero, silence_lightning
     from htr_lightning.training.run import run
 
     OmegaConf.set_readonly(cfg, True)
@@ -207,7 +205,7 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
         run_exit = exit_of(error, folder, cfg, sweeps=is_sweep)
         if run_exit is None:
             raise
-        if getattr(rank_zero_only, "rank", 0):  # only the first prints; one that Lightning started must not fail
+        if not is_rank_zero():  # only the first prints; one that Lightning started must not fail
             raise ExitError("", 0 if _count_started_processes() == 1 else run_exit.status) from None
         raise ExitError(run_exit.message, run_exit.status) from None
     return scores.get("val/cer")

@@ -1,7 +1,6 @@
 """The LightningDataModule: splits, loaders, and augmentation on the device."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,10 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
 from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
+from htr_lightning.data.loader import LineLoader
 from htr_lightning.data.pack import Progress, pack
 from htr_lightning.data.packed_lines import PackedLines
+from htr_lightning.data.unusable import refuse_or_skip
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
 from htr_lightning.errors import InputError
@@ -23,60 +24,6 @@ from htr_lightning.image.files import MAX_WIDTH_STEP_PX, DataError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
-
-log = logging.getLogger(__name__)
-MAX_LISTED = 10  # number of lines that a message lists
-
-
-class LineLoader(DataLoader[Batch]):
-    """A loader whose state is saved in checkpoints, so that a resumed run continues with the next batch.
-
-    Args:
-        dataset: the lines.
-        batches: of the lines, in their order.
-        num_workers: processes that collate; 0 for none.
-    """
-
-    def __init__(self, dataset: LineDataset, batches: WidthBatchSampler, num_workers: int) -> None:
-        super().__init__(
-            dataset,
-            sampler=batches,
-            batch_size=None,
-            num_workers=num_workers,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
-        self._batches, self._num_consumed = batches, 0
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """Yield the batches of an epoch; workers start with the first one, when Lightning has set the epoch.
-
-        Lightning makes iterators before it calls ``set_epoch``, and workers would fetch batches of another epoch
-        (Lightning-AI/pytorch-lightning#21938).
-        """
-        self._num_consumed = self._batches.num_skipped
-        for batch in super().__iter__():
-            self._num_consumed += 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the position in the epoch; Lightning saves it in checkpoints."""
-        return {"epoch": self._batches.epoch, "num_batches": self._num_consumed, "of": len(self._batches)}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Continue from a saved position; Lightning calls this when it resumes a run.
-
-        Raises:
-            DataError: the epoch is divided into other batches now.
-        """
-        if state["num_batches"] < state["of"] != len(self._batches):
-            raise DataError(
-                f"the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
-                f"{len(self._batches)}",
-                key="resume",
-                remedy="restore loader.pixels_per_batch and the number of processes, or start a new run",
-            )
-        self._batches.skip_batches(state["epoch"], state["num_batches"])
 
 
 class LineDataModule(lightning.LightningDataModule):
@@ -87,7 +34,7 @@ class LineDataModule(lightning.LightningDataModule):
         packed: the preprocessed lines of each split, after `setup`.
 
     Args:
-        source: the data set.
+        source: the dataset.
         preprocess: applied once to every line, before training.
         augment: applied to every training batch.
         cache_dir: folder for packed (preprocessed) lines; may be deleted at any time.
@@ -188,7 +135,8 @@ class LineDataModule(lightning.LightningDataModule):
                 num_workers=self.num_pack_workers,
                 progress=self.progress,
             )
-        self._check_skipped()
+        reasons = [item.reason for packed in self.packed.values() for item in packed.skipped]
+        refuse_or_skip("cannot be used", reasons, self.max_skipped)
         for split in SPLITS[:2]:
             if not len(self.packed[split]):
                 raise DataError(
@@ -202,23 +150,6 @@ class LineDataModule(lightning.LightningDataModule):
         """Return a random subset in the original order."""
         order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.seed))
         return [lines[place] for place in sorted(order[:number].tolist())]
-
-    def _check_skipped(self) -> None:
-        skipped = [item for packed in self.packed.values() for item in packed.skipped]
-        if not skipped:
-            return
-        listed = "\n".join(f"  {item.reason}" for item in skipped[:MAX_LISTED])
-        more = (
-            f"\n  and {len(skipped) - MAX_LISTED} more; `python -m htr_lightning doctor --out FOLDER` lists all"
-            if len(skipped) > MAX_LISTED
-            else ""
-        )
-        message = f"{len(skipped)} lines cannot be used:\n{listed}{more}"
-        if len(skipped) > self.max_skipped:
-            raise DataError(
-                f"{message}\nFix them, or skip them with loader.max_skipped={len(skipped)} (now {self.max_skipped})"
-            )
-        log.warning("%s\nThey are skipped (loader.max_skipped=%d)", message, self.max_skipped)
 
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Skip training lines with fewer frames than CTC needs for their text.
@@ -244,18 +175,13 @@ class LineDataModule(lightning.LightningDataModule):
             for row, line_id in enumerate(lines.column("id"))
             if needed[row] > frames[row]
         ]
-        if not infeasible:
-            return
-        listed = "\n".join(f"  {reason}" for _, reason in infeasible[:MAX_LISTED])
-        message = f"{len(infeasible)} training lines are too short for their text:\n{listed}"
-        skipped = sum(len(packed.skipped) for packed in self.packed.values())
-        if len(infeasible) + skipped > self.max_skipped:
-            raise DataError(
-                f"{message}\nCheck their text, use a model with a smaller horizontal stride or a larger "
-                f"preprocess.height_px, or skip them with loader.max_skipped={len(infeasible) + skipped} "
-                f"(now {self.max_skipped})"
-            )
-        log.warning("%s\nThey are skipped (loader.max_skipped=%d)", message, self.max_skipped)
+        refuse_or_skip(
+            "of train have a text that is too long for the image",
+            [reason for _, reason in infeasible],
+            self.max_skipped,
+            remedy="check their text, use a model with a smaller horizontal stride or a larger preprocess.height_px",
+            num_skipped=sum(len(packed.skipped) for packed in self.packed.values()),
+        )
         self._dropped["train"] = [row for row, _ in infeasible]
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -7,9 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from htr_lightning.data.line import Line
+from htr_lightning.errors import InputError
 
 LINES_PER_TASK = 32
 MIN_PARALLEL_LINES = 257  # fewer are mapped in this process: to start workers would take longer
@@ -30,6 +32,7 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
         num_workers: number of processes; with 1, or fewer than `MIN_PARALLEL_LINES` lines, no process is started.
 
     Raises:
+        InputError: a process was killed; its ``kind`` is ``killed``.
         Exception: whatever ``function`` raises, in the order of the lines.
     """
     num_workers = min(num_workers, _MAX_WORKERS, -(-len(lines) // LINES_PER_TASK))
@@ -49,6 +52,12 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise InputError(
+                "a preprocessing worker was killed (out of memory?)",
+                remedy="use fewer workers: ++loader.num_pack_workers=1",
+                kind="killed",
+            ) from None
         finally:
             for future in pending:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Decoding of image files to 8-bit pixels, and the images of lines that data sets name."""
+"""Decoding of image files to 8-bit pixels, and the images of lines that datasets name."""
 
 import hashlib
 import io
@@ -33,7 +33,7 @@ MAX_ASPECT_DIFFERENCE = 0.02
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", *(("AVIF",) if _HAS_AVIF else ()))
 _ORIENTATION = 0x0112  # the EXIF tag
 _TILE_SIZE = (322, 323)  # tags of TIFF: width and length
-_REPLACE = "copy or export it again, or remove it from the data set"
+_REPLACE = "copy or export it again, or remove it from the dataset"
 
 
 class DataError(InputError):

@@ -191,7 +191,7 @@ class Preprocess:
         if min(image.shape[:2]) < 2:
             raise DataError(
                 f"the image is {image.shape[1]} x {image.shape[0]} px, too small to hold a line",
-                remedy="remove it from the data set",
+                remedy="remove it from the dataset",
                 kind="too_small",
             )
         self._check_width(image.shape, image.shape)

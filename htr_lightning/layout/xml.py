@@ -14,7 +14,7 @@ MAX_BYTES = 50_000_000
 MAX_POINTS = 10_000
 """Largest number of points of an outline or baseline; the time to crop a line grows with it."""
 
-_EXPORT_AGAIN = "export it again, or remove it from the data set"
+_EXPORT_AGAIN = "export it again, or remove it from the dataset"
 _SEPARATORS = str.maketrans(",()", "   ")
 
 

@@ -24,7 +24,7 @@ class Parts:
     Attributes:
         stage: pretraining or fine-tuning.
         base: the model to start from; None for pretraining.
-        source: the data set.
+        source: the dataset.
         preprocess: that of the base, or of the configuration.
     """
 

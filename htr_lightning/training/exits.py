@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 import lightning
@@ -76,11 +75,6 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
             return RunExit(str(error), 2 if sweeps else 1)  # a whole sweep stops; the other process writes the outcome
         case InputError():
             return RunExit(f"The run stopped: {error}")
-        case BrokenProcessPool():
-            return RunExit(
-                "The run stopped: a preprocessing worker was killed (out of memory?); use fewer workers: "
-                "++loader.num_pack_workers=1"
-            )
         case torch.OutOfMemoryError():
             return RunExit(
                 f"The run stopped: the GPU has too little memory ({str(error).splitlines()[0]}); start a new run with "

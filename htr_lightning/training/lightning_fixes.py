@@ -185,12 +185,17 @@ def interrupted_by_user(error: BaseException) -> bool:
     )
 
 
+def is_rank_zero() -> bool:
+    """Return whether this is the only or first process; Lightning's own attribute is missing until it has a rank."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
 def silence_lightning() -> None:
     """Leave to the console what users can act on; Lightning's hints and internal deprecations are not that.
 
     Only the first of several processes logs.
     """
-    if getattr(rank_zero_only, "rank", 0):
+    if not is_rank_zero():
         logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").handlers.clear()  # they repeat what the root logger prints
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)

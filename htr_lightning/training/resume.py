@@ -15,7 +15,6 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder
@@ -24,6 +23,7 @@ from htr_lightning.training.lightning_fixes import (
     AtomicCheckpointIO,
     CheckpointWriteError,
     can_resume_exactly,
+    is_rank_zero,
     mark_epoch_complete,
     restore_early_stopping,
 )
@@ -51,7 +51,7 @@ class ResumeCheckpoint(Checkpoint):
     the process gets SIGTERM, SIGUSR1 or Ctrl-C. These end the run after the current step, or after the validation that
     belongs to it; while a trained model is measured, after the batch, or with several processes after the split.
     A resumed run takes the same steps as one that was never stopped: the loader continues with the same batch
-    (`htr_lightning.data.module.LineLoader`). With several processes, all of them stop after the same step, whichever
+    (`htr_lightning.data.loader.LineLoader`). With several processes, all of them stop after the same step, whichever
     got the signal.
 
     Args:
@@ -208,7 +208,7 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
     for path in folder.resumable:
         reason = find_damage(path)
         if reason is None:
-            if damaged and getattr(rank_zero_only, "rank", 0) == 0:
+            if damaged and is_rank_zero():
                 log.warning("%s; resuming from %s, the one before", "; ".join(damaged), path)
             return path
         damaged.append(f"{path} is damaged ({reason})")

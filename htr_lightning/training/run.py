@@ -10,7 +10,6 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 from torch import nn
 
@@ -37,6 +36,7 @@ from htr_lightning.training.lightning_fixes import (
     BestCheckpoint,
     MovingAverage,
     count_training_steps,
+    is_rank_zero,
     remove_weight_averaging,
     replace_overfit_batches,
     slurm_plugins,
@@ -214,7 +214,7 @@ def check_data(cfg: DictConfig, data: LineDataModule) -> None:
     settings = Settings.from_config(cfg.loader, data.source, data.preprocess)
     findings = check_packed_lines(data.packed, data.charset, settings)
     raise_for_faults(findings)
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if is_rank_zero():
         log_warnings(findings)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import MISSING, DictConfig, OmegaConf
 from torch import nn
 
@@ -21,6 +20,7 @@ from htr_lightning.files import OutputError, RunFolder, file_lock, report_write_
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
+from htr_lightning.training.lightning_fixes import is_rank_zero
 from htr_lightning.training.provenance import describe_run, now
 from htr_lightning.training.resume import find_checkpoint
 
@@ -48,7 +48,7 @@ def claim_run_folder(folder: RunFolder) -> Iterator[None]:
         )
 
     with contextlib.ExitStack() as stack:
-        if getattr(rank_zero_only, "rank", 0) == 0:
+        if is_rank_zero():
             with report_write_errors(folder.path, "hydra.run.dir"):
                 folder.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(file_lock(folder.path / ".lock", refuse))
@@ -82,14 +82,14 @@ def prepare_run_folder(folder: RunFolder, resume: str | None) -> Path | None:
     else:
         checkpoint = None
         holds_run = folder.checkpoints.exists() or folder.model.exists()
-        if getattr(rank_zero_only, "rank", 0) == 0 and holds_run:
+        if is_rank_zero() and holds_run:
             raise ConfigError(
                 "the folder already holds a run",
                 key="hydra.run.dir",
                 value=folder.path,
                 remedy=f"resume it (resume={folder.path}) or choose another folder",
             )
-    if checkpoint is None and getattr(rank_zero_only, "rank", 0) == 0:
+    if checkpoint is None and is_rank_zero():
         _refuse_other_files(folder)
     with report_write_errors(folder.path, "hydra.run.dir"):
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dic
     """
     fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
     provenance = describe_run(cfg.seed) | describe_composition() | {"data": fingerprints}
-    if getattr(rank_zero_only, "rank", 0) != 0:
+    if not is_rank_zero():
         return provenance
     with report_write_errors(folder.path, "hydra.run.dir"):
         if cfg.resume and folder.info.is_file():

@@ -1,4 +1,4 @@
-"""The whole command: faults planted in a data set are found and named, and a healthy one is called healthy."""
+"""The whole command: faults planted in a dataset are found and named, and a healthy one is called healthy."""
 
 import json
 import subprocess

@@ -49,7 +49,7 @@ def test_own_configs_are_found(small_set: Path, tmp_path: Path) -> None:
 def test_damaged_lines_are_named_or_left_out(small_set: Path, tmp_path: Path) -> None:
     (small_set / "test" / "3.png").write_bytes(b"damaged")
     arguments = [str(tmp_path / "out"), "dataset=lines", f"dataset.root={small_set}"]
-    with pytest.raises(SystemExit, match=r"(?s)1 lines cannot be used:.*3\.png: not an image.*loader\.max_skipped=1"):
+    with pytest.raises(SystemExit, match=r"(?s)1 line cannot be used:.*3\.png: not an image.*loader\.max_skipped=1"):
         extract.main(arguments)
     extract.main([*arguments, "loader.max_skipped=1"])
     assert len(Lines(str(tmp_path / "out")).lines("test")) == 7

@@ -10,6 +10,7 @@ import pytest
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.parallel import MIN_PARALLEL_LINES, map_lines
+from htr_lightning.errors import InputError
 from htr_lightning.image.files import UnusableImage
 
 MAIN = """
@@ -37,6 +38,17 @@ def test_results_come_in_order_from_several_processes() -> None:
     results = [id for task in map_lines(get_process, lines, 2) for id in task]
     assert len(results) == len(lines) and os.getpid() not in results
     assert {id for task in map_lines(get_process, lines[:-1], 2) for id in task} == {os.getpid()}
+
+
+def end_process(line: Line) -> None:
+    os._exit(9)
+
+
+def test_a_killed_worker_is_reported_with_its_remedy() -> None:
+    lines = [Line(str(i), UnusableImage("none"), "x") for i in range(MIN_PARALLEL_LINES)]
+    message = r"a preprocessing worker was killed .*; use fewer workers: \+\+loader\.num_pack_workers=1$"
+    with pytest.raises(InputError, match=message):
+        list(map_lines(end_process, lines, 2))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and pipes that end with the last process")

@@ -1,4 +1,4 @@
-"""Files of line data sets."""
+"""Files of line datasets."""
 
 from pathlib import Path
 

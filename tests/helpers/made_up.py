@@ -1,4 +1,4 @@
-"""Facts and data sets to diagnose, made up for the tests of the doctor."""
+"""Facts and datasets to diagnose, made up for the tests of the doctor."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,7 +65,7 @@ def keys(findings: Sequence[Finding]) -> list[str]:
 
 
 class HealthySet:
-    """A data set of typeset lines on disk, with nothing wrong, to plant faults in."""
+    """A dataset of typeset lines on disk, with nothing wrong, to plant faults in."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -34,7 +34,7 @@ def done(arguments: Sequence[str], **more: object) -> subprocess.CompletedProces
 
 @pytest.fixture
 def odd_set(write_lines: Write) -> Path:
-    """A data set whose lines cannot be halved: 10 + 5 + 7."""
+    """A dataset whose lines cannot be halved: 10 + 5 + 7."""
     for seed, (split, number) in enumerate((("train", 10), ("val", 5), ("test", 7))):
         root = write_lines(texts(number, seed), split)
     return root

@@ -45,7 +45,7 @@ def base(small_set: Path, tmp_path: Path) -> Path:
 
 
 def write_set(root: Path, more: str = "") -> Path:
-    """Write a data set of other lines."""
+    """Write a dataset of other lines."""
     for seed, (split, number) in enumerate((("train", 12), ("val", 4)), start=7):
         (root / split).mkdir(parents=True)
         rows = ["image\ttext"]

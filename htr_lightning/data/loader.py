@@ -1,0 +1,61 @@
+"""The DataLoader of lines, which continues in the middle of an epoch."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch.utils.data import DataLoader
+
+from htr_lightning.data.batch import Batch, LineDataset
+from htr_lightning.data.widths import WidthBatchSampler
+from htr_lightning.image.files import DataError
+
+
+class LineLoader(DataLoader[Batch]):
+    """A loader whose state is saved in checkpoints, so that a resumed run continues with the next batch.
+
+    Args:
+        dataset: the lines.
+        batches: of the lines, in their order.
+        num_workers: processes that collate; 0 for none.
+    """
+
+    def __init__(self, dataset: LineDataset, batches: WidthBatchSampler, num_workers: int) -> None:
+        super().__init__(
+            dataset,
+            sampler=batches,
+            batch_size=None,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        self._batches, self._num_consumed = batches, 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """Yield the batches of an epoch; workers start with the first one, when Lightning has set the epoch.
+
+        Lightning makes iterators before it calls ``set_epoch``, and workers would fetch batches of another epoch
+        (Lightning-AI/pytorch-lightning#21938).
+        """
+        self._num_consumed = self._batches.num_skipped
+        for batch in super().__iter__():
+            self._num_consumed += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the position in the epoch; Lightning saves it in checkpoints."""
+        return {"epoch": self._batches.epoch, "num_batches": self._num_consumed, "of": len(self._batches)}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Continue from a saved position; Lightning calls this when it resumes a run.
+
+        Raises:
+            DataError: the epoch is divided into other batches now.
+        """
+        if state["num_batches"] < state["of"] != len(self._batches):
+            raise DataError(
+                f"the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
+                f"{len(self._batches)}",
+                key="resume",
+                remedy="restore loader.pixels_per_batch and the number of processes, or start a new run",
+            )
+        self._batches.skip_batches(state["epoch"], state["num_batches"])
