@@ -22,7 +22,7 @@ install: .venv/installed ## create the virtual environment .venv with all depend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: install ## fine-tune the shipped model on 100 lines: a new font, nine new characters (about 3 minutes)
+demo: install ## fine-tune the shipped model on 100 lines: a new font, twelve new characters (about 3 minutes)
 	rm -rf runs/demo
 	$(BIN)/python -m htr_lightning extract runs/demo/lines +experiment=demo --limit 12
 	@echo; echo "1. Predictions of the shipped model, zoo:latin, for lines in a language that it was not trained on:"; echo
