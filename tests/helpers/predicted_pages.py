@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from helpers.layouts import points
 from htr_lightning.decode.positions import Character, Outline, Word
+from htr_lightning.layout.page import Page
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=12)
@@ -102,3 +103,12 @@ def predicted_pages(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> P
         kind = draw(st.sampled_from(["paragraph", "marginalia", "Ligne: {a};", "été", ""]))
         regions.append(build_region(next(ids), *lines, kind=kind))
     return build_page(*regions)
+
+
+def assert_same_lines(read: Page, page: PredictedPage) -> None:
+    """Assert that a page that was read from a file has the lines and regions of the page that was written."""
+    for line, parsed in zip(page.lines, read.lines, strict=True):
+        assert (parsed.id, parsed.text, parsed.problem) == (line.id, line.text, "")
+        assert np.array_equal(parsed.polygon, line.polygon) and np.array_equal(parsed.baseline, line.baseline)
+    kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
+    assert [(line.region, line.region_type) for line in read.lines] == kinds

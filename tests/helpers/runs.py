@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,25 @@ from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.validate import validate
 from htr_lightning.training.run import run
 
-TINY = [
-    "dataset=lines",
+CPU = ["dataset=lines", "trainer.precision=32-true", "trainer.accelerator=cpu", "+trainer.enable_progress_bar=false"]
+TINY_MODEL = [
     "model.height_px=32",
     "+model.channels=[16,32]",
     "+model.blocks=[1,1]",
     "+model.strides=[[2,2],[2,1]]",
     "+model.rnn_size=32",
     "+model.rnn_layers=1",
-    "trainer.precision=32-true",
-    "trainer.accelerator=cpu",
-    "+trainer.enable_progress_bar=false",
 ]
+TINY = [*CPU, *TINY_MODEL]
 
 
-def overrides(root: Path, *more: str) -> list[str]:
-    return [*TINY, f"dataset.root={root}", f"loader.cache_dir={root / 'packed'}", *more]
+def overrides(root: Path, *more: str, common: Sequence[str] = TINY) -> list[str]:
+    return [*common, f"dataset.root={root}", f"loader.cache_dir={root / 'packed'}", *more]
 
 
-def train(root: Path, folder: Path, *more: str) -> dict[str, float]:
+def train(root: Path, folder: Path, *more: str, common: Sequence[str] = TINY) -> dict[str, float]:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", overrides=overrides(root, *more))
+        cfg = compose("config", overrides=overrides(root, *more, common=common))
     validate(cfg)
     return run(cfg, folder)
 

@@ -7,40 +7,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import runs
 from helpers.typesetting import texts, typeset
-from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 
-from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.config.validate import validate
 from htr_lightning.model.file import load_model
 from htr_lightning.model.info import ModelFileError, read_info
-from htr_lightning.training.run import run
 
 Write = Callable[[Sequence[str], str], Path]
-CPU = ["dataset=lines", "trainer.precision=32-true", "trainer.accelerator=cpu", "+trainer.enable_progress_bar=false"]
-TINY = [
-    "model.height_px=32",
-    "+model.channels=[16,32]",
-    "+model.blocks=[1,1]",
-    "+model.strides=[[2,2],[2,1]]",
-    "+model.rnn_size=32",
-    "+model.rnn_layers=1",
-]
 FINETUNE = ["stage=finetune", "model=loaded", "preprocess=loaded"]
 
 
 def train(root: Path, folder: Path, *more: str) -> dict[str, float]:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", overrides=[*CPU, f"dataset.root={root}", f"loader.cache_dir={root / 'packed'}", *more])
-    validate(cfg)
-    return run(cfg, folder)
+    return runs.train(root, folder, *more, common=runs.CPU)
 
 
 @pytest.fixture
 def base(small_set: Path, tmp_path: Path) -> Path:
-    train(small_set, tmp_path / "base", *TINY, "trainer.max_epochs=1", "+preprocess.deslant=true")
+    train(small_set, tmp_path / "base", *runs.TINY_MODEL, "trainer.max_epochs=1", "+preprocess.deslant=true")
     return tmp_path / "base"
 
 

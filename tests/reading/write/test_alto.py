@@ -1,9 +1,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from helpers.layouts import points
-from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
+from helpers.predicted_pages import (
+    assert_same_lines,
+    build_line,
+    build_page,
+    build_region,
+    build_sample_page,
+    predicted_pages,
+)
 from helpers.written_rules import check_alto
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,11 +109,7 @@ def test_ids_are_names_and_never_twice() -> None:
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     root = etree.fromstring(write_alto(page))
     read = parse_page(root, Path("a.xml"))
-    for line, parsed in zip(page.lines, read.lines, strict=True):
-        assert (parsed.id, parsed.text, parsed.problem) == (line.id, line.text, "")
-        assert np.array_equal(parsed.polygon, line.polygon) and np.array_equal(parsed.baseline, line.baseline)
-    kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
-    assert [(line.region, line.region_type) for line in read.lines] == kinds
+    assert_same_lines(read, page)
 
 
 @settings(deadline=None, max_examples=50)

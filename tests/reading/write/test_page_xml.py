@@ -1,9 +1,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from helpers.layouts import points
-from helpers.predicted_pages import build_line, build_page, build_region, build_sample_page, predicted_pages
+from helpers.predicted_pages import (
+    assert_same_lines,
+    build_line,
+    build_page,
+    build_region,
+    build_sample_page,
+    predicted_pages,
+)
 from helpers.written_rules import check_page_xml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,11 +97,7 @@ def test_places_are_inside_the_page_and_never_missing() -> None:
 @given(predicted_pages())
 def test_any_page_is_read_back(page: PredictedPage) -> None:
     read = parse_page(etree.fromstring(write_page_xml(page, NOW)), Path("a.xml"))
-    for line, parsed in zip(page.lines, read.lines, strict=True):
-        assert (parsed.id, parsed.text, parsed.problem) == (line.id, line.text, "")
-        assert np.array_equal(parsed.polygon, line.polygon) and np.array_equal(parsed.baseline, line.baseline)
-    kinds = [(region.id, region.kind) for region in page.regions for _ in region.lines]
-    assert [(line.region, line.region_type) for line in read.lines] == kinds
+    assert_same_lines(read, page)
 
 
 @settings(deadline=None, max_examples=50)
