@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder
@@ -40,7 +41,7 @@ def test_a_second_process_is_told(tmp_path: Path) -> None:
 def test_other_processes_of_the_same_run_are_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = RunFolder(tmp_path / "run")
     with claim_run_folder(folder):
-        monkeypatch.setattr("htr_lightning.training.run_folder.rank_zero_only.rank", 1, raising=False)
+        monkeypatch.setattr(rank_zero_only, "rank", 1, raising=False)
         with claim_run_folder(folder):
             pass
 
