@@ -58,6 +58,11 @@ def select_device(name: str | None) -> "torch.device":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(
+            "unknown device", key="--device", value=name, remedy="choose from cpu, cuda, cuda:1, mps", kind="unknown"
+        ) from None
+    try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

@@ -1,5 +1,6 @@
 """What is not imported where models are only used; who imports whom is for import-linter (pyproject.toml)."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_heavy_libraries_are_imported_only_where_they_are_used(module: str) -> N
     code = f"import sys, htr_lightning.{module}; print(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_only_torch_errors_reads_the_text_of_errors() -> None:
+    pattern = re.compile(r"(\bin |== |startswith\(|match\(|search\().{0,30}str\((error|exc\w*|exception)\)")
+    found = {path.name for path in PACKAGE.rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))}
+    assert found == {"torch_errors.py"}
 
 
 def test_workers_that_preprocess_never_import_torch() -> None:

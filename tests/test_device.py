@@ -8,7 +8,7 @@ from helpers.typesetting import texts, typeset
 
 import htr_lightning
 from htr_lightning.cli import evaluate, predict
-from htr_lightning.device import DeviceError
+from htr_lightning.device import DeviceError, select_device
 from htr_lightning.metrics import cer
 from htr_lightning.model import file as checkpoint
 from htr_lightning.model.file import load_model, with_precision
@@ -80,3 +80,10 @@ def test_an_onnx_file_has_its_own_precision(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
     with pytest.raises(ModelFileError, match=r"a\.onnx: the precision of an ONNX file is fixed"):
         load_recognizer(tmp_path / "a.onnx", precision="bf16")
+
+
+def test_an_unknown_device_is_answered_with_those_there_are() -> None:
+    with pytest.raises(DeviceError) as error:
+        select_device("tpu")
+    assert (error.value.key, error.value.value, error.value.kind) == ("--device", "tpu", "unknown")
+    assert "cpu, cuda" in str(error.value) and "Expected one of" not in str(error.value)

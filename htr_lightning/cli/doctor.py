@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read every line once, and report what is wrong with the dataset.
 
     Raises:
-        SystemExit: 0 without faults (with ``--strict``: without warnings), else 1, also with a message if the data
+        SystemExit: 0 without errors (with ``--strict``: without warnings), else 1, also with a message if the data
             cannot be read at all; 2 for a wrong command line or configuration.
     """
     options = build_parser().parse_intermixed_args(argv)
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m htr_lightning doctor",
         description="Check a dataset before training on it: read every line once, and report what training would "
         "reject, what makes scores too good to be true, and what no model can learn.",
-        epilog="Exit status: 0 if there are no faults (with --strict: no warnings, either), 1 if there are, 2 for a "
+        epilog="Exit status: 0 if there are no errors (with --strict: no warnings, either), 1 if there are, 2 for a "
         "wrong command line.",
     )
     parser.add_argument(

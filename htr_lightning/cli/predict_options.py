@@ -16,13 +16,14 @@ from htr_lightning.cli.options import (
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
-PAGE_FORMATS = ("txt", "json", "alto", "page", "hocr", "pdf")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
 _PAGE_OPTIONS = ("ignore_layouts", "overlay", "segmenter")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
+    from htr_lightning.reading.write.writers import PAGE_WRITERS
+
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning predict",
         description="Recognize images of lines, or whole pages, which are segmented into lines first. Write text, "
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=["txt"],
         metavar="FORMAT[,FORMAT...]",
         help="lines: txt, tsv (image, text, confidence) or json (also words and characters with outline and "
-        "confidence); pages: any of txt, json, alto, page, hocr, pdf (searchable) (default: txt)",
+        f"confidence); pages: any of {', '.join(PAGE_WRITERS)}; a PDF is searchable (default: txt)",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--lines", action="store_true", help="each image is one line")
@@ -117,11 +118,13 @@ def _add_line_options(parser: argparse.ArgumentParser) -> None:
 
 def _parse_formats(value: str) -> list[str]:
     """Split the names of formats at commas."""
+    from htr_lightning.reading.write.writers import PAGE_WRITERS
+
     names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    known = list(dict.fromkeys((*LINE_FORMATS, *PAGE_WRITERS)))
     for name in names:
-        if name not in LINE_FORMATS + PAGE_FORMATS:
-            known = ", ".join(dict.fromkeys(LINE_FORMATS + PAGE_FORMATS))
-            raise argparse.ArgumentTypeError(f"unknown format {name!r}; choose from {known}")
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"unknown format {name!r}; choose from {', '.join(known)}")
     return names or ["txt"]
 
 
@@ -156,7 +159,9 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 
 def _check_formats(formats: list[str], kind: str) -> None:
-    known = PAGE_FORMATS if kind == "pages" else LINE_FORMATS
+    from htr_lightning.reading.write.writers import PAGE_WRITERS
+
+    known = tuple(PAGE_WRITERS) if kind == "pages" else LINE_FORMATS
     remedy = f"choose {'' if kind == 'pages' else 'one '}from {', '.join(known)}"
     if unknown := [name for name in formats if name not in known]:
         raise UsageError(f"--format: {', '.join(unknown)} cannot be written for {kind}", remedy=remedy)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from htr_lightning.data.line import Split
 
-Severity = Literal["fault", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
-"""``fault``: training refuses the dataset, or its scores would be meaningless. ``warning``: training runs, but scores
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""``error``: training refuses the dataset, or its scores would be meaningless. ``warning``: training runs, but scores
 suffer or mislead. ``note``: for information; often intended.
 """
 Verdict = Literal["healthy", "usable with warnings", "not usable"]
@@ -51,19 +51,19 @@ class Finding:
 
 
 def sort_by_severity(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort faults before warnings before notes; the sort is stable."""
+    """Sort errors before warnings before notes; the sort is stable."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def decide_verdict(findings: Sequence[Finding]) -> Verdict:
     """Return the verdict on a dataset, which its most severe finding determines."""
     severities = {finding.severity for finding in findings}
-    if "fault" in severities:
+    if "error" in severities:
         return "not usable"
     return "usable with warnings" if "warning" in severities else "healthy"
 
 
 def get_exit_status(findings: Sequence[Finding], *, strict: bool) -> int:
-    """Return 1 if there are faults or, with ``strict``, warnings; else 0."""
+    """Return 1 if there are errors or, with ``strict``, warnings; else 0."""
     failing = ("not usable", "usable with warnings") if strict else ("not usable",)
     return int(decide_verdict(findings) in failing)

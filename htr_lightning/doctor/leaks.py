@@ -20,7 +20,7 @@ _NEGLIGIBLE = 0.01  # fraction of a split's lines that hardly changes its scores
 def find_shared_lines(facts: Facts, settings: Settings) -> list[Finding]:
     """Find lines that two splits share, by id or by pixels.
 
-    More than ``loader.max_shared`` of val or test in train is a fault: such scores would measure memorization, and the
+    More than ``loader.max_shared`` of val or test in train is an error: such scores would measure memorization, and the
     best checkpoint would be chosen by them.
     """
     findings = []
@@ -34,16 +34,16 @@ def find_shared_lines(facts: Facts, settings: Settings) -> list[Finding]:
         if not lines:
             continue
         fraction = len(lines) / max(1, int(facts[other].usable.sum()))
-        is_fault = one == "train" and fraction > settings.max_shared
+        is_error = one == "train" and fraction > settings.max_shared
         title = (
             f"{format_count(len(lines), 'line')} of {other} ({fraction:.{0 if fraction >= 0.1 else 1}%}) "
             f"{'is' if len(lines) == 1 else 'are'} also in {one}, "
-            f"so scores on {other} are {'meaningless' if is_fault else 'biased'}"
+            f"so scores on {other} are {'meaningless' if is_error else 'biased'}"
         )
         remedy = f"remove them from {one} or from {other}"
-        if is_fault:
+        if is_error:
             remedy += "; or, to overfit intentionally, set loader.max_shared=1"
-        severity: Severity = "fault" if is_fault else "warning"
+        severity: Severity = "error" if is_error else "warning"
         findings.append(Finding(f"{other}_lines_in_{one}", severity, title, len(lines), remedy, lines))
     return findings
 

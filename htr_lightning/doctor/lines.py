@@ -65,7 +65,7 @@ def find_empty_splits(facts: Facts) -> list[Finding]:
             findings.append(Finding("no_test", "note", title, 0, remedy))
         else:
             remedy = "add lines: a run needs train and val; dataset.manifest=FILE splits a single table"
-            findings.append(Finding(f"no_{split}", "fault", title, 0, remedy))
+            findings.append(Finding(f"no_{split}", "error", title, 0, remedy))
     return findings
 
 
@@ -93,11 +93,11 @@ def find_repeated_ids(facts: Facts) -> list[Finding]:
     if not lines:
         return []
     title = f"{format_count(len(lines), 'id belongs', 'ids belong')} to several lines of a split"
-    return [Finding("repeated_ids", "fault", title, len(lines), "give each line a unique id", lines)]
+    return [Finding("repeated_ids", "error", title, len(lines), "give each line a unique id", lines)]
 
 
 def find_unusable_lines(facts: Facts, settings: Settings) -> list[Finding]:
-    """Find the lines that training cannot use, by the same rule: more than ``loader.max_skipped`` are faults.
+    """Find the lines that training cannot use, by the same rule: more than ``loader.max_skipped`` are errors.
 
     A CTC model emits at most one character per frame, and needs a blank between equal characters: a text that needs
     more frames than its line has cannot be learned. Training skips such lines of train; in val and test they stay, and
@@ -107,7 +107,7 @@ def find_unusable_lines(facts: Facts, settings: Settings) -> list[Finding]:
     of_train = [line for line in short if line.split == "train"]
     others = [line for line in short if line.split != "train"]
     total = sum(len(rows.problems) for rows in facts.values()) + len(of_train)
-    severity: Severity = "fault" if total > settings.max_skipped else "warning"
+    severity: Severity = "error" if total > settings.max_skipped else "warning"
     skip = f"or skip {'it' if total == 1 else 'all such lines'} with loader.max_skipped={total}"
     if severity == "warning":
         skip = f"until then, training skips them (loader.max_skipped={settings.max_skipped})"

@@ -42,16 +42,16 @@ def check_packed_lines(packed: Mapping[Split, PackedLines], charset: Charset, se
     return [finding for finding in sort_by_severity(findings) if finding.severity != "note"]
 
 
-def raise_for_faults(findings: Sequence[Finding]) -> None:
+def raise_for_errors(findings: Sequence[Finding]) -> None:
     """Stop a run whose scores would be meaningless.
 
     Raises:
-        DataError: there are faults; names all of them and their remedies.
+        DataError: there are errors; names all of them and their remedies.
     """
-    faults = [finding for finding in findings if finding.severity == "fault"]
-    if faults:
-        problem = "\n".join(f"{fault.title} ({_list_ids(fault)}); {fault.remedy}" for fault in faults)
-        raise DataError(problem, kind="faults")
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        problem = "\n".join(f"{error.title} ({_list_ids(error)}); {error.remedy}" for error in errors)
+        raise DataError(problem, kind="errors")
 
 
 def log_warnings(findings: Sequence[Finding]) -> None:

@@ -12,7 +12,7 @@ from htr_lightning.text import escape_unprintable, format_count, is_unprintable
 
 _MAX_LINES = 3  # of a finding
 _MAX_CHARACTERS = 200
-_STYLES: dict[Severity, str] = {"fault": "bold red", "warning": "bold yellow", "note": "cyan"}
+_STYLES: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "note": "cyan"}
 _VERDICT_STYLES = {"healthy": "bold green", "usable with warnings": "bold yellow", "not usable": "bold red"}
 
 

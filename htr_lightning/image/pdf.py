@@ -117,7 +117,7 @@ def _open_pdf(path: Path) -> Iterator[Any]:
         try:
             document = pdfium.PdfDocument(path)
         except pdfium.PdfiumError as error:
-            if "password" in str(error).lower():
+            if error.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
                 raise DataError(
                     "the document is locked by a password", file=path, remedy="save a copy without one", kind="locked"
                 ) from None

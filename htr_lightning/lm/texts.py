@@ -18,11 +18,11 @@ def read_texts(path: Path, column: str, normalization: Normalization) -> Iterato
         DataError: the file is missing, malformed or not UTF-8.
     """
     from htr_lightning.data.sources.data_files import read_text_file
-    from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, read_manifest
+    from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, read_manifest_texts
     from htr_lightning.text import clean_text
 
     if path.suffix.lower() in MANIFEST_SUFFIXES:
-        lines: Iterator[str] = (line.text for line in read_manifest(path, text_column=column))
+        lines = read_manifest_texts(path, column)
     else:
         lines = iter(read_text_file(path, remedy="check the path").splitlines())
     for line in lines:

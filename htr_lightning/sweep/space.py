@@ -19,9 +19,8 @@ def parse_space(overrides: Iterable[Override]) -> tuple[list[str], dict[str, Bas
 
     Returns:
         The fixed overrides as they were written, and the distribution of each sampled key: ``a,b`` and ``choice(a,b)``
-        are
-        categories, ``range(low,high,step)`` excludes its end, ``interval(low,high)`` includes it and samples integers
-        when written ``int(interval(1,5))``; ``tag(log,interval(1e-4,1e-2))`` is sampled on a log scale.
+        are categories, ``range(low,high,step)`` excludes its end, ``interval(low,high)`` includes it and samples
+        integers when written ``int(interval(1,5))``; ``tag(log,interval(1e-4,1e-2))`` is sampled on a log scale.
 
     Raises:
         ConfigError: no key is to be sampled, or one by a pattern of names (``glob``).
@@ -45,7 +44,11 @@ def _distribution(override: Override) -> BaseDistribution:
     try:
         return _distribution_of(override, override.value())
     except ValueError as error:
-        raise ConfigError(f"cannot be sampled ({error})", key=str(override.input_line)) from None
+        raise ConfigError(
+            f"cannot be sampled ({error})",
+            key=str(override.input_line),
+            remedy="write interval(low,high) with low at most high, and both above 0 in tag(log,...)",
+        ) from None
 
 
 def _distribution_of(override: Override, value: Any) -> BaseDistribution:

@@ -21,6 +21,7 @@ from htr_lightning.training.lightning_fixes import CheckpointWriteError, interru
 from htr_lightning.training.resume import PreemptedError
 from htr_lightning.training.run_folder import RunFolderBusyError
 from htr_lightning.training.task import NonFiniteLossError
+from htr_lightning.training.torch_errors import is_killed_worker, is_lost_process
 
 # A quota is no error of every system's.
 _UNWRITABLE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES)
@@ -83,14 +84,14 @@ def exit_of(error: BaseException, folder: RunFolder, cfg: DictConfig, *, sweeps:
         case OSError() if error.errno in _UNWRITABLE:
             where = error.filename or folder.path
             return RunExit(f"The run stopped: {where} cannot be written ({error.strerror}). {resume}")
-        case RuntimeError() if "DataLoader worker" in str(error):
+        case _ if is_killed_worker(error):
             if hasattr(signal, "SIGCHLD"):  # torch's handler raises again for a second one, while Python already exits
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return RunExit(
                 "The run stopped: a data-loading worker was killed (out of memory?). "
                 f"{resume}, with fewer workers: ++loader.num_workers=0"
             )
-        case _ if _is_of_another_process(error):
+        case _ if is_lost_process(error):
             return RunExit(
                 "The run stopped: another process ended or cannot be reached; if it printed no error, it was "
                 f"killed (out of memory?). {resume}"
@@ -120,7 +121,7 @@ class LostProcess(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         """End the process if another one was lost."""
-        if not _is_of_another_process(exception):
+        if not is_lost_process(exception):
             return
         run_exit = exit_of(exception, self.folder, self.cfg)
         assert run_exit is not None
@@ -130,11 +131,3 @@ class LostProcess(Callback):
         started_by_lightning = environment is not None and not environment.creates_processes_externally
         # Lightning would kill the first process before it has printed its error, if another one failed.
         os._exit(0 if started_by_lightning and not trainer.is_global_zero else run_exit.status)
-
-
-def _is_of_another_process(error: BaseException) -> bool:
-    """Whether a process was lost: NCCL raises an error class of its own for it, gloo a plain RuntimeError."""
-    lost = "gloo" in str(error) and any(word in str(error) for word in ("Connection", "Read error", "Timed out"))
-    return isinstance(error, RuntimeError) and (
-        lost or isinstance(error, getattr(torch.distributed, "DistBackendError", ()))
-    )

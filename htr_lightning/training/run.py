@@ -20,7 +20,7 @@ from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBa
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_faults
+from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.crnn import CRNN
@@ -213,7 +213,7 @@ def check_data(cfg: DictConfig, data: LineDataModule) -> None:
     assert data.charset is not None
     settings = Settings.from_config(cfg.loader, data.source, data.preprocess)
     findings = check_packed_lines(data.packed, data.charset, settings)
-    raise_for_faults(findings)
+    raise_for_errors(findings)
     if is_rank_zero():
         log_warnings(findings)
 

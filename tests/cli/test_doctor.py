@@ -1,4 +1,4 @@
-"""The whole command: faults planted in a dataset are found and named, and a healthy one is called healthy."""
+"""The whole command: errors planted in a dataset are found and named, and a healthy one is called healthy."""
 
 import json
 import subprocess
@@ -55,12 +55,12 @@ def test_a_healthy_set_is_called_healthy(tmp_path: Path, capsys: pytest.CaptureF
 
 LONG = "dit le roi au bel ami qui rit mal et non"
 PLANTED = {
-    "damaged_images": ("fault", "train/60.png"),
-    "missing_images": ("fault", "train/61.png"),
-    "empty_texts": ("fault", "val/12.png"),
-    "wide_images": ("fault", "train/62.png"),
-    "small_images": ("fault", "train/63.png"),
-    "too_short": ("fault", "train/64.png"),
+    "damaged_images": ("error", "train/60.png"),
+    "missing_images": ("error", "train/61.png"),
+    "empty_texts": ("error", "val/12.png"),
+    "wide_images": ("error", "train/62.png"),
+    "small_images": ("error", "train/63.png"),
+    "too_short": ("error", "train/64.png"),
     "test_lines_in_train": ("warning", "test/12.png"),
     "contradictions": ("warning", "train/66.png"),
     "test_groups_in_train": ("warning", "test/13.png"),
@@ -106,7 +106,7 @@ def sick_set(root: Path) -> Path:
     return made.write()
 
 
-def test_every_planted_fault_is_found_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_planted_error_is_found_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert doctor(sick_set(tmp_path / "set"), "preprocess.max_width_px=4000", "--out", str(out)) == 1
     shown = " ".join(capsys.readouterr().out.split())
@@ -222,12 +222,12 @@ def test_out_is_checked_before_the_reading(tmp_path: Path, capsys: pytest.Captur
     assert ended.value.code == 2 and "cannot be written" in capsys.readouterr().err
 
 
-def test_a_split_of_nothing_but_copies_is_a_fault(tmp_path: Path) -> None:
+def test_a_split_of_nothing_but_copies_is_an_error(tmp_path: Path) -> None:
     made = HealthySet(tmp_path / "set")
     made.rows["val"] = made.rows["train"][:20]
     root = made.write()
     assert doctor(root, "--out", str(tmp_path / "out")) == 1
-    assert found(tmp_path / "out", "val_lines_in_train")["severity"] == "fault"
+    assert found(tmp_path / "out", "val_lines_in_train")["severity"] == "error"
     assert doctor(root, "loader.max_shared=1") == 0
 
 

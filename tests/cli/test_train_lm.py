@@ -22,6 +22,12 @@ def test_manifests_and_plain_texts(tmp_path: Path, capsys: pytest.CaptureFixture
     assert read_arpa(out).log_probability("la café") == pytest.approx(expected.log_probability("la café"), abs=1e-3)
 
 
+def test_a_manifest_of_texts_needs_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("text\nein\neine\n", encoding="utf-8")
+    command.main([str(tmp_path / "a.csv"), "-o", str(tmp_path / "a.arpa"), "--order", "2"])
+    assert "from 2 lines with 7 characters" in capsys.readouterr().out
+
+
 def test_what_cannot_be_read_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text("text\n")
     (tmp_path / "b.txt").write_bytes(b"\xff\xe9")

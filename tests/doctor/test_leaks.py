@@ -32,12 +32,12 @@ def test_the_same_id_in_two_splits() -> None:
     assert keys(leaks.find_shared_lines(made, Settings(max_shared=1))) == ["val_lines_in_train"]
 
 
-@pytest.mark.parametrize(("max_shared", "severity"), [(0.5, "fault"), (0.75, "warning"), (1.0, "warning")])
-def test_more_than_max_shared_is_a_fault(max_shared: float, severity: str) -> None:
+@pytest.mark.parametrize(("max_shared", "severity"), [(0.5, "error"), (0.75, "warning"), (1.0, "warning")])
+def test_more_than_max_shared_is_an_error(max_shared: float, severity: str) -> None:
     made = with_digests(train=[b"a", b"b", b"c"], val=[b"a", b"b", b"c", b"d"], test=[])
     (finding,) = leaks.find_shared_lines(made, Settings(max_shared=max_shared))
     assert finding.severity == severity
-    assert ("loader.max_shared=1" in finding.remedy) == (severity == "fault")
+    assert ("loader.max_shared=1" in finding.remedy) == (severity == "error")
 
 
 def test_images_without_pixels_are_not_the_same() -> None:

@@ -29,7 +29,7 @@ def with_problem(kind: ProblemKind) -> Facts:
 )
 def test_each_problem_by_the_rule_of_training(kind: ProblemKind, key: str) -> None:
     (finding,) = lines.find_unusable_lines(with_problem(kind), Settings())
-    assert (finding.key, finding.severity, finding.count) == (key, "fault", 1)
+    assert (finding.key, finding.severity, finding.count) == (key, "error", 1)
     assert finding.remedy.endswith("; or skip it with loader.max_skipped=1")
     assert finding.lines[0].reason == "train/1: reason"
     (finding,) = lines.find_unusable_lines(with_problem(kind), Settings(max_skipped=1))
@@ -43,7 +43,7 @@ def test_texts_that_need_more_frames_than_there_are() -> None:
         count_frames=lambda widths: np.where(widths > 20, 3, 2)
     )  # two for the line of val, three for the others
     train, val = lines.find_unusable_lines(made, frames)
-    assert train.key == "too_short" and train.severity == "fault"
+    assert train.key == "too_short" and train.severity == "error"
     assert [(line.id, line.reason) for line in train.lines] == [
         ("train/0", "its 3 characters need 5 frames, the line has 3")
     ]
@@ -60,7 +60,7 @@ def test_frames_are_of_the_normalized_text() -> None:
 
 
 def test_splits_without_lines() -> None:
-    assert [finding.severity for finding in lines.find_empty_splits(facts(["a"]))] == ["fault", "note"]
+    assert [finding.severity for finding in lines.find_empty_splits(facts(["a"]))] == ["error", "note"]
     assert keys(lines.find_empty_splits(facts(["a"], ["b"]))) == ["no_test"]
     made = dict(facts(["a"], ["b"], ["c"]))
     made["train"] = replace(made["train"], input_widths_px=np.zeros(1, np.int64))
@@ -71,7 +71,7 @@ def test_ids_that_come_twice() -> None:
     made = dict(facts(["a", "b", "c"]))
     made["train"] = replace(made["train"], ids=["x", "y", "x"])
     (finding,) = lines.find_repeated_ids(made)
-    assert finding.severity == "fault" and finding.lines[0].id == "x" and finding.lines[0].reason == "2 lines"
+    assert finding.severity == "error" and finding.lines[0].id == "x" and finding.lines[0].reason == "2 lines"
 
 
 def test_images_next_to_blank() -> None:
@@ -98,9 +98,9 @@ def test_images_that_are_much_enlarged() -> None:
 
 
 def test_the_verdict_is_that_of_the_worst() -> None:
-    fault, warning, note = (Finding(name, name, "", 1) for name in ("fault", "warning", "note"))  # type: ignore[arg-type]
-    assert sort_by_severity([note, fault, warning]) == [fault, warning, note]
-    assert decide_verdict([note, fault, warning]) == "not usable" and get_exit_status([fault], strict=False) == 1
+    error, warning, note = (Finding(name, name, "", 1) for name in ("error", "warning", "note"))  # type: ignore[arg-type]
+    assert sort_by_severity([note, error, warning]) == [error, warning, note]
+    assert decide_verdict([note, error, warning]) == "not usable" and get_exit_status([error], strict=False) == 1
     assert decide_verdict([note, warning]) == "usable with warnings"
     assert get_exit_status([warning], strict=False) == 0 and get_exit_status([warning], strict=True) == 1
     assert decide_verdict([note]) == "healthy" and get_exit_status([note], strict=True) == 0

@@ -14,7 +14,7 @@ from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.finding import AffectedLine, Finding
-from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_faults
+from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.image.files import DataError
 from htr_lightning.image.preprocess import Preprocess
 
@@ -66,19 +66,19 @@ def test_notes_are_left_to_the_doctor(small_set: Path) -> None:
     assert all(finding.severity != "note" for finding in quick(small_set))
 
 
-def test_faults_stop_the_run_and_say_all() -> None:
+def test_errors_stop_the_run_and_say_all() -> None:
     named = [AffectedLine("val", f"v{number}") for number in range(5)]
-    faults = [
-        Finding("a", "fault", "4 lines of val are in train too", 4, "take them out", named),
+    errors = [
+        Finding("a", "error", "4 lines of val are in train too", 4, "take them out", named),
         Finding("b", "warning", "odd", 1),
-        Finding("c", "fault", "another", 1, "mend it", [AffectedLine("train", "t")]),
+        Finding("c", "error", "another", 1, "mend it", [AffectedLine("train", "t")]),
     ]
     with pytest.raises(DataError) as caught:
-        raise_for_faults(faults)
+        raise_for_errors(errors)
     first, second = str(caught.value).splitlines()
     assert first == "4 lines of val are in train too (v0, v1, v2 and 2 more); take them out"
     assert second == "another (t); mend it"
-    raise_for_faults(faults[1:2])
+    raise_for_errors(errors[1:2])
 
 
 def test_warnings_are_a_line_each(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,12 +8,10 @@ from PIL import Image
 
 import htr_lightning
 from htr_lightning import load, read_folder
-from htr_lightning.cli.predict_options import PAGE_FORMATS
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError
 from htr_lightning.reading.api import Reader
 from htr_lightning.reading.folder import FolderResult, read_pages
-from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.segmentation.segmenter import Segmenter
 
 
@@ -78,10 +76,6 @@ def test_what_is_read_is_never_written_over(model: Reader, scans: Path, tmp_path
         with pytest.raises(OutputError, match="is read, and would be overwritten"):
             read_folder(scans, out, model, formats=formats, overwrite=True, inputs=inputs)
     assert (out / "p0.txt").read_text() == "mot\n" and (out / "p1.json").is_symlink()
-
-
-def test_the_command_line_offers_all_formats() -> None:
-    assert set(PAGE_FORMATS) == set(PAGE_WRITERS)
 
 
 def test_the_package_has_no_other_attributes() -> None:

@@ -110,14 +110,7 @@ def read_manifest_rows(
         DataError: the file is missing, not of a known format or not UTF-8; a column is missing; a row has too
             few or too many fields, no image path, one that leaves the root, or the image of an earlier row.
     """
-    if path.suffix.lower() not in _READERS:
-        remedy = f"choose from {', '.join(_READERS)}"
-        raise DataError("the suffix is not that of a manifest", file=path, remedy=remedy, kind="format")
-    rows = _READERS[path.suffix.lower()](_read_content(path), path)
-    _, header = next(rows, (0, []))
-    if not header:
-        remedy = f"add the columns {columns.image!r} and {columns.text!r}"
-        raise DataError("the file is empty", file=path, remedy=remedy, kind="empty")
+    header, rows = _open_rows(path, f"the columns {columns.image!r} and {columns.text!r}")
     image_index, text_index, group_index, split_index = _find_columns(header, columns, path)
     row_of: dict[str, int] = {}
     finder = FileFinder()
@@ -139,6 +132,34 @@ def read_manifest_rows(
             if index is not None:
                 _check_characters(fields[index], header[index], row, path)
         yield ManifestRow(line, row, _get_name(fields, split_index))
+
+
+def read_manifest_texts(path: Path, column: str = "text") -> Iterator[str]:
+    """Read the texts of a manifest, which needs no images.
+
+    Args:
+        path: the manifest.
+        column: of the texts.
+
+    Raises:
+        DataError: the file is missing, malformed or not UTF-8, or has no such column.
+    """
+    header, rows = _open_rows(path, f"the column {column!r}")
+    index = _find_column(column, [str(name).strip() for name in header], path)
+    for row, fields in rows:
+        yield clean_text(_get_string(fields, index, header, row, path))
+
+
+def _open_rows(path: Path, columns: str) -> tuple["_Fields", "_Rows"]:
+    """Return the first row of a manifest and an iterator of the others; ``columns`` says what an empty file needs."""
+    if path.suffix.lower() not in _READERS:
+        remedy = f"choose from {', '.join(_READERS)}"
+        raise DataError("the suffix is not that of a manifest", file=path, remedy=remedy, kind="format")
+    rows = _READERS[path.suffix.lower()](_read_content(path), path)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise DataError("the file is empty", file=path, remedy=f"add {columns}", kind="empty")
+    return header, rows
 
 
 def _read_content(path: Path) -> str:
@@ -226,17 +247,23 @@ def _find_columns(header: _Fields, columns: ManifestColumns, path: Path) -> tupl
         group = next((name for name in GROUP_COLUMNS if name in names and name != columns.text), "")
     if split is None:
         split = "split" if "split" in names else ""
-    selected = (columns.image, columns.text, group, split)
-    for name in filter(None, selected):
-        if name not in names:
-            remedy = f"choose from the columns in its first row: {', '.join(map(repr, names))}"
-            raise DataError(f"there is no column {name!r}", file=path, remedy=remedy)
-        if names.count(name) > 1:
-            problem = f"{names.count(name)} columns are named {name!r}"
-            raise DataError(problem, file=path, remedy="rename all but one of them")
-    indices = [names.index(name) if name else None for name in selected]
-    assert indices[0] is not None and indices[1] is not None
-    return indices[0], indices[1], indices[2], indices[3]
+    group_index, split_index = (_find_column(name, names, path) if name else None for name in (group, split))
+    return _find_column(columns.image, names, path), _find_column(columns.text, names, path), group_index, split_index
+
+
+def _find_column(name: str, names: list[str], path: Path) -> int:
+    """Return the index of a column.
+
+    Raises:
+        DataError: there is none of that name, or more than one.
+    """
+    if name not in names:
+        remedy = f"choose from the columns in its first row: {', '.join(map(repr, names))}"
+        raise DataError(f"there is no column {name!r}", file=path, remedy=remedy)
+    if names.count(name) > 1:
+        problem = f"{names.count(name)} columns are named {name!r}"
+        raise DataError(problem, file=path, remedy="rename all but one of them")
+    return names.index(name)
 
 
 def _get_string(fields: _Fields, index: int, header: _Fields, row: int, path: Path) -> str:
