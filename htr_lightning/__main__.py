@@ -29,14 +29,22 @@ def main() -> None:
     """Run the command that the command line names, or train."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8, as on standard error
-    arguments = sys.argv[1:]
+    try:
+        run_command(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("Stopped. All files written so far are complete.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Run the command that the first argument names; train if none is named.
+
+    Raises:
+        SystemExit: the command failed, or there is no such command.
+    """
     if arguments and arguments[0] in COMMANDS:
         module, _ = COMMANDS[sys.argv.pop(1)]
-        try:
-            importlib.import_module(module).main()
-        except KeyboardInterrupt:
-            print("Stopped. All files written so far are complete.", file=sys.stderr)
-            raise SystemExit(130) from None
+        importlib.import_module(module).main()
     elif arguments[:1] == ["help"] or {"-h", "--help"} & set(arguments):
         print_help(arguments)
     elif "--version" in arguments:

@@ -1,13 +1,16 @@
 """Map a function over lines in several processes, in order."""
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from htr_lightning.data.line import Line
@@ -18,6 +21,7 @@ MIN_PARALLEL_LINES = 257  # fewer are mapped in this process: to start workers w
 _MAX_WORKERS = 61  # limit of ProcessPoolExecutor on Windows
 
 Result = TypeVar("Result")
+_stopped: Event | None = None  # in workers
 
 
 def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_workers: int) -> Iterator[list[Result]]:
@@ -43,11 +47,13 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
         return
     # Spawn, not fork: the threads of torch and Arrow in this process may hold locks, on which a fork would hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, mp_context=context, initializer=_end_with_parent) as pool:
+    stopped = context.Event()
+    with ProcessPoolExecutor(num_workers, context, _start_worker, (stopped,)) as pool:
         pending: deque[Future[list[Result]]] = deque()
         try:
             for task in tasks:
-                pending.append(pool.submit(_run, function, task))
+                with _block_interrupts():  # the first call starts the workers
+                    pending.append(pool.submit(_run, function, task))
                 if len(pending) > 4 * num_workers:
                     yield pending.popleft().result()
             while pending:
@@ -59,12 +65,42 @@ def map_lines(function: Callable[[Line], Result], lines: Sequence[Line], num_wor
                 kind="killed",
             ) from None
         finally:
+            stopped.set()
             for future in pending:
                 future.cancel()
 
 
 def _run(function: Callable[[Line], Result], lines: Sequence[Line]) -> list[Result]:
-    return [function(line) for line in lines]
+    """Map the function, unless the parent stops before the end and needs no results."""
+    return [function(line) for line in lines if _stopped is None or not _stopped.is_set()]
+
+
+@contextlib.contextmanager
+def _block_interrupts() -> Iterator[None]:
+    """Block Ctrl-C, which then arrives when the block ends; workers that are started in the block never see it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(stopped: Event) -> None:
+    """Prepare this worker: only its parent decides when it ends.
+
+    A terminal sends Ctrl-C to workers as well. One that is interrupted while it sends a result would leave the parent
+    waiting for the rest of it.
+
+    Args:
+        stopped: set when the parent needs no more results.
+    """
+    global _stopped
+    _stopped = stopped
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from htr_lightning.__main__ import COMMANDS
+from htr_lightning.__main__ import COMMANDS, main
 
 
 def htr(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -80,3 +80,18 @@ def test_own_configs_are_found(tmp_path: Path) -> None:
     )
     done = htr("--config-dir", str(tmp_path), "dataset=mine", "--cfg", "job")
     assert done.returncode == 0 and "/nowhere/at/all" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["dataset=lines"], ["doctor", "dataset=lines"]])
+def test_ctrl_c_ends_every_command_with_its_own_status(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    name = "train" if "=" in arguments[0] else arguments[0]
+    monkeypatch.setattr(f"htr_lightning.cli.{name}.main", interrupt)
+    monkeypatch.setattr(sys, "argv", ["htr_lightning", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130 and capsys.readouterr().err.startswith("Stopped")
