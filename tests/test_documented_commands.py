@@ -1,4 +1,4 @@
-"""The commands in README.md and in the pages of the experiments have options and configuration keys that exist."""
+"""The commands in the documentation and in the pages of the experiments have options and keys that exist."""
 
 import importlib
 import re
@@ -8,27 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.documentation import DOCS, EXPERIMENTS, READMES, REPOSITORY, list_commands
 
 from htr_lightning.__main__ import COMMANDS
 from htr_lightning.config.compose import compose_config
 
-REPOSITORY = Path(__file__).parent.parent
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "experiments").rglob("README.md"))]
-PROGRAM = re.compile(r"^(?:cd \S+; )?(?:\w+=\S+ )?(?:python|torchrun \S+) -m htr_lightning\b ?(.*)$")
+PROGRAM = re.compile(r"^(?:cd \S+; )?(?:srun |\w+=\S+ )?(?:python|torchrun \S+) -m htr_lightning\b ?(.*)$")
 
 
 def find_commands() -> Iterator[tuple[str, list[str]]]:
     """Yield the name of each page and the arguments of each command in it."""
-    for page in PAGES:
-        for block in re.findall(r"^```\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-            for line in block.replace("\\\n", " ").splitlines():
-                if match := PROGRAM.match(line):
-                    yield page.relative_to(REPOSITORY).as_posix(), shlex.split(match[1], comments=True)
+    for page, line in list_commands(*READMES, *DOCS, *EXPERIMENTS):
+        if match := PROGRAM.match(line):
+            yield page.relative_to(REPOSITORY).as_posix(), shlex.split(match[1], comments=True)
 
 
 DOCUMENTED = list(find_commands())
 WITH_OPTIONS = [case for case in DOCUMENTED if case[1] and case[1][0] in COMMANDS]
-RUNS = [case for case in DOCUMENTED if case not in WITH_OPTIONS and "--multirun" not in case[1]]
+RUNS = [case for case in DOCUMENTED if case not in WITH_OPTIONS]
+TAKES_A_VALUE = ("--config-dir", "--cfg", "--trust")
 
 
 def name(case: tuple[str, list[str]]) -> str:
@@ -50,15 +48,24 @@ def test_options_exist(
 
 @pytest.mark.parametrize("case", RUNS, ids=name)
 def test_configurations_compose(case: tuple[str, list[str]], tmp_path: Path) -> None:
-    overrides = [argument for argument in case[1] if not argument.startswith(("--", "resume=", "hydra"))]
-    config_dir = None
-    if "--config-dir" in case[1]:
-        folder = case[1][case[1].index("--config-dir") + 1]
-        if not (REPOSITORY / folder).is_dir():
-            pytest.skip(f"{folder} is the reader's own folder")
-        config_dir = REPOSITORY / folder
-        overrides.remove(folder)
+    overrides, config_dir = [], None
+    arguments = iter(case[1])
+    for argument in arguments:
+        value = next(arguments) if argument in TAKES_A_VALUE else ""
+        if argument == "--config-dir":
+            config_dir = REPOSITORY / value
+        elif not argument.startswith(("--", "resume=", "hydra")):
+            overrides.append(choose_value(argument) if "--multirun" in case[1] else argument)
+    if config_dir is not None and not config_dir.is_dir():
+        pytest.skip(f"{config_dir.name} is the reader's own folder")
     assert compose_config(overrides, config_dir)
+
+
+def choose_value(override: str) -> str:
+    """Return the override of one trial of a sweep."""
+    key, _, values = override.partition("=")
+    numbers = re.findall(r"\d[\d.e-]*", values)
+    return f"{key}={numbers[0] if '(' in values else values.split(',')[0]}"
 
 
 def test_there_are_commands() -> None:

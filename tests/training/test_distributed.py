@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.documentation import find_block
 from helpers.runs import command, wait_for, weights_equal
 from helpers.typesetting import texts
 
@@ -208,8 +209,7 @@ def test_slurm(odd_set: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (138, True), (143, True)])
 def test_the_script_for_slurm_tells_how_the_run_ended(status: int, requeued: bool, tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    script = "#!/bin/bash\n" + readme.split("#!/bin/bash\n")[1].split("```")[0]
+    script = find_block("docs/howto/distributed.md", "bash", "scontrol requeue")
     for name, line in (("srun", f"exit {status}"), ("scontrol", f'echo "$@" > {tmp_path}/requeued')):
         (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)
