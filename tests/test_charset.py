@@ -103,6 +103,25 @@ def test_invalid_charsets_are_refused(characters, form, words):
         Charset(characters, normalization=form)
 
 
+def test_the_errors_of_a_charset_have_fields():
+    with pytest.raises(CharsetError) as error:
+        Charset(["a"], normalization="nfc")
+    assert (error.value.key, error.value.value) == ("normalization", "nfc")
+    with pytest.raises(CharsetError) as error:
+        Charset(["a"]).encode("b")
+    assert error.value.line_id == ""
+
+
+def test_all_duplicates_are_named_in_the_order_of_code_points():
+    with pytest.raises(CharsetError, match=r"'a' .*'b' .*'c' .*'d' "):
+        Charset(list("dcbaabcde"))
+
+
+def test_the_representation_gives_the_charset():
+    charset = Charset(["b", "'", "é"], normalization="NFKC")
+    assert eval(repr(charset)) == charset
+
+
 @pytest.mark.parametrize("ids", [[0], [1, 0], [-1], [3], [1, 99]])
 def test_invalid_ids_are_refused(ids):
     with pytest.raises(CharsetError, match="from 1 to 2"):
@@ -129,10 +148,19 @@ def test_cannot_be_changed():
         Charset("ab").characters = ("c",)
 
 
-@pytest.mark.parametrize("state", [{}, {"characters": ["a"]}, {"characters": "ab", "normalization": "NFC"}, {"x": 1}])
-def test_a_damaged_state_is_refused(state):
-    with pytest.raises(CharsetError):
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ({}, "has none$"),
+        ({"characters": ["a"]}, "has characters$"),
+        ({"x": 1, "y": 2}, "has x, y$"),
+        ({"characters": "ab", "normalization": "NFC"}, "not a list"),
+    ],
+)
+def test_a_damaged_state_is_refused(state, found):
+    with pytest.raises(CharsetError, match=found) as error:
         Charset.from_dict(state)
+    assert error.value.kind == "damaged"
 
 
 def test_describe_characters_without_a_name():

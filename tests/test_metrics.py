@@ -1,13 +1,14 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
-from htr_lightning.metrics import cer, edit_distance, wer
+from htr_lightning.metrics import CHARACTER_SCORES, cer, compute_scores, edit_distance, wer, wer_tokens
 from htr_lightning.training.metrics import RecognitionMetrics
 
 CHARSET = Charset("abcdé ")
@@ -173,3 +174,41 @@ def test_references_and_hypotheses_that_do_not_match_are_refused(count):
         count(["a", "b"], ["a"])
     with pytest.raises(ValueError, match="references: expected a list of texts"):
         count("ab", ["a", "b"])
+    with pytest.raises(ValueError, match="hypotheses: expected a list of texts"):
+        count(["a", "b"], "ab")
+
+
+def test_tokens_are_words_and_punctuation_marks():
+    # l'eau. has the tokens l ' eau . of which one is wrong; "b" has one, which is wrong.
+    assert wer_tokens(["l'eau.", "b"], ["l'eau,", "c"]) == 2 / 5
+    assert wer(["l'eau.", "b"], ["l'eau,", "c"]) == 2 / 2
+
+
+@pytest.mark.parametrize(("pair", "expected"), [(("a", "a"), 1.0), (("a", ""), 0.0), (("aa", "ab"), None)])
+def test_scores_of_one_character(pair, expected):
+    scores = compute_values(update(build_metric(), [pair]))
+    if expected is not None:
+        assert {scores[name] for name in CHARACTER_SCORES} == {expected}
+    else:  # "a" is found once of twice, and "b" never
+        by_hand = {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2}
+        macro = {"precision_macro": 1 / 2, "recall_macro": 1 / 4, "f1_macro": 2 * 1 / 3 / 2}
+        assert {name: scores[name] for name in CHARACTER_SCORES} == pytest.approx(by_hand | macro)
+
+
+def test_many_samples_are_scored_at_once():
+    counts = np.array([[1, 2, 0], [0, 0, 0]])
+    scores = compute_scores(
+        {"cer": (np.array([1, 0]), np.array([4, 0]))},
+        correct=np.array([1, 0]),
+        lines=np.array([2, 0]),
+        matches=np.array([[1, 1, 0], [0, 0, 0]]),
+        in_references=counts,
+        in_hypotheses=counts,
+    )
+    assert list(scores) == ["cer", "accuracy", *CHARACTER_SCORES]
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        "cer": [1 / 4, 0],
+        "accuracy": [1 / 2, 0],
+        **dict.fromkeys(("precision", "recall", "f1"), [pytest.approx(2 / 3), 1]),
+        **dict.fromkeys(("precision_macro", "recall_macro", "f1_macro"), [3 / 4, 1]),
+    }

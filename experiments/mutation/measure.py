@@ -41,8 +41,10 @@ TESTS = (
 SEED, NUM_MUTANTS, MIN_PER_MODULE = 1, 400, 20
 MAX_SECONDS = 60  # of tests for one mutant, by their durations without mutants
 IGNORED = "ignore:Module already imported so cannot be rewritten"
-PREIMPORTED = ("torch", "torchvision", "lightning", "lightning.pytorch", "torchmetrics", "cv2", "hypothesis", "lxml.etree",
-               "omegaconf", "hydra", "PIL.Image", "rapidfuzz", "pyarrow", "pypdfium2", "pytest", "_pytest.assertion.rewrite")  # fmt: skip
+PREIMPORTED = (
+    "torch", "torchvision", "lightning", "lightning.pytorch", "torchmetrics", "cv2", "hypothesis", "lxml.etree",
+    "omegaconf", "hydra", "PIL.Image", "rapidfuzz", "pyarrow", "pypdfium2", "pytest",
+)  # fmt: skip
 
 
 def list_modules() -> list[str]:
@@ -59,7 +61,7 @@ def draw_mutants() -> list[Mutant]:
     found = {path: find_mutants(path, (ROOT / path).read_text(encoding="utf-8")) for path in list_modules()}
     total = sum(map(len, found.values()))
     drawn = []
-    for path, mutants in found.items():
+    for mutants in found.values():
         number = min(len(mutants), max(MIN_PER_MODULE, round(NUM_MUTANTS * len(mutants) / total)))
         # Each mutant has a random rank of its own, so that an edit elsewhere in the module draws the same ones.
         drawn += sorted(mutants, key=lambda mutant: random.Random(f"{SEED} {mutant.key}").random())[:number]

@@ -1,7 +1,7 @@
 """Mutants of a module: each is one change of an expression or statement that a test should notice.
 
-Not mutated, as no test should pin it: docstrings, annotations, prose of messages (arguments of exceptions other than their
-fields), decorators, `__slots__`, assertions, protocols, and calls of `sys.intern` and `cast`.
+Not mutated, as no test should pin it: docstrings, annotations, prose of messages (arguments of exceptions other than
+their fields), decorators, `__slots__`, assertions and ``strict=True``, protocols, and calls of `sys.intern` and `cast`.
 """
 
 import ast
@@ -155,7 +155,7 @@ class _Generator:
         elif name in _DROPPED_CALLS and isinstance(func, ast.Name) and node.args:
             self.add("removed call", node, f"({self.text(node.args[0])})")
         for keyword in node.keywords:
-            if keyword.arg is not None and keyword.arg != "remedy":
+            if keyword.arg not in (None, "remedy", "strict"):
                 stop = self.span(keyword.value)[1]
                 start = self.offsets[keyword.lineno - 1] + keyword.col_offset
                 rest = self.raw[stop:].decode()
@@ -192,7 +192,7 @@ class _Generator:
                     "str": '"XX" + ({})',
                     "Tensor": "({}) * 2",
                 }
-                if returns.startswith("list["):
+                if returns.startswith("list[") and self.text(value) != "[]":
                     self.add("return value", value, f"({self.text(value)})[:-1]")
                 elif returns in new:
                     self.add("return value", value, new[returns].format(self.text(value)))
@@ -218,6 +218,8 @@ def _walk(node: ast.AST, returns: str = "") -> Iterator[tuple[ast.expr | ast.stm
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.keyword) and node.arg == "strict":  # an assertion
         return
     if isinstance(node, ast.expr | ast.stmt):
         yield node, returns

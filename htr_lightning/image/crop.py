@@ -151,12 +151,14 @@ def crop_line(
         of the page.
 
     Raises:
-        DataError: less than half of the polygon's bounding box is on the page, or the polygon has no area.
+        DataError: the polygon, or more than half of its bounding box, is outside the page, or the polygon has no area.
     """
     left, top, width, height = _find_box_on_page(polygon, page, padding_px)
     part = page[top : top + height, left : left + width]
     origin = np.array([left, top], np.float64)
     inside = rasterize_polygon(polygon - origin, (height, width), padding_px)
+    if not inside.any():
+        raise DataError("no part of its outline is on the page", remedy="draw it again", kind="outside_page")
     paper = _estimate_paper_color(part, inside) if mask else None
     straightened: tuple[Curve, float] | None = None
     if len(baseline) > 1:
@@ -252,10 +254,7 @@ def rasterize_polygon(polygon: Curve, shape: tuple[int, int], padding_px: float 
 
 def _estimate_paper_color(part: Pixels, inside: Pixels) -> Pixels:
     """Return the median of each channel inside the polygon: ink covers less than half of a line."""
-    pixels = part[inside > 0]
-    if len(pixels) == 0:
-        raise DataError("its outline is thinner than a pixel", remedy="draw it again", kind="too_thin")
-    return np.asarray(np.median(pixels, axis=0), np.uint8)
+    return np.asarray(np.median(part[inside > 0], axis=0), np.uint8)
 
 
 def _build_band(baseline: Curve, height_px: float) -> Curve:

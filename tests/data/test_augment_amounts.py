@@ -74,7 +74,9 @@ def centers_of_dots(images: Tensor, dots: list[tuple[int, int]], **options: Any)
         got, widths = Augment(**options)(marked, torch.full((NUM,), images.shape[3]), generator())
         mass = got.sum((1, 2, 3))
         columns, rows = (torch.arange(size) + 0.5 for size in (got.shape[3], got.shape[2]))
-        found.append(torch.stack(((got.sum((1, 2)) * columns).sum(1), (got.sum((1, 3)) * rows).sum(1)), 1) / mass[:, None])
+        found.append(
+            torch.stack(((got.sum((1, 2)) * columns).sum(1), (got.sum((1, 3)) * rows).sum(1)), 1) / mass[:, None]
+        )
     return torch.stack(found, 1), widths
 
 

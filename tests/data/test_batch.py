@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.batch import collate
+from htr_lightning.data.batch import Batch, LineDataset, collate, count_required_frames
 from htr_lightning.data.packed_lines import PackedLine
 from htr_lightning.data.widths import BatchKey, WidthBatchSampler, bucket_widths
 from htr_lightning.image.files import DataError
@@ -110,6 +110,48 @@ def test_collate_pads_with_paper_and_encodes() -> None:
     assert batch.target_lengths.tolist() == [2, 1]  # the unknown "?" is no target, but stays in the text
     assert charset.decode(batch.targets.tolist()) == "abé"
     assert batch.texts == ["ab?", "é"] and batch.seed == 5 and len(batch) == 2
+
+
+def test_texts_without_any_known_character_have_integer_targets() -> None:
+    batch = collate([PackedLine("x", "??", "", np.zeros((4, 3), np.uint8))], 8, Charset("a"))
+    assert batch.targets.dtype == batch.target_lengths.dtype == batch.widths.dtype == torch.int64
+    assert batch.targets.tolist() == [] and batch.target_lengths.tolist() == [0] and batch.seed == 0
+    assert count_required_frames(batch.targets, batch.target_lengths).tolist() == [0]
+
+
+def test_frames_needed_for_repeats_within_a_text() -> None:
+    # aab, b, (empty), bbb: the b's of neighboring lines do not repeat each other.
+    targets, lengths = torch.tensor([1, 1, 2, 2, 2, 2, 2]), torch.tensor([3, 1, 0, 3])
+    assert count_required_frames(targets, lengths).tolist() == [4, 1, 0, 5]
+
+
+def test_a_data_set_gives_the_batch_of_a_key_and_marks_it() -> None:
+    lines = [PackedLine(name, name, "", np.full((4, 3), 7, np.uint8)) for name in "abc"]
+    key = BatchKey([2, 0], 8, 5)
+    for augment in (True, False):
+        batch = LineDataset(lines, Charset("abc"), augment=augment)[key]  # type: ignore[arg-type]
+        assert (batch.ids, batch.seed, batch.augment) == (["c", "a"], 5, augment)
+        assert batch.images.shape == (2, 1, 4, 8) and batch.num_views == 1
+    assert not LineDataset(lines, Charset("abc"))[key].augment  # type: ignore[arg-type]
+
+
+def test_views_repeat_everything_but_the_images() -> None:
+    one = collate([PackedLine(name, name, "", np.zeros((4, 3), np.uint8)) for name in ("ab", "c")], 8, Charset("abc"))
+    images, widths = torch.rand(4, 1, 4, 9), torch.tensor([3, 4, 5, 6])
+    both = one.with_views(images, widths)
+    assert both.images is images and both.widths is widths and both.num_views == 2
+    assert both.targets.tolist() == [1, 2, 3] * 2 and both.target_lengths.tolist() == [2, 1] * 2
+    assert both.ids == both.texts == ["ab", "c"] * 2 and both.seed == one.seed
+
+
+def test_the_images_of_a_batch_are_pinned() -> None:
+    class Unpinned(torch.Tensor):
+        def pin_memory(self) -> torch.Tensor:  # type: ignore[override]  # the real one needs a GPU
+            return torch.ones(1)
+
+    numbers = torch.tensor([1])
+    batch = Batch(torch.zeros(1).as_subclass(Unpinned), numbers, numbers, numbers, ["a"], ["a"], seed=0)
+    assert batch.pin_memory().images.tolist() == [1] and batch.pin_memory().ids == ["a"]
 
 
 def test_skipped_batches_are_left_out_of_one_epoch() -> None:

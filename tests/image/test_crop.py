@@ -128,8 +128,122 @@ def test_coordinates_of_another_resolution(page_file: ImageFile, noise: Pixels) 
     np.testing.assert_array_equal(line.read(), noise[20:51, 10:101])
 
 
-def test_a_band_around_a_baseline_without_outline(page_file: ImageFile) -> None:
-    assert PageCrop(page_file, NONE, points((20, 60), (120, 60)), band_px=40).read().shape == (41, 101)
+def test_a_band_around_a_baseline_without_outline(page_file: ImageFile, noise: Pixels) -> None:
+    band = PageCrop(page_file, NONE, points((20, 60), (120, 60)), band_px=40)
+    np.testing.assert_array_equal(band.read(), noise[30:71, 20:121], "three quarters are above the baseline")
+    at_the_edge = PageCrop(page_file, NONE, points((0, 60), (120, 60)), band_px=40)
+    np.testing.assert_array_equal(at_the_edge.read(), noise[30:71, :121])
+    scaled = PageCrop(page_file, NONE, points((10, 30), (60, 30)), band_px=20, page_size=(150, 60))
+    np.testing.assert_array_equal(scaled.read(), band.read())
+
+
+def test_a_triangle_is_an_outline(noise: Pixels) -> None:
+    triangle, baseline = points((10, 40), (60, 20), (90, 40)), points((10, 38), (90, 38))
+    line = crop_module.crop_layout_line(noise, triangle, baseline, None, band_px=10)[0]
+    assert line.shape == (21, 81)
+    one_point = crop_module.crop_layout_line(noise, triangle, baseline[:1], None, band_px=10)[0]
+    np.testing.assert_array_equal(one_point, line)
+
+
+def test_fractions_of_a_pixel_are_rounded(noise: Pixels) -> None:
+    np.testing.assert_array_equal(cropped(noise, box(10.2, 20.2, 99.2, 49.2), NONE), noise[20:50, 10:100])
+    np.testing.assert_array_equal(cropped(noise, box(9.8, 19.8, 98.8, 48.8), NONE), noise[20:50, 10:100])
+
+
+def test_half_of_an_outline_on_the_page_is_enough(noise: Pixels) -> None:
+    np.testing.assert_array_equal(cropped(noise, box(-50, 20, 50, 49), NONE), noise[20:50, :51])
+    np.testing.assert_array_equal(cropped(noise, box(249, 20, 349, 49), NONE), noise[20:50, 249:])
+    np.testing.assert_array_equal(cropped(noise, box(10, -40, 50, 40), NONE), noise[:41, 10:51])
+    for outline in (box(-51, 20, 49, 49), box(10, 81, 50, 161), box(-20, 10, -10, 30)):
+        with pytest.raises(DataError) as error:
+            cropped(noise, outline, NONE)
+        assert error.value.kind == "outside_page"
+    with pytest.raises(DataError) as error:
+        cropped(noise, box(10, 20, 50, 20), NONE, mask=False)
+    assert error.value.kind == "too_thin"
+
+
+@pytest.mark.parametrize("size", [(300.0, 121.0), (303.0, 120.0), (297.0, 120.0)])
+def test_a_page_of_almost_the_same_aspect_ratio_is_accepted(size: tuple[float, float], noise: Pixels) -> None:
+    page = np.repeat(noise[:, :, None], 3, axis=2)
+    np.testing.assert_allclose(crop_module.compute_layout_scale(page.shape, size), (300 / size[0], 120 / size[1]))
+
+
+@pytest.mark.parametrize("size", [(300.0, 200.0), (300.0, 60.0)])
+def test_a_page_of_another_aspect_ratio_is_refused_in_color_too(size: tuple[float, float], noise: Pixels) -> None:
+    with pytest.raises(DataError) as error:
+        crop_module.compute_layout_scale((*noise.shape, 3), size)
+    assert error.value.kind == "aspect_ratio"
+
+
+def test_an_outline_off_the_page_can_be_ignored_if_there_is_a_baseline(page_file: ImageFile) -> None:
+    outline, baseline = box(400, 10, 500, 40), points((10, 30), (90, 30))
+    for line, can_ignore in (
+        (PageCrop(page_file, outline, baseline), True),
+        (PageCrop(page_file, outline, baseline[:1]), False),
+        (PageCrop(page_file, outline), False),
+        (PageCrop(page_file, box(10, 10, 90, 10.2), baseline), False),
+    ):
+        with pytest.raises(DataError) as error:
+            line.read()
+        assert ("dataset.outlines=ignore" in error.value.remedy) == can_ignore
+        assert error.value.file == page_file.path and error.value.kind
+
+
+@pytest.mark.parametrize("padding", [-1, 201])
+def test_a_padding_out_of_range_is_refused(padding: float) -> None:
+    for valid in (0, 200):
+        crop_module.check_padding(valid)
+    with pytest.raises(DataError) as error:
+        crop_module.check_padding(padding)
+    assert (error.value.key, error.value.value) == ("dataset.padding_px", padding)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_an_outline_around_a_corner_of_the_page_is_outside(mask: bool, noise: Pixels) -> None:
+    angle = points((40, -30), (-40, -30), (-40, 30), (-30, -20))  # half of its box is on the page
+    with pytest.raises(DataError) as error:
+        cropped(noise, angle, NONE, mask=mask)
+    assert error.value.kind == "outside_page"
+
+
+def test_a_baseline_may_leave_its_outline_by_as_much_as_the_line_is_high(noise: Pixels) -> None:
+    outline = box(10, 10, 90, 40)  # 30 px high: from -20 to 120, a baseline is near it
+    cropped(noise, outline, points((-20, 30), (255, 30)))
+    cropped(noise, outline, points((-155, 30), (120, 30)))
+    for baseline in (points((-20, 30), (265, 30)), points((-165, 30), (120, 30)), points((10, 72), (90, 72))):
+        with pytest.raises(DataError) as error:
+            cropped(noise, outline, baseline)
+        assert error.value.kind == "outside_page"
+    flat = box(10, 30, 90, 30)  # has no height of its own
+    assert cropped(noise, flat, points((10, 33), (90, 33)), padding_px=5).shape == (11, 91)
+
+
+def test_padding_and_mask_of_a_line_on_a_page(page_file: ImageFile, noise: Pixels) -> None:
+    diamond = points((50, 40), (70, 60), (50, 80), (30, 60))
+    for options in ({"padding_px": 4}, {"mask": False}):
+        np.testing.assert_array_equal(
+            PageCrop(page_file, diamond, **options).read(),  # type: ignore[arg-type]
+            cropped(noise, diamond, NONE, **options),
+        )
+
+
+def test_paper_is_the_median_inside_the_outline() -> None:
+    page = np.full((60, 100), 90, np.uint8)
+    page[10:30, 10:90] = 200
+    page[15:20, 20:60] = 0  # ink of a quarter of the line
+    line = cropped(page, points((10, 10), (89, 10), (60, 29), (40, 29)), NONE)
+    assert line[-1, 0] == line[-1, -1] == 200
+    assert tuple(line[5, 8:52:43]) == (200, 200) and (line[5, 12:48] == 0).all()
+
+
+def test_padding_is_part_of_what_is_kept(noise: Pixels) -> None:
+    padded = cropped(noise, box(30, 40, 99, 59), NONE, padding_px=4)
+    np.testing.assert_array_equal(padded, noise[36:64, 26:104])
+    # Corners of a padded outline are those of a square brush.
+    diamond = points((50, 40), (70, 60), (50, 80), (30, 60))
+    kept = crop_module.rasterize_polygon(diamond, (120, 100), 2)
+    assert kept.sum(axis=0).max() == 45 and kept.sum(axis=1).max() == 45 and kept[60, 28] and not kept[60, 27]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +305,11 @@ def test_fingerprint_and_pickle(page_file: ImageFile) -> None:
         PageCrop(page_file, line.polygon, line.baseline, padding_px=2),
         PageCrop(page_file, line.polygon, line.baseline, mask=False),
         PageCrop(page_file, line.polygon, line.baseline, page_size=(600, 240)),
+        PageCrop(page_file, line.polygon, line.baseline, band_px=9),
+        PageCrop(page_file, np.concatenate([line.polygon, line.baseline]), NONE),
     ]
-    assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 6
+    assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 8
+    assert line.fingerprint.startswith(page_file.fingerprint)
 
 
 def test_a_layout_made_on_a_picture_as_it_is_stored_or_as_it_is_shown(tmp_path: Path, noise: Pixels) -> None:
