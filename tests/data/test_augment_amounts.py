@@ -1,5 +1,6 @@
 """How much each step of the augmentation changes a line: numbers by hand, and the ranges that its options promise."""
 
+import itertools
 import math
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_ruling_lines_have_the_distances_of_ruled_and_of_squared_paper() -> None
         groups = [group for group in rows.tensor_split((torch.diff(rows) > 1).nonzero()[:, 0] + 1) if len(group)]
         inside = [group for group in groups if group[0] > 0 and group[-1] < height - 1]
         middles = [float((profile[group] * group).sum() / profile[group].sum()) for group in inside]
-        distances[squared] += [b - a for a, b in zip(middles, middles[1:], strict=False)]
+        distances[squared] += [b - a for a, b in itertools.pairwise(middles)]
         if not squared:
             inks += [float(profile[group].sum() / line.max()) for group in inside]
     assert covers(torch.tensor(distances[True]), 29, 61)

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset
 from htr_lightning.decode.alignment import align
-from htr_lightning.decode.confidence import CalibrationBatch, Calibrator, character_log_probabilities, log_softmax
+from htr_lightning.decode.confidence import (
+    CalibrationBatch,
+    Calibrator,
+    ConfidenceOutcomes,
+    character_log_probabilities,
+    log_softmax,
+)
 from htr_lightning.decode.forward import text_log_probabilities
 
 CHARSET = Charset("ab")
@@ -108,6 +114,21 @@ def test_calibration_recovers_a_known_temperature(temperature: float) -> None:
         (outcomes.lines, outcomes.correct_lines),
     ):
         assert confidences.mean() == pytest.approx(correct.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("temperature", [0.45, 1.3, 3.5])
+def test_the_search_finds_the_temperature_with_the_lowest_likelihood(temperature: float) -> None:
+    calibrator = Calibrator([draw_uncalibrated_batch(temperature, 300)], CHARSET)
+    best = min(np.geomspace(0.3, 5, 200), key=lambda value: calibrator.evaluate(float(value)).nll())
+    assert calibrator.fit_temperature() == pytest.approx(float(best), rel=0.03)
+
+
+def test_the_likelihood_of_outcomes_by_hand() -> None:
+    characters, lines = np.array([0.8, 0.4]), np.array([0.5])
+    outcomes = ConfidenceOutcomes(characters, np.array([True, False]), lines, np.array([True]))
+    assert outcomes.nll() == pytest.approx((-math.log(0.8) - math.log(0.6)) / 2 - math.log(0.5))
+    certain = ConfidenceOutcomes(np.array([1.0]), np.array([False]), np.zeros(0), np.zeros(0, bool))
+    assert certain.nll() == pytest.approx(-math.log(1e-6)), "a certain error costs much, but not infinitely much"
 
 
 def test_insertions_and_substitutions_are_incorrect() -> None:
