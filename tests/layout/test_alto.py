@@ -123,6 +123,11 @@ def test_baselines_that_are_a_height() -> None:
     for far in ("0", "-5", "66", "400"):  # counted from elsewhere
         line = of_line("", f'{BOX} BASELINE="{far}"')
         assert line.baseline.shape == (0, 2) and not line.problem
+    # The box is 30 high, from 20 to 50: half of that above or below it may be a slip, more is not.
+    for near in (5, 20, 50, 65):
+        assert of_line("", f'{BOX} BASELINE="{near}"').baseline.tolist() == [[10, near], [110, near]]
+    for far in (4.9, 65.1):
+        assert not len(of_line("", f'{BOX} BASELINE="{far}"').baseline)
     polygon = '<Shape><Polygon POINTS="0,0 9,1 9,9"/></Shape>'
     assert of_line(polygon, 'BASELINE="8"').baseline.tolist() == [[0, 8], [9, 8]]
 

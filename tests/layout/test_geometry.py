@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import format_box, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import format_box, parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.xml import parse_points
 
 OUTLINE, BASELINE = "0,0 9,0 9,9", "0,8 9,8"
@@ -65,3 +65,15 @@ def test_sizes_that_are_none(written: str) -> None:
     with pytest.raises(DataError) as error:
         parse_page_size(Path("a.xml"), "10", written)
     assert str(error.value).startswith(f"a.xml: the height of its page is {written!r}, which is not a number")
+    assert (error.value.kind, error.value.file) == ("malformed", Path("a.xml"))
+    with pytest.raises(DataError, match=r"the width of its page is"):
+        parse_page_size(Path("a.xml"), written, "10")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1", 1), (" 12\n", 12), ("007", 7), ("9" * 9, 999_999_999), ("9" * 10, None)]
+    + [(text, None) for text in ("0", "-1", "1.5", "ii", "", " ", None)],
+)
+def test_page_numbers(written: str | None, number: int | None) -> None:
+    assert parse_page_number(written) == number

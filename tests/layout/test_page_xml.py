@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from htr_lightning.image.files import DataError
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.page_xml import matches, parse_page, read_page_xml
 from htr_lightning.layout.xml import read_xml
@@ -271,3 +272,25 @@ def test_index_of_the_text() -> None:
     assert [read(both, index) for index in range(3)] == ["truth", "guess", ""]
     assert [read(text("plain"), index) for index in range(2)] == ["plain", ""]
     assert [read(word, index) for index in (0, 2)] == ["", "word"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "number"),
+    [
+        ('<MetadataItem type="imageProperties" name="page" value="12"/>', 12),
+        ('<MetadataItem type="other" name="page" value="12"/>', None),
+        ('<MetadataItem type="imageProperties" name="dpi" value="12"/>', None),
+        ('<TranskribusMetadata docId="1" pageNr="3"/>', 3),
+        ('<TranskribusMetadata pageNr="3"/><MetadataItem type="imageProperties" name="page" value="12"/>', 12),
+        ('<MetadataItem type="imageProperties" name="page" value="x"/><TranskribusMetadata pageNr="3"/>', 3),
+        ("", None),
+    ],
+)
+def test_number_of_the_page(metadata: str, number: int | None) -> None:
+    assert page(f"<PcGts><Metadata>{metadata}</Metadata><Page imageFilename='a'/></PcGts>").number == number
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(DataError, match="its root element is 'alto'") as error:
+        page("<alto/>")
+    assert (error.value.kind, error.value.file) == ("unknown_format", Path("a.xml"))

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.layouts import alto_xml, page_xml, text_line
+from lxml import etree
 
 from htr_lightning.image.files import DataError
 from htr_lightning.layout import xml
@@ -129,3 +131,90 @@ def test_an_outline_of_very_many_points_is_a_problem_of_its_line() -> None:
     assert parse_shape(points, "").problem == "its outline has more than 10,000 points; draw it again"
     assert "its baseline has more than 10,000 points" in parse_shape("0,0 9,0 9,9", points).problem
     assert not parse_shape(points.rpartition(" ")[0], "").problem
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (None, "missing"),
+        ("", "empty"),
+        ("<a>", "damaged"),
+        ('<!DOCTYPE a [<!ENTITY e "x">]><a/>', "entities"),
+        ('<!DOCTYPE a SYSTEM "a.dtd"><a/>', "entities"),
+        ("<a>" + " " * 100 + "</a>", "too_large"),
+    ],
+)
+def test_kinds_of_errors(content: str | None, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml, "MAX_BYTES", 100)
+    path = tmp_path / "a.xml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError) as error:
+        xml.read_xml(path)
+    assert (error.value.kind, error.value.file) == (kind, path) and error.value.remedy
+
+
+def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text("<a/>")
+    monkeypatch.setattr(xml, "MAX_BYTES", 4)
+    assert xml.read_xml(path).tag == "a"
+    path.write_text("<a/>\n")
+    with pytest.raises(DataError, match="larger than 0 MB"):
+        xml.read_xml(path)
+
+
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read") as error:
+        xml.read_xml(tmp_path)
+    assert (error.value.kind, error.value.file) == ("unreadable", tmp_path)
+    assert xml.read_root_name(tmp_path) == xml.read_root_name(tmp_path / "none.xml") == ""
+
+
+def test_an_external_dtd_can_be_ignored_but_entities_cannot(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text('<!DOCTYPE a SYSTEM "a.dtd"><a/>')
+    assert xml.read_xml(path, allow_external_dtd=True).tag == "a"
+    path.write_text('<!DOCTYPE a SYSTEM "a.dtd" [<!ENTITY e "x">]><a/>')
+    with pytest.raises(DataError):
+        xml.read_xml(path, allow_external_dtd=True)
+
+
+def test_comments_and_cdata_are_kept_for_a_file_that_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text("<a><!-- c --><b><![CDATA[<x>]]></b></a>")
+    kept = etree.tostring(xml.read_xml(path, keep_comments=True))
+    assert kept == b"<a><!-- c --><b><![CDATA[<x>]]></b></a>"
+    assert etree.tostring(xml.read_xml(path)) == b"<a><b>&lt;x&gt;</b></a>"
+
+
+def test_the_root_is_named_without_reading_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    for content, name in (('<a xmlns="urn:x"><b>', "a"), ("<a/>", "a"), ("no xml", ""), ("", "")):
+        path.write_text(content)
+        assert xml.read_root_name(path) == name
+
+
+def test_names_and_namespaces() -> None:
+    element = etree.fromstring('<a xmlns="urn:x"><b xmlns=""/><!-- c --></a>')
+    names = [(xml.get_local_name(e), xml.get_namespace(e)) for e in (element, *element)]
+    assert names == [("a", "urn:x"), ("b", ""), ("", "")]
+
+
+def test_an_element_at_any_depth_must_be_the_only_one() -> None:
+    root = etree.fromstring("<a><b><c/></b><d/><d/></a>")
+    assert xml.get_only_element(root, "c", Path("a.xml")).tag == "c"
+    for name in ("d", "e"):
+        with pytest.raises(DataError) as error:
+            xml.get_only_element(root, name, Path("a.xml"))
+        assert (error.value.kind, error.value.file) == ("malformed", Path("a.xml"))
+
+
+def test_limits_of_coordinates() -> None:
+    assert xml.parse_points("1e7,-1e7").tolist() == [[1e7, -1e7]]
+    assert xml.parse_points("").shape == (0, 2) and xml.parse_points("1 2").dtype == np.float32
+    for written in ("1.0000001e7,0", "0,-1.0000001e7"):
+        with pytest.raises(ValueError, match="beyond 10,000,000"):
+            xml.parse_points(written)
+    with pytest.raises(ValueError, match="has 'b' where"):
+        xml.parse_points("1,b,c,4")
