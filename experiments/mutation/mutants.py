@@ -25,7 +25,7 @@ _PAIRS = (
 _SWAPPED_CALLS = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
 _DROPPED_CALLS = {"strip", "sorted", "reversed", "abs", "round", "clip", "clamp", "detach", "copy"}
 _ORDERS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_SYMMETRIC_CALLS = {"min", "max", "minimum", "maximum", "logaddexp"}
+_SYMMETRIC_CALLS = {"min", "max", "minimum", "maximum", "logaddexp", "plus", "times"}
 _FIELDS = {"key", "value", "kind", "file", "line_id"}  # of an error, that code decides by
 
 
@@ -201,7 +201,9 @@ class _Generator:
 def _is_message(node: ast.Call) -> bool:
     """Whether a call makes an exception: its arguments are prose, but for its fields."""
     name = ast.unparse(node.func)
-    return name.endswith("Error") or name.endswith("_error") or name in ("_check", "self._check", "sys.intern", "cast")
+    if name.startswith(("log.", "logging.")) or name.endswith(("Error", "_error")):
+        return True
+    return name in ("_check", "self._check", "sys.intern", "cast")
 
 
 def _walk(node: ast.AST, returns: str = "") -> Iterator[tuple[ast.expr | ast.stmt, str]]:

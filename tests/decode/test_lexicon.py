@@ -22,7 +22,7 @@ from htr_lightning.config.validate import validate
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.decoder import build_beam_decoder
-from htr_lightning.decode.lexicon import ROOT, Lexicon, LexiconError, read_lexicon, split_words
+from htr_lightning.decode.lexicon import ROOT, UNKNOWN, Lexicon, LexiconError, read_lexicon, split_words
 from htr_lightning.lm.kneser_ney import train_ngram
 from htr_lightning.lm.tables import ContextTables
 
@@ -198,8 +198,32 @@ def test_words_that_the_charset_can_only_spell_in_capitals_are_kept(caplog: pyte
 def test_lexicons_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(LexiconError, match=words):
+    with pytest.raises(LexiconError, match=words) as error:
         build_beam_decoder(SMALL, lexicon=str(tmp_path / name))
+    kinds = {"empty": "empty", "digits": "empty", "long": "too_long", "greek": "unknown_characters"}
+    kind = kinds.get(name.partition(".")[0])
+    assert Path(error.value.file or "") == tmp_path / name and kind in (None, error.value.kind)
+
+
+def test_a_word_of_a_thousand_letters_is_the_longest() -> None:
+    assert Lexicon(["a" * 1000], SMALL).num_words == 1
+    with pytest.raises(LexiconError):
+        Lexicon(["a" * 1001], SMALL)
+
+
+def test_the_lexicon_of_words_in_several_lengths_is_a_trie() -> None:
+    lexicon = Lexicon(["ab", "a b a", "bab"], Charset("ab"))
+    # Nodes by level: a and b, then ab and ba, then bab; only "ba" is no word.
+    node = {"": ROOT}
+    for text in ("a", "b", "ab", "ba", "bab"):
+        after, is_unknown = lexicon.advance(np.array([[node[text[:-1]]]]), np.array([[" ab".index(text[-1])]]))
+        node[text] = int(after[0, 0, 0])
+        assert not is_unknown.any()
+    assert len(set(node.values())) == 6 and UNKNOWN not in node.values()
+    assert {text for text in node if lexicon.is_final[node[text]]} == {"", "a", "b", "ab", "bab"}
+    assert lexicon.is_final[[ROOT, UNKNOWN]].all() and len(lexicon.is_final) == 7
+    after, is_unknown = lexicon.advance(np.array([[node["bab"], UNKNOWN]]), np.array([[1]]))
+    assert after.tolist() == [[[UNKNOWN], [UNKNOWN]]] and is_unknown.tolist() == [[[True], [False]]]
 
 
 def test_a_negative_cost_is_refused() -> None:
