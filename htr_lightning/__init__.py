@@ -14,6 +14,7 @@ L  length of a text in characters
 =  ==========================================
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def load(
     tta: bool = False,
     decoder: "Decoder | None" = None,
     segmenter: "Segmenter | None" = None,
+    trust: Collection[str] = (),
 ) -> "Reader":
     """Load a model to recognize pages and lines.
 
@@ -60,6 +62,7 @@ def load(
         decoder: turns logits into class ids, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`;
             None for greedy decoding.
         segmenter: detects the lines of pages; None for the defaults.
+        trust: import paths of networks outside of this package that the model may name; loading it runs their code.
 
     Raises:
         htr_lightning.model.info.ModelFileError: there is no model, or it cannot be used.
@@ -68,5 +71,5 @@ def load(
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
 
-    recognizer = load_recognizer(model, device, precision)
+    recognizer = load_recognizer(model, device, precision, trust)
     return Reader(recognizer, str(model), tta=tta, decoder=decoder, segmenter=segmenter)

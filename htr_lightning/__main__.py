@@ -108,8 +108,8 @@ Values (KEY=VALUE), for example
   dataset.root='Été (1923)'    folders and names are used as typed; [a, b] is a list
   --cfg job                print the composed configuration, and exit (--resolve: with its derived values)
   --config-dir FOLDER      also search FOLDER for config groups
-  --trust NAME             when resuming, let config.yaml use NAME, a class or package outside of this
-                           one, whose code is then run
+  --trust NAME             let the run to resume or the model to start from use NAME, a class, module or
+                           package outside of this one, whose code is then run
   --multirun               run every combination of comma-separated values; with
                            hydra/sweeper=study, sample from ranges and prune bad trials"""
 

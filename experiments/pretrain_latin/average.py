@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from htr_lightning.model.file import load_model, write_model
-from htr_lightning.training.freezing import HEADS
 
 first, second, out = load_model(sys.argv[1]), load_model(sys.argv[2]), Path(sys.argv[3])
 weight = float(sys.argv[4]) if len(sys.argv) > 4 else 0.5
@@ -22,7 +21,7 @@ rows = [0, *(first_rows.get(character, -1) for character in second.charset.chara
 weights = second.network.state_dict()
 for name, old in first.network.state_dict().items():
     new = weights[name]
-    if name.split(".")[0] in HEADS:
+    if any(name.startswith(f"{head}.") for head in first.network.heads):
         old = torch.stack([old[row] if row >= 0 else new[index] for index, row in enumerate(rows)])
     weights[name] = torch.lerp(old, new, weight) if new.is_floating_point() else new
 out.parent.mkdir(parents=True, exist_ok=True)

@@ -22,14 +22,12 @@ class Arguments:
 
     Attributes:
         options: Hydra's, by name.
-        overrides: in which texts are quoted for Hydra.
-        trusted: values of ``--trust``.
+        overrides: in which texts are quoted for Hydra; ``--trust`` is the override ``trust``.
         typed: the arguments as they were given.
     """
 
     options: argparse.Namespace
     overrides: list[str]
-    trusted: list[str]
     typed: list[str]
 
     @property
@@ -74,7 +72,17 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         lambda given: compose_or_none(given, config_dir),
         is_sweep=options.multirun,
     )
-    return Arguments(options, overrides, options.trust, list(argv))
+    if options.trust:
+        overrides.append(f"trust=[{','.join(map(_check_import_path, options.trust))}]")
+    return Arguments(options, overrides, list(argv))
+
+
+def _check_import_path(name: str) -> str:
+    if all(part.isidentifier() for part in name.split(".")):
+        return name
+    raise UsageError(
+        "not an import path", key="--trust", value=name, remedy="write module.Class, a module or a package"
+    )
 
 
 def parse_config_dir(argv: Sequence[str]) -> Path | None:

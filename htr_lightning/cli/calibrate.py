@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
     if options.out is not None:
         check_outputs([Output(options.out, MODEL)], list_image_files(lines), overwrite=options.overwrite)
-    model = load_model(options.model, select_device(options.device))
+    model = load_model(options.model, select_device(options.device), options.trust)
     sample = [lines[row] for row in spread_evenly(len(lines), MAX_CALIBRATION_LINES)]
     batches = [
         CalibrationBatch(logits, frame_lengths, [model.charset.normalize(line.text) for line in batch])

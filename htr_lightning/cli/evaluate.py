@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not lines:
         raise InputError("there is no line to evaluate", file=options.data)
     check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
-    model = load_recognizer(options.model, options.device, options.precision)
+    model = load_recognizer(options.model, options.device, options.precision, options.trust)
     collector = recognize_lines(lines, model, options)
     refuse_unusable(collector, options)
     changed = get_changed_options(options, parser)

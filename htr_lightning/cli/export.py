@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.model.file import load_model, write_model
 
-    model = load_model(options.model)
+    model = load_model(options.model, trust=options.trust)
     metadata = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
     model = replace(model, info=replace(model.info, **metadata))
     note = ""

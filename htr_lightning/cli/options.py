@@ -23,6 +23,14 @@ def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) ->
     parser.add_argument(
         "model", metavar="MODEL", help=f"zoo:NAME (see the command zoo), {files}, a checkpoint or a run folder"
     )
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="import path of the network's class, or of its module or package, if it is not part of this package; "
+        "loading the model runs its code",
+    )
 
 
 def add_decoder_options(parser: argparse.ArgumentParser) -> None:

@@ -105,7 +105,7 @@ def load_reader(options: argparse.Namespace) -> "Reader":
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
 
-    model = load_recognizer(options.model, options.device, options.precision)
+    model = load_recognizer(options.model, options.device, options.precision, options.trust)
     decoder = build_decoder(options, model.charset)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
 
@@ -151,7 +151,7 @@ def predict_lines(options: argparse.Namespace) -> None:
 
     lines = find_lines(options)
     check_files(options, lines)
-    model = load_recognizer(options.model, options.device, options.precision)
+    model = load_recognizer(options.model, options.device, options.precision, options.trust)
     reader = LineReader(
         model,
         decoder=build_decoder(options, model.charset),

@@ -178,7 +178,7 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
     is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         if cfg.resume not in (None, AUTO):
-            cfg = resume_config(cfg, HydraConfig.get().overrides.task, list_trusted())
+            cfg = resume_config(cfg, HydraConfig.get().overrides.task, list_trusted(cfg))
         validate(cfg)
         if is_sweep:
             from htr_lightning.sweep.run import refuse_several_devices
@@ -211,12 +211,11 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
     return scores.get("val/cer")
 
 
-def list_trusted() -> list[str]:
+def list_trusted(cfg: DictConfig) -> list[str]:
     """Return what the user vouches for: ``--trust``, and what the files of ``--config-dir`` name."""
-    if _command_line is None:
-        return []
-    own = set() if _command_line.config_dir is None else read_targets(_command_line.config_dir)
-    return [*_command_line.trusted, *sorted(own)]
+    config_dir = None if _command_line is None else _command_line.config_dir
+    own = set() if config_dir is None else read_targets(config_dir)
+    return [*cfg.trust, *sorted(own)]
 
 
 def load_finished(cfg: DictConfig, folder: RunFolder) -> dict[str, float] | None:

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
     check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
-    model = load_recognizer(options.model, options.device)
+    model = load_recognizer(options.model, options.device, trust=options.trust)
     search = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
     if search is None:
         remedy = "check its images and transcriptions"

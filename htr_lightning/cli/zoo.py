@@ -46,12 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def describe_model(name: str, path: Path, info: "ModelInfo") -> str:
     """Return the metadata of a model, one fact per line."""
-    characters = "".join(info.charset["characters"])
+    characters, network = "".join(info.charset["characters"]), info.architecture.rpartition(".")[2]
     scores = ", ".join(f"{key} {100 * info.scores[key]:.1f} %" for key in SCORES if key in info.scores)
     facts = {
         "languages": ", ".join(info.languages),
         "charset": f"{len(characters)} characters: {characters}",
-        "network": f"{info.architecture}, {info.preprocess['height_px']} px; {path.stat().st_size / 1e6:.1f} MB",
+        "network": f"{network}, {info.preprocess['height_px']} px; {path.stat().st_size / 1e6:.1f} MB",
         "data": info.attribution,
         "license": info.license,
         "scores": scores,

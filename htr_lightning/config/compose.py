@@ -165,6 +165,7 @@ def resume_config(cfg: DictConfig, overrides: Sequence[str], trusted: Sequence[s
         value, hint = OmegaConf.select(cfg, key), get_parameter_hint(key, saved)
         is_text = hint is not None and not fits(value, hint) and fits(typed, hint)  # of the saved class: 2024_05
         OmegaConf.update(saved, key, typed if is_text else value)
+    saved["trust"] = cfg.trust  # nobody but the user vouches for a class
     saved["trial"] = None  # a trial that is trained further no longer belongs to its sweep
     for name in map(str, cfg):
         if name not in saved:  # a root key that is newer than the run

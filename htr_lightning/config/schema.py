@@ -31,6 +31,7 @@ class Config:
     checkpoint_minutes: float = 10.0
     compile: bool = False
     trial: str | None = None
+    trust: list[str] = dataclasses.field(default_factory=list)
     auxiliary_weight: float = 0.1
     consistency_weight: float = 0.0
     license: str = ""

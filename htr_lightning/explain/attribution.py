@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from htr_lightning.errors import InputError
 from htr_lightning.explain.line_output import LineOutput, to_network_input
 from htr_lightning.model.file import Model
 
@@ -65,8 +66,8 @@ def attribute(
         output: of the model for the line.
         device: of the model.
         method: ``integrated-gradients`` (Sundararajan et al. 2017, *Axiomatic Attribution for Deep Networks*), with
-            blank paper as the baseline; or ``grad-cam`` (Selvaraju et al. 2017, but see `_grad_cam`), on the last stage
-            of the backbone.
+            blank paper as the baseline; or ``grad-cam`` (Selvaraju et al. 2017, but see `_grad_cam`), on the last
+            feature map.
         steps: of integrated gradients.
         positions: of the characters in the text; None for all.
     """
@@ -174,6 +175,35 @@ class _CharacterTargets(torch.autograd.Function):
         return torch.stack(of_images, 1).flatten(0, 1), None, None
 
 
+def _find_last_feature_map(model: Model, ink: Tensor) -> nn.Module:
+    """Return the module that computes the last feature map ``(N, C, H', W')``.
+
+    Raises:
+        InputError: the network has none.
+    """
+    last: list[nn.Module] = []
+
+    def record(module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[1] > 1:
+            last[:] = [module]
+
+    hooks = [module.register_forward_hook(record) for _, module in model.network.named_modules()]
+    try:
+        with torch.no_grad():
+            model.network(ink)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not last:
+        raise InputError(
+            f"{model.info.architecture} has no feature maps",
+            key="--method",
+            value="grad-cam",
+            remedy="use integrated-gradients",
+        )
+    return last[0]
+
+
 def _grad_cam(model: Model, targets: _Targets, ink: Tensor, num_characters: int) -> Tensor:
     """Return maps ``(C, H, W)``.
 
@@ -184,7 +214,7 @@ def _grad_cam(model: Model, targets: _Targets, ink: Tensor, num_characters: int)
     """
     from captum.attr import LayerAttribution, LayerGradientXActivation
 
-    captum = LayerGradientXActivation(targets, model.network.backbone.stages[-1])
+    captum = LayerGradientXActivation(targets, _find_last_feature_map(model, ink))
     maps = []
     for batch in torch.split(torch.arange(num_characters), _compute_batch_size(ink)):
         indices = batch.tolist()

@@ -2,23 +2,14 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
 from htr_lightning.model.backbone import Downsample, ResidualBackbone
-
-
-class Frames(NamedTuple):
-    """Output of a network: logits ``(N, T, K)``, of which class 0 is the CTC blank.
-
-    ``auxiliary`` holds the logits of the shortcut head, of the same shape; None outside training.
-    """
-
-    logits: Tensor
-    auxiliary: Tensor | None
+from htr_lightning.model.network import Frames, to_json_types
 
 
 class CRNN(nn.Module):
@@ -49,8 +40,10 @@ class CRNN(nn.Module):
         InputError: an argument is out of range; names ``model.<key>``.
 
     Attributes:
-        arguments: the arguments without ``num_classes``, as JSON types; a model file stores them.
+        arguments, heads: see `htr_lightning.model.network.Network`.
     """
+
+    heads = ("head", "auxiliary_head")
 
     def __init__(
         self,
@@ -81,7 +74,7 @@ class CRNN(nn.Module):
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
         self.arguments: dict[str, Any] = {
-            name: _to_json_types(given[name]) for name in inspect.signature(CRNN).parameters if name != "num_classes"
+            name: to_json_types(given[name]) for name in inspect.signature(CRNN).parameters if name != "num_classes"
         }
         self.backbone = ResidualBackbone(
             **{name: given[name] for name in inspect.signature(ResidualBackbone).parameters}
@@ -123,35 +116,12 @@ class CRNN(nn.Module):
         """Return the number of frames of lines that are ``widths`` pixels wide, both ``(N,)`` int64."""
         return self.backbone.frame_lengths(widths)
 
+    def blocks(self) -> list[str]:
+        """Return the LSTM, the stages of the backbone from the last to the first, and its stem."""
+        stages = [f"backbone.stages.{number}" for number in reversed(range(len(self.backbone.stages)))]
+        return ["rnn", *stages, "backbone.stem"]
+
     @property
     def frame_px(self) -> int:
         """Width of a frame in pixels of the line image."""
         return self.backbone.frame_px
-
-
-ARCHITECTURES: dict[str, type[CRNN]] = {"CRNN": CRNN}
-
-
-def build_network(architecture: str, num_classes: int, arguments: dict[str, Any]) -> CRNN:
-    """Build the network that a model file names.
-
-    Args:
-        architecture: a key of `ARCHITECTURES`.
-        num_classes: K, including the blank.
-        arguments: of the constructor, without ``num_classes``.
-
-    Raises:
-        ValueError: the architecture is unknown.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[architecture](num_classes, **arguments)
-
-
-def _to_json_types(value: Any) -> Any:
-    """Turn sequences into lists, as JSON does."""
-    return (
-        [_to_json_types(item) for item in value]
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else value
-    )

@@ -3,10 +3,11 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import safetensors
@@ -20,7 +21,6 @@ from htr_lightning.files import atomic_write
 from htr_lightning.image.ink import to_ink
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.bounds import check_weights, find_archive_damage
-from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.info import (
     CHECKSUM_KEY,
     FORMAT_VERSION,
@@ -31,6 +31,9 @@ from htr_lightning.model.info import (
     find_model,
     read_info,
 )
+from htr_lightning.model.network import Network, NetworkError, check_network, find_class, hash_source, is_ours
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Model:
         precision: ``fp32``, or ``bf16`` by autocast.
     """
 
-    network: CRNN
+    network: Network
     charset: Charset
     preprocess: Preprocess
     info: ModelInfo
@@ -111,20 +114,27 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
         file.write(data)
 
 
-def read_model(path: Path, device: str | torch.device = "cpu") -> Model:
+def read_model(path: Path, device: str | torch.device = "cpu", trust: Collection[str] = ()) -> Model:
     """Read a model file.
 
+    Args:
+        path: the file.
+        device: device of the network.
+        trust: see `load_model`.
+
     Raises:
-        ModelFileError: the file is missing, truncated, not a model of this package, or of a newer format; or its
-            weights do not fit its metadata.
+        ModelFileError: the file is missing, truncated, not a model of this package, or of a newer format; its weights
+            do not fit its metadata; or its class is not trusted, cannot be imported, or does not keep the protocol.
     """
     info = read_info(path)
     try:
         weights = safetensors.torch.load_file(path)
         _verify_checksum(path, weights)
-        return _build_model(info, weights, path.stat().st_size, device)
+        return _build_model(info, weights, path.stat().st_size, device, trust)
     except DeviceError:
         raise
+    except NetworkError as error:
+        raise ModelFileError(error.problem, file=path, remedy=error.remedy, kind=error.kind) from None
     except Exception as error:  # the metadata are arguments of constructors, which raise anything for wrong types
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})",
@@ -155,15 +165,17 @@ def _verify_checksum(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
         raise ValueError("the checksum of the weights is wrong")
 
 
-def load_model(source: str | Path, device: str | torch.device = "cpu") -> Model:
+def load_model(source: str | Path, device: str | torch.device = "cpu", trust: Collection[str] = ()) -> Model:
     """Load a PyTorch model.
 
     Args:
         source: a model file, a Lightning checkpoint (``.ckpt``) of this package, a run folder, or ``zoo:NAME``.
         device: device of the network.
+        trust: import paths of classes, modules or packages outside of this package that the model may name; loading it
+            imports and calls them.
 
     Raises:
-        ModelFileError: the model is missing or cannot be used.
+        ModelFileError: the model is missing or cannot be used, or its class is not trusted.
     """
     path = find_model(str(source))
     if path.suffix == ".onnx":
@@ -172,7 +184,8 @@ def load_model(source: str | Path, device: str | torch.device = "cpu") -> Model:
             file=path,
             remedy="give the model that it was exported from (model.safetensors, a run folder, or zoo:NAME)",
         )
-    return read_checkpoint(path, device) if path.suffix == ".ckpt" else read_model(path, device)
+    read = read_checkpoint if path.suffix == ".ckpt" else read_model
+    return read(path, device, trust)
 
 
 def with_precision(model: Model, precision: Precision) -> Model:
@@ -195,8 +208,13 @@ def with_precision(model: Model, precision: Precision) -> Model:
     return replace(model, precision=precision)
 
 
-def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
+def read_checkpoint(path: Path, device: str | torch.device = "cpu", trust: Collection[str] = ()) -> Model:
     """Read the model in a Lightning checkpoint that a run wrote.
+
+    Args:
+        path: the checkpoint.
+        device: device of the network.
+        trust: see `load_model`.
 
     Raises:
         ModelFileError: the file is missing, truncated, or not a checkpoint of this package.
@@ -222,9 +240,11 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
     try:
         info = build_info(state[METADATA_KEY], path)
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
-        return _build_model(info, weights, path.stat().st_size, device)
+        return _build_model(info, weights, path.stat().st_size, device, trust)
     except (DeviceError, ModelFileError):
         raise
+    except NetworkError as error:
+        raise ModelFileError(error.problem, file=path, remedy=error.remedy, kind=error.kind) from None
     except Exception as error:  # as in `read_model`
         raise ModelFileError(
             f"its weights or metadata are inconsistent ({error})", file=path, remedy="train it again", kind="damaged"
@@ -232,19 +252,47 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> Model:
 
 
 def _build_model(
-    info: ModelInfo, weights: Mapping[str, torch.Tensor], num_bytes: int, device: str | torch.device
+    info: ModelInfo,
+    weights: Mapping[str, torch.Tensor],
+    num_bytes: int,
+    device: str | torch.device,
+    trust: Collection[str],
 ) -> Model:
     """Build a model from its metadata and the weights in a file of ``num_bytes``."""
     charset = Charset.from_dict(info.charset)
     preprocess = Preprocess.from_dict(info.preprocess)
-    build = functools.partial(build_network, info.architecture, charset.num_classes, info.arguments)
-    check_weights(build, weights, num_bytes)
-    network = build()
+    network = _build_network(info, weights, charset.num_classes, num_bytes, trust)
     if network.height_px != preprocess.height_px:
         heights = f"{network.height_px} and {preprocess.height_px} px"
         raise ValueError(f"the lines of its network and of its preprocessing have different heights, {heights}")
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} has weights that are not finite (NaN or infinite)")
-    network.load_state_dict(weights)
     return Model(network.to(device).eval(), charset, preprocess, info)
+
+
+def _build_network(
+    info: ModelInfo, weights: Mapping[str, torch.Tensor], num_classes: int, num_bytes: int, trust: Collection[str]
+) -> Network:
+    """Build the network that metadata describes, with its weights.
+
+    Raises:
+        NetworkError: its class is not trusted, cannot be imported, or does not keep the protocol.
+        ValueError: the weights are not those of the class, which may have changed since.
+    """
+    cls: Any = find_class(info.architecture, trust)
+    changed = ""
+    if info.source_digest and info.source_digest != hash_source(cls):
+        changed = f"the source of {info.architecture} has changed since the model was trained"
+    try:
+        if is_ours(cls):  # these can be built without memory
+            check_weights(functools.partial(cls, num_classes, **info.arguments), weights, num_bytes)
+        network: Network = cls(num_classes, **info.arguments)
+        network.load_state_dict(weights)
+    except Exception as error:  # whatever a class raises
+        raise ValueError(f"{error}; {changed}" if changed else str(error)) from None
+    if not is_ours(cls):
+        check_network(network, num_classes)
+    if changed:
+        log.warning("%s; its predictions may differ", changed)
+    return network

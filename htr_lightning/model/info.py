@@ -14,12 +14,12 @@ from htr_lightning.files import RunFolder
 from htr_lightning.image.files import MAX_WIDTH_STEP_PX
 from htr_lightning.version import __version__
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the model file format; raise it when the metadata changes in a way that older versions cannot read."""
 METADATA_KEY = "htr_lightning"
+"""Key of the metadata in safetensors files, ONNX files and checkpoints."""
 CHECKSUM_KEY = "weights_checksum"
 """Key of the checksum of the weights in the metadata of safetensors files."""
-"""Key of the metadata in safetensors files, ONNX files and checkpoints."""
 
 
 class ModelFileError(InputError):
@@ -31,7 +31,7 @@ class ModelInfo:
     """Metadata of a model: everything but its weights. JSON types only.
 
     Attributes:
-        architecture: name of the network's class.
+        architecture: import path of the network's class.
         arguments: arguments of its constructor, without the number of classes.
         charset: see `Charset.to_dict`.
         preprocess: see `Preprocess.to_dict`.
@@ -44,6 +44,7 @@ class ModelInfo:
         temperature: logits are divided by it before the softmax, so that confidences are calibrated.
         version: of this package.
         commit: of the working tree that trained the model; empty if unknown.
+        source_digest: of the source of the network's class, if it is not of this package.
         format: version of the file format.
 
     Raises:
@@ -63,6 +64,7 @@ class ModelInfo:
     temperature: float = 1.0
     version: str = __version__
     commit: str = ""
+    source_digest: str = ""
     format: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -137,11 +139,13 @@ def parse_metadata(text: str, path: Path) -> dict[str, Any]:
 
 
 def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename the keys that formats 1 and 2 spelled differently."""
+    """Rename the keys that formats 1 and 2 spelled differently, and the class: format 3 named it without its module."""
     upgraded = {"license" if key == "licence" else key: value for key, value in values.items()}
     if isinstance(upgraded.get("preprocess"), dict):
         preprocess = upgraded["preprocess"].items()
         upgraded["preprocess"] = {"gray" if key == "grey" else key: value for key, value in preprocess}
+    if upgraded.get("architecture") == "CRNN":
+        upgraded["architecture"] = "htr_lightning.model.crnn.CRNN"
     return upgraded | {"format": FORMAT_VERSION}
 
 

@@ -1,6 +1,7 @@
 """The recognizer: a network with its charset and preprocessing, run by PyTorch or ONNX Runtime."""
 
 import importlib.util
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +63,9 @@ class Recognizer(Protocol):
         ...
 
 
-def load_recognizer(source: str | Path, device: str | None = None, precision: Precision = "fp32") -> Recognizer:
+def load_recognizer(
+    source: str | Path, device: str | None = None, precision: Precision = "fp32", trust: Collection[str] = ()
+) -> Recognizer:
     """Load a model for inference. Only the runtime that it needs is imported.
 
     Args:
@@ -71,6 +74,7 @@ def load_recognizer(source: str | Path, device: str | None = None, precision: Pr
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; None for a GPU if there is one, else the CPU.
         precision: ``bf16`` multiplies in 16 bits: faster on devices with bf16 instructions, and a few lines are read
             differently (experiments/benchmark_onnx).
+        trust: import paths of classes outside of this package that the model may name (`htr_lightning.model.network`).
 
     Raises:
         ModelFileError: the model is missing or cannot be used.
@@ -97,4 +101,4 @@ def load_recognizer(source: str | Path, device: str | None = None, precision: Pr
     from htr_lightning.device import select_device
     from htr_lightning.model.file import load_model, with_precision
 
-    return with_precision(load_model(path, select_device(device)), precision)
+    return with_precision(load_model(path, select_device(device), trust), precision)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -91,6 +91,7 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
             remedy=f"choose another name than {path}",
             kind="exists",
         )
+    _check_frame_lengths(model)
     metadata = build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if int8 else "float32"))
     with tempfile.TemporaryDirectory() as folder:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
@@ -120,6 +121,23 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
     return OnnxExport(difference, json_path)
 
 
+def _check_frame_lengths(model: Model) -> None:
+    """Check that a line of W pixels has W / frame_px frames, rounded up: that is all that an ONNX file says of them.
+
+    Raises:
+        ExportError: it has another number.
+    """
+    widths = np.arange(1, 40 * model.frame_px, dtype=np.int64)
+    wrong = np.flatnonzero(model.frame_lengths(widths) != -(-widths // model.frame_px))
+    if len(wrong):
+        width = int(widths[wrong[0]])
+        raise ExportError(
+            f"a line of {width} px has {model.frame_lengths(widths)[wrong[0]]} frames, and not {width} / "
+            f"{model.frame_px} (frame_px) rounded up, as an ONNX file needs it",
+            remedy="pad the convolutions so that no frame is lost at the edges",
+        )
+
+
 def _is_onnx_metadata(path: Path) -> bool:
     """Whether a JSON file is the metadata of an ONNX file of this package, which may be overwritten."""
     try:
@@ -143,7 +161,7 @@ def _export_network(model: Model, path: Path) -> None:
         ):
             warnings.filterwarnings("ignore", message, category)
         torch.onnx.export(
-            _FromPixels(model.network).eval(),
+            _FromPixels(cast(nn.Module, model.network)).eval(),
             (example,),
             path,
             input_names=[INPUT],

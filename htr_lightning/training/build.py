@@ -1,19 +1,21 @@
 """What a run and the doctor build from a configuration before they read a line."""
 
+import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from hydra.utils import get_object
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torch import nn
 
 from htr_lightning.config.build import build
 from htr_lightning.data.line import Source
 from htr_lightning.doctor.facts import CountFrames, Settings
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.file import Model
+from htr_lightning.model.network import Network, get_class_path
 from htr_lightning.training.stage import Finetune, Pretrain, reconcile_config
 
 
@@ -47,12 +49,18 @@ def build_parts(cfg: DictConfig, checkpoint: Path | None = None) -> Parts:
         hydra.errors.InstantiationException: a constructor refuses its arguments; ``__cause__`` says why.
     """
     stage = build(cfg.stage)
-    base = stage.load(checkpoint)
+    base = stage.load(checkpoint, list_trusted(cfg))
     if base is None:
         preprocess = build(cfg.preprocess)
     else:  # the base's, with the limits that the configuration sets
         preprocess = Preprocess.from_dict(reconcile_config(base, "preprocess", cfg.preprocess))
     return Parts(stage, base, build(cfg.dataset), preprocess)
+
+
+def list_trusted(cfg: DictConfig) -> list[str]:
+    """Return the networks that a model to start from may name: those of ``--trust``, and that of the configuration."""
+    target = get_object(cfg.model["_target_"])
+    return [*cfg.trust, *([get_class_path(target)] if inspect.isclass(target) else [])]
 
 
 def build_settings(cfg: DictConfig, parts: Parts) -> Settings:
@@ -66,11 +74,11 @@ def build_settings(cfg: DictConfig, parts: Parts) -> Settings:
     return replace(settings, normalization=parts.base.charset.normalization, known_characters=known)
 
 
-def count_frames(network: nn.Module) -> CountFrames:
+def count_frames(network: Network) -> CountFrames:
     """Return the function of a network from widths ``(N,)`` in px to numbers of frames ``(N,)``."""
 
     def frames(widths: NDArray[np.int64]) -> NDArray[np.int64]:
-        lengths: NDArray[np.int64] = network.frame_lengths(torch.from_numpy(widths)).numpy()  # type: ignore[operator]
+        lengths: NDArray[np.int64] = network.frame_lengths(torch.from_numpy(widths)).numpy()
         return lengths
 
     return frames

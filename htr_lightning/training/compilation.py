@@ -1,12 +1,13 @@
-"""Compiling the convolutions with TorchInductor."""
+"""Compiling networks with TorchInductor."""
 
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
+from torch import nn
 
-from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.network import Network
 
 MAX_SHAPES = 8
 """Default number of different batch widths for a compiled network: kernels are compiled for each."""
@@ -32,25 +33,26 @@ def can_compile(accelerator: str) -> bool:
     return True
 
 
-def compile_backbone(model: CRNN) -> None:
-    """Compile the convolutions when they are first used; the LSTM would gain nothing.
+def compile_network(model: Network) -> None:
+    """Compile the module ``backbone`` when it is first used, or the whole network if it has none.
 
-    If the compiler fails then, a warning says so, and they run in eager mode.
+    Of the CRNN that are the convolutions; the LSTM would gain nothing. If the compiler fails, a warning says so, and
+    the module runs in eager mode.
     """
-    backbone = model.backbone
-    backbone.compile(dynamic=True)  # batches of one width differ in their number of lines
-    compiled = cast(Callable[..., torch.Tensor], backbone._compiled_call_impl)
+    module = dict(model.named_modules()).get("backbone", cast(nn.Module, model))
+    module.compile(dynamic=True)  # batches of one width differ in their number of lines
+    compiled = cast(Callable[..., Any], module._compiled_call_impl)
 
-    def run(*images: torch.Tensor) -> torch.Tensor:
+    def run(*images: torch.Tensor) -> Any:
         try:
             return compiled(*images)
         except torch._dynamo.exc.TorchDynamoException as error:
-            backbone._compiled_call_impl = None
+            module._compiled_call_impl = None
             reason = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
             log.warning("compile: falling back to eager mode (%s)", reason)
-            return cast(torch.Tensor, backbone(*images))
+            return module(*images)
 
-    backbone._compiled_call_impl = run
+    module._compiled_call_impl = run
 
 
 def _probe(x: torch.Tensor) -> torch.Tensor:

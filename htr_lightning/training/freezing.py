@@ -11,9 +11,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.model.network import Network
 
 log = logging.getLogger(__name__)
-HEADS = ("head", "auxiliary_head")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FreezingSchedule:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         freeze: Sequence[str] = (),
         unfreeze_epoch: Mapping[str, int] | None = None,
         unfreeze_step: Mapping[str, int] | None = None,
@@ -96,9 +96,9 @@ class FreezingSchedule:
     def compute_rates(self) -> dict[str, float]:
         """Return the learning rate of each parameter as a fraction of ``optim.lr``."""
         order = list_blocks(self.network)
-        below = [name for name in order if name not in HEADS]
+        below = [name for name in order if name not in self.network.heads]
         factors = {name: self.layer_decay ** (len(below) - place) for place, name in enumerate(below)}
-        factors |= {name: 1.0 for name in order if name in HEADS}
+        factors |= dict.fromkeys(self.network.heads, 1.0)
         return {
             name: next(factors[block] for block in order if name.startswith(f"{block}."))
             for name, _ in self.network.named_parameters()
@@ -135,20 +135,10 @@ class FreezingSchedule:
         return "always" if at is None else f"{at[0]} {at[1]}"
 
 
-def list_blocks(network: nn.Module) -> list[str]:
-    """Return the paths of a network's parts, from the input to the output; the heads come last."""
-    names: list[str] = []
-    for name, module in network.named_children():
-        if not any(True for _ in module.parameters()):
-            continue
-        parts = [f"{name}.{part}" for part in _children(module)] if name == "backbone" else [name]
-        names += parts
-    return names
-
-
-def _children(module: nn.Module) -> Iterator[str]:
-    for name, child in module.named_children():
-        yield from (f"{name}.{index}" for index in range(len(child))) if isinstance(child, nn.ModuleList) else (name,)
+def list_blocks(network: Network) -> list[str]:
+    """Return the paths of a network's parts that have parameters, from the input to the output; the heads come last."""
+    parts = [*reversed(network.blocks()), *network.heads]
+    return [part for part in parts if any(True for _ in network.get_submodule(part).parameters())]
 
 
 def _match_names(names: Iterable[str], path: str) -> Iterator[str]:

@@ -11,7 +11,6 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig
-from torch import nn
 
 from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
@@ -23,12 +22,12 @@ from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
-from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.network import Network, get_class_path, hash_source, is_ours
 from htr_lightning.progress import show_progress
 from htr_lightning.training.build import Parts, build_parts
 from htr_lightning.training.checks import check_batch_limits, check_before_packing
-from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_backbone
+from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_network
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.lightning_fixes import (
@@ -125,7 +124,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     if parts.base:
         freezing.log_table(cfg.optim.lr)
     if compiles:
-        compile_backbone(model)
+        compile_network(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
 
     if best.best_model_path:  # empty in a dry run (trainer=debug)
@@ -173,7 +172,7 @@ def prepare_data(cfg: DictConfig, parts: Parts, *, overfit: bool, compiles: bool
     return data
 
 
-def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[CRNN, FreezingSchedule]:
+def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[Network, FreezingSchedule]:
     """Return the network, new or with the weights of the base model, and its freezing schedule.
 
     Raises:
@@ -181,7 +180,7 @@ def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[CR
     """
     assert data.charset is not None
     if parts.base is None:
-        model: CRNN = build(cfg.model)(data.charset.num_classes)
+        model: Network = build(cfg.model)(data.charset.num_classes)
         return model, parts.stage.build_freezing_schedule(model)
     assert isinstance(parts.stage, Finetune)
     arguments = reconcile_config(parts.base, "model", cfg.model)
@@ -218,7 +217,7 @@ def check_data(cfg: DictConfig, data: LineDataModule) -> None:
         log_warnings(findings)
 
 
-def log_start(cfg: DictConfig, data: LineDataModule, model: nn.Module) -> None:
+def log_start(cfg: DictConfig, data: LineDataModule, model: Network) -> None:
     """Log the sizes of the data and of the network."""
     assert data.charset is not None
     lines = " + ".join(f"{len(packed)} {split}" for split, packed in data.packed.items())
@@ -268,7 +267,7 @@ def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataMod
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
 
 
-def fit_temperature(model: CRNN, data: LineDataModule) -> float:
+def fit_temperature(model: Network, data: LineDataModule) -> float:
     """Return the temperature that calibrates the confidences on val (all of it, also with several processes)."""
     assert data.charset is not None
     device = next(model.parameters()).device
@@ -290,12 +289,12 @@ def flatten_hyperparameters(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelInfo:
+def describe_model(cfg: DictConfig, model: Network, data: LineDataModule) -> ModelInfo:
     """Return the metadata of the model file, except for the scores."""
     assert data.charset is not None
     return ModelInfo(
-        architecture=type(model).__name__,
-        arguments=model.arguments,
+        architecture=get_class_path(type(model)),
+        arguments=dict(model.arguments),
         charset=data.charset.to_dict(),
         preprocess=data.preprocess.to_dict(),
         width_step_px=data.width_step_px,
@@ -304,4 +303,5 @@ def describe_model(cfg: DictConfig, model: CRNN, data: LineDataModule) -> ModelI
         languages=list(cfg.languages),
         attribution=cfg.attribution,
         commit=git_state()[0],
+        source_digest="" if is_ours(type(model)) else hash_source(type(model)),
     )

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import MISSING, DictConfig, OmegaConf
-from torch import nn
 
 from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
@@ -19,6 +18,7 @@ from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError, RunFolder, file_lock, report_write_errors, write_json, write_text
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.network import Network
 from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
 from htr_lightning.training.lightning_fixes import is_rank_zero
 from htr_lightning.training.provenance import describe_run, now
@@ -129,7 +129,7 @@ def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:
     differing = [
         f"  {key}: {before.get(key, 'not set')} in the run, {current.get(key, 'not set')} now"
         for key in sorted(before.keys() | current.keys())
-        if key not in ("resume", "trial") and before.get(key) != current.get(key)
+        if key not in ("resume", "trial", "trust") and before.get(key) != current.get(key)
     ]
     if differing:
         raise ConfigError(
@@ -200,7 +200,7 @@ def describe_composition() -> dict[str, Any]:
 
 
 def write_results(
-    folder: RunFolder, network: nn.Module, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]
+    folder: RunFolder, network: Network, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]
 ) -> None:
     """Write ``model.safetensors``, ``result.json``, and the end of ``run.json``."""
     write_model(folder.model, network.state_dict(), info)

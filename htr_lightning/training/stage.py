@@ -1,20 +1,22 @@
 """Stages of training: from initial weights, or fine-tuning of a trained model."""
 
+import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
-from torch import Tensor, nn
+from hydra.utils import get_object
+from torch import Tensor
 
 from htr_lightning.charset import Charset
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.model.crnn import CRNN, build_network
 from htr_lightning.model.file import Model, load_model
+from htr_lightning.model.network import Network, get_class_path
 from htr_lightning.text import describe_characters
-from htr_lightning.training.freezing import HEADS, FreezingSchedule
+from htr_lightning.training.freezing import FreezingSchedule
 
 log = logging.getLogger(__name__)
 _FREE = {"model": ("dropout",), "preprocess": ("max_width_px", "max_pixels")}
@@ -25,10 +27,10 @@ _FREE = {"model": ("dropout",), "preprocess": ("max_width_px", "max_pixels")}
 class Pretrain:
     """Train every weight from its initial value."""
 
-    def load(self, resume: Path | None) -> None:
+    def load(self, resume: Path | None, trust: Collection[str] = ()) -> None:
         """Return no base model."""
 
-    def build_freezing_schedule(self, network: nn.Module) -> FreezingSchedule:
+    def build_freezing_schedule(self, network: Network) -> FreezingSchedule:
         """Freeze nothing."""
         return FreezingSchedule(network)
 
@@ -50,8 +52,8 @@ class Finetune:
         unfreeze_epoch: frozen parts and the epoch, counted from 0, in which they are unfrozen.
         unfreeze_step: the same by optimizer steps.
         layer_decay: learning rate of each block as a fraction of that of the block above it; 1 for one rate. The
-            blocks, from the top: the heads, the recurrent layers, the stages of the backbone from the last to the
-            first, its stem.
+            blocks, from the top: the heads, then what the network lists (`htr_lightning.model.network.Network`): of
+            the CRNN the recurrent layers, the stages of the backbone from the last to the first, its stem.
 
     Raises:
         ConfigError: a setting is out of its range; names ``stage.<key>``.
@@ -78,15 +80,19 @@ class Finetune:
             problem = "the part is in stage.unfreeze_epoch, too"
             raise ConfigError(problem, key=f"stage.unfreeze_step.{min(both)}", remedy="keep one of them")
 
-    def load(self, resume: Path | None) -> Model:
+    def load(self, resume: Path | None, trust: Collection[str] = ()) -> Model:
         """Load the model to start from; for a resumed run its checkpoint, since the model file may have changed.
 
-        Raises:
-            ModelFileError: it is missing, damaged or of a newer format.
-        """
-        return load_model(resume or self.start_from)
+        Args:
+            resume: the checkpoint of a resumed run.
+            trust: import paths of networks outside of this package that the model may name.
 
-    def build_freezing_schedule(self, network: nn.Module) -> FreezingSchedule:
+        Raises:
+            ModelFileError: it is missing, damaged or of a newer format, or its class is not trusted.
+        """
+        return load_model(resume or self.start_from, trust=trust)
+
+    def build_freezing_schedule(self, network: Network) -> FreezingSchedule:
         """Return the freezing schedule.
 
         Raises:
@@ -107,8 +113,11 @@ def reconcile_config(model: Model, key: Literal["model", "preprocess"], given: M
         ConfigError: they differ; the message lists the differences.
     """
     of_model: dict[str, Any] = dict(model.info.arguments if key == "model" else model.preprocess.to_dict())
+    if key == "model":
+        _refuse_other_class(model, given.get("_target_", ""))
     given_values = {name: value for name, value in given.items() if not name.startswith("_")}
-    differing = [name for name, value in given_values.items() if name not in _FREE[key] and of_model.get(name) != value]
+    free = [name for name in _FREE[key] if name in of_model]
+    differing = [name for name, value in given_values.items() if name not in free and of_model.get(name) != value]
     if differing:
         rows = "\n".join(
             f"  {key}.{name}: {given_values[name]} in the configuration, {of_model.get(name)} in the model"
@@ -118,7 +127,32 @@ def reconcile_config(model: Model, key: Literal["model", "preprocess"], given: M
             f"{key}: not that of the model to start from ({model.info.architecture}):\n{rows}\n"
             f"  use the model's with {key}=loaded"
         )
-    return of_model | {name: given_values[name] for name in _FREE[key] if name in given_values}
+    return of_model | {name: given_values[name] for name in free if name in given_values}
+
+
+def _refuse_other_class(model: Model, target: str) -> None:
+    """Refuse a configuration of another network than that of the model.
+
+    Raises:
+        ConfigError: names both classes.
+    """
+    cls = get_object(target) if target else None
+    if inspect.isclass(cls) and get_class_path(cls) != model.info.architecture:
+        raise ConfigError(
+            f"the model to start from is a {model.info.architecture}",
+            key="model._target_",
+            value=target,
+            remedy="use model=loaded",
+        )
+
+
+def build_loaded_network(num_classes: int, *, dropout: float | None = None) -> NoReturn:
+    """Stand for the network of the model that `Finetune` loads; ``dropout`` replaces that of the model.
+
+    Raises:
+        ConfigError: the stage loads none.
+    """
+    raise ConfigError("no model is loaded", key="model", value="loaded", remedy="choose a network, or stage=finetune")
 
 
 def build_charset(model: Model, policy: Literal["keep", "extend", "replace"], texts: Sequence[str]) -> Charset:
@@ -166,7 +200,7 @@ class CharsetDiff:
                 log.info("%d characters are %s: %s", len(characters), what, describe_characters(characters))
 
 
-def transfer_weights(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[CRNN, CharsetDiff]:
+def transfer_weights(model: Model, arguments: Mapping[str, Any], charset: Charset) -> tuple[Network, CharsetDiff]:
     """Build the network for another charset with the weights of a trained model.
 
     A character that both have keeps its row in the heads exactly. A new one starts with weights of zero and a
@@ -179,11 +213,12 @@ def transfer_weights(model: Model, arguments: Mapping[str, Any], charset: Charse
     Raises:
         RuntimeError: a weight is missing, left over, or of another shape for a reason that is not the charset.
     """
-    network = build_network(model.info.architecture, charset.num_classes, dict(arguments))
+    build: Any = type(model.network)
+    network: Network = build(charset.num_classes, **arguments)
     old_id = {character: number for number, character in enumerate(model.charset.characters, start=1)}
     sources = [0] + [old_id.get(character, -1) for character in charset.characters]
     weights = {
-        name: _rows(tensor, sources) if name.split(".")[0] in HEADS else tensor
+        name: _rows(tensor, sources) if any(name.startswith(f"{head}.") for head in network.heads) else tensor
         for name, tensor in model.network.state_dict().items()
     }
     network.load_state_dict(weights, strict=True)

@@ -1,6 +1,6 @@
 """The LightningModule: loss, training and evaluation steps, optimizer."""
 
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import lightning
 import torch
@@ -11,7 +11,7 @@ from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch, count_required_frames
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.model.crnn import Frames
+from htr_lightning.model.network import Network
 from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
 from htr_lightning.training.metrics import RecognitionMetrics
 from htr_lightning.training.optim import AdamW
@@ -19,18 +19,6 @@ from htr_lightning.training.optim import AdamW
 
 class NonFiniteLossError(ValueError):
     """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
-
-
-class Network(Protocol):
-    """The interface of the networks that the task trains."""
-
-    def __call__(self, images: Tensor) -> Frames:
-        """``(N, 1, H, W)`` ink -> frames ``(N, T, K)``."""
-        ...
-
-    def frame_lengths(self, widths: Tensor) -> Tensor:
-        """Pixels ``(N,)`` -> frames ``(N,)``."""
-        ...
 
 
 class RecognitionTask(lightning.LightningModule):
@@ -53,7 +41,7 @@ class RecognitionTask(lightning.LightningModule):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Network,
         charset: Charset,
         optim: AdamW,
         *,
@@ -66,7 +54,7 @@ class RecognitionTask(lightning.LightningModule):
         super().__init__()
         self.rates, self.num_steps = rates, num_steps
         self.info = info or {}
-        self.model, self.charset, self.optim = model, charset, optim
+        self.model, self.charset, self.optim = cast(nn.Module, model), charset, optim
         self.auxiliary_weight, self.consistency_weight = auxiliary_weight, consistency_weight
         self.decoder: Decoder = greedy_decode
         self.val_metrics = RecognitionMetrics(charset)

@@ -26,8 +26,8 @@ def test_options_with_values_and_ours(tmp_path: Path) -> None:
     given = parse_arguments(
         ["--config-dir", str(tmp_path), "seed=1", "--trust", "a.B", "--cfg=job", "--trust=c", "b=2"]
     )
-    assert given.for_hydra() == ["seed=1", "b=2", "--cfg", "job", "--config-dir", str(tmp_path)]
-    assert given.trusted == ["a.B", "c"] and given.config_dir == tmp_path and not given.is_run
+    assert given.for_hydra() == ["seed=1", "b=2", "trust=[a.B,c]", "--cfg", "job", "--config-dir", str(tmp_path)]
+    assert given.config_dir == tmp_path and not given.is_run
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,12 @@ def test_a_model_to_start_from_brings_its_own_charset_and_frames(tmp_path: Path)
     charset = Charset.from_texts(["abcdefghijklmnopqrstuvwxyz ñ"])
     network = CRNN(charset.num_classes, height_px=32, channels=[8], blocks=[1], strides=[[2, 2]], stem_stride=[2, 8])
     info = ModelInfo(
-        "CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=32).to_dict(), width_step_px=32, scores={}
+        "htr_lightning.model.crnn.CRNN",
+        network.arguments,
+        charset.to_dict(),
+        Preprocess(height_px=32).to_dict(),
+        width_step_px=32,
+        scores={},
     )
     write_model(tmp_path / "model.safetensors", network.state_dict(), info)
     start = [

@@ -13,6 +13,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.network import get_class_path
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def arguments(tmp_path: Path) -> list[str]:
     network = CRNN(
         charset.num_classes, height_px=32, channels=[8], blocks=[1], strides=[[2, 2]], stem_channels=4, rnn_size=8
     )
-    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=32).to_dict(), 32)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, charset.to_dict(), Preprocess(height_px=32).to_dict(), 32)
     write_model(tmp_path / "model.safetensors", network.state_dict(), info)
     for row in range(4):
         typeset("abc " * (row + 1)).save(tmp_path / f"{row}.png")

@@ -10,6 +10,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.network import get_class_path
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def model_file(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     charset = Charset.from_texts(["abc"])
     network = CRNN(charset.num_classes, height_px=16, channels=[8], blocks=[1], strides=[[2, 2]], rnn_size=8)
-    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=16).to_dict(), 32)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, charset.to_dict(), Preprocess(height_px=16).to_dict(), 32)
     write_model(tmp_path / "model.safetensors", network.state_dict(), info)
     return tmp_path / "model.safetensors"
 

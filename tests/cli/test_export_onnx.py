@@ -21,6 +21,7 @@ from htr_lightning.model import onnx_model
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError
 from htr_lightning.model.load import load_recognizer
+from htr_lightning.model.network import get_class_path
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.model.onnx_model import OnnxModel, read_onnx
 from htr_lightning.training.stage import Finetune
@@ -311,7 +312,7 @@ def test_other_networks_are_exported_too(tmp_path: Path) -> None:
         rnn_layers=1,
         downsample="max_pool",
     ).eval()
-    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), Preprocess(height_px=21).to_dict(), 7)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, charset.to_dict(), Preprocess(height_px=21).to_dict(), 7)
     model = Model(network, charset, Preprocess(height_px=21), info)
     write_onnx(tmp_path / "small.onnx", model)
     written = read_onnx(tmp_path / "small.onnx")

@@ -4,10 +4,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from htr_lightning.config.build import build
+from htr_lightning.config.build import build, unwrap_errors
 from htr_lightning.config.compose import conf_dir, list_groups
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
+from htr_lightning.model.network import check_network
 
 GROUPS = list_groups()
 EXPERIMENTS = GROUPS.pop("experiment")
@@ -40,12 +41,18 @@ def test_every_option_names_only_real_parameters(group: str, option: str) -> Non
     validate(composed_from(f"{group}={option}"))
 
 
-@pytest.mark.parametrize("option", GROUPS["model"])
+@pytest.mark.parametrize("option", [option for option in GROUPS["model"] if option != "loaded"])
 def test_every_model_can_be_built_and_fits_its_preprocessing(option: str) -> None:
     cfg = composed_from(f"model={option}")
     model = build(cfg.model)(10)
+    check_network(model, 10)
     assert model.height_px == build(cfg.preprocess).height_px
     assert type(model.arguments["channels"]) is list
+
+
+def test_only_finetuning_has_a_loaded_model() -> None:
+    with unwrap_errors(), pytest.raises(ConfigError, match="model=loaded: no model is loaded"):
+        build(composed_from("model=loaded").model)(10)
 
 
 @pytest.mark.parametrize("group", ["augment", "optim", "stage", "trainer"])

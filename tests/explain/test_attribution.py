@@ -24,6 +24,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.info import ModelInfo
+from htr_lightning.model.network import get_class_path
 
 CPU = torch.device("cpu")
 
@@ -62,7 +63,7 @@ def small() -> Model:
     torch.manual_seed(0)
     charset = Charset.from_texts(["abc "])
     network = CRNN(5, height_px=16, channels=[8], blocks=[1], strides=[[2, 2]], stem_channels=4, rnn_size=8)
-    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), {}, 32)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, charset.to_dict(), {}, 32)
     return Model(network.eval(), charset, Preprocess(height_px=16), info)
 
 

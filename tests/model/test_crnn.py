@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 
 from htr_lightning.config.compose import conf_dir
 from htr_lightning.errors import InputError
-from htr_lightning.model.crnn import CRNN, build_network
+from htr_lightning.model.crnn import CRNN
+from htr_lightning.model.network import check_network
 
 TINY = {"channels": [8, 8, 8], "stem_channels": 4, "rnn_size": 8, "rnn_layers": 1, "blocks": [1, 1, 1]}
 
@@ -75,11 +76,20 @@ def test_arguments_are_the_settings_of_the_signature_as_json_types() -> None:
 
 def test_a_network_is_built_from_its_arguments() -> None:
     model = CRNN(5, **TINY)
-    copy = build_network("CRNN", 5, model.arguments)
+    copy = CRNN(5, **model.arguments)
     copy.load_state_dict(model.state_dict())
     assert copy.arguments == model.arguments
-    with pytest.raises(ValueError, match="unknown architecture 'Transformer'"):
-        build_network("Transformer", 5, {})
+
+
+def test_it_keeps_the_protocol() -> None:
+    check_network(CRNN(5, **TINY), 5)
+    assert CRNN(5, **TINY).blocks() == [
+        "rnn",
+        "backbone.stages.2",
+        "backbone.stages.1",
+        "backbone.stages.0",
+        "backbone.stem",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ CHARSET = Charset(list("aé\u0303"))
 def build_small_network() -> tuple[CRNN, ModelInfo]:
     network = CRNN(CHARSET.num_classes, **ARGUMENTS)  # type: ignore[arg-type]
     info = ModelInfo(
-        architecture="CRNN",
+        architecture="htr_lightning.model.crnn.CRNN",
         arguments=network.arguments,
         charset=CHARSET.to_dict(),
         preprocess=Preprocess(deslant=True).to_dict(),

@@ -15,6 +15,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
+from htr_lightning.model.network import get_class_path
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.lines import LineReader
 
@@ -27,7 +28,7 @@ def model_file(tmp_path: Path) -> Path:
     network = CRNN(
         CHARSET.num_classes, height_px=32, channels=[8], blocks=[1], strides=[[2, 2]], stem_channels=4, rnn_size=8
     )
-    info = ModelInfo("CRNN", network.arguments, CHARSET.to_dict(), Preprocess(height_px=32).to_dict(), 32)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, CHARSET.to_dict(), Preprocess(height_px=32).to_dict(), 32)
     write_model(tmp_path / "model.safetensors", network.state_dict(), info)
     return tmp_path / "model.safetensors"
 

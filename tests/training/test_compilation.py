@@ -9,7 +9,7 @@ from helpers.runs import train
 
 from htr_lightning.cli import evaluate
 from htr_lightning.model.crnn import CRNN
-from htr_lightning.training.compilation import compile_backbone
+from htr_lightning.training.compilation import compile_network
 
 
 def test_without_a_compiler_training_goes_on(
@@ -35,7 +35,7 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(
     model = CRNN(7, height_px=48).eval()
     images = torch.rand(2, 1, 48, 64)
     expected = model(images).logits
-    compile_backbone(model)
+    compile_network(model)
     for _ in range(2):
         assert torch.equal(model(images).logits, expected)
     assert caplog.text.count("compile: falling back to eager mode") == 1 and "no kernel for this" in caplog.text

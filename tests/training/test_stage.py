@@ -13,6 +13,7 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
+from htr_lightning.model.network import get_class_path
 from htr_lightning.training.freezing import FreezingSchedule, list_blocks
 from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
 
@@ -36,7 +37,7 @@ def model() -> Model:
             weight.mul_(6)
         network.head.weight.mul_(30)
     preprocess = Preprocess(height_px=16, deslant=True)
-    info = ModelInfo("CRNN", network.arguments, charset.to_dict(), preprocess.to_dict(), 32)
+    info = ModelInfo(get_class_path(CRNN), network.arguments, charset.to_dict(), preprocess.to_dict(), 32)
     return Model(network.eval(), charset, preprocess, info)
 
 
@@ -86,8 +87,11 @@ def test_kept_charset_refuses_new_characters_and_counts_them(model: Model) -> No
 
 
 def test_what_the_configuration_says_must_agree_with_the_model(model: Model) -> None:
-    node = {"_target_": "x", "_partial_": True}
+    node = {"_target_": "htr_lightning.training.stage.build_loaded_network", "_partial_": True}
     assert reconcile_config(model, "model", node) == model.network.arguments
+    assert reconcile_config(model, "model", {"_target_": "htr_lightning.model.crnn.CRNN"}) == model.network.arguments
+    with pytest.raises(ConfigError, match=r"model\._target_=torch\.nn\.Linear: the model to start from is a .*CRNN"):
+        reconcile_config(model, "model", {"_target_": "torch.nn.Linear"})
     assert reconcile_config(model, "model", {**node, "rnn_size": 8, "dropout": 0.5})["dropout"] == 0.5
     with pytest.raises(ConfigError) as caught:
         reconcile_config(model, "model", {**node, "rnn_size": 128, "channels": [64, 96], "height_px": 16})
