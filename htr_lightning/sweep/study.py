@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.training.pruning import PRUNED, PRUNERS, STUDY
+from htr_lightning.training.pruning import PRUNED, PRUNERS, STUDY, open_storage
 
 MAX_ATTEMPTS = 3
 """How often a trial is started or resumed; the trial itself may have stopped the sweep, such as for lack of memory."""
@@ -42,7 +42,7 @@ def open_study(storage: str, sampler: str, pruner: str, prune_after: int, seed: 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
-            storage=storage, study_name=STUDY, load_if_exists=True, pruner=PRUNERS[pruner](prune_after)
+            storage=open_storage(storage), study_name=STUDY, load_if_exists=True, pruner=PRUNERS[pruner](prune_after)
         )
         num_trials = len(study.trials)
     except Exception as error:  # whatever the database's driver raises

@@ -9,7 +9,9 @@ import optuna
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.storages import RDBStorage
 from optuna.trial import Trial
+from sqlalchemy.pool import NullPool
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.training.exits import PrunedError
@@ -59,6 +61,11 @@ class TrialReporter(Callback):
             raise PrunedError(f"pruned after step {trainer.global_step}: worse than other trials at the same point")
 
 
+def open_storage(url: str) -> RDBStorage:
+    """Open the database of a study; no connection stays open between two accesses."""
+    return RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+
+
 def load_trial(trial: str) -> Trial:
     """Load the trial that a run reports to, from the value of the root key ``trial``.
 
@@ -67,7 +74,7 @@ def load_trial(trial: str) -> Trial:
     """
     storage, _, number = trial.rpartition("#")
     try:
-        study = optuna.load_study(study_name=STUDY, storage=storage)
+        study = optuna.load_study(study_name=STUDY, storage=open_storage(storage))
         pruner, prune_after = study.user_attrs["pruner"]
         study.pruner = PRUNERS[pruner](prune_after)
         frozen = study.get_trials(deepcopy=False)[int(number)]

@@ -14,6 +14,7 @@ from helpers.runs import command, wait_for
 from htr_lightning.cli import sweep_report as report
 from htr_lightning.cli import train as cli
 from htr_lightning.sweep.trials import read_trials
+from htr_lightning.training.pruning import open_storage
 
 FAST = ["trainer.max_epochs=2", "hydra/sweeper=study"]
 
@@ -24,7 +25,7 @@ def sweep(root: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[s
 
 
 def states(folder: Path) -> list[str]:
-    study = optuna.load_study(study_name="htr_lightning", storage=f"sqlite:///{folder / 'study.db'}")
+    study = optuna.load_study(study_name="htr_lightning", storage=open_storage(f"sqlite:///{folder / 'study.db'}"))
     return [trial.state.name for trial in study.trials]
 
 
