@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint audit format clean
+.PHONY: help install demo test lint docs audit format clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -45,6 +45,14 @@ lint: install ## check style, types and imports between packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv/docs ## build the documentation into site/, and check its links; nothing is fetched when it is viewed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
+	$(BIN)/python docs/generate/check.py site
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 audit: install ## look up published vulnerabilities of the dependencies: those installed, and the oldest ones allowed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --skip-editable
@@ -56,4 +64,4 @@ format: install ## fix style and format the code
 	$(BIN)/ruff format .
 
 clean: ## remove .venv, build outputs and caches; keep runs and data
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

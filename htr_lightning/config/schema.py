@@ -22,7 +22,22 @@ AUTO = "auto"
 
 @dataclass
 class Config:
-    """The root keys of a run; those without a default are config groups."""
+    """The root keys of a run; those without a default are config groups.
+
+    Attributes:
+        run_name: name of the run, in the name of its folder.
+        seed: seed of everything that is random: weights, order of the lines, augmentation, dropout.
+        resume: run folder to resume; ``auto`` resumes the run in ``runs/RUN_NAME`` or ``hydra.run.dir``, or starts it.
+        early_stopping: stop after so many validations without a lower CER; null to train to the end.
+        checkpoint_minutes: save a checkpoint after so many minutes within an epoch, too.
+        compile: compile the CNN with TorchInductor.
+        trial: set by sweeps: the trial to which the run belongs.
+        auxiliary_weight: weight of the loss of the CTC head on the CNN; 0 for none.
+        consistency_weight: weight of the consistency loss between two views of each line; 0 for one view.
+        license: of the weights, for the model file.
+        languages: ISO 639-1 codes of the languages in the training data, for the model file.
+        attribution: whom to credit for the training data, for the model file.
+    """
 
     run_name: str = "dev"
     seed: int = 1
