@@ -110,5 +110,5 @@ def _describe(package: str) -> str:
 
 def list_shape_letters() -> list[tuple[str, str]]:
     """Return the letters of shapes with their meaning, from the docstring of the package."""
-    lines = (htr_lightning.__doc__ or "").split("===\n")[1].splitlines()
-    return [(line[0], line[1:].strip()) for line in lines if len(line) > 1 and line[1] == " "]
+    lines = (htr_lightning.__doc__ or "").splitlines()
+    return [(line[0], line[1:].strip()) for line in lines if line[:1].isalpha() and line[1:3] == "  "]

@@ -1,0 +1,145 @@
+"""The tutorials and the notebook run from top to bottom, from their very text."""
+
+import json
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from helpers.documentation import REPOSITORY, find_block, list_blocks, list_commands, write_files
+from helpers.typesetting import texts, typeset
+
+import htr_lightning.__main__
+
+SHORT = ["trainer=cpu", "+trainer.enable_progress_bar=false", "loader.cache_dir=packed", "loader.max_shared=1"]
+
+
+def find_arguments(page: str) -> list[list[str]]:
+    """Return the arguments of the commands of a page."""
+    lines = [line.removeprefix("python -m htr_lightning ") for _, line in list_commands(REPOSITORY / page)]
+    return [shlex.split(line, comments=True) for line in lines if line]
+
+
+def train(arguments: Sequence[str], folder: Path) -> str:
+    command = [sys.executable, "-m", "htr_lightning", *arguments]
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run a command in this process, in a new folder, and return what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(arguments: Sequence[str]) -> str:
+        monkeypatch.setattr(sys, "argv", ["htr_lightning", *arguments])
+        capsys.readouterr()
+        try:
+            htr_lightning.__main__.main()
+        except SystemExit as end:
+            assert end.code in (None, 0), (arguments, end.code, capsys.readouterr().err)
+        return capsys.readouterr().out
+
+    return run_command
+
+
+def test_a_network_of_ones_own(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    page = "docs/tutorials/network.md"
+    files = [block for block in list_blocks(REPOSITORY / page) if block.title]
+    written = [line for block in files for line in block.code.splitlines() if line.strip()]
+    commands = find_arguments(page)
+    assert len(written) + len(commands) <= 60
+    write_files(page, tmp_path)
+    for seed, (split, number) in enumerate((("train", 40), ("val", 6), ("test", 4))):
+        (tmp_path / "my_lines" / split).mkdir(parents=True)
+        rows = ["image\ttext"]
+        for i, text in enumerate(texts(number, seed)):
+            typeset(text).save(tmp_path / "my_lines" / split / f"{i}.png")
+            rows.append(f"{split}/{i}.png\t{text}")
+        (tmp_path / "my_lines" / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    shutil.copy(tmp_path / "my_lines" / "test" / "0.png", tmp_path / "line.png")
+
+    first, resume, predict, evaluate, tune, export, predict_onnx = commands
+    few = [*SHORT, "augment=none", "+loader.max_lines_per_batch=5"]
+    train([*first, *few, "trainer.max_epochs=12"], tmp_path)
+    assert "ConvNet" in (tmp_path / "runs" / "mine" / "config.yaml").read_text()
+    train([*resume, "trainer.max_epochs=13"], tmp_path)
+    assert json.loads((tmp_path / "runs" / "mine" / "result.json").read_text())["val/cer"] < 0.5
+    read = train(predict, tmp_path).splitlines()
+    assert len(read) == 4 and all(read)
+    refused = [argument for argument in predict if argument not in ("--trust", "my_nets.ConvNet")]
+    process = subprocess.run(
+        [sys.executable, "-m", "htr_lightning", *refused], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1 and "--trust my_nets.ConvNet" in process.stderr
+    train(evaluate, tmp_path)
+    assert (tmp_path / "measured" / "report.html").is_file()
+    listing = subprocess.run([sys.executable, "read.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert listing.stdout.strip() == read[0]
+    assert "always" in train([*tune, *few, "trainer.max_epochs=1"], tmp_path)  # the stem stays frozen
+    train(export, tmp_path)
+    assert run(predict_onnx) == train([*predict[:1], "runs/tuned", *predict[2:]], tmp_path)
+
+
+def test_reading_pages(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    page = "docs/tutorials/read-pages.md"
+    letter = REPOSITORY / "docs" / "images" / "letter.jpg"
+    for place in ("docs/images/letter.jpg", "scans/page.jpg"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(letter, tmp_path / place)
+    typeset("bel ami").save(tmp_path / "line.png")
+    (tmp_path / "check.tsv").write_text("image\ttext\nline.png\tbel ami\n", encoding="utf-8")
+    one, folder, evaluate, corrected = find_arguments(page)
+    run(one)
+    shown = find_block(page, "text", "Le 3 mai")
+    assert (tmp_path / "transcripts" / "letter.txt").read_text(encoding="utf-8").startswith(shown)
+    run(folder)
+    names = {path.name for path in (tmp_path / "transcripts").iterdir()}
+    assert {"page.xml", "page.txt", "page.pdf", "page.overlay.jpg", "letter.overlay.jpg"} <= names
+    run(evaluate)
+    assert (tmp_path / "measured" / "report.html").is_file()
+    shutil.copy(tmp_path / "transcripts" / "page.xml", tmp_path / "scans" / "page.xml")
+    run(corrected)
+    read = [(tmp_path / place / "page.txt").read_text(encoding="utf-8") for place in ("transcripts", "corrected")]
+    assert read[0].split() == read[1].split()
+
+
+def test_fine_tuning(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    arguments = find_arguments("docs/tutorials/fine-tune.md")
+    assert [words[0] for words in arguments if "=" not in words[0]] == [
+        *["extract"] * 3,
+        *["doctor", "evaluate", "evaluate", "compare", "predict", "export"],
+    ]
+    for words in arguments:
+        if words[0] == "extract":
+            run([*words, "dataset.num_train=20", "dataset.num_val=6", "dataset.num_test=8"])
+        elif words[0] == "+experiment=finetune_lines":
+            train([*words, *SHORT, "trainer.max_steps=4", "trainer.val_check_interval=2"], tmp_path)
+        elif words[0].startswith("resume="):
+            train(words, tmp_path)
+        elif words[0] == "predict":
+            (tmp_path / "scans").mkdir()
+            shutil.copy(REPOSITORY / "docs" / "images" / "letter.jpg", tmp_path / "scans")
+            run(words)
+            assert (tmp_path / "transcripts" / "letter.xml").is_file()
+        else:
+            run(words)
+    assert (tmp_path / "mine.safetensors").stat().st_size < (tmp_path / "runs/mine/model.safetensors").stat().st_size
+    assert (tmp_path / "checked" / "report.html").is_file() and (tmp_path / "after" / "result.json").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((REPOSITORY / "docs" / "first_model.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    (tmp_path / "notebook.py").write_text(code, encoding="utf-8")
+    names = runpy.run_path("notebook.py")
+    assert names["cer"] < 0.1
+    assert re.fullmatch(r"\d+ \w+ \d{2,4}", names["prediction"].text) and "<" in names["prediction"]._repr_html_()
