@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -38,7 +38,7 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "decoding", "greedy by default; with --lm, --lexicon or --beam-width, a beam search"
     )
-    group.add_argument("--lm", type=Path, metavar="ARPA", help="character language model (see the command train-lm)")
+    add_lm_option(group)
     group.add_argument(
         "--lm-weight",
         type=float,
@@ -71,6 +71,17 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="hypotheses kept at each frame of the beam search (default: 16)",
+    )
+
+
+def add_lm_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, required: bool = False) -> None:
+    """Add ``--lm``."""
+    parser.add_argument(
+        "--lm",
+        required=required,
+        metavar="ARPA",
+        help="character language model: a file (see the command train-lm), one that ships (zoo:lm-fr, zoo:lm-en, "
+        "zoo:lm-de), or auto for those of the model's languages, of which each line takes the most probable",
     )
 
 
@@ -109,9 +120,11 @@ def list_inputs(options: argparse.Namespace) -> Iterator[Path]:
     """Yield the files that the options name as inputs: the model, tables, texts and the parts of the decoder."""
     from htr_lightning.model.info import ModelFileError, find_model
 
-    for name in ("data", "align", "held_out", "lm", "lexicon"):
+    for name in ("data", "align", "held_out", "lexicon"):
         if getattr(options, name, None) is not None:
             yield getattr(options, name)
+    if getattr(options, "lm", None) is not None:
+        yield Path(options.lm)
     if hasattr(options, "model"):
         with contextlib.suppress(ModelFileError):  # reported when it is loaded
             yield find_model(options.model)
@@ -131,8 +144,8 @@ def positive_int(value: str) -> int:
     return int(value)
 
 
-def build_decoder(options: argparse.Namespace, charset: "Charset") -> "Decoder":
-    """Build the decoder that the options describe.
+def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Sequence[str]) -> "Decoder":
+    """Build the decoder that the options describe, for a charset and languages of a recognizer.
 
     Raises:
         UsageError: a value is out of range, or belongs to a language model or lexicon that is not given.
@@ -151,7 +164,8 @@ def build_decoder(options: argparse.Namespace, charset: "Charset") -> "Decoder":
     try:
         return build_beam_decoder(
             charset,
-            lm=None if options.lm is None else str(options.lm),
+            lm=options.lm,
+            languages=languages,
             lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
             insertion_bonus=1.0 if options.insertion_bonus is None else options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),

@@ -106,7 +106,7 @@ def load_reader(options: argparse.Namespace) -> "Reader":
     from htr_lightning.reading.api import Reader
 
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
-    decoder = build_decoder(options, model.charset)
+    decoder = build_decoder(options, model.charset, model.info.languages)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
 
 
@@ -154,7 +154,7 @@ def predict_lines(options: argparse.Namespace) -> None:
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
     reader = LineReader(
         model,
-        decoder=build_decoder(options, model.charset),
+        decoder=build_decoder(options, model.charset, model.info.languages),
         positions=options.format == ["json"] or options.character_crops is not None or options.visualize is not None,
         forced_alignment=options.align is not None,
         views=get_views(options.tta),

@@ -10,6 +10,7 @@ from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import (
     MANIFEST,
     add_device_option,
+    add_lm_option,
     add_model_argument,
     add_overwrite_option,
     list_inputs,
@@ -67,9 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         "by grid search. Use validation lines, neither training nor test lines.",
     )
     add_model_argument(parser)
-    parser.add_argument(
-        "--lm", type=Path, required=True, metavar="ARPA", help="character language model (see the command train-lm)"
-    )
+    add_lm_option(parser, required=True)
     parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help=MANIFEST)
     parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifest (default: text)")
     parser.add_argument(

@@ -22,11 +22,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = build_parser().parse_args(argv)
 
+    from htr_lightning.lm.zoo import list_language_models
     from htr_lightning.model.info import list_zoo_models, read_info
 
     if options.name is None:
         models = list_zoo_models().items()
         print("\n\n".join(describe_model(f"zoo:{name}", path, read_info(path)) for name, path in models))
+        print("\nlanguage models, for --lm (zoo lm shows their card)")
+        for name, path in list_language_models().items():
+            print(f"  zoo:{name:<6} {path.stat().st_size / 1e6:.1f} MB")
     else:
         print(render_card(options.name.removeprefix("zoo:")))
 
@@ -39,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         "zoo:NAME.",
     )
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="show the card of this model: data, licenses, scores, limits"
+        "name", nargs="?", metavar="NAME", help="show the card of this model, or of the language models (lm)"
     )
     return parser
 
@@ -66,8 +70,11 @@ def render_card(name: str) -> str:
     Raises:
         ModelFileError: there is no such model.
     """
+    from htr_lightning.lm.zoo import LANGUAGE_MODEL_CARD, list_language_models
     from htr_lightning.model.info import find_zoo_model, read_info
 
+    if name == "lm" or name in list_language_models():
+        return LANGUAGE_MODEL_CARD.read_text(encoding="utf-8").strip()
     path = find_zoo_model(name)
     card = path.with_suffix(".md")
     metadata = describe_model(f"zoo:{name}", path, read_info(path))

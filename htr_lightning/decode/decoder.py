@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.decode.languages import LanguageBeams
 from htr_lightning.decode.lexicon import read_lexicon
 from htr_lightning.lm.arpa import read_arpa
 from htr_lightning.lm.ngram import BEGIN, END, UNKNOWN, LanguageModelError, NGram
 from htr_lightning.lm.tables import ContextTables
+from htr_lightning.lm.zoo import find_language_models
 from htr_lightning.text import describe_characters
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ def build_beam_decoder(
     charset: Charset,
     *,
     lm: str | None = None,
+    languages: Sequence[str] = (),
     lm_weight: float = 0.5,
     insertion_bonus: float = 1.0,
     lexicon: str | None = None,
@@ -50,7 +54,9 @@ def build_beam_decoder(
 
     Args:
         charset: of the recognizer.
-        lm: an ARPA file of a character n-gram; None for no language model.
+        lm: an ARPA file of a character n-gram; ``zoo:lm-fr`` and the like for one that ships; ``auto`` for those of the
+            ``languages``, of which each line takes the most probable; None for no language model.
+        languages: of the recognizer, for ``auto``: ISO 639-1 codes.
         lm_weight: see `BeamSearch`.
         insertion_bonus: see `BeamSearch`; ignored without a language model.
         lexicon: a text file, or a manifest, of whose words predictions must consist; None for any words.
@@ -66,9 +72,9 @@ def build_beam_decoder(
         LexiconError: the file is missing, malformed, or has no words that the recognizer can predict.
         InputError: a value is out of range.
     """
+    paths = [] if lm is None else find_language_models(lm, languages)
     search = BeamSearch(
         beam_width=beam_width,
-        lm=None if lm is None else load_language_model(lm, charset, max_ngrams=max_ngrams),
         lm_weight=lm_weight,
         insertion_bonus=0.0 if lm is None else insertion_bonus,
         lexicon=None if lexicon is None else read_lexicon(Path(lexicon), charset),
@@ -77,7 +83,9 @@ def build_beam_decoder(
         min_probability=min_probability,
         blank_skip_threshold=blank_skip_threshold,
     )
-    return search.decode
+    models = [load_language_model(path, charset, max_ngrams=max_ngrams) for path in paths]
+    searches = [replace(search, lm=model) for model in models] or [search]
+    return searches[0].decode if len(searches) == 1 else LanguageBeams(searches).decode
 
 
 def load_language_model(path: str | Path, charset: Charset, *, max_ngrams: int = MAX_NGRAMS) -> ContextTables:

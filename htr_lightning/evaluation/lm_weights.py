@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from htr_lightning.data.line import Line
 from htr_lightning.decode.beam import BeamSearch
 from htr_lightning.decode.decoder import Decoder, load_language_model
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.decode.languages import LanguageBeams
+from htr_lightning.lm.zoo import find_language_models
 from htr_lightning.metrics import edit_distance
 from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader
@@ -65,14 +66,14 @@ class _Batch:
 
 
 def search_lm_weights(
-    model: Recognizer, lines: Sequence[Line], lm: Path, *, beam_width: int = 16, progress: Progress | None = None
+    model: Recognizer, lines: Sequence[Line], lm: str, *, beam_width: int = 16, progress: Progress | None = None
 ) -> WeightSearch | None:
     """Decode lines with each pair of `LM_WEIGHTS` and `INSERTION_BONUSES`; the network runs only once.
 
     Args:
         model: a recognizer.
         lines: with their transcriptions; neither training nor test lines.
-        lm: ARPA file.
+        lm: see `htr_lightning.decode.decoder.build_beam_decoder`.
         beam_width: of the beam search.
         progress: draws a bar.
 
@@ -83,7 +84,9 @@ def search_lm_weights(
         LanguageModelError: the file cannot be used.
         ValueError: the beam width is not positive.
     """
-    search = BeamSearch(beam_width=beam_width, lm=load_language_model(lm, model.charset))
+    paths = find_language_models(lm, model.info.languages)
+    search = BeamSearch(beam_width=beam_width)
+    searches = [replace(search, lm=load_language_model(path, model.charset)) for path in paths]
     normalize = model.charset.normalize
     batches = [
         _Batch(logits, frame_lengths, [normalize(line.text) for line in batch])
@@ -96,7 +99,8 @@ def search_lm_weights(
         grid = progress(grid, len(LM_WEIGHTS) * len(INSERTION_BONUSES), "Decoding")
     tried = []
     for ((weight, bonus),) in grid:
-        decoder = replace(search, lm_weight=weight, insertion_bonus=bonus).decode
+        weighted = [replace(search, lm_weight=weight, insertion_bonus=bonus) for search in searches]
+        decoder = LanguageBeams(weighted).decode
         tried.append(WeightScore(weight, bonus, _compute_cer(model, batches, decoder)))
     return WeightSearch(_compute_cer(model, batches, greedy_decode), tuple(tried))
 

@@ -13,6 +13,7 @@ from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
+from htr_lightning.lm.zoo import find_language_models
 from htr_lightning.model.network import check_network
 from htr_lightning.training.build import Parts
 from htr_lightning.training.lightning_fixes import slurm_plugins
@@ -28,9 +29,10 @@ def check_before_packing(cfg: DictConfig, parts: Parts, make_trainer: Callable[.
         ConfigError: the trainer, the network, the freezing schedule or a file of the decoder is not possible.
     """
     check_trainer(make_trainer)
-    for key in ("lm", "lexicon"):
-        path = cfg.decoder.get(key)
-        if isinstance(path, str) and not Path(path).is_file():
+    lm, lexicon = cfg.decoder.get("lm"), cfg.decoder.get("lexicon")
+    files = [("lm", path) for path in find_language_models(lm, cfg.decoder.get("languages") or ())] if lm else []
+    for key, path in [*files, *([("lexicon", Path(lexicon))] if lexicon else [])]:
+        if not path.is_file():
             raise ConfigError("there is no such file", key=f"decoder.{key}", value=path, kind="missing")
     if parts.base is None:
         try_network(cfg)
