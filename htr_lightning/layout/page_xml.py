@@ -263,12 +263,12 @@ def _build_spans(entries: list[_Custom], text: str) -> Iterator[Span]:
 
 def _count_utf16_units(text: str) -> int:
     """Return the length of a text as Transkribus, a Java program, counts it: characters beyond U+FFFF count twice."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text.encode("utf-16-le")) // 2
 
 
 def _to_character_index(text: str, offset: int) -> int:
     """Convert an offset in UTF-16 units, as Transkribus counts, to a character index, clipped to the text."""
     if text.isascii() or max(text) <= "\uffff":
         return min(max(offset, 0), len(text))
-    units = text.encode("utf-16-le", "surrogatepass")[: 2 * max(offset, 0)]
+    units = text.encode("utf-16-le")[: 2 * max(offset, 0)]
     return len(units.decode("utf-16-le", "ignore"))

@@ -176,6 +176,9 @@ def test_one_bad_line_spares_the_others() -> None:
             'TAGREFS="t u"',
             "y",
         ),
+        ('<OtherTag ID="t" LABEL="x"/><OtherTag ID="u" LABEL="y" DESCRIPTION="Line type y"/>', 'TAGREFS="t u"', "y"),
+        ('<OtherTag ID="t" LABEL="b" TYPE="Region"/><OtherTag ID="u" LABEL="y"/>', 'TAGREFS="t u"', "y"),
+        ('<OtherTag ID="t" LABEL="x" DESCRIPTION="the line type x"/>', 'TAGREFS="t"', "x"),
         ('<NamedEntityTag ID="t" LABEL="Europe"/>', 'TAGREFS="t"', ""),
         ('<OtherTag ID="t" DESCRIPTION="no label"/>', 'TAGREFS="t" TYPE="z"', "z"),
         ('<OtherTag ID="t" LABEL="x"/>', 'TAGREFS="t" TYPE="z"', "x"),
@@ -184,6 +187,31 @@ def test_one_bad_line_spares_the_others() -> None:
 )
 def test_types(tags: str, attributes: str, type: str) -> None:
     assert of_line("", attributes, tags).type == type
+
+
+@pytest.mark.parametrize(
+    ("tag", "type"),
+    [
+        ('DESCRIPTION="Block type b"', "b"),
+        ('TYPE="block"', "b"),
+        ('TYPE="region"', "b"),
+        ('TYPE="line"', "a"),
+        ('DESCRIPTION="line type b"', "a"),
+    ],
+)
+def test_types_of_blocks(tag: str, type: str) -> None:
+    tags = f'<OtherTag ID="t" LABEL="a"/><OtherTag ID="u" LABEL="b" {tag}/>'
+    block = '<TextBlock ID="b" TAGREFS="t u"><TextLine ID="l"/></TextBlock>'
+    (line,) = page(
+        f"<alto><Tags>{tags}</Tags><Layout><Page><PrintSpace>{block}</PrintSpace></Page></Layout></alto>"
+    ).lines
+    assert line.region_type == type
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(DataError, match="its root element is 'PcGts'") as error:
+        page("<PcGts/>")
+    assert (error.value.kind, error.value.file) == ("unknown_format", Path("a.xml"))
 
 
 def test_nested_blocks_and_margins() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import format_box, parse_page_number, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import Shape, format_box, parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.xml import parse_points
 
 OUTLINE, BASELINE = "0,0 9,0 9,9", "0,8 9,8"
@@ -48,6 +48,10 @@ def test_what_is_wrong_with_a_shape_is_said(outline: str, baseline: str, problem
 def test_what_is_right_of_a_wrong_shape_is_kept() -> None:
     shape = parse_shape(OUTLINE, "x")
     assert len(shape.polygon) == 3 and len(shape.baseline) == 0 and shape.problem
+
+
+def test_a_shape_has_nothing_unless_told() -> None:
+    assert (len(Shape().polygon), len(Shape().baseline), Shape().problem) == (0, 0, "")
 
 
 def test_corners() -> None:

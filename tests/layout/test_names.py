@@ -52,6 +52,8 @@ def test_order_names_lines_and_regions() -> None:
         ("file:/scans/a.jpg", "/scans/a.jpg"),
         ("file://host/share/a.jpg", "/share/a.jpg"),
         ("file:///C:/scans/a.jpg", "C:/scans/a.jpg"),
+        ("file:///X:/scans/a.jpg", "X:/scans/a.jpg"),
+        ("https://host//X/a.jpg", "X/a.jpg"),
         (r"C:\scans\a.jpg", "C:/scans/a.jpg"),
         (r"..\images\a.jpg", "../images/a.jpg"),
         ("https://host/iiif/a%2Cb.jpg?x=1#y", "iiif/a,b.jpg"),

@@ -118,6 +118,7 @@ def test_text(inside: str, found: str) -> None:
         ("gap {offset:7; length:0;} gap {offset:-1; length:0;}", ()),
         ("unclear {offset:a; length:1;} unclear {offset:1;} unclear {} structure {type:x;}", ()),
         ("unclear offset:1; length:1; } } {{ ; : unclear {offset:2; length:1;", (Span(2, 1, "unclear"),)),
+        ("{offset:1; length:1;} unclear{offset:2;length:1;}", (Span(2, 1, "unclear"),)),
         ("unclear {offset:1; length:1;} unclear {offset:1; length:1;}", (Span(1, 1, "unclear"),)),
     ],
 )

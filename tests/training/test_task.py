@@ -217,10 +217,11 @@ def test_rates_of_parameters_reach_the_optimizer() -> None:
 
 
 @pytest.mark.parametrize("norm", [None, 1e-3])
-def test_gradients_are_clipped_to_a_norm(norm: float | None) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped_to_a_norm(norm: float | None, precision: str) -> None:
     outputs = Outputs()
     task = RecognitionTask(tiny(), CHARSET, AdamW())
-    trainer(outputs, gradient_clip_val=norm).fit(task, GivenBatches(batch("a", "b")))
+    trainer(outputs, gradient_clip_val=norm, precision=precision).fit(task, GivenBatches(batch("a", "b")))
     assert outputs.norms == [pytest.approx(1e-3, rel=1e-2)] if norm else outputs.norms[0] > 0.01
 
 
