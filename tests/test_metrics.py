@@ -172,9 +172,9 @@ def test_states_hold_more_than_a_float_can_count():
 def test_references_and_hypotheses_that_do_not_match_are_refused(count):
     with pytest.raises(ValueError, match="2 references, but 1 hypotheses"):
         count(["a", "b"], ["a"])
-    with pytest.raises(ValueError, match="references: expected a list of texts"):
+    with pytest.raises(ValueError, match=r"^references: expected a list of texts"):
         count("ab", ["a", "b"])
-    with pytest.raises(ValueError, match="hypotheses: expected a list of texts"):
+    with pytest.raises(ValueError, match=r"^hypotheses: expected a list of texts"):
         count(["a", "b"], "ab")
 
 

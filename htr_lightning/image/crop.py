@@ -231,7 +231,7 @@ def _find_box_on_page(polygon: Curve, page: Pixels, padding_px: float) -> tuple[
     height, width = page.shape[:2]
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     on_page = np.minimum(high, (width, height)) - np.maximum(low, 0)
-    if (on_page < 0.5 * (high - low)).any() or (on_page < 0).any():
+    if (on_page < 0.5 * (high - low)).any():
         box = f"({low[0]:.0f}, {low[1]:.0f}) to ({high[0]:.0f}, {high[1]:.0f})"
         raise DataError(
             f"its outline, from {box}, lies outside the page of {width} x {height} px",

@@ -217,6 +217,9 @@ def test_a_baseline_may_leave_its_outline_by_as_much_as_the_line_is_high(noise: 
         assert error.value.kind == "outside_page"
     flat = box(10, 30, 90, 30)  # has no height of its own
     assert cropped(noise, flat, points((10, 33), (90, 33)), padding_px=5).shape == (11, 91)
+    assert cropped(noise, flat, points((10, 110), (90, 110)), padding_px=5).shape == (11, 91)
+    with pytest.raises(DataError):
+        cropped(noise, flat, points((10, 111), (90, 111)), padding_px=5)
 
 
 def test_padding_and_mask_of_a_line_on_a_page(page_file: ImageFile, noise: Pixels) -> None:
