@@ -100,6 +100,6 @@ class Page:
 
 def _measure_height(polygon: Points) -> float:
     """Return the mean height of a polygon: its area divided by its longer side."""
-    x, y = (polygon - polygon.mean(axis=0)).astype(np.float64).T
+    x, y = polygon.astype(np.float64).T
     area = 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
     return area / max(float(np.ptp(x)), float(np.ptp(y)), 1.0)

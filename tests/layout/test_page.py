@@ -35,6 +35,8 @@ def test_the_line_spacing_is_the_median_distance_of_baselines() -> None:
     assert page(*lines).line_spacing == 60
     assert page(*lines, PageLine("e", baseline=points(5, 0))).line_spacing == 60, "a point is no baseline"
     assert page(line("a", 100), line("b", 150)).line_spacing == 50
+    straight = [PageLine(name, baseline=points(10, y, 210, y)) for name, y in (("a", 100), ("b", 170))]
+    assert page(*straight).line_spacing == 70
 
 
 @pytest.mark.parametrize(("size", "spacing"), [((1000.0, 800.0), 20), (None, 75)])
@@ -51,6 +53,8 @@ def test_slivers_are_lower_than_three_tenths_of_the_median_height() -> None:
     assert page(*whole, line("low", 150, 12)).find_slivers() == frozenset()
     assert page(*whole, line("low", 150, 5, baseline=False)).find_slivers() == frozenset(), "nothing else to crop along"
     assert page(*whole, PageLine("bare", baseline=points(10, 170, 210, 170))).find_slivers() == frozenset()
+    cut = PageLine("cut", polygon=points(0, 0, 200, 0), baseline=points(0, 0, 200, 0))
+    assert page(*whole, cut).find_slivers() == frozenset(), "two points are no polygon"
     one_point = PageLine("low", polygon=line("", 0, 5).polygon, baseline=points(10, 3))
     assert page(*whole, one_point).find_slivers() == frozenset()
 
@@ -72,5 +76,7 @@ def test_the_height_of_a_polygon_is_its_area_by_its_longer_side() -> None:
     clockwise = PageLine("x", polygon=line("", 5000).polygon[::-1], baseline=points(10, 5030, 210, 5030))
     lines = [line(name, top) for name, top in (("a", 0), ("b", 50), ("c", 100), ("d", 150), ("e", 200))]
     assert page(*lines, triangle, vertical, wide, clockwise).find_slivers() == {"t", "v"}
+    triangle = PageLine("t", polygon=points(9e5, 9e5, 900_200, 9e5, 900_200, 900_025), baseline=points(0, 0, 200, 0))
+    assert page(*lines, triangle).find_slivers() == frozenset()
     dot = PageLine("o", polygon=points(5, 5, 5.5, 5, 5.5, 5.5), baseline=points(5, 5, 6, 5))
     assert page(*lines, dot).find_slivers() == {"o"}
