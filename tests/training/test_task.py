@@ -1,6 +1,9 @@
 import itertools
 import math
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -240,6 +243,32 @@ def test_parameters_without_gradient_do_not_matter() -> None:
     outputs = Outputs()
     trainer(outputs).fit(task, GivenBatches(batch("a", "b")))
     assert math.isfinite(outputs.losses[0])
+
+
+OTHER_PROCESS = """
+import sys
+import torch.distributed
+
+torch.distributed.init_process_group("gloo", init_method=sys.argv[1], rank=1, world_size=2)
+for is_finite in (1.0, 0.0):
+    torch.distributed.all_reduce(torch.tensor(is_finite), torch.distributed.ReduceOp.MIN)
+"""
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_all_of_them(tmp_path: Path) -> None:
+    meeting_point = (tmp_path / "store").as_uri()
+    task = RecognitionTask(tiny(), CHARSET, AdamW())
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+    with subprocess.Popen([sys.executable, "-c", OTHER_PROCESS, meeting_point]) as other:
+        torch.distributed.init_process_group("gloo", init_method=meeting_point, rank=0, world_size=2)
+        try:
+            task.training_step(batch("a", "b"), 0)
+            with pytest.raises(NonFiniteLossError):
+                task.training_step(batch("a", "b"), 1)
+            assert other.wait() == 0
+        finally:
+            other.kill()
+            torch.distributed.destroy_process_group()
 
 
 def test_a_checkpoint_holds_the_metadata_of_the_model() -> None:
