@@ -1,11 +1,14 @@
-"""``python -m htr_lightning zoo``: list the models that ship with the package."""
+"""``python -m htr_lightning zoo``: list the models that ship with the package, or try them on one's own lines."""
 
 import argparse
+import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.options import add_device_option
 
 if TYPE_CHECKING:
     from htr_lightning.model.info import ModelInfo
@@ -15,12 +18,17 @@ SCORES = ("val/cer", "val/wer", "test/cer", "test/wer")
 
 @exit_with_message()
 def main(argv: Sequence[str] | None = None) -> None:
-    """List the models, or show the card of one.
+    """List the models, show the card of one, or try all of them on lines or pages.
 
     Raises:
-        SystemExit: there is no such model; 2 for a wrong command line.
+        SystemExit: there is no such model, or nothing to try them on; 2 for a wrong command line.
     """
     options = build_parser().parse_args(argv)
+    if options.try_on is not None:
+        if options.name is not None:
+            raise UsageError("--try tries all models; leave out the name")
+        print(try_models(options.try_on, options.device))
+        return
 
     from htr_lightning.lm.zoo import list_language_models
     from htr_lightning.model.info import list_zoo_models, read_info
@@ -43,9 +51,51 @@ def build_parser() -> argparse.ArgumentParser:
         "zoo:NAME.",
     )
     parser.add_argument(
+        "--try",
+        dest="try_on",
+        type=Path,
+        metavar="FOLDER",
+        help="recognize up to 40 lines of these images (lines or pages) with each model, and say which one to take: by "
+        "CER if they are transcribed (x.gt.txt, a table, ALTO or PAGE), else by calibrated confidence",
+    )
+    add_device_option(parser)
+    parser.add_argument(
         "name", nargs="?", metavar="NAME", help="show the card of this model, or of the language models (lm)"
     )
     return parser
+
+
+def try_models(folder: Path, device: str | None) -> str:
+    """Return a table of all models on some lines, and which one to take.
+
+    Raises:
+        DataError: there is nothing to try them on.
+    """
+    from htr_lightning.evaluation.trial import advise, choose_lines, try_model
+    from htr_lightning.model.info import list_zoo_models
+    from htr_lightning.model.load import load_recognizer
+    from htr_lightning.reading.lines import LineReader
+    from htr_lightning.reading.pages import PageReader
+    from htr_lightning.text import format_count
+
+    names = [f"zoo:{name}" for name in list_zoo_models()]
+    models = [load_recognizer(name, device) for name in names]
+    report = functools.partial(print, file=sys.stderr)
+    lines = choose_lines(folder, PageReader(LineReader(models[0])), report=report)
+    trials = [try_model(name, model, lines) for name, model in zip(names, models, strict=True)]
+    known = sum(1 for line in lines if line.text)
+    what = f", {known} of them transcribed" if known else ", none of them transcribed"
+    rows = [
+        f"{format_count(len(lines), 'line')} of {folder}{what}",
+        "",
+        f"{'model':<18}{'CER':>7}{'expected':>10}{'s/line':>9}",
+    ]
+    for trial in trials:
+        cer = "-" if trial.cer is None else f"{trial.cer:.1%}"
+        rows.append(
+            f"{trial.name:<18}{cer:>7}{trial.expected_cer:>10.1%}{trial.seconds_per_line:>9.3f}  {trial.example}"
+        )
+    return "\n".join([*rows, "", advise(trials)])
 
 
 def describe_model(name: str, path: Path, info: "ModelInfo") -> str:
