@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def main() -> None:
     """Run the command that the command line names, or train."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8, as on standard error
+    import_from_current_folder()
     try:
         run_command(sys.argv[1:])
     except KeyboardInterrupt:
@@ -56,6 +58,16 @@ def run_command(arguments: Sequence[str]) -> None:
         from htr_lightning.cli import train
 
         train.main()
+
+
+def import_from_current_folder() -> None:
+    """Let ``_target_`` and ``--trust`` name modules of the current folder, also in the console script.
+
+    ``python -m`` does so by itself. Here the folder comes last, so that no file in it hides an installed module.
+    """
+    folder = os.getcwd()  # noqa: PTH109
+    if not sys.flags.safe_path and not {"", folder} & set(sys.path):
+        sys.path.append(folder)
 
 
 def suggest_command(name: str) -> str:

@@ -24,6 +24,8 @@ _QUOTED = re.compile(r"""\s*('([^'\\]|\\.)*'|"([^"\\]|\\.)*")\s*""", re.DOTALL)
 _OPTION = str | list[str]  # of a config group
 _HYDRA_HINTS: dict[str, Any] = {"hydra.run.dir": str, "hydra.sweep.dir": str, "hydra.sweep.subdir": str}
 _HYDRA_HINTS |= {"hydra.sweeper.storage": str | None}
+_LISTS = ("logger",)
+"""Config groups of which several options are chosen; ``logger=csv,wandb`` is both, and no sweep."""
 
 GetHint = Callable[[str], Any]
 """The annotation of a key's parameter; None if it is not known."""
@@ -67,6 +69,8 @@ def quote_texts(
 def _quote_texts(override: str, get_hint: GetHint, is_sweep: bool) -> str:
     key, sign, value = override.partition("=")
     name = key.lstrip("+")
+    if name in _LISTS and len(_split(value)) > 1:
+        return f"{key}=[{value}]"
     if not sign or key.startswith("~") or not value or "${" in value or _QUOTED.fullmatch(value):
         return override
     meaning = _parse(override)

@@ -22,7 +22,7 @@ AUTO = "auto"
 
 @dataclass
 class Config:
-    """The root keys of a run; those without a default are config groups.
+    """The root keys of a run; those without a default are config groups, and so is ``logger``.
 
     Attributes:
         run_name: name of the run, in the name of its folder.
@@ -37,6 +37,9 @@ class Config:
         license: of the weights, for the model file.
         languages: ISO 639-1 codes of the languages in the training data, for the model file.
         attribution: whom to credit for the training data, for the model file.
+        callbacks: callbacks of one's own, each under a name: ``+callbacks.mine._target_=my_module.MyCallback``.
+        logger: loggers, each under a name; ``logger=tensorboard,csv,wandb,mlflow`` chooses several options of the group.
+        metrics: metrics of pairs of texts, each under the name by which it is logged.
     """
 
     run_name: str = "dev"
@@ -52,6 +55,9 @@ class Config:
     license: str = ""
     languages: list[str] = dataclasses.field(default_factory=list)
     attribution: str = ""
+    callbacks: dict[str, Any] = dataclasses.field(default_factory=dict)
+    logger: dict[str, Any] = dataclasses.field(default_factory=dict)
+    metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
     dataset: Any = MISSING
     preprocess: Any = MISSING
     loader: Any = MISSING

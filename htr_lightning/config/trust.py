@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from htr_lightning.config.schema import ConfigError
 
-_ROOTS = ("htr_lightning", "torch", "torchvision", "lightning")
+_ROOTS = ("htr_lightning", "torch", "torchmetrics", "torchvision", "lightning")
 _KINDS = {
     "torch": ("torch.nn.Module", "torch.optim.Optimizer", "torch.optim.lr_scheduler.LRScheduler"),
+    "torchmetrics": ("torchmetrics.Metric",),
     "torchvision": ("torch.nn.Module", "torchvision.transforms.Compose"),
     "lightning": (
         "lightning.Trainer",
@@ -48,7 +49,7 @@ def check_targets(cfg: DictConfig, shipped: Collection[str], trusted: Collection
         if not (is_allowed or name in shipped or _is_ours(name)):
             problems.append(
                 f"{key}={name}: named by {place}, and neither a part of this package nor a module of torch, "
-                f"torchvision or lightning; if you know what it does, add --trust {name}"
+                f"torchvision, torchmetrics or lightning; if you know what it does, add --trust {name}"
             )
     if problems:
         raise ConfigError("\n".join(problems), kind="untrusted")

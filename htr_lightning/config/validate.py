@@ -17,14 +17,15 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from htr_lightning.config.parts import COLLECTIONS, list_supplied, split_node
 from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import describe_hint, fits, get_hints
 from htr_lightning.config.trainer import find_trainer_problems
 
 SET_BY_THE_RUN = {
     "trainer.gradient_clip_val": "use optim.clip_norm",
-    "trainer.callbacks": "use early_stopping, optim.ema_decay",
-    "trainer.logger": "TensorBoard and CSV are always written",
+    "trainer.callbacks": "add one with +callbacks.NAME._target_=...; there are early_stopping and optim.ema_decay, too",
+    "trainer.logger": "use logger=tensorboard,csv,wandb,mlflow, or add one with +logger.NAME._target_=...",
     "trainer.plugins": "checkpoints and SLURM are handled by the run",
     "trainer.default_root_dir": "use hydra.run.dir",
     "trainer.use_distributed_sampler": "the loader divides the lines itself",
@@ -94,6 +95,15 @@ def _find_missing_targets(root: Mapping[str, Any]) -> Iterator[str]:
         node = root[field.name]
         if not isinstance(node, Mapping) or "_target_" not in node:
             yield f"{field.name}._target_: required; name the class to build"
+    for group in COLLECTIONS:
+        node = root.get(group) or {}
+        names = node if isinstance(node, Mapping) else {}
+        if "_target_" in names or not isinstance(node, Mapping):
+            yield f"{group}: each part needs a name of its own; write {group}.NAME._target_"
+            continue
+        for name, part in names.items():
+            if part is not None and not (isinstance(part, Mapping) and "_target_" in part):
+                yield f"{group}.{name}._target_: required; name the class to build, or null to leave it out"
 
 
 def _find_problems(node: Any, path: str) -> Iterator[str]:
@@ -114,9 +124,17 @@ def _find_target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     try:
         target = _import_target(name)
     except Exception as error:
-        yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}"
+        remedy = "run in the folder that holds the module, or add that folder to PYTHONPATH"
+        yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}; {remedy}"
         return
-    parameters = inspect.signature(target).parameters
+    if not callable(target):
+        yield f"{path}._target_: {name!r} is a {type(target).__name__}, not a class or a function"
+        return
+    try:
+        parameters = inspect.signature(target).parameters
+    except ValueError:  # written in C: only its own constructor can tell
+        return
+    node, _ = split_node(node, path, target)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return  # e.g. torch.nn.LSTM(*args, **kwargs): only its own constructor can tell
     hints = get_hints(target)
@@ -126,9 +144,10 @@ def _find_target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
             yield f"{path}.{key}: {name} takes no such parameter; {_suggest(key, list(parameters))}"
         elif f"{path}.{key}" != _PRECISION and not fits(value, hints.get(key, Any)):
             yield f"{path}.{key}: {value!r} is not {describe_hint(hints[key])}"
-    if not node.get("_partial_"):
+    supplied = list_supplied(path, target)
+    if supplied or not node.get("_partial_"):
         for key, p in parameters.items():
-            if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in given:
+            if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and key not in (*given, *supplied):
                 yield f"{path}.{key}: required by {name}"
 
 

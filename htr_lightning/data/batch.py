@@ -12,7 +12,7 @@ from htr_lightning.data.packed_lines import PackedLine, PackedLines
 from htr_lightning.data.widths import BatchKey, pad_lines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: Lightning converts the tensors of a batch for precisions such as bf16-true
 class Batch:
     """Lines of similar width, padded on the right with paper.
 

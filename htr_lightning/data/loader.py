@@ -17,9 +17,20 @@ class LineLoader(DataLoader[Batch]):
         dataset: the lines.
         batches: of the lines, in their order.
         num_workers: processes that collate; 0 for none.
+        sampler: ignored, as the two below: Lightning gives them when it makes the loader again, to predict.
+        shuffle: ignored.
+        batch_sampler: ignored.
     """
 
-    def __init__(self, dataset: LineDataset, batches: WidthBatchSampler, num_workers: int) -> None:
+    def __init__(
+        self,
+        dataset: LineDataset,
+        batches: WidthBatchSampler,
+        num_workers: int,
+        sampler: object = None,
+        shuffle: bool = False,
+        batch_sampler: object = None,
+    ) -> None:
         super().__init__(
             dataset,
             sampler=batches,
@@ -28,7 +39,7 @@ class LineLoader(DataLoader[Batch]):
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
-        self._batches, self._num_consumed = batches, 0
+        self.batches, self._num_consumed = batches, 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """Yield the batches of an epoch; workers start with the first one, when Lightning has set the epoch.
@@ -36,14 +47,14 @@ class LineLoader(DataLoader[Batch]):
         Lightning makes iterators before it calls ``set_epoch``, and workers would fetch batches of another epoch
         (Lightning-AI/pytorch-lightning#21938).
         """
-        self._num_consumed = self._batches.num_skipped
+        self._num_consumed = self.batches.num_skipped
         for batch in super().__iter__():
             self._num_consumed += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
         """Return the position in the epoch; Lightning saves it in checkpoints."""
-        return {"epoch": self._batches.epoch, "num_batches": self._num_consumed, "of": len(self._batches)}
+        return {"epoch": self.batches.epoch, "num_batches": self._num_consumed, "of": len(self.batches)}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Continue from a saved position; Lightning calls this when it resumes a run.
@@ -51,11 +62,11 @@ class LineLoader(DataLoader[Batch]):
         Raises:
             DataError: the epoch is divided into other batches now.
         """
-        if state["num_batches"] < state["of"] != len(self._batches):
+        if state["num_batches"] < state["of"] != len(self.batches):
             raise DataError(
                 f"the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
-                f"{len(self._batches)}",
+                f"{len(self.batches)}",
                 key="resume",
                 remedy="restore loader.pixels_per_batch and the number of processes, or start a new run",
             )
-        self._batches.skip_batches(state["epoch"], state["num_batches"])
+        self.batches.skip_batches(state["epoch"], state["num_batches"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.augment import Augment
+from htr_lightning.data.augmentation import adapt_augmentation
 from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
 from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
 from htr_lightning.data.loader import LineLoader
@@ -36,7 +38,7 @@ class LineDataModule(lightning.LightningDataModule):
     Args:
         source: the dataset.
         preprocess: applied once to every line, before training.
-        augment: applied to every training batch.
+        augment: applied to every training batch; `adapt_augmentation` says what it may be besides `Augment`.
         cache_dir: folder for packed (preprocessed) lines; may be deleted at any time.
         pixels_per_batch: maximum number of pixels in a batch, including padding.
         max_lines_per_batch: maximum number of lines in a batch.
@@ -60,7 +62,7 @@ class LineDataModule(lightning.LightningDataModule):
         self,
         source: Source,
         preprocess: Preprocess,
-        augment: Augment,
+        augment: Callable[..., Any],
         *,
         cache_dir: str = "data/packed",
         pixels_per_batch: int = 300_000,
@@ -102,7 +104,7 @@ class LineDataModule(lightning.LightningDataModule):
         if not 0 <= max_shared <= 1:
             remedy = "give a number from 0 to 1"
             raise InputError("this is not a fraction", key="loader.max_shared", value=max_shared, remedy=remedy)
-        self.source, self.preprocess, self.augment = source, preprocess, augment
+        self.source, self.preprocess, self.augment = source, preprocess, adapt_augmentation(augment)
         self.cache_dir, self.seed, self.progress = Path(cache_dir), seed, progress
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
@@ -196,6 +198,30 @@ class LineDataModule(lightning.LightningDataModule):
         """Batches of the test split, each line once."""
         return self._loader("test")
 
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the test split, or of val where test is empty, each line once."""
+        return self._loader("test" if len(self.packed["test"]) else "val")
+
+    @property
+    def batch_size(self) -> int:
+        """About how many lines of median width ``pixels_per_batch`` holds, after `setup`.
+
+        Lightning's batch size finder scales it: ``Tuner(trainer).scale_batch_size(task, data)``. Assigning a number
+        sets ``pixels_per_batch``, and raises ``max_lines_per_batch`` to it.
+        """
+        return max(1, round(self.pixels_per_batch / self._median_pixels()))
+
+    @batch_size.setter
+    def batch_size(self, number: int) -> None:
+        self.pixels_per_batch = number * self._median_pixels()
+        self.max_lines_per_batch = max(self.max_lines_per_batch, number)
+
+    def _median_pixels(self) -> int:
+        if "train" not in self.packed:
+            raise AttributeError("batch_size depends on the widths of the lines; call setup() first")
+        steps = np.ceil(np.median(self.packed["train"].widths) / self.width_step_px)
+        return int(steps) * self.width_step_px * self.preprocess.height_px
+
     def batches(self, split: Split, max_lines: int) -> DataLoader[Batch]:
         """Return a loader of ``max_lines`` lines evenly spread over a split, or of all; the same in every process."""
         assert self.charset is not None, "setup() first"
@@ -245,8 +271,8 @@ class LineDataModule(lightning.LightningDataModule):
         images, widths = to_ink(batch.images), batch.widths
         if batch.augment:
             generator = torch.Generator().manual_seed(batch.seed)
-            augment = Augment() if self.overfit else self.augment
-            images, widths = augment(images, widths, generator, self.num_views)
+            augmentation = Augment() if self.overfit else self.augment
+            images, widths = augmentation(images, widths, generator, self.num_views)
         return batch.with_views(images, widths)
 
 

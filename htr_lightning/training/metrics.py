@@ -10,7 +10,10 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from htr_lightning.charset import BLANK, Charset
-from htr_lightning.metrics import compute_scores, count_word_edits, normalize_pairs
+from htr_lightning.metrics import CHARACTER_SCORES, compute_scores, count_word_edits, normalize_pairs
+
+SCORE_NAMES = ("cer", "wer", "accuracy", *CHARACTER_SCORES)
+"""What `RecognitionMetrics.compute` returns."""
 
 
 class RecognitionMetrics(Metric):

@@ -106,7 +106,7 @@ class ValidationPanel(Callback):
 
 
 class ErrorPanel(Callback):
-    """Writes the errors in the test lines to TensorBoard: the confusion matrix and the worst lines.
+    """Writes the errors in the val and test lines to TensorBoard: the confusion matrix, and of test the worst lines.
 
     With several processes, these are the lines of the first.
 
@@ -116,6 +116,30 @@ class ErrorPanel(Callback):
 
     def __init__(self, num_lines: int = 12) -> None:
         self.num_lines = num_lines
+        self._worst: WrongLines | None = None
+
+    def on_validation_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start a new validation."""
+        self._confusions, self._worst = Confusions(), None
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count the errors of a batch."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._count(trainer, pl_module, outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Draw the confusion matrix, if there are errors."""
+        matrix = draw_confusions(self._confusions)
+        if matrix is not None:
+            _show(trainer, "val/confusions", matrix)
 
     def on_test_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start a new test."""
@@ -131,6 +155,21 @@ class ErrorPanel(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count the errors of a batch, and keep its worst lines."""
+        self._count(trainer, pl_module, outputs, batch)
+
+    def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Draw the errors, if there are any."""
+        matrix = draw_confusions(self._confusions)
+        if matrix is None or self._worst is None:
+            return
+        lines = self._worst.get_lines()
+        _show(trainer, "test/confusions", matrix)
+        rows = [(pixels, line.reference, line.hypothesis) for line, pixels in lines]
+        _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
+
+    def _count(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Batch
+    ) -> None:
         if not trainer.is_global_zero:
             return
         normalization = cast("RecognitionTask", pl_module).charset.normalization
@@ -138,17 +177,8 @@ class ErrorPanel(Callback):
         for row, (id, reference, hypothesis) in enumerate(texts):
             line = score_line(id, "", reference, hypothesis, 0.0, normalization)
             self._confusions.add(line)
-            self._worst.offer(line, partial(line_pixels, batch, row))
-
-    def on_test_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw the errors, if there are any."""
-        lines = self._worst.get_lines()
-        matrix = draw_confusions(self._confusions)
-        if matrix is None:
-            return
-        _show(trainer, "test/confusions", matrix)
-        rows = [(pixels, line.reference, line.hypothesis) for line, pixels in lines]
-        _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
+            if self._worst is not None:
+                self._worst.offer(line, partial(line_pixels, batch, row))
 
 
 def line_pixels(batch: Batch, row: int) -> NDArray[np.uint8]:

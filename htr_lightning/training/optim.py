@@ -1,15 +1,39 @@
-"""Optimizer and learning-rate schedule."""
+"""Optimizers: ours with its schedule, and any class of torch or of the user's."""
 
-import math
-from collections.abc import Mapping
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from htr_lightning.errors import InputError
+from htr_lightning.training.schedule import AnySchedule, Schedule, Shape, check_range, check_schedule, get_keywords
+
+
+class Optim(Protocol):
+    """What the task asks of an optimizer's settings; a class of one's own that has ``build`` may be ``optim._target_``.
+
+    It may also have ``clip_norm`` and ``lr``, which mean what they mean in `AdamW`; without, gradients are not clipped.
+    """
+
+    def build(self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None) -> Any:
+        """Return the optimizer over the parameters of a network, and its schedule.
+
+        Args:
+            module: the network.
+            total_steps: of the run.
+            rates: learning rate of each parameter, by name, as a fraction of the optimizer's; None for 1.
+
+        Returns:
+            ``(optimizer, scheduler)``: a scheduler is stepped after each optimizer step; a mapping is one of
+            Lightning's ``lr_scheduler`` configurations; None keeps the rate.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +56,7 @@ class AdamW:
     """
 
     lr: float = 1e-3
-    schedule: Literal["one_cycle", "cosine", "multi_step", "constant"] = "one_cycle"
+    schedule: Shape = "one_cycle"
     warmup: float = 0.1
     flat: float = 0.0
     milestones: list[float] = field(default_factory=lambda: [0.5, 0.75])
@@ -43,24 +67,12 @@ class AdamW:
     ema_decay: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.warmup >= 0 and self.flat >= 0 and self.warmup + self.flat < 1):
-            problem = f"warmup ({self.warmup}) and flat ({self.flat}) are fractions of the run that sum to 1 or more"
-            raise InputError(problem, key="optim", remedy="lower one of them")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            remedy = "give a number between 0 and 1, such as 0.999"
-            raise InputError("out of range", key="optim.ema_decay", value=self.ema_decay, remedy=remedy)
-
-        _check(self.lr > 0, "lr", self.lr, "give a number above 0, such as 1e-3")
-        _check(self.weight_decay >= 0, "weight_decay", self.weight_decay, "give 0 or more")
-        is_clipping = self.clip_norm is None or self.clip_norm > 0
-        _check(
-            is_clipping, "clip_norm", self.clip_norm, "give a number above 0, or null to leave gradients as they are"
-        )
+        check_schedule("optim", self.warmup, self.flat, self.milestones, self.final)
+        _check_averaging_and_clipping(self.ema_decay, self.clip_norm)
+        check_range(self.lr > 0, "optim.lr", self.lr, "give a number above 0, such as 1e-3")
+        check_range(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "give 0 or more")
         is_range = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
-        _check(is_range, "betas", self.betas, "give two numbers of at least 0 and less than 1")
-        are_fractions = all(0 < milestone < 1 for milestone in self.milestones)
-        _check(are_fractions, "milestones", self.milestones, "give fractions of the run, between 0 and 1")
-        _check(0 <= self.final <= 1, "final", self.final, "give a fraction of lr, 0 to 1")
+        check_range(is_range, "optim.betas", self.betas, "give two numbers of at least 0 and less than 1")
 
     def build(
         self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None
@@ -74,40 +86,148 @@ class AdamW:
             total_steps: of the run.
             rates: learning rate of each parameter, by name, as a fraction of ``lr``; None for 1.
         """
-        groups_by_kind: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for name, parameter in module.named_parameters():
-            kind = (1.0 if rates is None else rates[name], parameter.ndim > 1)
-            groups_by_kind.setdefault(kind, []).append(parameter)
-        groups: list[dict[str, Any]] = [
-            {"params": group, "lr": self.lr * rate, "weight_decay": self.weight_decay if is_matrix else 0.0}
-            for (rate, is_matrix), group in sorted(
-                groups_by_kind.items(), key=lambda item: (-item[0][0], not item[0][1])
-            )
-        ]
+        groups = group_parameters(module, self.lr, self.weight_decay, rates)
         # On a CPU, one loop over all weights; elsewhere, torch's choice.
         on_cpu = all(parameter.device.type == "cpu" for parameter in module.parameters())
         betas = (self.betas[0], self.betas[1])
         optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=betas, fused=True if on_cpu else None)
-        return optimizer, LambdaLR(optimizer, lambda step: self.factor(step / max(1, total_steps)))
+        return optimizer, self._schedule.build(optimizer, total_steps)
 
     def factor(self, progress: float) -> float:
         """Return the learning rate as a fraction of ``lr`` after a fraction ``progress`` (0..1) of the run."""
-        if progress < self.warmup:
-            rise = progress / self.warmup
-            return max(0.04, _cosine(1 - rise)) if self.schedule == "one_cycle" else max(0.01, rise)
-        if self.schedule == "constant":
-            return 1.0
-        if self.schedule == "multi_step":
-            return float(0.1 ** sum(progress >= milestone for milestone in self.milestones))
-        start = self.warmup + self.flat
-        fall = _cosine(min(1.0, (progress - start) / (1 - start))) if progress > start else 1.0
-        return self.final + (1 - self.final) * fall
+        return self._schedule.factor(progress)
+
+    @property
+    def _schedule(self) -> Schedule:
+        names = ("warmup", "flat", "milestones", "final")
+        return Schedule(shape=self.schedule, **{name: getattr(self, name) for name in names})
 
 
-def _check(is_right: bool, name: str, value: Any, remedy: str) -> None:
-    if not is_right:
-        raise InputError("out of range", key=f"optim.{name}", value=value, remedy=remedy)
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """Any optimizer that takes parameter groups: a class of torch, or of one's own.
+
+    In a configuration, the node ``optim`` is the optimizer's own, with the last three settings beside its arguments::
+
+        # my_conf/optim/sgd.yaml, chosen with: --config-dir my_conf optim=sgd
+        _target_: torch.optim.SGD
+        lr: 0.1
+        momentum: 0.9
+        clip_norm: 1.0
+        schedule: cosine
+
+    On the command line: ``optim._target_=torch.optim.SGD optim.lr=0.1 +optim.momentum=0.9``. In Python:
+    ``Optimizer(make=functools.partial(torch.optim.SGD, lr=0.1))``.
+
+    Where the optimizer knows ``weight_decay``, biases and normalization parameters have none, as with `AdamW`.
+    Layer-wise learning rates are those of its parameter groups.
+
+    Args:
+        make: ``make(groups)`` returns the optimizer.
+        schedule: a shape of `Schedule`, a `Schedule`, or a scheduler of torch (`TorchSchedule`).
+        clip_norm: gradients are scaled down to this norm; None to leave them.
+        ema_decay: validate, save and export an exponential moving average of the weights; None for none.
+    """
+
+    make: Callable[..., torch.optim.Optimizer]
+    schedule: Shape | AnySchedule = "one_cycle"
+    clip_norm: float | None = 5.0
+    ema_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_averaging_and_clipping(self.ema_decay, self.clip_norm)
+        if isinstance(self.schedule, str):
+            Schedule(shape=self.schedule)  # refuses what is none
+
+    @property
+    def lr(self) -> float | None:
+        """The learning rate: as given, or the optimizer's default; None if it has no such argument."""
+        value = _get_argument(self.make, "lr")
+        return float(value) if isinstance(value, int | float) else None
+
+    def with_lr(self, lr: float) -> "Optimizer":
+        """Return the same with another learning rate."""
+        return dataclasses.replace(self, make=functools.partial(self.make, lr=lr))
+
+    def build(
+        self, module: nn.Module, total_steps: int, rates: Mapping[str, float] | None = None
+    ) -> tuple[torch.optim.Optimizer, Any]:
+        """Return the optimizer and its schedule; see `Optim.build`."""
+        weight_decay = _get_argument(self.make, "weight_decay")
+        optimizer = self.make(group_parameters(module, self.lr, weight_decay, rates))
+        schedule = Schedule(shape=self.schedule) if isinstance(self.schedule, str) else self.schedule
+        return optimizer, schedule.build(optimizer, total_steps)
 
 
-def _cosine(progress: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * progress))
+def set_lr(optim: Any, lr: float) -> Any:
+    """Return an optimizer's settings with another learning rate."""
+    if isinstance(optim, Optimizer):
+        return optim.with_lr(lr)
+    if dataclasses.is_dataclass(optim) and not isinstance(optim, type):
+        return dataclasses.replace(optim, lr=lr)
+    optim.lr = lr
+    return optim
+
+
+def group_parameters(
+    module: nn.Module, lr: float | None, weight_decay: float | None, rates: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Return the trainable parameters of a network as groups, from the highest learning rate to the lowest.
+
+    Weight matrices and kernels of one rate are a group, and what else has that rate is another, without weight decay.
+    Where there are several rates, each group is named after its part of the network.
+
+    Args:
+        module: the network.
+        lr: of the optimizer; None leaves the rates to it.
+        weight_decay: of weight matrices and kernels; None leaves it to the optimizer.
+        rates: learning rate of each parameter, by name, as a fraction of ``lr``; None for 1.
+    """
+    members: dict[tuple[float, bool], dict[str, nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            kind = (1.0 if rates is None else rates[name], parameter.ndim > 1)
+            members.setdefault(kind, {})[name] = parameter
+    has_rates = len({rate for rate, _ in members}) > 1
+    groups: list[dict[str, Any]] = []
+    for (rate, is_matrix), parameters in sorted(members.items(), key=lambda item: (-item[0][0], not item[0][1])):
+        group: dict[str, Any] = {"params": list(parameters.values())}
+        if lr is not None:
+            group["lr"] = lr * rate
+        if weight_decay is not None:
+            group["weight_decay"] = weight_decay if is_matrix else 0.0
+        if has_rates:
+            group["name"] = _name_part(list(parameters)) + ("" if is_matrix else "/no_decay")
+        groups.append(group)
+    return groups
+
+
+def _name_part(names: Sequence[str]) -> str:
+    """Return the path of the smallest module that holds some parameters, or of several where only the network does."""
+    paths = [name.split(".")[:-1] for name in names]
+    shared: list[str] = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return ".".join(shared) or "+".join(dict.fromkeys(name.split(".")[0] for name in names))
+
+
+def _get_argument(make: Callable[..., Any], name: str) -> Any:
+    """Return what a constructor gets for a parameter: as given to a ``partial``, or its default; None for neither."""
+    if isinstance(make, functools.partial):
+        return get_keywords(make)[name] if name in get_keywords(make) else _get_argument(make.func, name)
+    try:
+        parameter = inspect.signature(make).parameters.get(name)
+    except (TypeError, ValueError):  # of a class that is written in C
+        return None
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
+def _check_averaging_and_clipping(ema_decay: Any, clip_norm: Any) -> None:
+    if ema_decay is not None and not (isinstance(ema_decay, int | float) and 0 < ema_decay < 1):
+        remedy = "give a number between 0 and 1, such as 0.999"
+        raise InputError("out of range", key="optim.ema_decay", value=ema_decay, remedy=remedy)
+    is_clipping = clip_norm is None or (isinstance(clip_norm, int | float) and clip_norm > 0)
+    remedy = "give a number above 0, or null to leave gradients as they are"
+    check_range(is_clipping, "optim.clip_norm", clip_norm, remedy)

@@ -9,11 +9,11 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig
 
 from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.data.augmentation import Augmentation, adapt_augmentation
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
 from htr_lightning.decode.decoder import Decoder
@@ -23,12 +23,13 @@ from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_f
 from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.info import ModelInfo
-from htr_lightning.model.network import Network, get_class_path, hash_source, is_ours
+from htr_lightning.model.network import Network
 from htr_lightning.progress import show_progress
 from htr_lightning.training.build import Parts, build_parts
 from htr_lightning.training.checks import check_batch_limits, check_before_packing
 from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_network
 from htr_lightning.training.exits import LostProcess
+from htr_lightning.training.extensions import Extensions, build_decoder_maker, build_extensions, build_optim
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.lightning_fixes import (
     AtomicCheckpointIO,
@@ -42,8 +43,10 @@ from htr_lightning.training.lightning_fixes import (
 )
 from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
 from htr_lightning.training.non_finite import NonFiniteReport
+from htr_lightning.training.part_checks import check_callbacks, check_parts
 from htr_lightning.training.provenance import git_state
 from htr_lightning.training.resume import ResumeCheckpoint
+from htr_lightning.training.run_description import RunDescription, finish_wandb, log_final_scores
 from htr_lightning.training.run_folder import (
     claim_run_folder,
     flatten_config,
@@ -53,7 +56,7 @@ from htr_lightning.training.run_folder import (
     write_start,
 )
 from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
-from htr_lightning.training.task import RecognitionTask
+from htr_lightning.training.task import RecognitionTask, describe_network
 from htr_lightning.training.throughput import Throughput
 
 log = logging.getLogger(__name__)
@@ -75,7 +78,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     """
     enlarge_onednn_cache()
     folder = RunFolder(path)
-    with claim_run_folder(folder):
+    with claim_run_folder(folder), finish_wandb():
         return train_and_measure(cfg, folder, prepare_run_folder(folder, cfg.resume))
 
 
@@ -84,10 +87,13 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
 
     make_trainer, overfit = replace_overfit_batches(build(cfg.trainer))
-    parts, optim = build_parts(cfg, checkpoint), build(cfg.optim)
+    parts, optim = build_parts(cfg, checkpoint), build_optim(cfg)
+    extensions, augment = build_extensions(cfg, folder.path), adapt_augmentation(build(cfg.augment))
     check_before_packing(cfg, parts, make_trainer)
+    check_parts(cfg, parts, augment, optim, extensions)
+    callbacks = build_callbacks(cfg, folder, extensions)
     compiles = cfg.compile and can_compile(cfg.trainer.get("accelerator", "auto"))
-    data = prepare_data(cfg, parts, overfit=overfit, compiles=compiles)
+    data = prepare_data(cfg, parts, augment, overfit=overfit, compiles=compiles)
     model, freezing = build_model(cfg, parts, data)
     check_data(cfg, data)
     data.drop_infeasible(model.frame_lengths)
@@ -99,13 +105,12 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     assert data.charset is not None
     checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
     last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
-    tensorboard = TensorBoardLogger(folder.path, "tensorboard", version="")
     trainer = make_trainer(
         default_root_dir=folder.path,
-        callbacks=[*build_callbacks(cfg, folder), Unfreeze(freezing), best, last],
-        logger=[tensorboard, CSVLogger(folder.path, "csv")],
+        callbacks=[*callbacks, Unfreeze(freezing), *extensions.callbacks.values(), best, last],
+        logger=list(extensions.loggers.values()),
         plugins=[checkpoint_io, *slurm_plugins()],
-        gradient_clip_val=optim.clip_norm,
+        gradient_clip_val=getattr(optim, "clip_norm", None),
         use_distributed_sampler=False,
     )
     task = RecognitionTask(
@@ -117,12 +122,13 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         info=asdict(info),
         rates=freezing.compute_rates(),
         num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
+        metrics=extensions.metrics,
     )
     check_batch_limits(trainer, data)
     provenance = write_start(cfg, folder, data)
     log_start(cfg, data, model)
     if parts.base:
-        freezing.log_table(cfg.optim.lr)
+        freezing.log_table(getattr(optim, "lr", None) or 1.0)
     if compiles:
         compile_network(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
@@ -135,9 +141,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     task.decoder = decoder
     scores = measure(trainer, task, data)
     if trainer.is_global_zero:
-        tensorboard.log_hyperparams(
-            flatten_hyperparameters(cfg), {f"final/{name}": value for name, value in scores.items()}
-        )
+        log_final_scores(trainer, scores)
         info = replace(info, scores=scores, temperature=fit_temperature(model, data))
         write_results(folder, model, info, data, provenance)
     summary = ", ".join(
@@ -147,19 +151,22 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     return scores
 
 
-def prepare_data(cfg: DictConfig, parts: Parts, *, overfit: bool, compiles: bool) -> LineDataModule:
+def prepare_data(
+    cfg: DictConfig, parts: Parts, augment: Augmentation, *, overfit: bool, compiles: bool
+) -> LineDataModule:
     """Return the data module with its splits packed.
 
     Args:
         cfg: of the run.
         parts: of the run.
+        augment: of the run.
         overfit: train and validate on the same batches, without augmentation.
         compiles: whether the network is compiled, which takes few different widths.
     """
     data: LineDataModule = build(cfg.loader)(
         source=parts.source,
         preprocess=parts.preprocess,
-        augment=build(cfg.augment),
+        augment=augment,
         seed=cfg.seed,
         num_views=2 if cfg.consistency_weight else 1,
         overfit=overfit,
@@ -197,7 +204,7 @@ def build_decoder(cfg: DictConfig, data: LineDataModule) -> Decoder:
         ConfigError: the language model cannot be used, or a value is out of its range.
     """
     try:
-        decoder: Decoder = build(cfg.decoder)(data.charset)
+        decoder: Decoder = build_decoder_maker(cfg)(data.charset)
     except ValueError as error:
         raise ConfigError(f"decoder: {error}") from None
     return decoder
@@ -232,8 +239,12 @@ def log_start(cfg: DictConfig, data: LineDataModule, model: Network) -> None:
     )
 
 
-def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
-    """Return the callbacks of a run, without those that save checkpoints."""
+def build_callbacks(cfg: DictConfig, folder: RunFolder, extensions: Extensions) -> list[Callback]:
+    """Return the callbacks of a run, without those that save checkpoints and those of the configuration.
+
+    Raises:
+        ConfigError: a callback of the configuration would overwrite the state of one of them.
+    """
     callbacks: list[Callback] = [
         ValidationLog(),
         ValidationPanel(),
@@ -241,7 +252,9 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
         Throughput(),
         NonFiniteReport(folder),
     ]
-    callbacks += [LearningRateMonitor("step"), LostProcess(folder, cfg)]
+    if extensions.loggers:
+        callbacks += [LearningRateMonitor("step"), RunDescription(flatten_hyperparameters(cfg), extensions.metrics)]
+    callbacks.append(LostProcess(folder, cfg))
     if cfg.trial is not None:
         from htr_lightning.training.pruning import (  # needs the extra sweep, as the sweeper did
             TrialReporter,
@@ -255,13 +268,21 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder) -> list[Callback]:
         callbacks.append(EarlyStopping("val/cer", patience=cfg.early_stopping))
     if cfg.optim.get("ema_decay") is not None:
         callbacks.append(MovingAverage(cfg.optim.ema_decay))
+    check_callbacks(
+        [*callbacks, *extensions.callbacks.values(), BestCheckpoint(folder.checkpoints)], extensions.callbacks
+    )
     return callbacks
 
 
 def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataModule) -> dict[str, float]:
-    """Evaluate the weights of the task on val, and on test unless it is empty or ``limit_test_batches`` is 0."""
+    """Evaluate the weights of the task on val, and on test unless it is empty or ``limit_test_batches`` is 0.
+
+    The loggers do not get the scores on val, which would be one more point of their curves.
+    """
     remove_weight_averaging(trainer)
+    loggers, trainer.loggers = trainer.loggers, []
     scores = dict(trainer.validate(task, data, verbose=False)[0])
+    trainer.loggers = loggers
     if len(data.packed["test"]) and trainer.limit_test_batches != 0:
         scores |= trainer.test(task, data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
@@ -292,16 +313,11 @@ def flatten_hyperparameters(cfg: DictConfig) -> dict[str, Any]:
 def describe_model(cfg: DictConfig, model: Network, data: LineDataModule) -> ModelInfo:
     """Return the metadata of the model file, except for the scores."""
     assert data.charset is not None
-    return ModelInfo(
-        architecture=get_class_path(type(model)),
-        arguments=dict(model.arguments),
-        charset=data.charset.to_dict(),
-        preprocess=data.preprocess.to_dict(),
-        width_step_px=data.width_step_px,
+    return replace(
+        describe_network(model, data.charset, data),
         data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
         license=cfg.license,
         languages=list(cfg.languages),
         attribution=cfg.attribution,
         commit=git_state()[0],
-        source_digest="" if is_ours(type(model)) else hash_source(type(model)),
     )

@@ -118,24 +118,29 @@ def _refuse_other_files(folder: RunFolder) -> None:
 def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:
     """Refuse to resume a run by ``resume=auto`` with another configuration.
 
-    Root keys that did not exist when the run was started count with their defaults.
+    Root keys that did not exist when the run was started count with their defaults; its loggers may then be any.
 
     Raises:
         ConfigError: they differ; names every key with both values.
     """
     defaults = {key: value for key, value in flatten_config(OmegaConf.structured(Config)).items() if value != MISSING}
-    before = defaults | flatten_config(read_config(folder.config))
-    current = flatten_config(cfg)
+    saved, current = flatten_config(read_config(folder.config)), flatten_config(cfg)
+    before = defaults | saved
+    ignored = {"resume", "trial", "trust"} | ({"logger"} if all(_root(key) != "logger" for key in saved) else set())
     differing = [
         f"  {key}: {before.get(key, 'not set')} in the run, {current.get(key, 'not set')} now"
         for key in sorted(before.keys() | current.keys())
-        if key not in ("resume", "trial", "trust") and before.get(key) != current.get(key)
+        if _root(key) not in ignored and before.get(key) != current.get(key)
     ]
     if differing:
         raise ConfigError(
             f"resume: the run in {folder.path} has another configuration:\n" + "\n".join(differing) + "\n  "
             f"resume it as it is (resume={folder.path}), or choose another folder (hydra.run.dir)"
         )
+
+
+def _root(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def flatten_config(cfg: Any) -> dict[str, Any]:

@@ -1,28 +1,77 @@
 """The LightningModule: loss, training and evaluation steps, optimizer."""
 
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple, cast
 
 import lightning
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch, count_required_frames
+from htr_lightning.data.module import LineDataModule
+from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.decoder import Decoder
+from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
-from htr_lightning.model.network import Network
+from htr_lightning.errors import InputError
+from htr_lightning.image.ink import to_ink
+from htr_lightning.model.file import load_model
+from htr_lightning.model.info import METADATA_KEY, ModelInfo, find_model
+from htr_lightning.model.network import Frames, Network, get_class_path, hash_source, is_ours
 from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
+from htr_lightning.training.losses import consistency_loss, ctc_loss
 from htr_lightning.training.metrics import RecognitionMetrics
-from htr_lightning.training.optim import AdamW
+from htr_lightning.training.optim import AdamW, Optim, Optimizer, set_lr
+from htr_lightning.training.own_metrics import OwnMetrics
 
 
 class NonFiniteLossError(ValueError):
     """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
 
 
+class LinePrediction(NamedTuple):
+    """What ``trainer.predict`` returns for a line.
+
+    Attributes:
+        id: of the line.
+        text: as predicted.
+        confidence: 0..1, the model's probability of the whole text, summed over all CTC paths that spell it.
+    """
+
+    id: str
+    text: str
+    confidence: float
+
+
+def describe_network(network: Network, charset: Charset, data: LineDataModule) -> ModelInfo:
+    """Return the metadata of a model without that of its training: what its file needs to be used."""
+    kind = type(network)
+    return ModelInfo(
+        architecture=get_class_path(kind),
+        arguments=dict(network.arguments),
+        charset=charset.to_dict(),
+        preprocess=data.preprocess.to_dict(),
+        width_step_px=data.width_step_px,
+        source_digest="" if is_ours(kind) else hash_source(kind),
+    )
+
+
 class RecognitionTask(lightning.LightningModule):
     """Trains and evaluates a line recognizer with CTC (Graves et al. 2006).
+
+    By hand, in a notebook::
+
+        data = LineDataModule(Lines("my_lines"), Preprocess(height_px=48), Augment())
+        data.setup()
+        task = RecognitionTask(CRNN(data.charset.num_classes), data.charset, AdamW(lr=3e-3))
+        trainer = lightning.Trainer(max_epochs=10, gradient_clip_val=5.0)
+        trainer.fit(task, data)
+        trainer.predict(task, data)[0][0].text
+        path = trainer.checkpoint_callback.best_model_path
+        RecognitionTask.load_from_checkpoint(path)  # or htr_lightning.load(path)
 
     Attributes:
         decoder: turns logits into class ids; greedy during training, that of the configuration in the final evaluation.
@@ -30,40 +79,74 @@ class RecognitionTask(lightning.LightningModule):
     Args:
         model: a network whose classes are those of the charset.
         charset: the mapping between characters and class ids.
-        optim: optimizer and schedule.
+        optim: optimizer and schedule: `AdamW`, `Optimizer`, an `Optim` of one's own, or a ``functools.partial`` of an
+            optimizer of torch.
         auxiliary_weight: weight of the auxiliary head's loss; 0 ignores the head.
         consistency_weight: weight of `consistency_loss` between two views of each line; a training batch then holds all
             lines twice. 0 for one view and no such loss.
-        info: model metadata, saved in every checkpoint; plain JSON types.
+        info: model metadata, saved in every checkpoint; plain JSON types. None to describe the model and the
+            `LineDataModule` that it is trained with.
         rates: learning rate of each parameter as a fraction of the optimizer's; None for 1.
-        num_steps: number of optimizer steps of the whole run, for the schedule (see `count_training_steps`).
+        num_steps: number of optimizer steps of the whole run, for the schedule (see `count_training_steps`); None to
+            ask the trainer.
+        metrics: measured on val and test beside our own, and logged as ``val/NAME`` and ``test/NAME``: objects with
+            ``update(predictions, references)`` (two lists of texts), ``compute()`` (a number, or a mapping of numbers,
+            then logged as ``NAME_KEY``) and ``reset()``, such as those of torchmetrics. In a configuration:
+            ``+metrics.NAME._target_=torchmetrics.text.EditDistance``.
     """
 
     def __init__(
         self,
         model: Network,
         charset: Charset,
-        optim: AdamW,
+        optim: Optim | Callable[..., torch.optim.Optimizer],
         *,
         auxiliary_weight: float = 0.1,
         consistency_weight: float = 0.0,
         info: dict[str, Any] | None = None,
         rates: dict[str, float] | None = None,
-        num_steps: int = 1,
+        num_steps: int | None = None,
+        metrics: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.rates, self.num_steps = rates, num_steps
         self.info = info or {}
-        self.model, self.charset, self.optim = cast(nn.Module, model), charset, optim
+        self.model, self.charset = cast(nn.Module, model), charset
+        self.optim: Any = optim if hasattr(optim, "build") else Optimizer(make=cast(Any, optim))
         self.auxiliary_weight, self.consistency_weight = auxiliary_weight, consistency_weight
         self.decoder: Decoder = greedy_decode
         self.val_metrics = RecognitionMetrics(charset)
         self.test_metrics = RecognitionMetrics(charset)
+        self.own_metrics = OwnMetrics(metrics or {})
+        weights = {"auxiliary_weight": auxiliary_weight, "consistency_weight": consistency_weight}
+        self.save_hyperparameters(weights, logger=False)  # the run logs its whole configuration
+
+    @property
+    def lr(self) -> float | None:
+        """The learning rate of the optimizer, which Lightning's learning rate finder sets."""
+        return getattr(self.optim, "lr", None)
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.optim = set_lr(self.optim, value)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The part of the network below its head, for Lightning's ``BackboneFinetuning``."""
+        if not isinstance(getattr(self.model, "backbone", None), nn.Module):
+            raise AttributeError(f"{type(self.model).__name__} has no module backbone")
+        return cast(nn.Module, self.model.backbone)
 
     @property
     def network(self) -> Network:
         """The network, typed."""
         return cast(Network, self.model)
+
+    def forward(self, images: Tensor) -> Frames:
+        """Return the frames of images ``(N, 1, H, W)``: uint8 with paper 255, or float with ink 1 and paper 0."""
+        if images.dtype == torch.uint8:  # of a loader that is used without its data module
+            images = to_ink(images)
+        return self.network(images.to(next(self.model.parameters()).dtype))  # such as bf16 in the precision bf16-true
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
@@ -73,11 +156,12 @@ class RecognitionTask(lightning.LightningModule):
         """
         # Dropout depends on the seed of the batch, so that a resumed run takes the same steps.
         torch.manual_seed(batch.seed)
-        frames = self.network(batch.images)
+        frames = self(batch.images)
         loss = self._loss(frames.logits, batch)
         total = loss
         if frames.auxiliary is not None:
-            total = total + self.auxiliary_weight * self._loss(frames.auxiliary, batch)
+            auxiliary = self._loss(frames.auxiliary, batch)
+            total = total + self.auxiliary_weight * auxiliary
         if self.consistency_weight:
             if batch.num_views != 2:
                 raise ValueError(
@@ -91,6 +175,8 @@ class RecognitionTask(lightning.LightningModule):
         if not self._is_true_in_all_processes(torch.isfinite(total)):
             raise self._build_non_finite_error(f"the loss is {total.item()}")
         self._log_infeasible(batch)
+        if frames.auxiliary is not None:
+            self.log("train/auxiliary", auxiliary, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
 
@@ -110,6 +196,7 @@ class RecognitionTask(lightning.LightningModule):
         norm = torch.nn.utils.get_total_norm(gradients)
         if not (has_scaler or bool(torch.isfinite(norm))):
             raise self._build_non_finite_error(f"the loss is finite, but its gradient is not (norm {norm.item()})")
+        self.log("train/gradient_norm", norm)
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _build_non_finite_error(self, problem: str) -> NonFiniteLossError:
@@ -144,22 +231,82 @@ class RecognitionTask(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save charset, architecture and preprocessing with the weights: a checkpoint is self-contained."""
-        checkpoint["htr_lightning"] = self.info
+        if info := self.info or self._describe_model():
+            checkpoint[METADATA_KEY] = info
+
+    def _describe_model(self) -> dict[str, Any]:
+        """Return the metadata of a model that is trained by hand; empty where its preprocessing is not known."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, LineDataModule):
+            return {}
+        return asdict(describe_network(cast(Network, self.model), self.charset, data))
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> "RecognitionTask":
+        """Load a task from a checkpoint, in evaluation mode on the CPU.
+
+        Args:
+            checkpoint_path: written in training by a run or by hand; a run folder or a model file will do, too.
+            args: as Lightning's method takes them.
+            kwargs: arguments of the constructor to replace, such as ``optim``, which checkpoints do not hold; ``trust``
+                as `htr_lightning.load` takes it. With ``model`` and ``charset``, Lightning's own method loads the
+                checkpoint.
+
+        Raises:
+            ModelFileError: it is missing, damaged, or does not say what its network is.
+        """
+        if {"model", "charset"} <= kwargs.keys():
+            task: RecognitionTask = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+            return task
+        for name in ("map_location", "hparams_file", "strict", "weights_only"):  # settings of Lightning's method
+            kwargs.pop(name, None)
+        model = load_model(checkpoint_path, trust=kwargs.pop("trust", ()))
+        path = find_model(str(checkpoint_path))
+        state = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".ckpt" else {}
+        given = {"optim": AdamW(), "info": asdict(model.info), **dict(state.get("hyper_parameters", {})), **kwargs}
+        return cls(model.network, model.charset, **given).eval()
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule over all steps of the run."""
-        optimizer, schedule = self.optim.build(self.model, self.num_steps, self.rates)
+        num_steps = self._count_steps() if self.num_steps is None else self.num_steps
+        optimizer, schedule = self.optim.build(self.model, num_steps, self.rates)
         if self.device.type == "cpu":
             allow_clipping_in_bf16(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        if schedule is None:
+            return optimizer
+        settings = schedule if isinstance(schedule, Mapping) else {"scheduler": schedule, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": settings}
+
+    def _count_steps(self) -> int:
+        number = self.trainer.estimated_stepping_batches
+        if number == float("inf"):
+            remedy = "give the trainer max_epochs or max_steps, or RecognitionTask num_steps"
+            raise InputError("the schedule needs the number of steps of the training", remedy=remedy)
+        return int(number)
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
-        logits = self.network(batch.images).logits
+        logits = self(batch.images).logits
         hypotheses = self.decode(logits, batch.widths)
         metrics.update(batch.texts, hypotheses)
+        self.own_metrics.update(hypotheses, batch.texts)
         loss = self._loss(logits, batch)
         self.log(f"{name}/loss", loss, batch_size=len(batch), on_epoch=True, sync_dist=True)
         return {"hypotheses": hypotheses}
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[LinePrediction]:
+        """Return a prediction for each line of a batch.
+
+        Confidences are calibrated if the metadata of the model has a temperature.
+        """
+        logits = self(batch.images).logits.float().cpu().numpy()
+        lengths = self.network.frame_lengths(batch.widths.cpu()).numpy()
+        ids = self.decoder(logits, lengths)
+        log_probs = log_softmax(logits, self.info.get("temperature", 1.0))
+        confidences = np.exp(text_log_probabilities(log_probs, lengths, ids))
+        return [
+            LinePrediction(line_id, self.charset.decode(line).strip(), float(confidence))
+            for line_id, line, confidence in zip(batch.ids, ids, confidences, strict=True)
+        ]
 
     def decode(self, logits: Tensor, widths: Tensor) -> list[str]:
         """Return the texts of logits ``(N, T, K)`` of lines that are ``widths`` pixels wide."""
@@ -180,59 +327,8 @@ class RecognitionTask(lightning.LightningModule):
         for key, value in scores.items():  # already of all processes; sync_dist only keeps Lightning quiet
             self.log(f"{name}/{key}", value, prog_bar=key == "cer", sync_dist=True)
         metrics.reset()
+        for key, number in self.own_metrics.compute().items():
+            self.log(f"{name}/{key}", number, sync_dist=True)
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         return ctc_loss(logits, batch.targets, self.network.frame_lengths(batch.widths), batch.target_lengths)
-
-
-def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return the mean over lines of -log P(text) per character, in fp32 whatever the precision around it.
-
-    A line with too few frames for its text is ignored: its loss would be infinite. Training refuses such lines
-    beforehand, but random rescaling can still make one.
-
-    Args:
-        logits: ``(N, T, K)``.
-        targets: class ids, one text after the other, on the CPU.
-        frame_lengths: ``(N,)`` int64 on the CPU.
-        target_lengths: ``(N,)`` int64 on the CPU.
-    """
-    feasible = frame_lengths >= count_required_frames(targets, target_lengths)
-    if not bool(feasible.all()):
-        targets = targets[torch.repeat_interleave(feasible, target_lengths)]
-        target_lengths = target_lengths * feasible
-    logits = logits.cpu() if logits.device.type == "mps" else logits  # where torch has no CTC
-    with torch.autocast(logits.device.type, enabled=False):
-        log_probs = logits.float().log_softmax(dim=2).transpose(0, 1)
-        # int64 targets beside the logits choose torch's own CTC: cuDNN's has given NaN.
-        losses = F.ctc_loss(log_probs, targets.to(logits.device), frame_lengths, target_lengths, reduction="none")
-        weights = feasible.float() / target_lengths.clamp(min=1)
-        return (losses * weights.to(logits.device)).sum() / max(1, int(feasible.sum()))
-
-
-def consistency_loss(logits: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return how much the predictions of two views of a line differ, per character, averaged over lines, in fp32.
-
-    For each frame, the mean of the Kullback-Leibler divergences of each view's distribution from the other's, which is
-    detached. Each view thus learns from the other, also where it is masked and the other is not, and the peaks of CTC
-    become less extreme (Yao et al. 2025, *CR-CTC: Consistency regularization on CTC for improved speech
-    recognition*, arXiv 2410.05101, there summed over a line and weighted by 0.2 beside the CTC loss).
-
-    Args:
-        logits: ``(2 N, T, K)``: one view of every line, then the other.
-        frame_lengths: ``(2 N,)`` int64 on the CPU.
-        target_lengths: ``(2 N,)`` int64 on the CPU.
-    """
-    num = len(logits) // 2
-    with torch.autocast(logits.device.type, enabled=False):
-        log_probs = logits.float().log_softmax(dim=2)
-        first, second = log_probs[:num], log_probs[num:]
-        divergence = _compute_kl_divergence(first.detach(), second) + _compute_kl_divergence(second.detach(), first)
-        is_frame = torch.arange(divergence.shape[1]) < frame_lengths[:num, None]  # (N, T), False for padding
-        weights = is_frame / (2 * target_lengths[:num, None].clamp(min=1))
-        return (divergence * weights.to(divergence.device)).sum() / max(1, num)
-
-
-def _compute_kl_divergence(target: Tensor, prediction: Tensor) -> Tensor:
-    """Return KL(target || prediction) of each frame ``(N, T)``, from log-probabilities ``(N, T, K)``."""
-    return F.kl_div(prediction, target, reduction="none", log_target=True).sum(2)

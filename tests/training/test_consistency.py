@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.runs import train, weights_equal
 
-from htr_lightning.training.task import consistency_loss
+from htr_lightning.training.losses import consistency_loss
 
 
 def test_views_that_are_read_alike_are_consistent() -> None:
