@@ -55,7 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
         default=["txt"],
         metavar="FORMAT[,FORMAT...]",
         help="lines: txt, tsv (image, text, confidence) or json (also words and characters with outline and "
-        f"confidence); pages: any of {', '.join(PAGE_WRITERS)}; a PDF is searchable (default: txt)",
+        f"confidence); pages: any of {', '.join(PAGE_WRITERS)}; a PDF is searchable; "
+        "or a format that a module of --trust registers (default: txt)",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--lines", action="store_true", help="each image is one line")
@@ -118,14 +119,25 @@ def _add_line_options(parser: argparse.ArgumentParser) -> None:
 
 def _parse_formats(value: str) -> list[str]:
     """Split the names of formats at commas."""
-    from htr_lightning.reading.write.writers import PAGE_WRITERS
-
     names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    known = list(dict.fromkeys((*LINE_FORMATS, *PAGE_WRITERS)))
-    for name in names:
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"unknown format {name!r}; choose from {', '.join(known)}")
     return names or ["txt"]
+
+
+def check_format_names(options: argparse.Namespace) -> None:
+    """Check that all formats exist, those of the user's own modules included.
+
+    Raises:
+        UsageError: a format is unknown.
+        InputError: a module that ``--trust`` names cannot be imported.
+    """
+    from htr_lightning.reading.write.writers import PAGE_WRITERS, load_page_writers
+
+    load_page_writers([name for name in options.format if name not in LINE_FORMATS], options.trust)
+    known = list(dict.fromkeys((*LINE_FORMATS, *PAGE_WRITERS)))
+    for name in options.format:
+        if name not in known:
+            remedy = f"choose from {', '.join(known)}, or name the module that registers it with --trust"
+            raise UsageError(f"unknown format {name!r}", remedy=remedy)
 
 
 def decide_pages(options: argparse.Namespace) -> bool:
@@ -134,6 +146,7 @@ def decide_pages(options: argparse.Namespace) -> bool:
     Raises:
         UsageError: some images have the shape of pages and some that of lines, or options do not go together.
     """
+    check_format_names(options)
     line_options, page_options = _given(options, _LINE_OPTIONS), _given(options, _PAGE_OPTIONS)
     if options.pages or options.lines or line_options:
         pages = bool(options.pages)

@@ -10,6 +10,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
+from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.report.outputs import Output, check_outputs
 
@@ -170,7 +171,7 @@ def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:
     Raises:
         DataError: some images have the shape of pages, and some that of lines.
     """
-    if len(formats) > 1 or set(formats) & {"alto", "page", "hocr", "pdf"}:
+    if len(formats) > 1 or set(formats) & (PAGE_WRITERS.keys() - set(FORMATS)):
         return True
     if "tsv" in formats:
         return False

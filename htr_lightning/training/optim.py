@@ -197,20 +197,16 @@ def group_parameters(
         if weight_decay is not None:
             group["weight_decay"] = weight_decay if is_matrix else 0.0
         if has_rates:
-            group["name"] = _name_part(list(parameters)) + ("" if is_matrix else "/no_decay")
+            group["name"] = _name_parts(module, list(parameters)) + ("" if is_matrix else "/no_decay")
         groups.append(group)
     return groups
 
 
-def _name_part(names: Sequence[str]) -> str:
-    """Return the path of the smallest module that holds some parameters, or of several where only the network does."""
-    paths = [name.split(".")[:-1] for name in names]
-    shared: list[str] = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return ".".join(shared) or "+".join(dict.fromkeys(name.split(".")[0] for name in names))
+def _name_parts(module: Any, names: Sequence[str]) -> str:
+    """Return the blocks of a network that hold some parameters, or its children where it does not say its blocks."""
+    blocks = [*module.blocks(), *module.heads] if hasattr(module, "blocks") else []
+    parts = (next((b for b in blocks if name.startswith(f"{b}.")), name.partition(".")[0]) for name in names)
+    return "+".join(dict.fromkeys(parts))
 
 
 def _get_argument(make: Callable[..., Any], name: str) -> Any:

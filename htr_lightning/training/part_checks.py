@@ -170,7 +170,8 @@ def check_callbacks(callbacks: Sequence[Callback], own: Mapping[str, Callback]) 
     twins = find_twins(callbacks)
     if twins is None:
         return
-    key = next((f"callbacks.{name}" for name, part in own.items() if part in twins[::-1]), "callbacks")
+    names = {id(part): f"callbacks.{name}" for name, part in own.items()}
+    key = names.get(id(twins[1])) or names.get(id(twins[0]), "callbacks")
     raise ConfigError(
         f"another callback of the run has the same state key, {twins[1].state_key}",
         key=key,

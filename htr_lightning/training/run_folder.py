@@ -123,8 +123,10 @@ def refuse_other_config(folder: RunFolder, cfg: DictConfig) -> None:
     Raises:
         ConfigError: they differ; names every key with both values.
     """
-    defaults = {key: value for key, value in flatten_config(OmegaConf.structured(Config)).items() if value != MISSING}
-    saved, current = flatten_config(read_config(folder.config)), flatten_config(cfg)
+    defaults, saved, current = (
+        {key: value for key, value in flatten_config(given).items() if value not in (MISSING, {})}
+        for given in (OmegaConf.structured(Config), read_config(folder.config), cfg)
+    )
     before = defaults | saved
     ignored = {"resume", "trial", "trust"} | ({"logger"} if all(_root(key) != "logger" for key in saved) else set())
     differing = [

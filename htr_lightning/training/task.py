@@ -175,7 +175,7 @@ class RecognitionTask(lightning.LightningModule):
         if not self._is_true_in_all_processes(torch.isfinite(total)):
             raise self._build_non_finite_error(f"the loss is {total.item()}")
         self._log_infeasible(batch)
-        if frames.auxiliary is not None:
+        if frames.auxiliary is not None and self.auxiliary_weight:
             self.log("train/auxiliary", auxiliary, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self.log("train/loss", loss, batch_size=len(batch), prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return total
