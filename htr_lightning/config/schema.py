@@ -38,7 +38,7 @@ class Config:
         languages: ISO 639-1 codes of the languages in the training data, for the model file.
         attribution: whom to credit for the training data, for the model file.
         callbacks: callbacks of one's own, each under a name: ``+callbacks.mine._target_=my_module.MyCallback``.
-        logger: loggers, each under a name; ``logger=tensorboard,csv,wandb,mlflow`` chooses several options of the group.
+        logger: loggers, each under a name; ``logger=tensorboard,csv,wandb,mlflow`` chooses several options.
         metrics: metrics of pairs of texts, each under the name by which it is logged.
     """
 
