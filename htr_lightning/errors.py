@@ -1,9 +1,12 @@
 """The error for problems with a user's files and settings, with fields from which its message is built."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 _NOT_GIVEN = object()
+_CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and line breaks
+_MAX_LENGTH = 2000  # characters of a line of a message
 
 
 class InputError(ValueError):
@@ -36,7 +39,7 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         sentence = ": ".join([*self._places(), self.problem])
-        return f"{sentence}; {self.remedy}" if self.remedy else sentence
+        return _make_printable(f"{sentence}; {self.remedy}" if self.remedy else sentence)
 
     def _places(self) -> list[str]:
         sign = " " if self.key.startswith("-") else "="  # --out FOLDER, but dataset.root=FOLDER
@@ -70,6 +73,13 @@ class InputError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self._fields())
+
+
+def _make_printable(message: str) -> str:
+    """Escape control characters, which a damaged file may contain and a terminal obeys, and shorten very long lines."""
+    rows = _CONTROL.sub(lambda match: f"<U+{ord(match[0]):04X}>", message).split("\n")
+    half = _MAX_LENGTH // 2
+    return "\n".join(row if len(row) <= _MAX_LENGTH else f"{row[:half]} ... {row[-half:]}" for row in rows)
 
 
 def _restore(kind: type[InputError], fields: dict[str, Any]) -> InputError:

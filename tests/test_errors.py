@@ -39,3 +39,13 @@ def test_errors_come_whole_out_of_other_processes() -> None:
     )
     copied = pickle.loads(pickle.dumps(error))
     assert type(copied) is DataError and str(copied) == str(error) and vars(copied) == vars(error)
+
+
+def test_what_a_damaged_file_says_cannot_garble_the_terminal() -> None:
+    message = str(InputError("type \x1b[31m\x07\x9b", file="a\rb.png", remedy="\tcopy\nit"))
+    assert message == "a<U+000D>b.png: type <U+001B>[31m<U+0007><U+009B>; \tcopy\nit"
+
+
+def test_a_message_stays_readable_whatever_it_quotes() -> None:
+    message = str(InputError("x" * 100_000, file="a.tsv", remedy="y"))
+    assert message.startswith("a.tsv: x") and message.endswith("x; y") and len(message) < 3000

@@ -10,7 +10,7 @@ from hydra._internal.utils import get_args_parser
 
 from htr_lightning.cli.console import UsageError
 from htr_lightning.config.compose import check_syntax, compose_or_none, list_groups
-from htr_lightning.config.overrides import quote_texts
+from htr_lightning.config.overrides import check_overrides, quote_texts
 
 _FLAGS = ("resolve", "run", "multirun", "shell_completion", "hydra_help")
 _WITH_VALUE = ("cfg", "package", "config_path", "config_name", "config_dir", "info")
@@ -72,6 +72,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         lambda given: compose_or_none(given, config_dir),
         is_sweep=options.multirun,
     )
+    check_overrides(overrides, list(list_groups(config_dir)))
     if options.trust:
         overrides.append(f"trust=[{','.join(map(_check_import_path, options.trust))}]")
     return Arguments(options, overrides, list(argv))

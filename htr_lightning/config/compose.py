@@ -1,6 +1,6 @@
 """Composing configurations outside of a run, and finding the shipped ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -9,12 +9,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from htr_lightning.config.overrides import get_parameter_hint, quote, quote_texts
+from htr_lightning.config.overrides import check_overrides, get_parameter_hint, quote, quote_texts
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.signatures import fits
 from htr_lightning.config.trust import check_targets, read_targets
 from htr_lightning.config.validate import validate
 from htr_lightning.files import RunFolder
+from htr_lightning.image.folder import is_file
 
 
 def conf_dir() -> Path:
@@ -61,6 +62,7 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
         check_syntax(overrides, config_dir)
     groups = list(list_groups(config_dir))
     quoted = quote_texts(overrides, groups, lambda given: compose_or_none(given, config_dir))
+    check_overrides(quoted, groups)
     try:
         return _compose(quoted, config_dir)
     except HydraException as error:
@@ -107,12 +109,24 @@ def check_syntax(overrides: Sequence[str], config_dir: Path) -> None:
     Raises:
         ConfigError: a file is not valid YAML, or holds no configuration.
     """
-    for override in overrides:
-        group, _, option = override.lstrip("+").partition("=")
-        for name in option.split(","):
+    chosen = [override.lstrip("+").partition("=")[::2] for override in overrides]
+    checked: set[Path] = set()
+    while chosen:
+        group, options = chosen.pop()
+        for name in options.split(","):
             path = config_dir / group.partition("@")[0] / f"{name.strip()}.yaml"
-            if path.is_file():
-                read_config(path)
+            if path not in checked and is_file(path):
+                checked.add(path)
+                chosen += _list_defaults(read_config(path))
+
+
+def _list_defaults(cfg: DictConfig) -> Iterator[tuple[str, str]]:
+    """Yield group and options of the entries ``override /GROUP: OPTION`` in the defaults list of a file."""
+    entries = OmegaConf.to_container(cfg, resolve=False).get("defaults")  # type: ignore[union-attr]
+    for entry in entries if isinstance(entries, list) else []:
+        for group, options in entry.items() if isinstance(entry, dict) else ():
+            names = options if isinstance(options, list) else [options]
+            yield str(group).split(" ")[-1].strip("/"), ",".join(map(str, names))
 
 
 def read_config(path: Path) -> DictConfig:

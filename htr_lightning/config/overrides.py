@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from htr_lightning.config.schema import Config
+from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import fits, get_hints
 
 _QUOTED = re.compile(r"""\s*('([^'\\]|\\.)*'|"([^"\\]|\\.)*")\s*""", re.DOTALL)
@@ -64,6 +64,28 @@ def quote_texts(
         return root_hints.get(key) or _HYDRA_HINTS.get(key) or get_parameter_hint(key, composed)
 
     return [_quote_texts(override, get_hint, is_sweep) for override in overrides]
+
+
+def check_overrides(overrides: Sequence[str], groups: Sequence[str]) -> None:
+    """Refuse overrides that Hydra would report in several lines or with a traceback.
+
+    Args:
+        overrides: in which texts are quoted.
+        groups: names of the config groups.
+
+    Raises:
+        ConfigError: Hydra cannot parse an override, or the option of a group is no text.
+    """
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        place = {"key": key or "=", "value": value} if sign else {"key": override}
+        meaning = _parse(override)
+        if meaning is None or not key.strip("+~"):
+            remedy = "write KEY=VALUE, with special characters in quotes: KEY='a (b)'"
+            raise ConfigError("this cannot be parsed", **place, remedy=remedy, kind="syntax")
+        is_option = key.lstrip("+").partition("@")[0] in groups or "/" in key
+        if is_option and isinstance(meaning.value(), int | float | dict):
+            raise ConfigError("this is not the name of an option", **place, remedy="quote it, or choose another")
 
 
 def _quote_texts(override: str, get_hint: GetHint, is_sweep: bool) -> str:

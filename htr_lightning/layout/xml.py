@@ -39,7 +39,7 @@ def read_xml(path: Path, *, allow_external_dtd: bool = False, keep_comments: boo
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
         raise DataError(
-            f"the XML is not well-formed ({error.msg}), perhaps truncated",
+            f"the XML is not well-formed ({' '.join(str(error.msg).split())}), perhaps truncated",
             file=path,
             remedy=_EXPORT_AGAIN,
             kind="damaged",

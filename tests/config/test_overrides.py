@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from htr_lightning.cli.arguments import parse_arguments
 from htr_lightning.config.compose import compose_or_none, compose_unvalidated, list_groups
 from htr_lightning.config.overrides import quote_texts
+from htr_lightning.config.schema import ConfigError
 
 TYPED = [
     "1923456", "2024_05", "1e5", "007", "1.0", ".5", "true", "No", "null", "inf", "Été 1923", "Été 1923", "日本",
@@ -57,3 +59,11 @@ def test_options_of_groups_are_texts(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "2024_05.yaml").write_text("# @package _global_\nseed: 7\n")
     assert compose_unvalidated(["+experiment=2024_05"], tmp_path).seed == 7
+
+
+@pytest.mark.parametrize("override", ["x", "a b", "=true", "\u202e\x01", "dataset={a:1}"])
+def test_what_hydra_cannot_take_is_refused_in_one_sentence(override: str) -> None:
+    for call in (parse_arguments, compose_unvalidated):
+        with pytest.raises(ConfigError) as error:
+            call(["dataset=lines", override])
+        assert error.value.key.strip("=") in override and "\n" not in str(error.value)

@@ -35,3 +35,16 @@ def test_a_target_that_cannot_be_imported_is_reported_once(tmp_path: Path, caplo
     with pytest.raises(ConfigError, match=r"dataset\._target_: cannot import 'nowhere.Letters'"):
         compose_config(overrides, tmp_path)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("content", [b"root: \xe8\n", b"a\tb: [\n", b"%x\n"])
+def test_a_damaged_file_that_only_an_experiment_names(content: bytes, tmp_path: Path) -> None:
+    write_option(tmp_path, "")
+    (tmp_path / "dataset" / "mine.yaml").write_bytes(content)
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "own.yaml").write_text(
+        "# @package _global_\ndefaults:\n- override /dataset: mine\n- [x]\n- _self_\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        parse_arguments(["--config-dir", str(tmp_path), "+experiment=own"])
+    assert caught.value.file == tmp_path / "dataset" / "mine.yaml"

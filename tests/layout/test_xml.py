@@ -218,3 +218,11 @@ def test_limits_of_coordinates() -> None:
             xml.parse_points(written)
     with pytest.raises(ValueError, match="has 'b' where"):
         xml.parse_points("1,b,c,4")
+
+
+def test_the_reason_of_the_parser_stays_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(b"<a>\0</a>")
+    with pytest.raises(DataError) as error:
+        xml.read_xml(path)
+    assert error.value.kind == "damaged" and "\n" not in str(error.value)

@@ -90,3 +90,6 @@ def read_text_file(path: Path, *, remedy: str, key: str = "", newline: str | Non
         raise DataError(problem, file=path, key=key, remedy="save the file as UTF-8", kind="encoding") from None
     except OSError as error:
         raise build_unreadable_error(path, error) from None
+    except ValueError:  # NUL, or half a surrogate pair
+        name = ascii(str(path))
+        raise DataError("no file can have this name", file=name, key=key, remedy="correct it", kind="missing") from None

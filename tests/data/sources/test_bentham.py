@@ -197,3 +197,9 @@ def test_real_lines(from_pages):
         pytest.skip(f"needs {root}/BenthamDatasetR0-Images")
     counts = [len(Bentham(str(root), from_pages=from_pages).lines(split)) for split in SPLITS]
     assert counts == pytest.approx([9198, 1415, 860], abs=20 if from_pages else 0)
+
+
+def test_an_id_that_no_file_can_have_is_an_unusable_line(root):
+    (root / "BenthamDatasetR0-GT/Partitions/TestLines.lst").write_text("a\0b\n")
+    [line] = Bentham(str(root)).lines("test")
+    assert isinstance(line.image, UnusableImage) and "no file can have this name" in refusal(line.image.read)
