@@ -58,6 +58,8 @@ def test_configurations_compose(case: tuple[str, list[str]], tmp_path: Path) -> 
             overrides.append(choose_value(argument) if "--multirun" in case[1] else argument)
     if config_dir is not None and not config_dir.is_dir():
         pytest.skip(f"{config_dir.name} is the reader's own folder")
+    if any("_target_=my_" in override for override in overrides):
+        pytest.skip("the class is the reader's own")  # tests/docs runs these commands
     assert compose_config(overrides, config_dir)
 
 

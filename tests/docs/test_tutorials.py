@@ -15,6 +15,8 @@ from helpers.documentation import REPOSITORY, find_block, list_blocks, list_comm
 from helpers.typesetting import texts, typeset
 
 import htr_lightning.__main__
+import htr_lightning.training.run
+from htr_lightning.config.compose import compose_config
 
 SHORT = ["trainer=cpu", "+trainer.enable_progress_bar=false", "loader.cache_dir=packed", "loader.max_shared=1"]
 
@@ -49,6 +51,53 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run_command
 
 
+def write_lines(folder: Path, **numbers: int) -> None:
+    """Write typeset lines, and a table of each split."""
+    for seed, (split, number) in enumerate(numbers.items()):
+        (folder / split).mkdir(parents=True)
+        rows = ["image\ttext"]
+        for i, text in enumerate(texts(number, seed)):
+            typeset(text).save(folder / split / f"{i}.png")
+            rows.append(f"{split}/{i}.png\t{text}")
+        (folder / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+PARTS = [words for words in find_arguments("docs/howto/parts.md") if words[0] != "predict"]
+
+
+@pytest.mark.parametrize("arguments", PARTS, ids=" ".join)
+def test_a_part_of_ones_own(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_files("docs/howto/parts.md", tmp_path)
+    write_lines(tmp_path / "my_lines", train=8, val=4, test=2)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    few = [*SHORT, "+loader.num_pack_workers=1", "dataset=lines", "dataset.root=my_lines", "trainer.max_epochs=2"]
+    scores = htr_lightning.training.run.run(compose_config([*arguments, *few]), tmp_path / "run")
+    if "my_logger" in " ".join(arguments):
+        assert capsys.readouterr().out.count(": val CER ") == 2 and not (tmp_path / "run" / "tensorboard").exists()
+    assert "test/cer" in scores and ("test/digits" in scores) == ("my_metric" in " ".join(arguments))
+
+
+def test_parts_are_short_and_the_others_run(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    page = REPOSITORY / "docs" / "howto" / "parts.md"
+    blocks = [block for block in list_blocks(page) if block.title]
+    assert len(PARTS) == 8 and len(blocks) == 7
+    for block in blocks:
+        if block.title != "by_hand.py":
+            assert len([line for line in block.code.splitlines() if line.strip()]) <= 15, block.title
+    write_files("docs/howto/parts.md", tmp_path)
+    write_lines(tmp_path / "my_lines", train=8, val=4, test=2)
+    shutil.copy(REPOSITORY / "docs" / "images" / "letter.jpg", tmp_path / "page.jpg")
+    typeset("bel ami").save(tmp_path / "line.png")
+    (pages,) = [words for words in find_arguments("docs/howto/parts.md") if words[0] == "predict"]
+    train(pages, tmp_path)
+    assert (tmp_path / "read" / "page.tei.xml").read_text(encoding="utf-8").startswith("<l>Le 3 mai,")
+    process = subprocess.run([sys.executable, "by_hand.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 0 and len(process.stdout.splitlines()) >= 2, process.stderr
+
+
 def test_a_network_of_ones_own(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
     page = "docs/tutorials/network.md"
     files = [block for block in list_blocks(REPOSITORY / page) if block.title]
@@ -56,13 +105,7 @@ def test_a_network_of_ones_own(tmp_path: Path, run) -> None:  # type: ignore[no-
     commands = find_arguments(page)
     assert len(written) + len(commands) <= 60
     write_files(page, tmp_path)
-    for seed, (split, number) in enumerate((("train", 40), ("val", 6), ("test", 4))):
-        (tmp_path / "my_lines" / split).mkdir(parents=True)
-        rows = ["image\ttext"]
-        for i, text in enumerate(texts(number, seed)):
-            typeset(text).save(tmp_path / "my_lines" / split / f"{i}.png")
-            rows.append(f"{split}/{i}.png\t{text}")
-        (tmp_path / "my_lines" / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_lines(tmp_path / "my_lines", train=40, val=6, test=4)
     shutil.copy(tmp_path / "my_lines" / "test" / "0.png", tmp_path / "line.png")
 
     first, resume, predict, evaluate, tune, export, predict_onnx = commands
