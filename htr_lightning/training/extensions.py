@@ -1,12 +1,15 @@
 """Parts that a configuration adds to a run: callbacks, loggers, metrics; and optimizers and decoders of one's own."""
 
+import contextlib
 import importlib.util
 import inspect
+import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object
@@ -20,8 +23,8 @@ from htr_lightning.config.schema import ConfigError
 from htr_lightning.training.optim import Optim, Optimizer
 from htr_lightning.training.schedule import Schedule, TorchSchedule
 
-_PACKAGES = {"wandb": ("wandb",), "mlflow": ("mlflow", "mlflow-skinny")}
-"""Module that a logger needs -> the packages that have it."""
+_PACKAGES = {"wandb": ("wandb",), "mlflow": ("mlflow", "sqlalchemy")}
+"""Package that a logger needs -> modules that its full installation has."""
 
 
 @dataclass(frozen=True)
@@ -84,29 +87,54 @@ def _require_kind(part: Any, kind: type) -> Any:
 
 
 def _build_logger(node: DictConfig, folder: Path) -> Logger:
-    for module in _PACKAGES:
-        if module in str(node.get("_target_")).lower() and importlib.util.find_spec(module) is None:
-            raise _WrongKindError(f"{module} is not installed; run: pip install {_PACKAGES[module][-1]}")
+    for module, needed in _PACKAGES.items():
+        if module in str(node.get("_target_")).lower() and any(map(_is_missing, needed)):
+            raise _WrongKindError(f"{module} is not installed; run: pip install {module}")
+    defaults: dict[str, Any] = {}
     if str(node.get("_target_")).endswith(".WandbLogger"):
         _require_wandb_key(node)
+        defaults = {"mode": "offline"} if node.get("offline") else {}
+    elif str(node.get("_target_")).endswith(".MLFlowLogger") and not (
+        node.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI")
+    ):  # MLflow no longer writes into plain folders
+        uri = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+        defaults = {"tracking_uri": uri, "artifact_location": (folder / "mlflow").resolve().as_uri()}
     made = build(node)
     if not isinstance(made, Logger) and callable(made):
-        made = made(save_dir=str(folder))
+        made = made(save_dir=str(folder), **defaults)
     logger: Logger = _require_kind(made, Logger)
     return logger
 
 
-def _require_wandb_key(node: DictConfig) -> None:
-    is_offline = node.get("offline") or os.environ.get("WANDB_MODE", "online") != "online"
-    if is_offline or node.get("experiment") is not None:
-        return
-    import wandb
+def _is_missing(module: str) -> bool:
+    return importlib.util.find_spec(module) is None
 
-    if not wandb.api.api_key:  # of WANDB_API_KEY or the file ~/.netrc
-        raise _WrongKindError(
-            "there is no key of Weights & Biases; run: wandb login, or set WANDB_API_KEY, "
-            "or log without a network: ++logger.wandb.offline=true"
-        )
+
+def _is_wandb_offline(node: DictConfig) -> bool:
+    return bool(node.get("offline")) or os.environ.get("WANDB_MODE", "online") != "online"
+
+
+def _require_wandb_key(node: DictConfig) -> None:
+    """Refuse to start a run that would ask for a key, or fail for want of one, when it logs first."""
+    if _is_wandb_offline(node) or node.get("experiment") is not None or _find_wandb_key():
+        return
+    raise _WrongKindError(
+        "there is no key of Weights & Biases; run: wandb login, or set WANDB_API_KEY, "
+        "or log without a network: logger.wandb.offline=true"
+    )
+
+
+def _find_wandb_key() -> bool:
+    """Whether there is a key in the environment or in the file where ``wandb login`` writes it."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    places = [Path(os.environ["NETRC"])] if "NETRC" in os.environ else [Path.home() / n for n in (".netrc", "_netrc")]
+    for path in places:
+        with contextlib.suppress(OSError, netrc.NetrcParseError):
+            if netrc.netrc(path).authenticators(host):
+                return True
+    return False
 
 
 def build_optim(cfg: DictConfig) -> Optim:

@@ -1,7 +1,9 @@
 """Parts of one's own, added by configuration: used, and refused with what they lack before lines are packed."""
 
+import contextlib
 import importlib.util
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +272,7 @@ def test_loggers_are_chosen_by_name(small_set: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b" / "csv").exists() and (tmp_path / "b" / "model.safetensors").exists()
 
 
+@pytest.mark.filterwarnings("default")  # those of wandb are not ours
 def test_wandb_without_a_network(small_set: Path, tmp_path: Path, needs, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     needs("wandb")
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
@@ -281,7 +284,12 @@ def test_wandb_without_a_network(small_set: Path, tmp_path: Path, needs, monkeyp
     assert list((tmp_path / "b" / "wandb").glob("offline-run-*/run-*.wandb"))
 
 
-def test_mlflow_without_a_server(small_set: Path, tmp_path: Path, needs) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.filterwarnings("default")  # those of MLflow and SQLAlchemy are not ours
+def test_mlflow_without_a_server(small_set: Path, tmp_path: Path, needs, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     needs("mlflow")
-    train(small_set, tmp_path / "run", *SHORT, "logger=[mlflow]")
-    assert list(tmp_path.rglob("metrics/final/val/cer"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    scores = train(small_set, tmp_path / "run", *SHORT, "logger=[mlflow]")
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "mlflow.db")) as database:
+        logged = dict(database.execute("SELECT key, value FROM latest_metrics").fetchall())
+        parameters = dict(database.execute("SELECT key, value FROM params").fetchall())
+    assert logged["final/val/cer"] == scores["val/cer"] and parameters["optim.lr"] == "0.003"

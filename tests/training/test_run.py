@@ -21,6 +21,7 @@ from htr_lightning.files import OutputError
 from htr_lightning.image.files import DataError
 from htr_lightning.model.info import read_info
 from htr_lightning.training.run import run
+from htr_lightning.training.task import RecognitionTask
 
 Write = Callable[[Sequence[str], str], Path]
 
@@ -89,16 +90,35 @@ def test_worker_processes_change_nothing(small_set: Path, tmp_path: Path) -> Non
     assert weights_equal(tmp_path / "a", tmp_path / "b")
 
 
-def test_tensorboard_shows_scores_lines_and_hyperparameters(small_set: Path, tmp_path: Path) -> None:
-    train(small_set, tmp_path / "run", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+def test_tensorboard_shows_what_a_run_is_and_how_it_learns(small_set: Path, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=2", "trainer.log_every_n_steps=1", "consistency_weight=0.2"]
+    scores = train(small_set, tmp_path / "run", *settings)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     speed = {"speed/lines_per_second", "speed/fraction_waiting", "train/lines_per_second", "train/fraction_waiting"}
-    assert speed | {"train/loss_step", "val/cer", "val/f1_macro", "lr-AdamW/pg1"} <= set(events.Tags()["scalars"])
+    losses = {f"train/{name}_{per}" for name in ("loss", "auxiliary", "consistency") for per in ("step", "epoch")}
+    shown = {"val/cer", "val/wer", "val/f1", "val/f1_macro", "val/loss", "lr-AdamW/pg1", "train/gradient_norm"}
+    assert speed | losses | shown <= set(events.Tags()["scalars"])
     assert 0 < events.Scalars("speed/fraction_waiting")[-1].value < 1
-    assert len(events.Images("val/lines")) == 2
+    assert all(event.value > 0 for event in events.Scalars("train/gradient_norm"))
+    assert len(events.Images("val/lines")) == len(events.Images("val/confusions")) == 2
     assert len(events.Images("test/confusions")) == len(events.Images("test/worst_lines")) == 1
+    assert events.Tags()["graph"] and b"backbone" in events.Graph().SerializeToString()
     summaries = events.PluginTagToContent("hparams")
     assert any(b"optim.lr" in content for content in summaries.values())
+    # The final measurement stands beside the hyperparameters, and is no point of the curve.
+    assert len(events.Scalars("val/cer")) == 2
+    assert [event.value for event in events.Scalars("final/val/cer")] == pytest.approx([scores["val/cer"]])
+    assert any(b"final/test/cer" in content for content in summaries.values())
+
+
+def test_hyperparameters_of_a_run_that_fails_are_known(
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecognitionTask, "training_step", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(small_set, tmp_path / "run", "trainer.max_epochs=2")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert any(b"optim.lr" in content for content in events.PluginTagToContent("hparams").values())
 
 
 def test_killed_and_resumed_is_uninterrupted(small_set: Path, tmp_path: Path) -> None:
