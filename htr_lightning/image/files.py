@@ -254,6 +254,30 @@ def _check_size(path: Path | str, size: tuple[int, int], max_pixels: int) -> Non
         )
 
 
+def _find_single_page(path: Path) -> int:
+    """Return the index of the only page of an image file: 0, unless a TIFF file begins with its thumbnail.
+
+    Raises:
+        DataError: a TIFF file has several pages.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return 0
+    from htr_lightning.image.tiff import find_tiff_pages  # which imports this module
+
+    try:
+        pages = find_tiff_pages(path)
+    except DataError:  # damaged behind the first image, which may still be readable
+        return 0
+    if len(pages) > 1:
+        raise DataError(
+            f"the file has {len(pages)} pages, but one image is needed",
+            file=path,
+            remedy="save each page as an image of its own, or read the document with --pages",
+            kind="several_pages",
+        )
+    return pages[0]
+
+
 @dataclass(frozen=True, slots=True)
 class UnusableImage:
     """An image that can never be read: a data source yields it instead of silently dropping the line.
@@ -296,8 +320,12 @@ class ImageFile:
         return f"{self.path}:{status.st_size}:{status.st_mtime_ns}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Decode the file (see `read_image`)."""
-        return read_image(self.path, max_pixels=max_pixels)
+        """Decode the file (see `read_image`).
+
+        Raises:
+            DataError: it cannot be read, or is a TIFF file of several pages.
+        """
+        return read_image(self.path, max_pixels=max_pixels, frame=_find_single_page(self.path))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from htr_lightning.image import tiff
-from htr_lightning.image.files import DataError
+from htr_lightning.image.files import DataError, ImageFile
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.tiff import find_tiff_pages
 from htr_lightning.reading.page_jobs import find_jobs
@@ -93,3 +93,13 @@ def test_layouts_beside_numbered_scans(tmp_path: Path) -> None:
         "book_0003": "book_3.xml",
         "pyramid": "pyramid.xml",
     }
+
+
+def test_a_document_of_several_pages_is_no_image_of_a_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"book\.tif: the file has 2 pages") as error:
+        ImageFile(save(tmp_path / "book.tif", (PAGE, {}), (PAGE, {}))).read()
+    assert error.value.kind == "several_pages"
+    thumbnail = tuple(side // 8 for side in PAGE)
+    for images in ([(PAGE, {}), (thumbnail, {})], [(thumbnail, {}), (PAGE, {})]):
+        path = save(tmp_path / "page.tif", *images)
+        assert ImageFile(path).read().shape == PAGE[::-1]
