@@ -5,10 +5,10 @@
     python experiments/mutation/measure.py run      # the mutants; resumes where it was interrupted
     python experiments/mutation/measure.py report   # result.json and a table
 
-Each mutant is written into a copy of the repository, and a process forked from one that has already imported torch and
-Lightning runs its tests, fastest first, until one fails. A mutant that makes the tests run for very long is killed
-too. Options: ``--folder`` for intermediate files, ``--workers``, ``--only`` to run the mutants of one module, and
-``--again`` to run the survivors again.
+Each mutant is written into a copy of the repository, and a process forked from one that has already imported torch
+and Lightning runs its tests, fastest first, until one fails. A mutant that makes the tests run for very long counts as
+killed. Options: ``--folder`` for intermediate files, ``--workers``, ``--only`` for one module, ``--again``
+to run the survivors again, and ``--seed``, ``--number`` and ``--least`` of the sample.
 """
 
 import argparse
@@ -38,7 +38,6 @@ TESTS = (
     "tests/data/test_augment_amounts.py", "tests/data/test_batch.py", "tests/data/test_module.py",
     "tests/image/test_crop.py", "tests/training/test_task.py", "tests/training/test_consistency.py",
 )  # fmt: skip
-SEED, NUM_MUTANTS, MIN_PER_MODULE = 1, 400, 20
 MAX_SECONDS = 60  # processor time of the tests for one mutant, without mutants
 IGNORED = "ignore:Module already imported so cannot be rewritten"
 PREIMPORTED = (
@@ -56,15 +55,15 @@ def list_modules() -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in paths]
 
 
-def draw_mutants() -> list[Mutant]:
-    """Draw mutants in proportion to what each module has, but at least 20 of each, or all."""
+def draw_mutants(seed: int, number: int, least: int) -> list[Mutant]:
+    """Draw about a number of mutants in proportion to what each module has, but at least some of each, or all."""
     found = {path: find_mutants(path, (ROOT / path).read_text(encoding="utf-8")) for path in list_modules()}
     total = sum(map(len, found.values()))
     drawn = []
     for mutants in found.values():
-        number = min(len(mutants), max(MIN_PER_MODULE, round(NUM_MUTANTS * len(mutants) / total)))
+        wanted = min(len(mutants), max(least, round(number * len(mutants) / total)))
         # Each mutant has a random rank of its own, so that an edit elsewhere in the module draws the same ones.
-        drawn += sorted(mutants, key=lambda mutant: random.Random(f"{SEED} {mutant.key}").random())[:number]
+        drawn += sorted(mutants, key=lambda mutant: random.Random(f"{seed} {mutant.key}").random())[:wanted]
     return drawn
 
 
@@ -186,7 +185,7 @@ def _describe(code: int, log: Path) -> str:
     return f"killed: {failed[0][:160]}" if failed else f"killed: exit code {code}"
 
 
-def run(folder: Path, workers: int, only: str, again: bool) -> None:
+def run(folder: Path, drawn: list[Mutant], workers: int, again: bool) -> None:
     """Run the tests of all mutants that have no outcome yet; append outcomes to ``outcomes.jsonl``."""
     for name in PREIMPORTED:
         with contextlib.suppress(ImportError):
@@ -195,9 +194,8 @@ def run(folder: Path, workers: int, only: str, again: bool) -> None:
     outcomes = read_outcomes(folder)
     todo = [
         mutant
-        for mutant in draw_mutants()
-        if only in mutant.path
-        and (mutant.key not in outcomes or (again and not outcomes[mutant.key]["outcome"].startswith("killed")))
+        for mutant in drawn
+        if mutant.key not in outcomes or (again and not outcomes[mutant.key]["outcome"].startswith("killed"))
     ]
     copies = [copy_repository(folder / f"copy{number}") for number in range(workers)]
     outcome, seconds = run_tests(copies[0], sorted({t for m in todo for t in choose_tests(m, known)}), 3000)
@@ -229,12 +227,12 @@ def read_outcomes(folder: Path) -> dict[str, Any]:
     return {row["key"]: row for row in map(json.loads, lines)}
 
 
-def report(folder: Path) -> None:
-    """Write ``result.json``: numbers by module, and the survivors; print a table."""
+def report(folder: Path, drawn: list[Mutant], seed: int) -> None:
+    """Write the numbers by module, and the survivors; print a table."""
     outcomes = read_outcomes(folder)
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     survivors = []
-    for mutant in draw_mutants():
+    for mutant in drawn:
         outcome = outcomes[mutant.key]["outcome"] if mutant.key in outcomes else "not run"
         kind = outcome.partition(":")[0]
         counts[mutant.path][kind] += 1
@@ -244,13 +242,14 @@ def report(folder: Path) -> None:
     for name, row in (*sorted(counts.items()), ("all", total)):
         print(f"| {name} | {row.total()} | {row['killed']} | {100 * row['killed'] / row.total():.0f} % |")
     result = {
-        "seed": SEED,
+        "seed": seed,
         "mutants": total.total(),
         "killed": total["killed"],
         "modules": counts,
         "survivors": survivors,
     }
-    (HERE / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    name = "result.json" if seed == 1 else f"result-seed-{seed}.json"
+    (HERE / name).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print("\n".join(survivors))
 
 
@@ -258,21 +257,26 @@ def main() -> None:
     """Run one of the three commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("map", "run", "report"))
-    parser.add_argument("--folder", type=Path, default=Path("outputs/mutation"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/mutation"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--number", type=int, default=400, help="of mutants, about")
+    parser.add_argument("--least", type=int, default=20, help="number of mutants of each module")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("tests", nargs="*", default=TESTS, help="test files to map, instead of all")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    drawn = draw_mutants(arguments.seed, arguments.number, arguments.least)
+    drawn = [mutant for mutant in drawn if arguments.only in mutant.path]
     match arguments.command:
         case "map":
             map_tests(folder, tuple(arguments.tests))
         case "run":
-            run(folder, arguments.workers, arguments.only, arguments.again)
+            run(folder, drawn, arguments.workers, arguments.again)
         case "report":
-            report(folder)
+            report(folder, drawn, arguments.seed)
 
 
 if __name__ == "__main__":

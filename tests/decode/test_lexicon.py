@@ -148,6 +148,17 @@ def test_a_lexicon_of_all_words_and_a_cost_of_zero_change_nothing(seed: int) -> 
     assert BeamSearch(lexicon=Lexicon(["ab"], SMALL), unknown_word_cost=0.0).decode(logits, lengths) == plain
 
 
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), width=st.integers(4, 8))
+def test_a_narrow_beam_reserves_no_place_for_words_if_unknown_ones_cost_nothing(seed: int, width: int) -> None:
+    logits = random_logits(seed, 4, 12, 5) * 2
+    lengths = np.array([12, 9, 12, 5])
+    plain = BeamSearch(beam_width=width)
+    free = BeamSearch(beam_width=width, lexicon=Lexicon(["bab"], SMALL), unknown_word_cost=0.0)
+    beams = [search.decode_n_best(logits, lengths, n_best=width) for search in (plain, free)]
+    assert beams[0] == beams[1]
+
+
 def test_a_beam_too_narrow_for_complete_words_still_predicts_a_text() -> None:
     logits = np.full((1, 2, 5), -20.0, np.float32)
     logits[0, 0, SMALL.encode("b")[0]] = logits[0, 1, 0] = 5.0

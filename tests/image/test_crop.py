@@ -224,6 +224,8 @@ def test_a_baseline_may_leave_its_outline_by_as_much_as_the_line_is_high(noise: 
 
 def test_padding_and_mask_of_a_line_on_a_page(page_file: ImageFile, noise: Pixels) -> None:
     diamond = points((50, 40), (70, 60), (50, 80), (30, 60))
+    unset = crop_module.crop_layout_line(noise, diamond, NONE, None, band_px=9)[0]
+    np.testing.assert_array_equal(unset, cropped(noise, diamond, NONE, mask=True))
     for options in ({"padding_px": 4}, {"mask": False}):
         np.testing.assert_array_equal(
             PageCrop(page_file, diamond, **options).read(),  # type: ignore[arg-type]
