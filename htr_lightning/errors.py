@@ -47,7 +47,8 @@ class InputError(ValueError):
         file = "" if self.file is None else str(self.file)
         # A line is often called after its file.
         line = "" if self.line_id and self.line_id in f"{file} {self.problem}" else self.line_id
-        return [place for place in (key, line, file) if place]
+        # The names of files may hold line breaks; a configuration may have several problems, each on a line.
+        return [place.replace("\n", "<U+000A>") for place in (key, line, file) if place]
 
     def with_line_id(self, line_id: str) -> "InputError":
         """Return the same error with the id of a line, unless it has one already."""

@@ -42,8 +42,8 @@ def test_errors_come_whole_out_of_other_processes() -> None:
 
 
 def test_what_a_damaged_file_says_cannot_garble_the_terminal() -> None:
-    message = str(InputError("type \x1b[31m\x07\x9b", file="a\rb.png", remedy="\tcopy\nit"))
-    assert message == "a<U+000D>b.png: type <U+001B>[31m<U+0007><U+009B>; \tcopy\nit"
+    message = str(InputError("type \x1b[31m\x07\x9b", file="a\r\nb.png", remedy="\tcopy\nit"))
+    assert message == "a<U+000D><U+000A>b.png: type <U+001B>[31m<U+0007><U+009B>; \tcopy\nit"
 
 
 def test_a_message_stays_readable_whatever_it_quotes() -> None:

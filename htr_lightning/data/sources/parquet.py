@@ -21,7 +21,7 @@ from htr_lightning.data.sources.parquet_images import (
 )
 from htr_lightning.image.files import DataError, ImageFile, LineImage, UnusableImage
 from htr_lightning.image.folder import is_file
-from htr_lightning.text import clean_text
+from htr_lightning.text import clean_text, escape_unprintable
 
 _TEXTS_PER_BATCH = 4096
 
@@ -115,17 +115,19 @@ def _find_image_file(name: str | None, parquet: Path, row: int, root: Path) -> I
         return _build_unusable("the row has neither an image nor the path of one", FIX_ROW, parquet, row)
     if "://" in name:
         remedy = "download the images and store them in the rows"
-        return _build_unusable(f"the row has only the address {name}", remedy, parquet, row)
+        return _build_unusable(f"the row has only the address {escape_unprintable(name)}", remedy, parquet, row)
     candidates = [Path(os.path.normpath(folder.absolute() / name)) for folder in (parquet.parent, root)]
     inside = [path for path in candidates if path.is_relative_to(os.path.normpath(root.absolute()))]
     if not inside:
-        problem = f"the row has the image {name}, which is outside {root}"
+        problem = f"the row has the image {escape_unprintable(name)}, which is outside {root}"
         return _build_unusable(problem, "move it inside", parquet, row)
     existing = next((path for path in inside if is_file(path)), None)
     if existing:
         return ImageFile(existing)
     remedy = "add it, or remove the row"
-    return _build_unusable(f"the row has the image {inside[0]}, which does not exist", remedy, parquet, row)
+    return _build_unusable(
+        f"the row has the image {escape_unprintable(str(inside[0]))}, which does not exist", remedy, parquet, row
+    )
 
 
 def _get_paths(batch: Any, column: str) -> list[str | None]:

@@ -275,3 +275,9 @@ def test_a_file_that_states_more_rows_than_bytes_is_refused(tmp_path: Path) -> N
     path = write(tmp_path / "a.parquet", nothing)
     assert path.stat().st_size < 10_000
     assert "states 1,000,000 rows" in refusal(lambda: lines_of(path))
+
+
+def test_a_name_with_a_line_break_is_written_on_one_line(tmp_path):
+    path = write(tmp_path / "a.parquet", {"image": ["a\nb.png", "http://x/a\nb", "../../a\n.png"], "text": ["x"] * 3})
+    for line in lines_of(path):
+        assert "<U+000A>" in refusal(line.image.read)
