@@ -196,7 +196,9 @@ class RecognitionTask(lightning.LightningModule):
         norm = torch.nn.utils.get_total_norm(gradients)
         if not (has_scaler or bool(torch.isfinite(norm))):
             raise self._build_non_finite_error(f"the loss is finite, but its gradient is not (norm {norm.item()})")
-        self.log("train/gradient_norm", norm)
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.global_step + 1) % every == 0:  # only then a logger writes it
+            self.log("train/gradient_norm", norm)
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _build_non_finite_error(self, problem: str) -> NonFiniteLossError:

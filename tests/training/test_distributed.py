@@ -116,7 +116,7 @@ class Digest(Callback):
         (folder / name).write_text(hashlib.sha256(weights).hexdigest())
 
 folder, usual = Path(sys.argv[1]), htr_lightning.training.run.build_callbacks
-htr_lightning.training.run.build_callbacks = lambda cfg, run: [*usual(cfg, run), Digest()]
+htr_lightning.training.run.build_callbacks = lambda *given: [*usual(*given), Digest()]
 htr_lightning.training.run.run(compose_config(sys.argv[2:]), folder / "run")
 """
 

@@ -52,9 +52,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def put(step: int, how: str) -> None:
         callback = StopAt(step, how)
-        monkeypatch.setattr(
-            htr_lightning.training.run, "build_callbacks", lambda cfg, folder: [*usual(cfg, folder), callback]
-        )
+        monkeypatch.setattr(htr_lightning.training.run, "build_callbacks", lambda *given: [*usual(*given), callback])
 
     return put
 

@@ -18,15 +18,12 @@ import importlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from htr_lightning.errors import InputError
-from htr_lightning.reading.page import PredictedPage
-from htr_lightning.reading.write.alto import write_alto
-from htr_lightning.reading.write.hocr import write_hocr
-from htr_lightning.reading.write.page_json import write_json
-from htr_lightning.reading.write.page_xml import write_page_xml
-from htr_lightning.reading.write.pdf import write_pdf
-from htr_lightning.reading.write.tokens import sanitize
+
+if TYPE_CHECKING:
+    from htr_lightning.reading.page import PredictedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +38,55 @@ class PageWriter:
 
     title: str
     suffix: str
-    write: Callable[[PredictedPage, datetime], bytes]
+    write: "Callable[[PredictedPage, datetime], bytes]"
 
 
-def write_txt(page: PredictedPage) -> bytes:
+def write_txt(page: "PredictedPage") -> bytes:
     """Return the text of a page as UTF-8: one row per line, an empty row between regions."""
+    from htr_lightning.reading.write.tokens import sanitize
+
     return sanitize(f"{page.text}\n" if page.text else "").encode()
 
 
+def _write_json(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.page_json import write_json
+
+    return write_json(page)
+
+
+def _write_alto(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.alto import write_alto
+
+    return write_alto(page, created)
+
+
+def _write_page_xml(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.page_xml import write_page_xml
+
+    return write_page_xml(page, created)
+
+
+def _write_hocr(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.hocr import write_hocr
+
+    return write_hocr(page)
+
+
+def _write_pdf(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.pdf import write_pdf
+
+    return write_pdf([page], created)
+
+
 PAGE_WRITERS = {
-    "alto": PageWriter("ALTO", ".xml", write_alto),
-    "page": PageWriter("PAGE", ".page.xml", write_page_xml),
-    "hocr": PageWriter("hOCR", ".hocr", lambda page, _: write_hocr(page)),
-    "json": PageWriter("JSON", ".json", lambda page, _: write_json(page)),
     "txt": PageWriter("plain text", ".txt", lambda page, _: write_txt(page)),
-    "pdf": PageWriter("PDF", ".pdf", lambda page, created: write_pdf([page], created)),
+    "json": PageWriter("JSON", ".json", _write_json),
+    "alto": PageWriter("ALTO", ".xml", _write_alto),
+    "page": PageWriter("PAGE", ".page.xml", _write_page_xml),
+    "hocr": PageWriter("hOCR", ".hocr", _write_hocr),
+    "pdf": PageWriter("PDF", ".pdf", _write_pdf),
 }
+"""Each imports what it needs when it writes, so that help, which lists them, does without."""
 
 
 def register_page_writer(name: str, writer: PageWriter) -> None:
@@ -69,6 +99,8 @@ def register_page_writer(name: str, writer: PageWriter) -> None:
     Raises:
         InputError: there is a format of this name or suffix, or the writer fails on an empty page.
     """
+    from htr_lightning.reading.page import PredictedPage
+
     others = {known: other for known, other in PAGE_WRITERS.items() if other != writer}
     if name in others or "," in name or not name:
         raise InputError("there is a format of this name", key="--format", value=name, remedy="choose another name")
