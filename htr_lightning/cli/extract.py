@@ -1,6 +1,7 @@
 """``python -m htr_lightning extract``: write the lines of a dataset as image files with a manifest."""
 
 import argparse
+import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import exit_with_message
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option, positive_int
-from htr_lightning.files import atomic_write, check_writable, report_write_errors
+from htr_lightning.files import OutputError, atomic_write, check_writable, file_lock, report_write_errors
 from htr_lightning.report.outputs import PICTURE, Output, check_outputs, list_files, mark_png
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = build(cfg.dataset)
     lines = list(itertools.islice(source.lines(options.split), options.limit))
     inputs = [*list_image_files(lines), *list_dataset_files(cfg.dataset, options.out)]
-    check_outputs(list_outputs(options.out, options.split, len(lines)), inputs, overwrite=options.overwrite)
-    with report_write_errors(options.out):
+    outputs = list(list_outputs(options.out, options.split, len(lines)))
+    check_outputs(outputs, inputs, overwrite=options.overwrite)
+    with report_write_errors(options.out), _exclude_others(options.out, options.split):
+        check_outputs(outputs, inputs, overwrite=options.overwrite)  # another process may have ended meanwhile
         count = write_lines(lines, options.out, options.split, cfg.preprocess.max_pixels, cfg.loader.max_skipped)
     folder = options.out / options.split
     print(f"{count} lines in {folder}, listed in {folder}.tsv")
@@ -61,6 +64,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_config_dir_option(parser)
     return parser
+
+
+@contextlib.contextmanager
+def _exclude_others(folder: Path, split: str) -> Iterator[None]:
+    """Exclude other processes from writing the same split, which would exchange images under its manifest.
+
+    Raises:
+        OutputError: another process is writing it.
+        OSError: the folder cannot be written.
+    """
+
+    def refuse() -> None:
+        remedy = "wait until it has ended, or choose another folder"
+        raise OutputError("another process is writing here", file=folder / split, remedy=remedy, kind="busy")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with file_lock(folder / f".{split}.lock", refuse):
+        yield
 
 
 def list_outputs(folder: Path, split: str, num_lines: int) -> Iterator[Output]:

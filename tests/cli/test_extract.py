@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from htr_lightning.cli import extract
@@ -53,3 +54,14 @@ def test_damaged_lines_are_named_or_left_out(small_set: Path, tmp_path: Path) ->
         extract.main(arguments)
     extract.main([*arguments, "loader.max_skipped=1"])
     assert len(Lines(str(tmp_path / "out")).lines("test")) == 7
+
+
+def test_two_processes_do_not_write_the_same_split(small_set: Path, tmp_path: Path) -> None:
+    arguments = [str(tmp_path / "out"), "dataset=lines", f"dataset.root={small_set}", "--split"]
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".test.lock"):
+        with pytest.raises(SystemExit, match="another process"):
+            extract.main([*arguments, "test"])
+        extract.main([*arguments, "val"])
+    extract.main([*arguments, "test"])
+    assert len(Lines(str(tmp_path / "out")).lines("test")) == 8
