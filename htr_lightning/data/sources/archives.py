@@ -106,12 +106,15 @@ class Archives:
         columns = ParquetColumns(group=self.group_column, split=self.split_column)
         rows = read_parquet_rows(path, self.root, columns)
         lines = [line for line, value in rows if parse_split(value or "") == split]
-        if split == "train":
-            writers = self._read_writers(path)
-            for line in lines:
-                is_short = len(line.text) < self.short_length
-                self._origins[line.id] = _Origin(path.stem, writers[line.id], is_short)
+        writers = self._read_writers(path)
+        for line in lines:
+            is_short = len(line.text) < self.short_length
+            self._origins[line.id] = _Origin(path.stem, writers[line.id], is_short)
         return lines
+
+    def get_archive_and_writer(self, id: str) -> tuple[str, str]:
+        """Return where a line comes from that `lines` returned; the writer is empty if unknown."""
+        return self._origins[id].archive, self._origins[id].writer
 
     def _read_writers(self, path: Path) -> dict[str, str]:
         """Return the writer of each line by its id."""
