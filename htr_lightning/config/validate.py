@@ -10,6 +10,7 @@ import difflib
 import inspect
 import logging
 import math
+import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -124,8 +125,8 @@ def _find_target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     try:
         target = _import_target(name)
     except Exception as error:
-        remedy = "run in the folder that holds the module, or add that folder to PYTHONPATH"
-        yield f"{path}._target_: cannot import {name!r}: {error.__cause__ or error}; {remedy}"
+        cause = error.__cause__ or error
+        yield f"{path}._target_: cannot import {name!r}: {cause}; {_find_remedy(name, cause)}"
         return
     if not callable(target):
         yield f"{path}._target_: {name!r} is a {type(target).__name__}, not a class or a function"
@@ -159,6 +160,19 @@ def _import_target(name: str) -> Any:
         return get_object(name)
     finally:
         logger.disabled = before
+
+
+def _find_remedy(name: str, error: BaseException) -> str:
+    """Return what to do about a target that cannot be imported: it is misspelled or not found, or its module fails."""
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        parent, _, missing = error.name.rpartition(".")
+        if parent not in sys.modules:
+            return "run in the folder that holds the module, or add that folder to PYTHONPATH"
+        close = difflib.get_close_matches(missing, dir(sys.modules[parent]), n=1)
+        return f"did you mean {parent}.{close[0]}?" if close else f"name something that {parent} has"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install {error.name}, which {name.rpartition('.')[0]} needs"
+    return f"correct {name.rpartition('.')[0]}, or name another class"
 
 
 def _suggest(key: Any, names: list[str]) -> str:

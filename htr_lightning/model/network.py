@@ -3,7 +3,11 @@
 import hashlib
 import importlib
 import inspect
+import json
+import sysconfig
+import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, cast
 
 import torch
@@ -125,8 +129,8 @@ def check_network(network: object, num_classes: int) -> None:
         num_classes: K, with which it was built.
 
     Raises:
-        NetworkError: it lacks a member, its output has another shape than it says, or a part is in no block; the
-            message names all that it lacks.
+        NetworkError: it lacks a member, a method of it fails, its output has another shape than it says, or a part is
+            in no block; the message names all that it lacks.
     """
     name = get_class_path(type(network))
     if not isinstance(network, nn.Module):
@@ -138,6 +142,37 @@ def check_network(network: object, num_classes: int) -> None:
     problems = list(_find_part_problems(network, num_classes)) or list(_find_output_problems(network, num_classes))
     if problems:
         raise NetworkError(f"{name}: {'; '.join(problems)}", key="model")
+
+
+def check_arguments(network: Network, num_classes: int) -> None:
+    """Check that a network can be built again from its ``arguments``, as whoever loads its model file does.
+
+    Args:
+        network: keeps the protocol.
+        num_classes: K, with which it was built.
+
+    Raises:
+        NetworkError: they are not of JSON types, the constructor refuses them, or builds a network of other weights.
+    """
+    name = get_class_path(type(network))
+    remedy = "set self.arguments to the keyword arguments of the constructor, with their values"
+    try:
+        arguments = json.loads(json.dumps(dict(network.arguments), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        problem = f"{name}: arguments must hold JSON types only ({error})"
+        raise NetworkError(problem, key="model", remedy=remedy) from None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            again = cast(Any, type(network))(num_classes, **arguments)
+    except Exception as error:  # whatever a class raises
+        problem = f"{name} cannot be built again from its arguments {arguments} ({describe_error(error)})"
+        raise NetworkError(problem, key="model", remedy=remedy) from None
+    first, second = ({path: tuple(p.shape) for path, p in n.named_parameters()} for n in (network, again))
+    if first != second:
+        path = next(path for path in [*first, *second] if first.get(path) != second.get(path))
+        shapes = f"{second.get(path, 'missing')} instead of {first.get(path, 'missing')}"
+        problem = f"{name}: built again from its arguments {arguments}, {path} is {shapes}"
+        raise NetworkError(problem, key="model", remedy=remedy)
 
 
 def _find_part_problems(network: Any, num_classes: int) -> Iterator[str]:
@@ -159,11 +194,16 @@ def _find_part_problems(network: Any, num_classes: int) -> Iterator[str]:
 def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
     """Try a network in the mode in which it is, without changing it."""
     mode = network.training
+    tried = "frame_lengths(widths)"
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         try:
             lengths = network.eval().frame_lengths(torch.tensor(_WIDTHS_PX))
             images = torch.zeros(2, 1, network.height_px, max(_WIDTHS_PX))
+            tried = f"forward(images) with images of the shape {tuple(images.shape)}"
             frames = network(images)
+        except Exception as error:  # whatever a class raises
+            yield f"{tried} fails ({describe_error(error)})"
+            return
         finally:
             network.train(mode)
     if not isinstance(lengths, Tensor) or lengths.shape != (2,) or lengths.is_floating_point():
@@ -178,6 +218,16 @@ def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
             f"for lines of {max(_WIDTHS_PX)} px, forward(images) must return logits (N, T, K) of the shape {expected}, "
             f"but returns {tuple(logits.shape)}"
         )
+
+
+def describe_error(error: BaseException) -> str:
+    """Return type and first line of an error, and the place in the user's code that raised it."""
+    reason = next(iter(str(error).splitlines()), "")
+    others = [Path(__file__).parents[1], *map(Path, sysconfig.get_paths().values())]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(other) for other in others)]
+    place = f", line {own[-1].lineno} of {own[-1].filename}" if own else ""
+    return f"{type(error).__name__}{': ' * bool(reason)}{reason}{place}"
 
 
 def _describe(value: object) -> str:

@@ -73,8 +73,8 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
             limited.
 
     Raises:
-        ExportError: a package is missing; the JSON file would overwrite an unrelated file; or the logits differ by more
-            than `MAX_DIFFERENCE`.
+        ExportError: a package is missing; the JSON file would overwrite an unrelated file; the network has operations
+            that ONNX lacks; or the logits differ by more than `MAX_DIFFERENCE`.
         OSError: a file cannot be written.
     """
     if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
@@ -160,16 +160,27 @@ def _export_network(model: Model, path: Path) -> None:
             ),  # `write_onnx` checks other sizes
         ):
             warnings.filterwarnings("ignore", message, category)
-        torch.onnx.export(
-            _FromPixels(cast(nn.Module, model.network)).eval(),
-            (example,),
-            path,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "N", 1: "T"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        has_fast_path = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # fused operators of nn.TransformerEncoder, which ONNX lacks
+        try:
+            torch.onnx.export(
+                _FromPixels(cast(nn.Module, model.network)).eval(),
+                (example,),
+                path,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "N", 3: "W"}, OUTPUT: {0: "N", 1: "T"}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except Exception as error:  # whatever a network or the exporter raises
+            reason = next(iter(str(error).splitlines()), "")
+            raise ExportError(
+                f"{model.info.architecture} cannot be exported to ONNX ({type(error).__name__}: {reason})",
+                remedy="write what it names with other operations of PyTorch, or use the safetensors file",
+            ) from None
+        finally:
+            torch.backends.mha.set_fastpath_enabled(has_fast_path)
 
 
 def _write_metadata(source: Path, target: Path, metadata: dict[str, Any]) -> None:

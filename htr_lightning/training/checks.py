@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
@@ -14,7 +15,7 @@ from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
 from htr_lightning.lm.zoo import find_language_models
-from htr_lightning.model.network import check_network
+from htr_lightning.model.network import check_arguments, check_network, describe_error
 from htr_lightning.training.build import Parts
 from htr_lightning.training.lightning_fixes import slurm_plugins
 from htr_lightning.training.stage import reconcile_config
@@ -35,7 +36,7 @@ def check_before_packing(cfg: DictConfig, parts: Parts, make_trainer: Callable[.
         if not path.is_file():
             raise ConfigError("there is no such file", key=f"decoder.{key}", value=path, kind="missing")
     if parts.base is None:
-        try_network(cfg)
+        try_network(cfg, parts.preprocess.height_px)
     else:
         reconcile_config(parts.base, "model", cfg.model)
         parts.stage.build_freezing_schedule(parts.base.network)
@@ -61,21 +62,38 @@ def check_trainer(make_trainer: Callable[..., lightning.Trainer]) -> None:
         raise ConfigError("CTC has no deterministic gradient on GPUs", key="trainer.deterministic", remedy=remedy)
 
 
-def try_network(cfg: DictConfig) -> None:
-    """Build the network of the configuration, and try it on blank lines.
+def try_network(cfg: DictConfig, height_px: int) -> None:
+    """Build the network of the configuration, try it on blank lines, and build it again as from a model file.
+
+    Args:
+        cfg: validated.
+        height_px: of the lines.
 
     Raises:
         NetworkError: it does not keep the protocol.
-        ConfigError: its settings contradict each other.
+        ConfigError: its settings contradict each other, or its lines have another height.
     """
     try:
         with torch.random.fork_rng(devices=[]):  # the run's own weights stay the same
-            check_network(build(cfg.model)(_NUM_CLASSES), _NUM_CLASSES)
+            network = build(cfg.model)(_NUM_CLASSES)
     except Exception as error:  # whatever a class raises
-        if isinstance(error, InputError):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"the network cannot be built ({reason})", key="model") from None
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+        if isinstance(cause, InputError):
+            raise cause from None
+        raise ConfigError(
+            f"the network cannot be built ({describe_error(cause)})",
+            key="model._target_",
+            value=cfg.model.get("_target_"),
+        ) from None
+    check_network(network, _NUM_CLASSES)
+    if network.height_px != height_px:
+        raise ConfigError(
+            f"the network takes lines of {network.height_px} px",
+            key="preprocess.height_px",
+            value=height_px,
+            remedy=f"set preprocess.height_px={network.height_px}, or ++model.height_px if the network takes it",
+        )
+    check_arguments(network, _NUM_CLASSES)
 
 
 def check_batch_limits(trainer: lightning.Trainer, data: LineDataModule) -> None:

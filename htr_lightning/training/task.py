@@ -142,6 +142,22 @@ class RecognitionTask(lightning.LightningModule):
         """The network, typed."""
         return cast(Network, self.model)
 
+    def setup(self, stage: str) -> None:
+        """Refuse lines of another height than the network takes.
+
+        Raises:
+            InputError: names both heights.
+        """
+        preprocess = getattr(getattr(self.trainer, "datamodule", None), "preprocess", None)
+        height_px = getattr(preprocess, "height_px", self.network.height_px)
+        if height_px != self.network.height_px:
+            raise InputError(
+                f"{type(self.model).__name__} takes lines of {self.network.height_px} px",
+                key="height_px",
+                value=height_px,
+                remedy=f"give the data module Preprocess(height_px={self.network.height_px})",
+            )
+
     def forward(self, images: Tensor) -> Frames:
         """Return the frames of images ``(N, 1, H, W)``: uint8 with paper 255, or float with ink 1 and paper 0."""
         if images.dtype == torch.uint8:  # of a loader that is used without its data module

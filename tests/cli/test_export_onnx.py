@@ -11,17 +11,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.typesetting import typeset
+from torch import nn
 
+from htr_lightning.charset import Charset
 from htr_lightning.cli import calibrate, evaluate, export, predict, tune_lm
 from htr_lightning.cli import explain as explain
 from htr_lightning.device import DeviceError, count_cores
 from htr_lightning.evaluation import lm_weights
+from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model import onnx_model
+from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import Model, load_model, write_model
-from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError
+from htr_lightning.model.info import FORMAT_VERSION, METADATA_KEY, ModelFileError, ModelInfo
 from htr_lightning.model.load import load_recognizer
-from htr_lightning.model.network import get_class_path
+from htr_lightning.model.network import Frames, get_class_path
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.model.onnx_model import OnnxModel, read_onnx
 from htr_lightning.training.stage import Finetune
@@ -296,11 +301,6 @@ def test_what_needs_the_model_itself_says_so(latin_onnx: Path, lines: Path, tmp_
 
 
 def test_other_networks_are_exported_too(tmp_path: Path) -> None:
-    from htr_lightning.charset import Charset
-    from htr_lightning.image.preprocess import Preprocess
-    from htr_lightning.model.crnn import CRNN
-    from htr_lightning.model.info import ModelInfo
-
     charset = Charset.from_texts(["abc"])
     network = CRNN(
         charset.num_classes,
@@ -322,6 +322,55 @@ def test_other_networks_are_exported_too(tmp_path: Path) -> None:
         assert np.abs(here - there).max() < 1e-4 and here.shape[1] == written.frame_lengths(np.array([width]))[0]
     write_model(tmp_path / "again.safetensors", network.state_dict(), replace(written.info, temperature=2.0))
     assert load_model(tmp_path / "again.safetensors").info.temperature == 2.0
+
+
+class Attention(nn.Module):
+    """A network whose layers run fused operators when they do not train."""
+
+    heads, height_px, frame_px = ("head",), 8, 4
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.arguments: dict[str, Any] = {}
+        self.body = nn.Conv2d(1, 8, (8, 4), stride=4)
+        self.layers = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.head = nn.Linear(8, num_classes)
+
+    def blocks(self) -> list[str]:
+        return ["layers", "body"]
+
+    def frame_lengths(self, widths: torch.Tensor) -> torch.Tensor:
+        return -(-widths // 4)
+
+    def forward(self, images: torch.Tensor) -> Frames:
+        images = nn.functional.pad(images, (0, -images.shape[3] % 4))
+        return Frames(self.head(self.layers(self.body(images).squeeze(2).transpose(1, 2))))
+
+
+class NotForOnnx(Attention):
+    """Runs an operator that ONNX lacks."""
+
+    def forward(self, images: torch.Tensor) -> Frames:
+        frames = super().forward(images)
+        return Frames(frames.logits * torch.special.bessel_j0(frames.logits))
+
+
+def _own_model(cls: type[Attention]) -> Model:
+    charset, preprocess = Charset.from_texts(["abc"]), Preprocess(height_px=8)
+    info = ModelInfo(get_class_path(cls), {}, charset.to_dict(), preprocess.to_dict(), 8)
+    return Model(cls(charset.num_classes).eval(), charset, preprocess, info)
+
+
+def test_attention_is_exported_without_its_fused_operators(tmp_path: Path) -> None:
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert write_onnx(tmp_path / "own.onnx", _own_model(Attention)).max_difference < 1e-4
+    assert torch.backends.mha.get_fastpath_enabled() and (tmp_path / "own.onnx").is_file()
+
+
+def test_operators_that_onnx_lacks_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"NotForOnnx cannot be exported to ONNX \(.*bessel_j0"):
+        write_onnx(tmp_path / "own.onnx", _own_model(NotForOnnx))
+    assert torch.backends.mha.get_fastpath_enabled() and not list(tmp_path.iterdir())
 
 
 def test_a_json_file_of_something_else_is_not_written_over(latin: Model, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Files of the user's own, in the folder that --config-dir names, with mistakes."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,33 @@ def test_a_target_that_cannot_be_imported_is_reported_once(tmp_path: Path, caplo
     with pytest.raises(ConfigError, match=r"dataset\._target_: cannot import 'nowhere.Letters'"):
         compose_config(overrides, tmp_path)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("nowhere.Letters", "run in the folder that holds the module"),
+        ("torch.optim.SGDD", "did you mean torch.optim.SGD?"),
+        ("own_broken.Letters", "correct own_broken"),
+        ("own_needing.Letters", "install no_such_package, which own_needing needs"),
+        ("own_fine.Litters", "did you mean own_fine.Letters?"),
+        ("own_fine.Words", "name something that own_fine has"),
+    ],
+)
+def test_what_to_do_about_a_target_that_cannot_be_imported(
+    name: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for module, source in (
+        ("broken", "class A"),
+        ("needing", "import no_such_package"),
+        ("fine", "class Letters: pass"),
+    ):
+        (tmp_path / f"own_{module}.py").write_text(source, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        compose_config(write_option(tmp_path, f"_target_: {name}\n"), tmp_path)
+    assert f"dataset._target_: cannot import {name!r}" in str(caught.value) and remedy in str(caught.value)
+    sys.modules.pop("own_fine", None)
 
 
 @pytest.mark.parametrize("content", [b"root: \xe8\n", b"a\tb: [\n", b"%x\n"])

@@ -17,6 +17,7 @@ from htr_lightning.model.info import ModelFileError, ModelInfo
 from htr_lightning.model.network import (
     Frames,
     NetworkError,
+    check_arguments,
     check_network,
     find_class,
     get_class_path,
@@ -169,6 +170,10 @@ def _set(**members: Any) -> Callable[[Small], None]:
     return lambda network: [object.__setattr__(network, name, value) for name, value in members.items()] and None
 
 
+def _fail(images: Tensor) -> Any:
+    raise RuntimeError("sizes differ\nand more")
+
+
 PROBLEMS: list[tuple[Callable[[Small], None], str]] = [
     (_without("arguments"), "lacks arguments"),
     (_without("blocks"), "lacks blocks"),
@@ -180,6 +185,11 @@ PROBLEMS: list[tuple[Callable[[Small], None], str]] = [
     (_set(blocks=lambda: []), r"leave out body\.weight"),
     (_set(frame_lengths=lambda widths: widths / 4), "integer tensor"),
     (_set(frame_lengths=lambda widths: widths // 2), r"shape \(2, 128, 5\), but returns \(2, 64, 5\)"),
+    (
+        _set(forward=_fail),
+        r"forward.*\(2, 1, 8, 256\) fails \(RuntimeError: sizes differ, line \d+ of .*test_network\.py\)",
+    ),
+    (_set(frame_lengths=lambda: 1), r"frame_lengths\(widths\) fails \(TypeError"),
     (_set(forward=lambda images: torch.zeros(2, 64, 5)), "must return .*Frames, but returns torch.float32"),
 ]
 
@@ -199,6 +209,39 @@ def test_all_that_is_missing_is_named_at_once_and_other_objects_are_refused() ->
         check_network(nn.Linear(2, 2), 2)
     with pytest.raises(NetworkError, match=r"builtins\.dict is not a torch\.nn\.Module"):
         check_network({}, 2)
+
+
+class Sized(Small):
+    """A network with an argument of its own."""
+
+    def __init__(self, num_classes: int, *, sizes: dict[str, int] | None = None) -> None:
+        super().__init__(num_classes)
+        sizes = sizes or {"body": 6}
+        self.arguments = {"sizes": sizes}
+        self.body, self.head = nn.Conv1d(8, sizes["body"], 4, stride=4), nn.Linear(sizes["body"], num_classes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({}, r"built again from its arguments \{\}, body\.weight is \(6, 8, 4\) instead of \(7, 8, 4\)"),
+        (
+            {"size": {}},
+            r"cannot be built again from its arguments .* \(TypeError: .*unexpected keyword.* 'size'",
+        ),
+        ({"sizes": torch.tensor(7)}, "JSON types only .*Tensor"),
+        ({"sizes": {"body": float("nan")}}, "JSON types only"),
+    ],
+)
+def test_a_network_must_be_what_its_arguments_build(arguments: dict[str, Any], problem: str) -> None:
+    network = Sized(5, sizes={"body": 7})
+    state = torch.random.get_rng_state()
+    check_arguments(network, 5)
+    assert torch.equal(state, torch.random.get_rng_state())
+    network.arguments = arguments
+    with pytest.raises(NetworkError, match=problem) as error:
+        check_arguments(network, 5)
+    assert error.value.key == "model" and "self.arguments" in error.value.remedy
 
 
 def test_trying_a_network_changes_nothing() -> None:

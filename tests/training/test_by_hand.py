@@ -149,3 +149,10 @@ def test_without_test_lines_val_is_predicted(write_lines: Write, tmp_path: Path)
     predicted = make_trainer(tmp_path).predict(make_task(module).eval(), module)
     assert predicted is not None
     assert {line.id.split("/")[0] for batch in predicted for line in batch} == {"val"}
+
+
+def test_lines_of_another_height_are_refused(data: LineDataModule, tmp_path: Path) -> None:
+    task = make_task(data)
+    data.preprocess = Preprocess(height_px=48)
+    with pytest.raises(InputError, match=r"height_px=48: CRNN takes lines of 32 px; .*Preprocess\(height_px=32\)"):
+        make_trainer(tmp_path).fit(task, data)

@@ -32,6 +32,12 @@ def test_before_lines_are_packed(override: str, small_set: Path, tmp_path: Path)
     assert not (small_set / "packed").exists()
 
 
+def test_a_network_of_another_height_is_refused_before_lines_are_packed(small_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"preprocess\.height_px=24: the network takes lines of \d+ px") as error:
+        train(small_set, tmp_path / "run", "++preprocess.height_px=24")
+    assert error.value.value == 24 and not (small_set / "packed").exists()
+
+
 @pytest.mark.parametrize(
     "override",
     ["++trainer.val_check_interval=99", "++trainer.limit_test_batches=0.01", "++trainer.limit_val_batches=0.01"],
