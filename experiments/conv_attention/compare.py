@@ -30,7 +30,7 @@ def start(model: str, options: argparse.Namespace, steps: int, name: str) -> sub
         *("trainer.max_epochs=-1", f"+trainer.max_steps={steps}", f"+trainer.val_check_interval={every}"),
         *("+trainer.check_val_every_n_epoch=null", "trainer.log_every_n_steps=10", "loader.max_skipped=300"),
         *(f"seed={options.seed}", "augment=strong", f"hydra.run.dir={options.out / name}"),
-        *(["preprocess.height_px=128"] if options.trainer == "gpu" else []),
+        *(["model.height_px=128"] if options.trainer == "gpu" else []),
         *options.overrides,
     ]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
