@@ -120,10 +120,8 @@ def _read(file: Iterator[str], path: Path, max_ngrams: int, num_bytes: int) -> N
         if len(rows) < count or any(len(row) < 2 for row in rows):
             raise _damaged(path, f"truncated: it ends before its {count:,} {order}-grams do")
         try:
-            probabilities = np.array([float(row[0]) for row in rows])
-            if np.isnan(probabilities).any() or np.isposinf(probabilities).any():
-                raise ValueError("it is not finite")
-            backoffs = np.array([float(row[2]) if len(row) > 2 else 0.0 for row in rows])
+            probabilities = _parse_logarithms([row[0] for row in rows])
+            backoffs = _parse_logarithms([row[2] if len(row) > 2 else "0" for row in rows])
         except ValueError as error:
             raise _damaged(path, f"invalid number in its {order}-grams: {error}") from None
         ngrams = [row[1] for row in rows]
@@ -143,6 +141,19 @@ def _read(file: Iterator[str], path: Path, max_ngrams: int, num_bytes: int) -> N
 
 def _damaged(path: Path, problem: str) -> LanguageModelError:
     return LanguageModelError(problem, file=path, remedy="copy or create it again", kind="damaged")
+
+
+def _parse_logarithms(numbers: list[str]) -> NDArray[np.float64]:
+    """Parse logarithms of probabilities or of backoff weights, which may be minus infinity.
+
+    Raises:
+        ValueError: one is not a number, or so large that it is no such logarithm.
+    """
+    parsed = np.array([float(number) for number in numbers])
+    if not (parsed <= -_IMPOSSIBLE).all():
+        wrong = numbers[int(np.argmin(parsed <= -_IMPOSSIBLE))]
+        raise ValueError(f"{wrong[:30]!r} is not the logarithm of a probability or of a backoff weight")
+    return parsed
 
 
 def _to_natural(log10: NDArray[np.float64]) -> Floats:

@@ -136,7 +136,25 @@ def test_probabilities_must_be_numbers(tmp_path: Path) -> None:
     path = tmp_path / "m.arpa"
     for value in ("nan", "inf"):
         path.write_text(FOREIGN.replace("-0.60206\ta", f"{value}\ta"))
-        with pytest.raises(LanguageModelError, match="not finite"):
+        with pytest.raises(LanguageModelError, match="invalid number in its 1-grams"):
             read_arpa(path)
     path.write_text(FOREIGN.replace("-0.60206\ta", "-inf\ta"))  # SRILM writes it for what never occurs
     assert np.isfinite(read_arpa(path).levels[0].log_probability).all()
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300", "100"])
+@pytest.mark.parametrize("field", ["-0.60206\ta\t{}", "{}\ta\t-0.1"])
+def test_numbers_that_are_no_logarithms(field: str, number: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.arpa"
+    path.write_text(FOREIGN.replace("-0.60206\ta\t-0.1", field.format(number)), encoding="utf-8")
+    with pytest.raises(LanguageModelError, match=f"invalid number in its 1-grams: '{number}'") as error:
+        read_arpa(path)
+    assert (error.value.kind, error.value.file) == ("damaged", path)
+
+
+@pytest.mark.parametrize("number", ["-inf", "-1e300", "-99"])
+def test_what_is_impossible_stays_finite(number: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.arpa"
+    path.write_text(FOREIGN.replace("-0.60206\ta\t-0.1", f"{number}\ta\t{number}"), encoding="utf-8")
+    level = read_arpa(path).levels[0]
+    assert np.isfinite(level.log_probability).all() and np.isfinite(level.log_backoff).all()
