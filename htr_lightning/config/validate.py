@@ -122,6 +122,9 @@ def _find_problems(node: Any, path: str) -> Iterator[str]:
 
 def _find_target_problems(node: Mapping[str, Any], path: str) -> Iterator[str]:
     name = node["_target_"]
+    if not isinstance(name, str):
+        yield f"{path}._target_: {name!r} is not the import path of a class"
+        return
     try:
         target = _import_target(name)
     except Exception as error:

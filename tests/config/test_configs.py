@@ -147,3 +147,9 @@ def test_missing_values_and_choices() -> None:
 
 def test_a_target_that_cannot_be_imported() -> None:
     assert any("dataset._target_: cannot import 'no.such'" in p for p in problems("dataset._target_=no.such"))
+
+
+@pytest.mark.parametrize("target", ["{a:1}", "[x]", "3"])
+def test_a_target_that_is_no_name(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.sources\.a\._target_: .* is not the import path"):
+        validate(composed_from("dataset=mix", f"+dataset.sources.a._target_={target}"))
