@@ -8,7 +8,7 @@ from mutate import mutate_bytes, mutate_png, mutate_tiff
 from outcome import READ, require, run_command
 from seeds import make_images
 
-from htr_lightning.cli import predict
+from htr_lightning.cli.predict import main as predict
 from htr_lightning.image.files import DataError, ImageFile
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.image.scan import list_scans
@@ -51,7 +51,7 @@ class Images:
         path, door = given
         if door == 0:
             argv = ["predict", str(self._model), str(path), "--lines", "--format", "json", "--device", "cpu"]
-            return run_command(predict.main, argv)
+            return run_command(predict, argv)
         if door == 1:
             argv = [
                 "predict",
@@ -64,7 +64,7 @@ class Images:
                 "--device",
                 "cpu",
             ]
-            return run_command(predict.main, [*argv, "--format", "txt,alto,pdf"])
+            return run_command(predict, [*argv, "--format", "txt,alto,pdf"])
         if door < 5:
             check_pixels(ImageFile(path).read())
             require(self._preprocess(ImageFile(path).read()).shape[0] == 32, "the height")

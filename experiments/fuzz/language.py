@@ -11,7 +11,7 @@ from outcome import READ, require, run_command
 from seeds import TEXTS
 
 from htr_lightning.charset import Charset
-from htr_lightning.cli import train_lm
+from htr_lightning.cli.train_lm import main as train_lm
 from htr_lightning.decode.decoder import build_beam_decoder
 from htr_lightning.lm.arpa import read_arpa, write_arpa
 from htr_lightning.lm.kneser_ney import train_ngram
@@ -114,6 +114,6 @@ class Texts:
             decode = build_beam_decoder(self._charset, lexicon=str(path), beam_width=4)
             decode(self._logits, np.array([30]))
             return READ
-        result = run_command(train_lm.main, ["train-lm", str(path), "--order", "3", "-o", str(out / "lm.arpa")])
+        result = run_command(train_lm, ["train-lm", str(path), "--order", "3", "-o", str(out / "lm.arpa")])
         require(len(read_arpa(out / "lm.arpa")), "the language model")
         return result

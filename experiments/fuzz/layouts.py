@@ -8,7 +8,7 @@ from mutate import mutate_xml
 from outcome import READ, REFUSED, require, run_command
 from seeds import ALTO_NAMES, PAGE_NAMES, draw_page, encode, write_alto, write_page_xml
 
-from htr_lightning.cli import predict
+from htr_lightning.cli.predict import main as predict
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.pages import Pages
 from htr_lightning.image.files import DataError
@@ -55,7 +55,7 @@ class Layouts:
                 "--device",
                 "cpu",
             ]
-            return run_command(predict.main, [*argv, "--format", "txt,json,alto,page,hocr,pdf"])
+            return run_command(predict, [*argv, "--format", "txt,json,alto,page,hocr,pdf"])
         if door < 4:
             source = Pages(str(folder), format=format, split_ratios=[1, 0, 0])  # type: ignore[arg-type]
             return read_lines(source.lines("train"))

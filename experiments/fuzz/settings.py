@@ -14,7 +14,7 @@ from outcome import run_command
 from seeds import write_files
 
 import htr_lightning.training.run
-from htr_lightning.cli import train
+from htr_lightning.cli.train import main as train
 from htr_lightning.config.compose import compose_config
 
 COMMANDS = (
@@ -215,7 +215,7 @@ class ConfigFiles:
 def run_train(arguments: list[str], out: Path) -> str:
     """Run the command that trains, in a folder, without the training itself."""
     with _without_training(), _working_in(out):
-        return run_command(train.main, ["htr_lightning", *arguments])
+        return run_command(train, ["htr_lightning", *arguments])
 
 
 @contextmanager
