@@ -27,7 +27,7 @@ from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.image.ink import to_ink
-from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_backbone
+from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_network
 from htr_lightning.training.task import RecognitionTask
 
 HERE = Path(__file__).parent
@@ -171,7 +171,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     task = RecognitionTask(model, data.charset, build(cfg.optim), auxiliary_weight=cfg.auxiliary_weight)
     dtype = torch.bfloat16 if "bf16" in str(cfg.trainer.precision) else torch.float32
     if options.compile:
-        compile_backbone(model)
+        compile_network(model)
     steps = StepTimer(data, task, device, dtype)
     batches = steps.batches()
     steps.run(batches, options.warm_up)
