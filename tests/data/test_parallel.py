@@ -82,12 +82,14 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 
 
 MAIN_STOPPED = """
+import signal
 from htr_lightning.data.line import Line
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.image.files import UnusableImage
 from test_parallel import get_pixels
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script in the background ignores it
     results = map_lines(get_pixels, [Line(str(i), UnusableImage("none"), "x") for i in range(100_000)], 2)
     try:
         next(results)
