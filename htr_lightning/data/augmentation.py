@@ -1,5 +1,6 @@
 """Augmentations of one's own: transforms of torchvision, and functions on the tensor of a batch."""
 
+import abc
 import inspect
 import random
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def adapt_augmentation(augment: Callable[..., Any]) -> Augmentation:
     return _LineAugmentation(augment)
 
 
-class _OwnAugmentation:
+class _OwnAugmentation(abc.ABC):
     """An augmentation that knows nothing of widths and of views."""
 
     def __init__(self, augment: Callable[..., Any]) -> None:
@@ -74,8 +75,9 @@ class _OwnAugmentation:
             )
         return self._vary(images, widths, generator) if len(images) else (images, widths)
 
+    @abc.abstractmethod
     def _vary(self, images: Tensor, widths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+        """Augment at least one line."""
 
 
 class _BatchAugmentation(_OwnAugmentation):

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
 from htr_lightning.model.backbone import Downsample, ResidualBackbone
-from htr_lightning.model.network import Frames, to_json_types
+from htr_lightning.model.network import Frames, collect_arguments
 
 _MARGIN_FRAMES = 8  # behind the last ink that attention still sees: a space, and what the convolutions look at
 
@@ -90,11 +89,7 @@ class ConvAttention(nn.Module):
             raise InputError("out of range", key="model.dropout", value=dropout, remedy=remedy)
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
-        self.arguments: dict[str, Any] = {
-            name: to_json_types(given[name])
-            for name in inspect.signature(ConvAttention).parameters
-            if name != "num_classes"
-        }
+        self.arguments = collect_arguments(ConvAttention, given)
         self.backbone = ResidualBackbone(
             **{name: given[name] for name in inspect.signature(ResidualBackbone).parameters}
         )

@@ -2,14 +2,13 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
 from htr_lightning.model.backbone import Downsample, ResidualBackbone
-from htr_lightning.model.network import Frames, to_json_types
+from htr_lightning.model.network import Frames, collect_arguments
 
 
 class CRNN(nn.Module):
@@ -73,9 +72,7 @@ class CRNN(nn.Module):
             raise InputError("out of range", key="model.dropout", value=dropout, remedy=remedy)
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
-        self.arguments: dict[str, Any] = {
-            name: to_json_types(given[name]) for name in inspect.signature(CRNN).parameters if name != "num_classes"
-        }
+        self.arguments = collect_arguments(CRNN, given)
         self.backbone = ResidualBackbone(
             **{name: given[name] for name in inspect.signature(ResidualBackbone).parameters}
         )

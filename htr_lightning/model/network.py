@@ -141,7 +141,8 @@ def check_network(network: object, num_classes: int) -> None:
         raise NetworkError(f"{name} lacks {', '.join(missing)}", key="model", remedy=remedy)
     problems = list(_find_part_problems(network, num_classes)) or list(_find_output_problems(network, num_classes))
     if problems:
-        raise NetworkError(f"{name}: {'; '.join(problems)}", key="model")
+        remedy = "correct the class as htr_lightning.model.network.Network documents it"
+        raise NetworkError(f"{name}: {'; '.join(problems)}", key="model", remedy=remedy)
 
 
 def check_arguments(network: Network, num_classes: int) -> None:
@@ -284,6 +285,17 @@ def hash_source(cls: type) -> str:
     except (OSError, TypeError):  # typed into a prompt
         return ""
     return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+
+
+def collect_arguments(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `Network.arguments` from the ``locals()`` at the start of a constructor.
+
+    Args:
+        cls: whose signature names the arguments.
+        given: the value of each, and perhaps others.
+    """
+    names = inspect.signature(cls).parameters
+    return {name: to_json_types(given[name]) for name in names if name != "num_classes"}
 
 
 def to_json_types(value: Any) -> Any:
