@@ -26,7 +26,7 @@ from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collector import ScoreCollector
 from htr_lightning.evaluation.files import write_evaluation
 from htr_lightning.evaluation.result import build_evaluation
-from htr_lightning.image.files import UnusableImage
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.reading.lines import Prediction
 
 REPETITIONS = 5

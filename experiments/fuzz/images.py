@@ -9,7 +9,8 @@ from outcome import READ, require, run_command
 from seeds import make_images
 
 from htr_lightning.cli.predict import main as predict
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.image.scan import list_scans
 

@@ -11,7 +11,8 @@ from seeds import TEXTS, typeset
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
 from htr_lightning.data.packed_lines import PackedLines, set_written
-from htr_lightning.image.files import DataError, InMemoryImage, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import InMemoryImage, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
 

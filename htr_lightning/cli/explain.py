@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from htr_lightning.data.line import Line
     from htr_lightning.device import select_device
-    from htr_lightning.image.files import DataError, ImageFile
+    from htr_lightning.image.files import DataError
+    from htr_lightning.image.line_image import ImageFile
     from htr_lightning.image.scan import find_images
 
     images = find_images(options.images, lambda sentence: print(sentence, file=sys.stderr))

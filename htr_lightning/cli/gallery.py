@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     check_writable(options.out, "--out")
 
-    from htr_lightning.image.files import ImageFile, read_image
+    from htr_lightning.image.decode import read_image
+    from htr_lightning.image.line_image import ImageFile
     from htr_lightning.image.preprocess import Preprocess
     from htr_lightning.report.gallery import draw_augmentation, draw_preprocessing
     from htr_lightning.report.layout_picture import draw_layout

@@ -181,7 +181,7 @@ def find_lines(options: argparse.Namespace) -> "list[Line]":
     """
     from htr_lightning.data.line import Line
     from htr_lightning.data.sources.manifest import read_manifest
-    from htr_lightning.image.files import ImageFile
+    from htr_lightning.image.line_image import ImageFile
     from htr_lightning.image.scan import find_images
 
     if options.align is None and not options.images:

@@ -8,7 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.image.files import DataError, LineImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import LineImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.image.transform import Transform
 

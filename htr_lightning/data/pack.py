@@ -18,7 +18,8 @@ from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.files import PARTIAL, atomic_write, file_lock
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
 STALE_SECONDS = 24 * 3600

@@ -13,7 +13,8 @@ from htr_lightning.data.line import Line, Split
 from htr_lightning.data.pack import Progress
 from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.text import Normalization
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.lines import Lines
-from htr_lightning.image.files import DataError, ImageFile, InMemoryImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, InMemoryImage
 from htr_lightning.image.scan import find_images
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.layout.page import Page

@@ -6,52 +6,79 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from htr_lightning.image.orientation import ORIENTATION_TAG, turn_upright
+
 _STRIP_PIXELS = 1 << 19
-_ORIENTATION = 0x0112  # the EXIF tag
-# EXIF orientation -> whether the upright image has its axes exchanged, then its rows, then its columns reversed.
-_TURNS = {
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
+_BYTES_PER_PIXEL = 4  # of Pillow's images, unless it is one of:
+_SMALL_MODES = ("1", "L", "P", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def convert_to_8_bits(image: Image.Image, *, upright: bool = True, release: bool = False) -> NDArray[np.uint8]:
     """Convert an image to 8 bits without transparency.
 
-    16- and 32-bit gray is scaled (see `_find_white`); transparent pixels become white. While it works, the result is in
-    memory beside Pillow's image (which has 1 byte for a gray pixel, 2 for 16 bits, 4 for a color), and one strip.
+    16- and 32-bit gray is scaled (see `_find_white`); transparent pixels become white. An image that may be released
+    has its pixels overwritten by the result, which needs 4 bytes for a pixel, and one strip; otherwise the result is in
+    memory beside Pillow's image.
 
     Args:
         image: of any mode.
-        upright: apply the EXIF orientation.
-        release: close the image as soon as its pixels are converted.
+        upright: apply the orientation of EXIF or TIFF.
+        release: the image was opened and not decoded yet; it is closed as soon as its pixels are converted.
 
     Returns:
         ``(H, W)`` gray or ``(H, W, 3)`` RGB, C-contiguous and writable.
     """
+    stored = _take_tiff_orientation(image)
+    flat = _give_memory(image) if release else None
     image.load()
-    orientation = image.getexif().get(_ORIENTATION, 1) if upright else 1
-    width, height = image.size
-    is_deep = image.mode.startswith(("I", "F"))
-    white = _find_white(image) if is_deep else 0.0
-    is_gray = is_deep or image.mode in ("1", "L", "LA", "La")
-    pixels = np.empty((height, width) if is_gray else (height, width, 3), np.uint8)
-    for top, strip in _cut_strips(image):
-        part = _scale(np.asarray(strip), white) if is_deep else _flatten(strip, is_gray)
-        pixels[top : top + strip.height] = part
+    orientation = (stored or image.getexif().get(ORIENTATION_TAG, 1)) if upright else 1
+    width, height = image.im.size
+    is_gray = image.mode.startswith(("I", "F")) or image.mode in ("1", "L", "LA", "La")
+    shape = (height, width) if is_gray else (height, width, 3)
+    size = height * width * (1 if is_gray else 3)
+    flat = np.empty(size, np.uint8) if flat is None else flat
+    _fill(flat[:size].reshape(shape), image)
     if release:
         image.close()
-    return _turn(pixels, orientation)
+    flat.resize(size, refcheck=False)  # nothing reads the image any more whose memory it may have been
+    return turn_upright(flat, shape, orientation)
+
+
+def _take_tiff_orientation(image: Image.Image) -> int | None:
+    """Take the orientation out of a TIFF file that is not decoded yet, so that Pillow does not apply it to a copy."""
+    tags = getattr(image, "tag_v2", {})
+    if not getattr(image, "tile", None) or ORIENTATION_TAG not in tags:
+        return None
+    orientation = int(tags.pop(ORIENTATION_TAG))
+    image.getexif().pop(ORIENTATION_TAG, None)
+    return orientation
+
+
+def _give_memory(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Let Pillow decode an image of 4 bytes for a pixel into an array; None for others, which need no more in all.
+
+    If a decoder takes other memory after all, that of the array stays untouched until the result is written to it.
+    """
+    if image.mode in _SMALL_MODES or not getattr(image, "tile", None):  # without tiles there may be nothing to decode
+        return None
+    size = getattr(image, "_tile_size", image.size)  # of TIFF files: as stored, not as shown
+    flat = np.zeros(size[0] * size[1] * _BYTES_PER_PIXEL, np.uint8)
+    image.im = Image.core.map_buffer(flat, size, "raw", 0, (image.mode, 0, 1))  # type: ignore[attr-defined]
+    return flat
+
+
+def _fill(pixels: NDArray[np.uint8], image: Image.Image) -> None:
+    """Convert an image a strip at a time. The pixels may begin where those of the image do: a strip is copied first."""
+    is_deep = image.mode.startswith(("I", "F"))
+    white = _find_white(image) if is_deep else 0.0
+    for top, strip in _cut_strips(image):
+        part = _scale(np.asarray(strip), white) if is_deep else _flatten(strip, pixels.ndim == 2)
+        pixels[top : top + strip.height] = part
 
 
 def _cut_strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """Yield strips of full width and the row where each begins."""
-    width, height = image.size
+    width, height = image.im.size
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         yield top, image.crop((0, top, width, min(top + rows, height)))
@@ -82,12 +109,3 @@ def _find_white(image: Image.Image) -> float:
 def _scale(deep: NDArray[np.generic], white: float) -> NDArray[np.uint8]:
     values = np.nan_to_num(deep.astype(np.float64))
     return (values * (255 / white)).round().clip(0, 255).astype(np.uint8)
-
-
-def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Return the pixels as an EXIF orientation shows them."""
-    exchanged, rows, columns = _TURNS.get(orientation, (False, False, False))
-    view = pixels.swapaxes(0, 1) if exchanged else pixels
-    view = view[::-1] if rows else view
-    view = view[:, ::-1] if columns else view
-    return np.ascontiguousarray(view)

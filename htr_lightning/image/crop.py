@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from htr_lightning.image.files import MAX_ASPECT_DIFFERENCE, MAX_PIXELS, DataError, ImageFile, read_page_image
+from htr_lightning.image.decode import read_page_image
+from htr_lightning.image.files import MAX_ASPECT_DIFFERENCE, MAX_PIXELS, DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import (
     Curve,

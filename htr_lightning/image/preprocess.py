@@ -93,7 +93,9 @@ class Preprocess:
         pad_px: blank columns added left and right after scaling, at most 1024.
         max_width_px: maximum width of the result, padding included; at most 100,000.
         max_pixels: maximum number of pixels of an image file, of the whole page for lines that are cropped from one.
-            Pillow refuses more than about 179 million, whatever this limit is.
+            Decoding takes about 4 bytes for each. Formats that take more in their decoders (WebP, AVIF, progressive
+            JPEG, JPEG 2000 without tiles) count with more pixels than they have. Pillow refuses more than about 179
+            million, whatever this limit is.
 
     Raises:
         InputError: a value is out of its range; ``key`` is ``preprocess.<name>``.

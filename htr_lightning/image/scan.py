@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError, ImageFile, read_image, read_page_image
+from htr_lightning.image.decode import read_image, read_page_image
+from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError
 from htr_lightning.image.folder import is_file, search_folder, suggest
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 from htr_lightning.image.tiff import find_tiff_pages
@@ -61,7 +63,7 @@ class Scan:
         Args:
             max_pixels: larger images are refused; PDF pages are rendered at a lower resolution.
             layout_size: width and height of the page in its layout file; they tell in which orientation the layout
-                was made (see `htr_lightning.image.files.read_page_image`).
+                was made (see `htr_lightning.image.decode.read_page_image`).
 
         Returns:
             ``(H, W)`` gray or ``(H, W, 3)`` RGB, ``uint8``.

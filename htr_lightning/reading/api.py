@@ -10,7 +10,9 @@ from PIL import Image as PillowImage
 
 from htr_lightning.data.line import Line
 from htr_lightning.decode.decoder import Decoder, build_greedy_decoder
-from htr_lightning.image.files import DataError, ImageFile, InMemoryImage, UnusableImage, convert_pillow_image
+from htr_lightning.image.decode import convert_pillow_image
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, InMemoryImage, UnusableImage
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.views import get_views
 from htr_lightning.layout.formats import read_layout

@@ -12,7 +12,7 @@ from PIL import Image
 from htr_lightning.decode.positions import Character, bounding_box
 from htr_lightning.files import atomic_write, write_text
 from htr_lightning.image.crop import rasterize_polygon
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.reading.lines import Prediction
 from htr_lightning.report.outputs import PICTURE, Output, mark_png, table_kind
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Outline
 from htr_lightning.image.crop import compute_layout_scale, crop_layout_line
-from htr_lightning.image.files import DataError, InMemoryImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from htr_lightning.image.crop import PageCrop
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.report.panel import draw_panel
 

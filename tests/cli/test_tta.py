@@ -10,7 +10,7 @@ from helpers.typesetting import texts, typeset
 import htr_lightning
 from htr_lightning.cli import evaluate, predict
 from htr_lightning.data.line import Line
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import TTA_VIEWS, View
 from htr_lightning.model.file import load_model

@@ -18,7 +18,8 @@ from PIL import Image
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import _lock, fingerprint, pack
 from htr_lightning.data.packed_lines import PackedLines
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
 PREPROCESS = Preprocess(height_px=16, contrast=False)
@@ -93,7 +94,7 @@ import os, sys, time
 from pathlib import Path
 from htr_lightning.data import pack
 from htr_lightning.data.line import Line
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
 folder, write = Path(sys.argv[1]), pack.write_packed_lines

@@ -11,13 +11,13 @@ import pytest
 from htr_lightning.data.line import Line
 from htr_lightning.data.parallel import MIN_PARALLEL_LINES, map_lines
 from htr_lightning.errors import InputError
-from htr_lightning.image.files import UnusableImage
+from htr_lightning.image.line_image import UnusableImage
 
 MAIN = """
 import os, sys
 from htr_lightning.data.line import Line
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.image.files import UnusableImage
+from htr_lightning.image.line_image import UnusableImage
 from test_parallel import get_process
 
 if __name__ == "__main__":
@@ -85,7 +85,7 @@ MAIN_STOPPED = """
 import signal
 from htr_lightning.data.line import Line
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.image.files import UnusableImage
+from htr_lightning.image.line_image import UnusableImage
 from test_parallel import get_pixels
 
 if __name__ == "__main__":

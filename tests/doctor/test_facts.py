@@ -9,7 +9,8 @@ from PIL import Image
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import pack
 from htr_lightning.doctor.facts import LineFacts, Settings, collect_facts, collect_packed_facts, examine_line
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
 examine = functools.partial(examine_line, Preprocess(height_px=32, max_width_px=400))

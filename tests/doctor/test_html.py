@@ -24,7 +24,7 @@ from htr_lightning.doctor.diagnosis import Diagnosis, diagnose, to_json
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.html import render_page
 from htr_lightning.doctor.terminal import print_report
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.report.picture import encode_jpeg_uri
 

@@ -14,7 +14,7 @@ from htr_lightning.data.pack import pack
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import check_packed_lines, log_warnings
 from htr_lightning.doctor.scripts import find_right_to_left
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 
 HEBREW, ARABIC, SYRIAC = "שלום עולם", "مرحبا", "ܫܠܡܐ"

@@ -9,7 +9,7 @@ from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Character
 from htr_lightning.evaluation.collector import ScoreCollector
 from htr_lightning.evaluation.lines import ScoredLine, score_line
-from htr_lightning.image.files import UnusableImage
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.reading.lines import Prediction
 
 CHARSET = Charset("abcdé ")

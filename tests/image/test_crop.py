@@ -14,7 +14,8 @@ from PIL import Image
 
 from htr_lightning.image import crop as crop_module
 from htr_lightning.image.crop import PageCrop, crop_line
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 
 Pixels = NDArray[np.uint8]
 NONE = np.zeros((0, 2), np.float32)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from htr_lightning.data.sources.data_files import check_root
 from htr_lightning.data.sources.manifest import read_manifest
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, read_image
+from htr_lightning.image.decode import read_image
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder, search_folder, suggest
 from htr_lightning.image.scan import find_images, find_scan_files
 from htr_lightning.reading.page_jobs import find_layout

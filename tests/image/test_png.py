@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from htr_lightning.image.files import decode_image, read_image, read_page_image
+from htr_lightning.image.decode import decode_image, read_image, read_page_image
 from htr_lightning.image.png import skip_long_texts
 from htr_lightning.image.scan import read_image_size
 

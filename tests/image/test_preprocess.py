@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from htr_lightning.image.decode import read_image
 from htr_lightning.image.deslant import estimate_slant, shear
-from htr_lightning.image.files import DataError, read_image
+from htr_lightning.image.files import DataError
 from htr_lightning.image.levels import compute_histogram, stretch_contrast
 from htr_lightning.image.preprocess import Preprocess, to_gray
 

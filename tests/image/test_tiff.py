@@ -6,7 +6,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from htr_lightning.image import tiff
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.tiff import find_tiff_pages
 from htr_lightning.reading.page_jobs import find_jobs

@@ -10,7 +10,7 @@ import pytest
 from htr_lightning.cli.export import get_calibration_lines
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model
 from htr_lightning.model.load import load_recognizer

@@ -10,7 +10,7 @@ from PIL import Image
 from htr_lightning.charset import Charset
 from htr_lightning.cli import evaluate, predict
 from htr_lightning.data.line import Line
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model

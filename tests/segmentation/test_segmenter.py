@@ -10,7 +10,7 @@ import pytest
 from helpers.drawn_pages import PITCH, Drawn, bend, blank, match_baselines, rule, shade, turn, write
 from PIL import Image, ImageDraw
 
-from htr_lightning.image.files import read_image
+from htr_lightning.image.decode import read_image
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.report.panel import load_font
 from htr_lightning.segmentation.binarization import binarize_page, find_dark_border, flatten_page_background

@@ -11,7 +11,7 @@ from helpers.typesetting import texts, typeset
 from htr_lightning.cli import predict
 from htr_lightning.cli import zoo as command
 from htr_lightning.data.line import Line
-from htr_lightning.image.files import ImageFile
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.metrics import cer
 from htr_lightning.model.file import load_model
 from htr_lightning.model.info import list_zoo_models, read_info

@@ -7,7 +7,8 @@ from pathlib import Path
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.data_files import check_root, read_text_file
 from htr_lightning.data.sources.markup import MarkupRules
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 
 
 def require_part(root: Path, part: str, archive: str, alternative: str = "") -> Path:

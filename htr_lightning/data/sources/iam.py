@@ -13,7 +13,8 @@ from htr_lightning.data.sources.data_files import check_root
 from htr_lightning.data.sources.iam_files import LIST_SUFFIXES, IamFiles, LineRow, read_form_xml, read_id_list
 from htr_lightning.data.sources.iam_text import detokenize, join_tokens, unescape_entities
 from htr_lightning.image.crop import PageCrop, check_padding
-from htr_lightning.image.files import DataError, ImageFile, LineImage, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, LineImage, UnusableImage
 from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from htr_lightning.data.sources.data_files import check_file_names, check_root, 
 from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages, warn_passed_over
 from htr_lightning.data.sources.manifest import MANIFEST_SUFFIXES, ManifestColumns, ManifestRow, read_manifest_rows
 from htr_lightning.data.sources.splits import assign_splits, check_ratios, get_split_unit, parse_split
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import is_file, normalize_name, search_folder
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.text import clean_text, format_count
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from typing import Any
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.data_files import read_text_file
 from htr_lightning.data.sources.image_names import ImageNames, MissingImages
-from htr_lightning.image.files import DataError, ImageFile
+from htr_lightning.image.files import DataError
 from htr_lightning.image.folder import FileFinder, is_file
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.text import clean_text, format_count
 
 GROUP_COLUMNS = ("group", "writer", "page", "font")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import SPLITS, Line, Split
-from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile
+from htr_lightning.image.files import MAX_PIXELS, DataError
+from htr_lightning.image.line_image import ImageFile
 
 SIDE_PX = 28
 _MARGIN_PX = 4  # the white border of a digit in the original images

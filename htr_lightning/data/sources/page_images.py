@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from htr_lightning.data.sources.data_files import find_files
 from htr_lightning.data.sources.image_names import IMAGE_KINDS, ImageNames, MissingImages
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import is_file, normalize_name
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.scan import DOCUMENT_SUFFIXES, SCAN_SUFFIXES, Scan, choose_page
 from htr_lightning.layout.page import Page
 

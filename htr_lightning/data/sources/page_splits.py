@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.data_files import check_file_names, check_root, find_files, read_text_file
 from htr_lightning.data.sources.splits import assign_splits, parse_split
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
 from htr_lightning.image.folder import normalize_name, search_folder
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.layout.xml import read_root_name
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from htr_lightning.data.sources.page_remarks import PageRemarks
 from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout import page_xml

@@ -19,8 +19,9 @@ from htr_lightning.data.sources.parquet_images import (
     is_text,
     open_parquet,
 )
-from htr_lightning.image.files import DataError, ImageFile, LineImage, UnusableImage
+from htr_lightning.image.files import DataError
 from htr_lightning.image.folder import is_file
+from htr_lightning.image.line_image import ImageFile, LineImage, UnusableImage
 from htr_lightning.text import clean_text, escape_unprintable
 
 _TEXTS_PER_BATCH = 4096

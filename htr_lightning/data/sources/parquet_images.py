@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from htr_lightning.image.files import MAX_PIXELS, DataError, ImageFile, decode_image
+from htr_lightning.image.decode import decode_image
+from htr_lightning.image.files import MAX_PIXELS, DataError
 from htr_lightning.image.folder import build_unreadable_error
+from htr_lightning.image.line_image import ImageFile
 
 FIX_ROW = "complete the row or remove it"
 _LFS_POINTER = b"version https://git-lfs"
@@ -45,7 +47,7 @@ class ParquetImage:
         return f"{ImageFile(self.path).fingerprint}:{self.column}:{self.row}"
 
     def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-        """Decode the image (see `htr_lightning.image.files.decode_image`); fastest in the order of the rows.
+        """Decode the image (see `htr_lightning.image.decode.decode_image`); fastest in the order of the rows.
 
         Raises:
             DataError: the file is missing or damaged, the row has no image, or it cannot be decoded.

@@ -13,8 +13,9 @@ from htr_lightning.data.line import Line, Split
 from htr_lightning.data.sources.data_files import check_root, read_text_file
 from htr_lightning.data.sources.image_names import ImageNames, MissingImages
 from htr_lightning.data.sources.splits import SPLIT_NAMES
-from htr_lightning.image.files import IMAGE_SUFFIXES, DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder, normalize_name
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 from htr_lightning.text import clean_text
 
 log = logging.getLogger(__name__)

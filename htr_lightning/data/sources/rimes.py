@@ -13,7 +13,8 @@ from htr_lightning.data.sources.data_files import read_text_file
 from htr_lightning.data.sources.markup import MarkupRules
 from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.image.crop import PageCrop, check_padding
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout.xml import get_local_name, read_xml
 

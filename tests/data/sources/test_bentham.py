@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.bentham import Bentham
 from htr_lightning.image.crop import PageCrop
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 
 TEXTS = {
     "002_080_001": ["6 . The evidence of the engagement ,", "consigned <gap/> to  a portable"],

@@ -18,7 +18,8 @@ from helpers.typesetting import texts, typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.hub import Hub
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

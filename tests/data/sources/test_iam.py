@@ -13,7 +13,8 @@ from helpers.typesetting import typeset
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.iam import Iam
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 
 
 @pytest.fixture(scope="module")

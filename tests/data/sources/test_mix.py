@@ -7,7 +7,8 @@ import pytest
 from htr_lightning.data.line import Line, Split, WeightedSource
 from htr_lightning.data.sources.mix import Mix
 from htr_lightning.data.widths import WidthBatchSampler
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 
 
 class Fixed:

@@ -16,7 +16,8 @@ from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
 from htr_lightning.image.crop import PageCrop
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.layout.page import Span
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from htr_lightning.data.sources.parquet import ParquetColumns, read_parquet_rows
 from htr_lightning.data.sources.parquet_images import ParquetImage
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage, decode_image, read_image
+from htr_lightning.image.decode import decode_image, read_image
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.pylaia import Pylaia
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 
 TEXTS = {
     "train": {"train/im01": "for det tilfælde det", "train/im02": "expl: af <", "train/sub/im03": "«Fru»"},

@@ -13,7 +13,8 @@ from PIL import Image
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.read2016 import Read2016
 from htr_lightning.image.crop import PageCrop
-from htr_lightning.image.files import DataError, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import UnusableImage
 
 TEXTS = {
     "PublicData/Training": ["Bestett¬ ", "Rāth den 5.ten", ""],

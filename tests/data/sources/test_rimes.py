@@ -16,7 +16,8 @@ from PIL import Image
 from htr_lightning.data.line import SPLITS
 from htr_lightning.data.sources.rimes import UNRELIABLE_LINES, Rimes, _read_paragraph
 from htr_lightning.image.crop import PageCrop
-from htr_lightning.image.files import DataError, ImageFile, UnusableImage
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile, UnusableImage
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
