@@ -41,6 +41,12 @@ class Arguments:
         return bool(self.options.multirun)
 
     @property
+    def has_own_config(self) -> bool:
+        """Whether the configuration is that of this package, and is composed at all."""
+        others = ("config_path", "config_name", "shell_completion", "hydra_help")
+        return not any(getattr(self.options, name) for name in others)
+
+    @property
     def is_run(self) -> bool:
         """Whether anything is run, rather than shown."""
         shown = ("cfg", "info", "shell_completion", "hydra_help")

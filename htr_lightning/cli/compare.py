@@ -69,15 +69,17 @@ def build_parser() -> argparse.ArgumentParser:
 def render_comparison(comparison: "Comparison", num_lines: int) -> str:
     """Render the differences as a table of text, and the lines that differ most."""
     over = format_count(comparison.groups, "group" if comparison.has_groups else "line")
-    rows = [f"{'':<14}{'A':>9}{'B':>9}{'B - A':>10}   {'95 % interval':<20}B better"]
+    missing = comparison.missing_intervals
+    method = missing or f"paired bootstrap over {over}"
+    rows = [f"{'':<14}{'A':>9}{'B':>9}{'B - A':>10}" + ("" if missing else f"   {'95 % interval':<20}B better")]
     for name, rate in comparison.rates.items():
-        interval = f"[{100 * rate.low:+.2f}, {100 * rate.high:+.2f}]"
-        rows.append(
-            f"{_NAMES[name]:<14}{100 * rate.a:>8.2f}%{100 * rate.b:>8.2f}%{100 * rate.difference:>+10.2f}   "
-            f"{interval:<20}{100 * rate.fraction_b_better:.1f} % of samples"
-        )
+        row = f"{_NAMES[name]:<14}{100 * rate.a:>8.2f}%{100 * rate.b:>8.2f}%{100 * rate.difference:>+10.2f}"
+        if rate.low is not None and rate.high is not None and rate.fraction_b_better is not None:
+            interval = f"[{100 * rate.low:+.2f}, {100 * rate.high:+.2f}]"
+            row += f"   {interval:<20}{100 * rate.fraction_b_better:.1f} % of samples"
+        rows.append(row)
     lines = format_count(comparison.lines, "line")
-    head = f"{lines}; paired bootstrap over {over}; B - A in percentage points, below 0 if B is better"
+    head = f"{lines}; {method}; B - A in percentage points, below 0 if B is better"
     parts = [head, "", *rows]
     shown = comparison.differing_lines[:num_lines]
     if shown:

@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     changed = get_changed_options(options, parser)
     evaluation = build_evaluation(collector, str(options.model), str(options.data), changed)
     warn_about_unknown(evaluation.unknown_characters, options.data)
+    if evaluation.missing_intervals:
+        print(f"{options.data}: {evaluation.missing_intervals}", file=sys.stderr)
     print(format_json(evaluation.summarize(), indent=2))
     if options.out is not None:
         with report_write_errors(options.out, "--out"):

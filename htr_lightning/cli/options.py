@@ -161,7 +161,7 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Se
                 raise UsageError(f"no effect without --{part}", key=option, value=getattr(options, name), remedy=remedy)
     if options.lm is None and options.lexicon is None and options.beam_width is None:
         return build_greedy_decoder(charset)
-    try:
+    with name_decoder_options(options):
         return build_beam_decoder(
             charset,
             lm=options.lm,
@@ -172,6 +172,17 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Se
             unknown_word_cost=options.unknown_word_cost,
             beam_width=options.beam_width or 16,
         )
+
+
+@contextlib.contextmanager
+def name_decoder_options(options: argparse.Namespace) -> Iterator[None]:
+    """Name, in errors of decoders and language models, the option instead of the key of a configuration.
+
+    Raises:
+        UsageError: the decoder or a part of it is refused.
+    """
+    try:
+        yield
     except InputError as error:
         name = error.key.removeprefix("decoder.")
         if name == error.key:

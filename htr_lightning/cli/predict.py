@@ -86,7 +86,8 @@ def print_pages(options: argparse.Namespace) -> None:
     from htr_lightning.reading.write.writers import PAGE_WRITERS
 
     separator, failed = "", False
-    for result in read_pages(options.images, load_reader(options), ignore_layouts=options.ignore_layouts):
+    reader = load_reader(options)
+    for result in read_pages(options.images, reader, ignore_layouts=options.ignore_layouts, report=_print_error):
         for problem in [*result.warnings, *filter(None, [result.problem])]:
             _print_error(problem)
         if result.page is None:

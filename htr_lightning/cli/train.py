@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from htr_lightning.cli.arguments import Arguments, parse_arguments
 from htr_lightning.cli.console import ExitError, exit_with_message
-from htr_lightning.config.compose import build_run_folder_error, conf_dir, resume_config
+from htr_lightning.config.compose import build_run_folder_error, check_composition, conf_dir, resume_config
 from htr_lightning.config.overrides import quote, resolve_folder
 from htr_lightning.config.schema import AUTO, ConfigError
 from htr_lightning.config.trust import read_targets
@@ -49,6 +49,8 @@ def main() -> None:
         raise build_run_folder_error(resolve_folder(resume))
     if not is_new and _command_line.is_sweep:
         raise ConfigError("a single run is resumed", key="resume", remedy="leave out --multirun")
+    if _command_line.has_own_config:
+        check_composition(_command_line.overrides, _command_line.config_dir, is_sweep=_command_line.is_sweep)
     _check_launcher(values.get("hydra/launcher", ""))
     if _command_line.is_sweep:
         _check_sweeper(values)

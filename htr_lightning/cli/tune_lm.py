@@ -14,6 +14,7 @@ from htr_lightning.cli.options import (
     add_model_argument,
     add_overwrite_option,
     list_inputs,
+    name_decoder_options,
     positive_int,
 )
 from htr_lightning.errors import InputError
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = [line for line in read_manifest(options.data, text_column=options.text_column) if line.text]
     check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
     model = load_recognizer(options.model, options.device, trust=options.trust)
-    search = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
+    with name_decoder_options(options):
+        search = search_lm_weights(model, lines, options.lm, beam_width=options.beam_width, progress=show_progress)
     if search is None:
         remedy = "check its images and transcriptions"
         raise InputError("it has no usable lines", file=options.data, remedy=remedy)

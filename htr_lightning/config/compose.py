@@ -7,15 +7,24 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException, ValidationError
+from omegaconf.errors import OmegaConfBaseException
 
-from htr_lightning.config.overrides import check_overrides, get_parameter_hint, quote, quote_texts
+from htr_lightning.config.override_errors import explain_override_error
+from htr_lightning.config.overrides import (
+    check_overrides,
+    get_parameter_hint,
+    quote,
+    quote_texts,
+    take_first_value,
+)
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.signatures import fits
 from htr_lightning.config.trust import check_targets, read_targets
 from htr_lightning.config.validate import validate
 from htr_lightning.files import RunFolder
 from htr_lightning.image.folder import is_file
+
+_LAUNCHER = ("hydra/launcher", "hydra.launcher")  # its plugin may not be installed, which is said elsewhere
 
 
 def conf_dir() -> Path:
@@ -63,13 +72,31 @@ def compose_unvalidated(overrides: Sequence[str], config_dir: Path | None = None
     groups = list(list_groups(config_dir))
     quoted = quote_texts(overrides, groups, lambda given: compose_or_none(given, config_dir))
     check_overrides(quoted, groups)
+    return _compose_or_explain(quoted, config_dir)
+
+
+def check_composition(overrides: Sequence[str], config_dir: Path | None, *, is_sweep: bool = False) -> None:
+    """Compose what Hydra will compose, since its own messages have several lines.
+
+    Args:
+        overrides: in Hydra's grammar.
+        config_dir: a folder with more files of the groups.
+        is_sweep: whether commas separate values; the first of each is composed.
+
+    Raises:
+        ConfigError: an override or a choice is wrong.
+    """
+    checked = [take_first_value(override) for override in overrides] if is_sweep else list(overrides)
+    _compose_or_explain([o for o in checked if o and not o.lstrip("+~").startswith(_LAUNCHER)], config_dir)
+
+
+def _compose_or_explain(overrides: Sequence[str], config_dir: Path | None) -> DictConfig:
     try:
-        return _compose(quoted, config_dir)
-    except HydraException as error:
-        # Hydra says how to add a missing key; OmegaConf says what is wrong with a value.
-        raise ConfigError(str(error.__cause__ if isinstance(error.__cause__, ValidationError) else error)) from None
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from None
+        return _compose(overrides, config_dir)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain_override_error(
+            error, overrides, list_groups(config_dir), lambda given: _compose(given, config_dir)
+        ) from None
 
 
 def compose_or_none(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig | None:

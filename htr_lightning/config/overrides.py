@@ -165,6 +165,15 @@ def _parse(override: str) -> Override | None:
         return None
 
 
+def take_first_value(override: str) -> str:
+    """Return an override of a sweep with the first of its values; empty if they are not listed."""
+    meaning = _parse(override)
+    if meaning is None or not meaning.is_sweep_override():
+        return override
+    key, _, value = override.partition("=")
+    return f"{key}={_split(value)[0]}" if _is_list_of_choices(meaning) else ""
+
+
 def _is_list_of_choices(meaning: Override) -> bool:
     value = meaning.value()
     return isinstance(value, ChoiceSweep) and value.simple_form

@@ -174,6 +174,9 @@ def _find_remedy(name: str, error: BaseException) -> str:
         close = difflib.get_close_matches(missing, dir(sys.modules[parent]), n=1)
         return f"did you mean {parent}.{close[0]}?" if close else f"name something that {parent} has"
     if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package in sys.modules:
+            return f"correct the import in {name.rpartition('.')[0]}: {package} has no such module"
         return f"install {error.name}, which {name.rpartition('.')[0]} needs"
     return f"correct {name.rpartition('.')[0]}, or name another class"
 

@@ -68,7 +68,7 @@ def draw_length_rates(bins: Sequence[LengthRate], overall: float) -> Markup:
     highest = max(
         1e-6,
         *(bin.cer for bin in bins),
-        *(min(bin.cer_high, 1.5 * bin.cer + 0.05) for bin in bins),  # a wide interval is cut off
+        *(min(bin.cer_high, 1.5 * bin.cer + 0.05) for bin in bins if bin.cer_high is not None),  # wide ones are cut off
         overall,
     )
     y = Scale(0, highest, base, 14)
@@ -87,17 +87,23 @@ def draw_length_rates(bins: Sequence[LengthRate], overall: float) -> Markup:
 
 def _draw_length_bin(bin: LengthRate, y: Scale, left: float, width: float, base: float) -> list[Markup]:
     """Draw a bar, its whiskers and the labels below it."""
-    middle, whisker_top = left + 0.5 * width, max(y(bin.cer_high), 4.0)
+    middle = left + 0.5 * width
     tooltip = f"{bin.edits:,} edits in {bin.characters:,} characters of {bin.lines:,} lines: {format_percent(bin.cer)}"
-    whiskers = [at for at in (y(bin.cer_low), whisker_top) if at > 4]
     lengths = f"{bin.first}" if bin.first == bin.last else f"{bin.first}–{bin.last}"
     return [
         draw_bar(left + 0.14 * width, y(bin.cer), 0.72 * width, max(1.0, base - y(bin.cer)), tooltip, "bar pale"),
-        draw_line(middle, y(bin.cer_low), middle, whisker_top, "whisker"),
-        *(draw_line(middle - 5, at, middle + 5, at, "whisker") for at in whiskers),
+        *_draw_whiskers(bin, y, middle),
         draw_text(middle, base + 17, lengths, "middle strong"),
         draw_text(middle, base + 34, f"{bin.lines:,}", "middle"),
     ]
+
+
+def _draw_whiskers(bin: LengthRate, y: Scale, middle: float) -> list[Markup]:
+    if bin.cer_low is None or bin.cer_high is None:
+        return []
+    bottom, top = y(bin.cer_low), max(y(bin.cer_high), 4.0)
+    ends = [draw_line(middle - 5, at, middle + 5, at, "whisker") for at in (bottom, top) if at > 4]
+    return [draw_line(middle, bottom, middle, top, "whisker"), *ends]
 
 
 def _draw_percent_axis(y: Scale, highest: float, right: float, left: float = LEFT_MARGIN) -> list[Markup]:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from htr_lightning.errors import InputError
 from htr_lightning.evaluation.intervals import (
+    MIN_GROUPS,
     NUM_SAMPLES,
     bootstrap,
     compute_interval,
     describe_bootstrap,
+    explain_missing_intervals,
     index_groups,
 )
 from htr_lightning.evaluation.table import ERROR_COLUMNS, LineRow
@@ -38,14 +40,16 @@ class Difference:
         low: lower bound of its 95 % interval.
         high: upper bound.
         fraction_b_better: of the bootstrap samples in which B has the lower rate; ties count half.
+
+    The last three are None for a single group, of which there is nothing to resample.
     """
 
     a: float
     b: float
     difference: float
-    low: float
-    high: float
-    fraction_b_better: float
+    low: float | None
+    high: float | None
+    fraction_b_better: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Comparison:
     rates: Mapping[str, Difference]
     differing_lines: Sequence[Pair]
 
+    @property
+    def missing_intervals(self) -> str:
+        """Why the differences have no intervals; empty if they have."""
+        return explain_missing_intervals(self.groups, self.has_groups)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
         lines = [
@@ -83,7 +92,7 @@ class Comparison:
         return {
             "lines": self.lines,
             "groups": self.groups,
-            "bootstrap": describe_bootstrap(self.has_groups),
+            "bootstrap": describe_bootstrap(self.groups, self.has_groups),
             "rates": {name: asdict(difference) for name, difference in self.rates.items()},
             "differing_lines": lines,
         }
@@ -141,11 +150,17 @@ def compare(pairs: Sequence[Pair], *, num_samples: int = NUM_SAMPLES, seed: int 
     rates = {}
     for name, differences in samples.items():
         rate_b, rate_a = (float(rate[0]) for rate in _compute_rates(np.ones((1, len(names))), counts[name]))
-        fraction = float((differences < 0).mean() + 0.5 * (differences == 0).mean())
-        rates[name] = Difference(rate_a, rate_b, rate_b - rate_a, *compute_interval(differences), fraction)
+        rates[name] = Difference(rate_a, rate_b, rate_b - rate_a, *_summarize(differences, len(names)))
     differing = [pair for pair in pairs if _count_extra_edits(pair)]
     differing.sort(key=lambda pair: (-abs(_count_extra_edits(pair)), pair[0].id))
     return Comparison(len(pairs), len(names), any(names), rates, differing)
+
+
+def _summarize(differences: Floats, num_groups: int) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Return the interval of the differences, and the fraction of them in which B is better."""
+    if num_groups < MIN_GROUPS:
+        return None, None, None
+    return *compute_interval(differences), float((differences < 0).mean() + 0.5 * (differences == 0).mean())
 
 
 def _sum_groups(pairs: Sequence[Pair], rate: str, group: NDArray[np.int64], num_groups: int) -> Floats:

@@ -16,12 +16,24 @@ from htr_lightning.metrics import Floats, compute_error_rate
 
 NUM_SAMPLES = 2000
 LEVEL = 0.95
+MIN_GROUPS = 2
+"""Of which an interval can be bootstrapped; every sample of a single group is the same."""
 _MAX_WEIGHTS = 2_000_000  # in memory at once
 
 
-def describe_bootstrap(has_groups: bool) -> dict[str, Any]:
-    """Return the settings of the bootstrap as plain JSON types."""
+def describe_bootstrap(num_groups: int, has_groups: bool) -> dict[str, Any] | None:
+    """Return the settings of the bootstrap as plain JSON types; None if there is too little to resample."""
+    if num_groups < MIN_GROUPS:
+        return None
     return {"level": LEVEL, "samples": NUM_SAMPLES, "unit": "groups" if has_groups else "lines"}
+
+
+def explain_missing_intervals(num_groups: int, has_groups: bool) -> str:
+    """Return why scores have no interval, and what to do about it; empty if they have one."""
+    if num_groups >= MIN_GROUPS:
+        return ""
+    one = "all lines are of one group (writer or page)" if has_groups else "there is only one line"
+    return f"no intervals, since {one}; evaluate lines of several{' groups' if has_groups else ''}"
 
 
 def index_groups(groups: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -102,7 +114,7 @@ def compute_rate_interval(
         seed: of the drawing.
 
     Returns:
-        The lower and the upper bound; both are the rate itself if there is only one group.
+        The lower and the upper bound; NaN if there is only one group.
 
     Raises:
         ValueError: no line, or sequences of different lengths.
@@ -110,6 +122,8 @@ def compute_rate_interval(
     if not edits or len(edits) != len(lengths) or (groups is not None and len(groups) != len(edits)):
         raise ValueError(f"{len(edits)} edits and {len(lengths)} lengths; give edits, length and group of each line")
     names, index = index_groups(groups or [""] * len(edits))
+    if len(names) < MIN_GROUPS:
+        return float("nan"), float("nan")
     counts = np.stack([np.bincount(index, weights=values) for values in (edits, lengths)], axis=1)
 
     def compute_rate(weights: Floats) -> dict[str, Floats]:

@@ -8,7 +8,7 @@ from typing import Any
 from htr_lightning.evaluation.collector import ScoreCollector
 from htr_lightning.evaluation.confusion import Confusions, rank_pairs
 from htr_lightning.evaluation.counts import count_groups
-from htr_lightning.evaluation.intervals import describe_bootstrap
+from htr_lightning.evaluation.intervals import describe_bootstrap, explain_missing_intervals
 from htr_lightning.evaluation.lines import EDIT_KINDS
 from htr_lightning.evaluation.reliability import Reliability
 from htr_lightning.evaluation.scores import (
@@ -30,7 +30,8 @@ class Evaluation:
     Attributes:
         model: as given on the command line.
         data: as given on the command line.
-        scores: each score, and its interval as ``NAME_low`` and ``NAME_high``; fractions, so 0.05 is 5 %.
+        scores: each score, and its interval as ``NAME_low`` and ``NAME_high``; fractions, so 0.05 is 5 %. A single
+            group has no intervals.
         lines: number of evaluated lines.
         problems: of the lines that could not be evaluated, a sentence each.
         groups: number of groups that the bootstrap resampled.
@@ -61,6 +62,11 @@ class Evaluation:
     unknown_characters: Counter[str]
     options: Mapping[str, Any]
 
+    @property
+    def missing_intervals(self) -> str:
+        """Why the scores have no intervals; empty if they have."""
+        return explain_missing_intervals(self.groups, self.has_groups)
+
     def flatten(self) -> dict[str, float | int]:
         """Return everything that is a single number."""
         edits = {f"{kind}s": self.edits[kind] for kind in EDIT_KINDS}
@@ -85,7 +91,7 @@ class Evaluation:
             "model": self.model,
             "data": self.data,
             "options": dict(self.options),
-            "bootstrap": describe_bootstrap(self.has_groups),
+            "bootstrap": describe_bootstrap(self.groups, self.has_groups),
             "by_group": [asdict(row) for row in self.by_group],
             "by_length": [asdict(row) for row in self.by_length],
             "substitutions_by_pair": [{"reference": a, "hypothesis": b, "count": count} for (a, b), count in pairs],

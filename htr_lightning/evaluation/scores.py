@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from htr_lightning.evaluation.counts import GroupCounts
-from htr_lightning.evaluation.intervals import NUM_SAMPLES, bootstrap, compute_interval, index_groups
+from htr_lightning.evaluation.intervals import MIN_GROUPS, NUM_SAMPLES, bootstrap, compute_interval, index_groups
 from htr_lightning.evaluation.lines import ScoredLine
 from htr_lightning.metrics import Floats, compute_error_rate, compute_scores
 
@@ -26,7 +26,10 @@ class GroupRate:
 
 @dataclass(frozen=True, slots=True)
 class LengthRate:
-    """The error rate of all lines whose references have ``first`` to ``last`` characters, with its interval."""
+    """The error rate of all lines whose references have ``first`` to ``last`` characters, with its interval.
+
+    Without an interval, because of a single group, its bounds are None.
+    """
 
     first: int
     last: int
@@ -34,8 +37,8 @@ class LengthRate:
     characters: int
     edits: int
     cer: float
-    cer_low: float
-    cer_high: float
+    cer_low: float | None
+    cer_high: float | None
 
 
 def score_samples(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
@@ -61,9 +64,14 @@ def score_samples(counts: GroupCounts, weights: Floats) -> dict[str, Floats]:
 def compute_scores_with_intervals(
     counts: GroupCounts, *, num_samples: int = NUM_SAMPLES, seed: int = 1
 ) -> dict[str, float]:
-    """Return every score, and the bounds of its 95 % interval as ``NAME_low`` and ``NAME_high``."""
+    """Return every score, and the bounds of its 95 % interval as ``NAME_low`` and ``NAME_high``.
+
+    A single group has no interval, and no bounds.
+    """
     num_groups = len(counts.names)
     points = score_samples(counts, np.ones((1, num_groups)))
+    if num_groups < MIN_GROUPS:
+        return {name: float(point) for name, (point,) in points.items()}
     samples = bootstrap(lambda weights: score_samples(counts, weights), num_groups, num_samples=num_samples, seed=seed)
     scores: dict[str, float] = {}
     for name, (point,) in points.items():
@@ -110,7 +118,7 @@ def compute_length_rates(
             int(characters[:, number].sum()),
             int(edits[:, number].sum()),
             float(edits[:, number].sum() / characters[:, number].sum()),
-            *compute_interval(samples[str(number)]),
+            *(compute_interval(samples[str(number)]) if len(names) >= MIN_GROUPS else (None, None)),
         )
         for number in used
     ]

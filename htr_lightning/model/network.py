@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
+from htr_lightning.text import format_count
 
 _OURS = "htr_lightning.model."
 _WIDTHS_PX = (256, 203)  # of the lines that a network is tried on
+_MAX_LISTED = 3  # parameters in a message
 
 
 class NetworkError(InputError):
@@ -184,12 +186,16 @@ def _find_part_problems(network: Any, num_classes: int) -> Iterator[str]:
     for part in parts:
         if part not in modules:
             yield f"blocks() or heads names {part!r}, but it has no such module"
+    left_out = []
     for path, parameter in network.named_parameters():
         if not any(path.startswith(f"{part}.") for part in parts):
-            yield f"blocks() and heads leave out {path}"
+            left_out.append(path)
         is_head = any(path.startswith(f"{head}.") for head in network.heads)
         if is_head and parameter.shape[0] != num_classes:
             yield f"{path} is in a head, but has {parameter.shape[0]} rows for {num_classes} classes"
+    if left_out:
+        listed = ", ".join([*left_out[:_MAX_LISTED], "..."] if len(left_out) > _MAX_LISTED else left_out)
+        yield f"blocks() and heads leave out {format_count(len(left_out), 'parameter')}: {listed}"
 
 
 def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
@@ -199,6 +205,7 @@ def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         try:
             lengths = network.eval().frame_lengths(torch.tensor(_WIDTHS_PX))
+            all_lengths = network.frame_lengths(torch.arange(1, max(_WIDTHS_PX) + 1))
             images = torch.zeros(2, 1, network.height_px, max(_WIDTHS_PX))
             tried = f"forward(images) with images of the shape {tuple(images.shape)}"
             frames = network(images)
@@ -210,6 +217,7 @@ def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
     if not isinstance(lengths, Tensor) or lengths.shape != (2,) or lengths.is_floating_point():
         yield f"frame_lengths(widths) must return an integer tensor {(2,)}, but returns {_describe(lengths)}"
         return
+    yield from _find_length_problems(all_lengths)
     expected = (2, int(lengths[0]), num_classes)
     logits = getattr(frames, "logits", None)
     if not isinstance(logits, Tensor) or not hasattr(frames, "auxiliary"):
@@ -219,6 +227,17 @@ def _find_output_problems(network: Any, num_classes: int) -> Iterator[str]:
             f"for lines of {max(_WIDTHS_PX)} px, forward(images) must return logits (N, T, K) of the shape {expected}, "
             f"but returns {tuple(logits.shape)}"
         )
+
+
+def _find_length_problems(lengths: Tensor) -> Iterator[str]:
+    """Check the numbers of frames of lines that are 1, 2, 3, ... pixels wide, ``(n,)``."""
+    if (lengths < 0).any():
+        width = int(lengths.argmin()) + 1
+        yield f"frame_lengths(widths) must be at least 0, but is {int(lengths.min())} for {width} px; clamp it"
+    elif (falls := lengths[1:] < lengths[:-1]).any():
+        width = int(falls.nonzero()[0]) + 1
+        pair = f"{int(lengths[width - 1])} for {width} px and {int(lengths[width])} for {width + 1} px"
+        yield f"frame_lengths(widths) must not fall where the width rises, but is {pair}"
 
 
 def describe_error(error: BaseException) -> str:

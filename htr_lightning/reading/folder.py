@@ -140,18 +140,25 @@ def read_folder(
     return FolderResult(num_pages, num_lines, len(jobs) - len(waiting), tuple(problems))
 
 
-def read_pages(scans: Paths, model: Reader | str | Path, *, ignore_layouts: bool = False) -> Iterator[PageResult]:
+def read_pages(
+    scans: Paths,
+    model: Reader | str | Path,
+    *,
+    ignore_layouts: bool = False,
+    report: Callable[[str], None] = log.warning,
+) -> Iterator[PageResult]:
     """Read scans of pages, one after the other; a page that cannot be read says why in its ``problem``.
 
     Args:
         scans: see `read_folder`.
         model: see `read_folder`.
         ignore_layouts: see `read_folder`.
+        report: called with a sentence for what concerns several pages.
 
     Raises:
         InputError: a folder holds no scan, or the model cannot be loaded.
     """
-    jobs, unreadable = find_jobs(_paths(scans), Path(), (), ignore_layouts=ignore_layouts)
+    jobs, unreadable = find_jobs(_paths(scans), Path(), (), ignore_layouts=ignore_layouts, report=report)
     yield from (PageResult(Scan(file), problem=str(error)) for file, error in unreadable.items())
     yield from (result for _, result in _read_jobs(jobs, _load(model).page_reader))
 

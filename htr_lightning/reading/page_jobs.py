@@ -13,6 +13,7 @@ from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 from htr_lightning.report.outputs import Output, check_outputs
+from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
@@ -62,7 +63,8 @@ def find_jobs(
         formats: names of `PAGE_WRITERS`.
         overlay: also write a picture of each page.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file.
-        report: called with a sentence for each kind of pictures that were passed over.
+        report: called with a sentence for each kind of pictures that were passed over, and with how many pages have
+            an ALTO or PAGE file.
 
     Returns:
         The pages in order, and the files that cannot be opened, each with the reason.
@@ -83,6 +85,10 @@ def find_jobs(
         for page in pages:
             layout = None if ignore_layouts else find_layout(file, finder, page.number)
             jobs.append(_make_job(page, folder, formats, overlay, layout))
+    if num_layouts := sum(job.layout is not None for job in jobs):
+        where = "the ALTO or PAGE file beside it" if num_layouts == 1 else "the ALTO or PAGE files beside them"
+        counted = format_count(num_layouts, "page")
+        report(f"{counted}: lines are taken from {where}; --ignore-layouts detects them in the image instead")
     return jobs, unreadable
 
 

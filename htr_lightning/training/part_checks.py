@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from htr_lightning.charset import Charset
 from htr_lightning.config.build import build
@@ -15,6 +16,7 @@ from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.augmentation import Augmentation
 from htr_lightning.errors import InputError
+from htr_lightning.model.network import describe_error
 from htr_lightning.training.build import Parts
 from htr_lightning.training.extensions import Extensions, build_decoder_maker, find_twins
 from htr_lightning.training.optim import AdamW, Optim
@@ -56,13 +58,13 @@ def check_augmentation(augment: Augmentation, height: int, num_views: int) -> No
         ConfigError: it fails, or returns other shapes.
     """
     images, widths = torch.zeros(2, 1, height, 64), torch.tensor([48, 64])
+    wanted = f"images ({2 * num_views}, 1, {height}, any width) and widths ({2 * num_views},)"
     try:
         result = augment(images, widths, torch.Generator().manual_seed(1), num_views)
     except InputError:
         raise
     except Exception as error:  # whatever it raises
-        raise ConfigError(_describe_failure("it", error), key="augment") from None
-    wanted = f"images ({2 * num_views}, 1, {height}, any width) and widths ({2 * num_views},)"
+        raise _build_failure(error, "augment", f"correct it, so that for 2 lines it returns {wanted}") from None
     is_right = isinstance(result, tuple) and len(result) == 2 and all(isinstance(part, torch.Tensor) for part in result)
     if is_right:
         images, widths = result
@@ -89,13 +91,33 @@ def check_optim(optim: Optim, network: Any) -> None:
         for parameter in tried.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
-        scheduler = schedule.get("scheduler") if isinstance(schedule, Mapping) else schedule
-        if scheduler is not None and not hasattr(scheduler, "step"):
-            raise ConfigError(f"the schedule is {_describe(scheduler)}, without a method step", key="optim.schedule")
     except InputError:
         raise
     except Exception as error:  # whatever it raises
-        raise ConfigError(_describe_failure("it", error), key="optim") from None
+        remedy = (
+            "correct its settings or its class: an optimizer gets a list of parameter groups, and step() is called "
+            "without a closure"
+        )
+        raise _build_failure(error, "optim", remedy) from None
+    _check_schedule(schedule.get("scheduler") if isinstance(schedule, Mapping) else schedule)
+
+
+def _check_schedule(scheduler: Any) -> None:
+    """Take a step, whose optimizer has taken one.
+
+    Raises:
+        ConfigError: it fails, or there is no such method.
+    """
+    if scheduler is None:
+        return
+    if not callable(getattr(scheduler, "step", None)):
+        problem = f"{_describe(scheduler)} has no method step"
+        remedy = "let build return a scheduler of torch.optim.lr_scheduler, or None"
+        raise ConfigError(problem, key="optim.schedule", remedy=remedy)
+    try:
+        scheduler.step(*([1.0] if isinstance(scheduler, ReduceLROnPlateau) else []))
+    except Exception as error:  # whatever it raises
+        raise _build_failure(error, "optim.schedule", "correct its settings or its class") from None
 
 
 def check_decoder(cfg: DictConfig) -> None:
@@ -118,7 +140,7 @@ def check_decoder(cfg: DictConfig) -> None:
     except InputError:
         raise
     except Exception as error:  # whatever it raises
-        raise ConfigError(f"{_describe_failure('it', error)}; {wanted}", key="decoder") from None
+        raise _build_failure(error, "decoder", wanted) from None
     is_right = isinstance(result, Sequence) and len(result) == 2
     is_right = is_right and all(
         isinstance(line, Sequence) and not isinstance(line, str) and all(_is_class_id(number, 3) for number in line)
@@ -148,7 +170,7 @@ def check_metric(name: str, metric: Any) -> None:
         value = metric.compute()
         metric.reset()
     except Exception as error:  # whatever it raises
-        raise ConfigError(_describe_failure("it", error) + ", given two lists of texts", key=key) from None
+        raise _build_failure(error, key, "correct it: update gets two lists of texts") from None
     try:
         flatten_metric(name, value)
     except (TypeError, ValueError):
@@ -187,6 +209,5 @@ def _describe(value: Any) -> str:
     return repr(value)[:60] if isinstance(value, int | float | str | list | type(None)) else type(value).__name__
 
 
-def _describe_failure(what: str, error: Exception) -> str:
-    reason = " ".join(str(error).split()) or "no message"
-    return f"{what} failed on a trial ({type(error).__name__}: {reason})"
+def _build_failure(error: Exception, key: str, remedy: str) -> ConfigError:
+    return ConfigError(f"a trial failed ({describe_error(error)})", key=key, remedy=remedy)

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.errors import InputError
+from htr_lightning.model.network import describe_error
 
 Shape = Literal["one_cycle", "cosine", "multi_step", "constant"]
 
@@ -108,9 +109,17 @@ class TorchSchedule:
             )
 
     def build(self, optimizer: torch.optim.Optimizer, total_steps: int) -> dict[str, Any]:
-        """Return the scheduler with its settings for Lightning, as ``configure_optimizers`` returns them."""
+        """Return the scheduler with its settings for Lightning, as ``configure_optimizers`` returns them.
+
+        Raises:
+            ConfigError: its constructor fails.
+        """
         chosen = self._choose_arguments([group.get("lr") for group in optimizer.param_groups], total_steps)
-        scheduler = self.make(optimizer, **chosen)
+        try:
+            scheduler = self.make(optimizer, **chosen)
+        except Exception as error:  # whatever it raises
+            problem = f"it cannot be built ({describe_error(error)})"
+            raise ConfigError(problem, key="optim.schedule", remedy="correct its settings") from None
         interval = self.interval or ("step" if {"total_steps", "T_max"} & chosen.keys() else "epoch")
         settings = {"scheduler": scheduler, "interval": interval, "frequency": self.frequency}
         if isinstance(scheduler, ReduceLROnPlateau):

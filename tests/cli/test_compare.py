@@ -89,6 +89,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     result = json.loads((tmp_path / "compare.json").read_text())
     assert result["rates"]["cer"]["difference"] == pytest.approx(-1 / 16)
     assert [line["id"] for line in result["differing_lines"]] == ["0.png", "1.png"] and result["a"] == str(a)
+    result = compare(pair_rows([row("1", 1, group="v")] * 2, [row("1", 0, group="v")] * 2)).rates["cer"]
+    assert (result.low, result.high, result.fraction_b_better) == (None, None, None)
+    command.main([str(a), str(write(tmp_path / "c", ("v", "abcd abcd", "xbcd abcd"))), "--common"])
+    shown = capsys.readouterr().out
+    assert "no intervals, since all lines are of one group" in shown and "[" not in shown.partition("interval")[2]
     command.main([str(a / "lines.tsv"), str(a), "--top", "0"])
     assert "Largest differences" not in capsys.readouterr().out
 

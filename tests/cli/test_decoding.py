@@ -1,6 +1,7 @@
 """A language model from texts to better predictions: train-lm, tune-lm, evaluate, predict, training."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def test_what_tune_finds_is_what_evaluate_measures(
 def test_language_models_that_cannot_be_used(lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.arpa").write_text("nonsense")
     data = ["zoo:latin", "--data", str(lines / "val.tsv")]
+    for call in (evaluate.main, tune_lm.main):
+        with pytest.raises(SystemExit) as exit_:
+            call([*data, "--lm", "zoo:none"])
+        assert exit_.value.code == 2 and re.search(r"--lm zoo:none: .*choose from zoo:lm-", capsys.readouterr().err)
     for path, words in ((tmp_path / "none.arpa", "cannot be read"), (tmp_path / "bad.arpa", "not an ARPA file")):
         for call in (evaluate.main, tune_lm.main):
             with pytest.raises(SystemExit, match=words):

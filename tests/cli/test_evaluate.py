@@ -32,6 +32,20 @@ def arguments(tmp_path: Path) -> list[str]:
     return [str(tmp_path / "model.safetensors"), "--data", str(tmp_path / "test.tsv"), "--max-skipped", "1"]
 
 
+def test_a_single_group_has_no_intervals(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "test.tsv"
+    table.write_text(table.read_text().replace("w1", "w0"))
+    evaluate.main([*arguments, "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert printed.err.count("no intervals, since all lines are of one group") == 1
+    assert "cer" in json.loads(printed.out) and "_low" not in printed.out
+    result = (tmp_path / "out" / "result.json").read_text()
+    assert json.loads(result)["bootstrap"] is None and "cer_low" in result and "wer_low" not in result
+    assert "The scores have no intervals, since" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_folder_is_filled(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out" / "deep"
     evaluate.main([*arguments, "--out", str(folder)])

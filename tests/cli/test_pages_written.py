@@ -84,7 +84,8 @@ def test_a_layout_beside_the_image_is_kept_and_filled(scans: Path, tmp_path: Pat
     marked = layout.replace("<Layout", "<!-- by hand --><Layout").replace('ID="r1_l2"', 'ID="mine"')
     assert marked.count("mine") and marked.count("by hand")
     (scans / "p0.xml").write_text(marked, encoding="utf-8")
-    code, _, _ = read_scans(scans, "--out", tmp_path / "second", "--format", "alto,txt")
+    code, _, err = read_scans(scans, "--out", tmp_path / "second", "--format", "alto,txt")
+    assert err.count("1 page: lines are taken from the ALTO or PAGE file beside it; --ignore-layouts") == 1
     again = (tmp_path / "second" / "p0.xml").read_text(encoding="utf-8")
     assert code == 0 and "by hand" in again and 'ID="mine"' in again
     first, second = (read_layout(tmp_path / name / "p0.xml") for name in ("first", "second"))

@@ -1,12 +1,14 @@
 """Folders and names are used as they are typed."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from htr_lightning.cli import train
 from htr_lightning.cli.arguments import parse_arguments
-from htr_lightning.config.compose import compose_or_none, compose_unvalidated, list_groups
+from htr_lightning.config.compose import check_composition, compose_or_none, compose_unvalidated, list_groups
 from htr_lightning.config.overrides import quote_texts
 from htr_lightning.config.schema import ConfigError
 
@@ -67,3 +69,43 @@ def test_what_hydra_cannot_take_is_refused_in_one_sentence(override: str) -> Non
         with pytest.raises(ConfigError) as error:
             call(["dataset=lines", override])
         assert error.value.key.strip("=") in override and "\n" not in str(error.value)
+
+
+WRONG = [
+    (["trainer.max_steps=5"], "trainer.max_steps", "5", "+trainer.max_steps=5"),
+    (["logger=foo"], "logger", "foo", "choose from csv, mlflow, tensorboard, wandb"),
+    (["logger=[csv,foo]"], "logger", "foo", "choose from csv, mlflow, tensorboard, wandb"),
+    (["+experiment=foo"], "experiment", "foo", "finetune_iam, finetune_lines"),
+    (["hydra/sweeper=foo"], "hydra/sweeper", "foo", "study"),
+    (["seed=abc"], "seed", "abc", "a whole number"),
+    (["seed=1", "+trainer.max_epochs=3"], "+trainer.max_epochs", "3", ": trainer.max_epochs=3"),
+    (["+model=crnn"], "+model", "crnn", ": model=crnn"),
+    (["experiment=demo"], "experiment", "demo", "+experiment=demo"),
+    (["~model.depth", "seed=2"], "~model.depth", None, "leave it out"),
+    (["dataset.num_trainn=4", "dataset=synthetic"], "dataset.num_trainn", "4", "did you mean dataset.num_train?"),
+    (["model=crnn", "model.rnn_sise=4"], "model.rnn_sise", "4", "did you mean"),
+    (["model.depth=4"], "model.depth", "4", "choose from"),
+    (["optim.lr.low=3"], "optim.lr.low", "3", "set optim.lr="),
+    (["sead=3"], "sead", "3", "did you mean seed?"),
+    (["a.b.c=4"], "a.b.c", "4", "+a.b.c=4"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "key", "value", "remedy"), WRONG)
+def test_what_hydra_cannot_compose_is_explained(
+    overrides: list[str], key: str, value: str | None, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["htr_lightning", *overrides])
+    for call, kind in ((lambda: compose_unvalidated(overrides), ConfigError), (train.main, SystemExit)):
+        with pytest.raises(kind) as error:
+            call()
+        place = f"{key}={value}" if value is not None else key
+        assert str(error.value).startswith(f"{place}: ") and remedy in str(error.value).rpartition(";")[2]
+        assert "\n" not in str(error.value)
+
+
+def test_the_first_values_of_a_sweep_are_composed() -> None:
+    check_composition(["seed=1,2", "+model.rnn_layers=int(interval(1,3))", "optim.lr=choice(1,2)"], None, is_sweep=True)
+    for wrong in ("model=foo,crnn", "optim.lrr=1,2"):
+        with pytest.raises(ConfigError):
+            check_composition(["seed=1,2", wrong], None, is_sweep=True)

@@ -44,6 +44,7 @@ def test_a_target_that_cannot_be_imported_is_reported_once(tmp_path: Path, caplo
         ("nowhere.Letters", "run in the folder that holds the module"),
         ("torch.optim.SGDD", "did you mean torch.optim.SGD?"),
         ("own_broken.Letters", "correct own_broken"),
+        ("own_outdated.Letters", "correct the import in own_outdated: htr_lightning has no such module"),
         ("own_needing.Letters", "install no_such_package, which own_needing needs"),
         ("own_fine.Litters", "did you mean own_fine.Letters?"),
         ("own_fine.Words", "name something that own_fine has"),
@@ -56,6 +57,7 @@ def test_what_to_do_about_a_target_that_cannot_be_imported(
     for module, source in (
         ("broken", "class A"),
         ("needing", "import no_such_package"),
+        ("outdated", "import htr_lightning.nothing"),
         ("fine", "class Letters: pass"),
     ):
         (tmp_path / f"own_{module}.py").write_text(source, encoding="utf-8")

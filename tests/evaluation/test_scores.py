@@ -124,6 +124,15 @@ def test_the_interval_of_the_cer_is_that_of_rate_interval() -> None:
     assert (scores["cer_low"], scores["cer_high"]) == expected
 
 
+@pytest.mark.parametrize("groups", [["v", "v"], [""]])
+def test_a_single_group_has_no_interval(groups: list[str]) -> None:
+    lines = score_lines(*[("abcd", "abxd"), ("ab", "ab")][: len(groups)], groups=groups)
+    scores = compute_scores_with_intervals(count_groups(lines, CHARSET.characters))
+    assert 0 < scores["cer"] < 1 and not [name for name in scores if name.endswith(("_low", "_high"))]
+    assert {(row.cer_low, row.cer_high) for row in compute_length_rates(lines)} == {(None, None)}
+    assert all(map(math.isnan, compute_rate_interval([1] * len(groups), [4] * len(groups), groups)))
+
+
 def test_weights_come_in_blocks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (whole,) = draw_weights(5, num_samples=20)
     monkeypatch.setattr("htr_lightning.evaluation.intervals._MAX_WEIGHTS", 15)

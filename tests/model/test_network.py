@@ -174,6 +174,10 @@ def _fail(images: Tensor) -> Any:
     raise RuntimeError("sizes differ\nand more")
 
 
+def _add_layers(network: Small) -> None:
+    network.more = nn.ModuleList(nn.Linear(2, 2) for _ in range(5))
+
+
 PROBLEMS: list[tuple[Callable[[Small], None], str]] = [
     (_without("arguments"), "lacks arguments"),
     (_without("blocks"), "lacks blocks"),
@@ -182,8 +186,11 @@ PROBLEMS: list[tuple[Callable[[Small], None], str]] = [
     (_set(heads=()), "heads is empty"),
     (_set(heads=("tail",)), "no such module"),
     (_set(heads=("head", "body")), r"body\.weight is in a head, but has 6 rows for 5 classes"),
-    (_set(blocks=lambda: []), r"leave out body\.weight"),
+    (_set(blocks=lambda: []), r"leave out 2 parameters: body\.weight, body\.bias; correct"),
+    (_add_layers, r"leave out 10 parameters: more\.0\.weight, more\.0\.bias, more\.1\.weight, \.\.\.; correct"),
     (_set(frame_lengths=lambda widths: widths / 4), "integer tensor"),
+    (_set(frame_lengths=lambda widths: widths // 4 - 2), r"at least 0, but is -2 for 1 px"),
+    (_set(frame_lengths=lambda widths: -(-widths // 4) % 60), r"must not fall .* 59 for 236 px and 0 for 237 px"),
     (_set(frame_lengths=lambda widths: widths // 2), r"shape \(2, 128, 5\), but returns \(2, 64, 5\)"),
     (
         _set(forward=_fail),

@@ -58,6 +58,9 @@ class Text(Half):
     def compute(self): return "much"
     def reset(self): pass
 
+class Short(Text):
+    def update(self, predictions, references): len(predictions[0] + 1)
+
 class Alone:
     def build(self, module, total_steps, rates=None): return torch.optim.SGD(module.parameters(), lr=0.1)
 
@@ -71,6 +74,11 @@ def greedy(charset):
         best = [line[:n].argmax(-1) for line, n in zip(logits, lengths)]
         return [ids[(ids != 0) & (numpy.diff(ids, prepend=0) != 0)].tolist() for ids in best]
     return decode
+
+class Falling(torch.optim.lr_scheduler.LRScheduler):
+    def get_lr(self):
+        if self.last_epoch: raise RuntimeError("no rate")
+        return self.base_lrs
 
 def spelled(charset): return lambda logits, lengths: ["a", "b"]
 def nothing(charset): return None
@@ -207,7 +215,22 @@ SGD = {"_target_": "torch.optim.SGD", "lr": 0.1}
 REFUSED = [
     ("optim", {"_target_": "mine.Silent"}, r"optim"),
     ("optim", {"_target_": "mine.Alone"}, r"optim: build returned SGD; return \(torch\.optim\.Optimizer, "),
-    ("optim", {"_target_": "torch.optim.LBFGS"}, r"optim: .*parameter groups"),
+    (
+        "optim",
+        {"_target_": "torch.optim.LBFGS"},
+        r"optim: a trial failed \(ValueError: .*parameter groups.*\); correct its settings",
+    ),
+    ("optim", SGD | {"lr": -1.0}, r"optim: a trial failed \(ValueError: Invalid learning rate: -1.0\); correct"),
+    (
+        "optim",
+        SGD | {"schedule": {"_target_": f"{LR}.OneCycleLR", "pct_start": 2.0}},
+        r"optim\.schedule: it cannot be built \(ValueError.*\); correct",
+    ),
+    (
+        "optim",
+        SGD | {"schedule": {"_target_": "mine.Falling"}},
+        r"optim\.schedule: a trial failed \(RuntimeError: no rate, line \d+ of .*mine\.py\); correct",
+    ),
     ("optim", SGD | {"momentun": 1}, r"optim\.momentun: .*did you mean 'momentum'"),
     ("optim", SGD | {"schedule": "cosin"}, r"optim\.schedule=cosin: .*one_cycle, cosine"),
     (
@@ -222,6 +245,7 @@ REFUSED = [
     ("decoder", {"_target_": "mine.spelled"}, r"decoder: it returned \['a', 'b'\]; .*class ids"),
     ("decoder", {"_target_": "mine.nothing"}, r"decoder: it made None of a charset"),
     ("metrics", {"half": {"_target_": "mine.Half"}}, r"metrics\.half: Half has no compute, reset; .*update\("),
+    ("metrics", {"short": {"_target_": "mine.Short"}}, r"metrics\.short: .*\(TypeError: .*mine\.py\); .*two lists"),
     ("metrics", {"text": {"_target_": "mine.Text"}}, r"metrics\.text: compute returned 'much'"),
     ("metrics", {"cer": {"_target_": "mine.Length"}}, r"metrics\.cer: there is a score of this name"),
     ("metrics", {"_target_": "mine.Length"}, r"metrics: each part needs a name of its own"),
