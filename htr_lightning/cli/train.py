@@ -11,6 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -187,7 +188,7 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
 
             refuse_several_devices(cfg)
         if cfg.resume == AUTO and (scores := load_finished(cfg, folder)):
-            return scores.get("val/cer")
+            return get_objective(cfg, scores)
     except (ConfigError, OmegaConfBaseException) as error:
         raise ExitError(format_problems(error)) from None
 
@@ -210,7 +211,13 @@ def run_experiment(cfg: DictConfig) -> float | str | None:
         if not is_rank_zero():  # only the first prints; one that Lightning started must not fail
             raise ExitError("", 0 if _count_started_processes() == 1 else run_exit.status) from None
         raise ExitError(run_exit.message, run_exit.status) from None
-    return scores.get("val/cer")
+    return get_objective(cfg, scores)
+
+
+def get_objective(cfg: DictConfig, scores: Mapping[str, float]) -> float | None:
+    """Return what a sweep minimizes of the scores of a run."""
+    objective: float | None = get_object(cfg.task["_target_"]).monitor.to_objective(scores)
+    return objective
 
 
 def list_trusted(cfg: DictConfig) -> list[str]:

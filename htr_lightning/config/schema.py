@@ -16,6 +16,8 @@ class ConfigError(InputError):
     """The configuration names something that does not exist, or lacks something required."""
 
 
+RECOGNITION = "htr_lightning.training.recognition.Recognition"
+"""The task of a configuration that names none, as those of earlier versions do."""
 AUTO = "auto"
 """``resume=auto``: resume the run in the run folder, or start it."""
 
@@ -40,6 +42,7 @@ class Config:
         callbacks: callbacks of one's own, each under a name: ``+callbacks.mine._target_=my_module.MyCallback``.
         logger: loggers, each under a name; ``logger=tensorboard,csv,wandb,mlflow`` chooses several options.
         metrics: metrics of pairs of texts, each under the name by which it is logged.
+        task: what is trained: ``recognition``, a line recognizer, or ``find_lines``, a line finder.
     """
 
     run_name: str = "dev"
@@ -58,6 +61,7 @@ class Config:
     callbacks: dict[str, Any] = dataclasses.field(default_factory=dict)
     logger: dict[str, Any] = dataclasses.field(default_factory=dict)
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
+    task: Any = dataclasses.field(default_factory=lambda: {"_target_": RECOGNITION})
     dataset: Any = MISSING
     preprocess: Any = MISSING
     loader: Any = MISSING

@@ -1,21 +1,45 @@
-"""The DataLoader of lines, which continues in the middle of an epoch."""
+"""The DataLoader of a run, which continues in the middle of an epoch."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from htr_lightning.data.batch import Batch, LineDataset
-from htr_lightning.data.widths import WidthBatchSampler
 from htr_lightning.image.files import DataError
 
+BatchT = TypeVar("BatchT")
 
-class LineLoader(DataLoader[Batch]):
+
+class ResumableBatches(Protocol):
+    """The batches of each epoch, in an order that depends on the epoch alone.
+
+    Attributes:
+        epoch: current epoch, from 0.
+    """
+
+    epoch: int
+
+    @property
+    def num_skipped(self) -> int:
+        """Number of batches of the current epoch that are skipped."""
+        ...
+
+    def skip_batches(self, epoch: int, num_batches: int) -> None:
+        """Skip the first batches of one epoch: a resumed run was already trained on them."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class ResumableLoader(DataLoader[BatchT]):
     """A loader whose state is saved in checkpoints, so that a resumed run continues with the next batch.
 
     Args:
-        dataset: the lines.
-        batches: of the lines, in their order.
+        dataset: makes a batch of what ``batches`` yields.
+        batches: in their order.
         num_workers: processes that collate; 0 for none.
         sampler: ignored, as the two below: Lightning gives them when it makes the loader again, to predict.
         shuffle: ignored.
@@ -24,8 +48,8 @@ class LineLoader(DataLoader[Batch]):
 
     def __init__(
         self,
-        dataset: LineDataset,
-        batches: WidthBatchSampler,
+        dataset: Dataset[BatchT],
+        batches: ResumableBatches,
         num_workers: int,
         sampler: object = None,
         shuffle: bool = False,
@@ -33,7 +57,7 @@ class LineLoader(DataLoader[Batch]):
     ) -> None:
         super().__init__(
             dataset,
-            sampler=batches,
+            sampler=cast(Sampler[Any], batches),
             batch_size=None,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
@@ -41,7 +65,7 @@ class LineLoader(DataLoader[Batch]):
         )
         self.batches, self._num_consumed = batches, 0
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[BatchT]:  # type: ignore[override]
         """Yield the batches of an epoch; workers start with the first one, when Lightning has set the epoch.
 
         Lightning makes iterators before it calls ``set_epoch``, and workers would fetch batches of another epoch
@@ -67,6 +91,6 @@ class LineLoader(DataLoader[Batch]):
                 f"the run stopped in the middle of an epoch of {state['of']} batches, and now there are "
                 f"{len(self.batches)}",
                 key="resume",
-                remedy="restore loader.pixels_per_batch and the number of processes, or start a new run",
+                remedy="restore the settings of the loader and the number of processes, or start a new run",
             )
         self.batches.skip_batches(state["epoch"], state["num_batches"])

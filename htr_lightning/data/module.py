@@ -15,7 +15,7 @@ from htr_lightning.data.augment import Augment
 from htr_lightning.data.augmentation import adapt_augmentation
 from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
 from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
-from htr_lightning.data.loader import LineLoader
+from htr_lightning.data.loader import ResumableLoader
 from htr_lightning.data.pack import Progress, pack
 from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.unusable import refuse_or_skip
@@ -227,15 +227,15 @@ class LineDataModule(lightning.LightningDataModule):
         assert self.charset is not None, "setup() first"
         lines = self.packed[split]
         others = np.setdiff1d(np.arange(len(lines)), spread_evenly(len(lines), max_lines))
-        return LineLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others.tolist()), 0)
+        return ResumableLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others.tolist()), 0)
 
-    def _loader(self, split: Split, *, train: bool = False) -> LineLoader:
+    def _loader(self, split: Split, *, train: bool = False) -> ResumableLoader[Batch]:
         assert self.charset is not None, "setup() first"
         if self.overfit and split != "test":
             split = "train"
         batches = self._batches(split, train and not self.overfit, *_rank_and_world_size())
         dataset = LineDataset(self.packed[split], self.charset, augment=train)
-        return LineLoader(dataset, batches, self.num_workers)
+        return ResumableLoader(dataset, batches, self.num_workers)
 
     def num_batches(self, world_size: int) -> int:
         """Return the number of batches per epoch of each process."""

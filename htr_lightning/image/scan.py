@@ -26,6 +26,7 @@ OVERLAY_SUFFIX = ".overlay.jpg"
 DOCUMENT_SUFFIXES = (".pdf", ".tif", ".tiff")
 """Suffixes of files that may hold several pages."""
 _MIN_SIZE_PX = 32
+_ORIENTATION = 0x0112  # EXIF tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,14 @@ def _report_missing(path: Path, report: Callable[[str], None]) -> None:
 
 
 def read_image_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of an image file without decoding it; None if it cannot be opened."""
+    """Return width and height of an image file, as stored, without decoding it; None if it cannot be opened."""
     with contextlib.suppress(Exception), path.open("rb") as file, Image.open(skip_long_texts(file)) as image:
         return image.size
     return None
+
+
+def has_exif_rotation(path: Path) -> bool:
+    """Return whether an image file is to be shown turned by a quarter turn, without decoding it."""
+    with contextlib.suppress(Exception), path.open("rb") as file, Image.open(skip_long_texts(file)) as image:
+        return int(image.getexif().get(_ORIENTATION, 1)) >= 5
+    return False

@@ -107,7 +107,7 @@ def write_model(path: Path, weights: Mapping[str, torch.Tensor], info: ModelInfo
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    metadata = asdict(replace(info, format=FORMAT_VERSION)) | {CHECKSUM_KEY: _compute_checksum(tensors)}
+    metadata = asdict(replace(info, format=FORMAT_VERSION)) | {CHECKSUM_KEY: compute_checksum(tensors)}
     # One entry: safetensors writes several in any order, and equal models are to be equal files.
     data = safetensors.torch.save(tensors, {METADATA_KEY: json.dumps(metadata, ensure_ascii=False)})
     with atomic_write(path) as file:
@@ -144,7 +144,7 @@ def read_model(path: Path, device: str | torch.device = "cpu", trust: Collection
         ) from None
 
 
-def _compute_checksum(weights: Mapping[str, torch.Tensor]) -> str:
+def compute_checksum(weights: Mapping[str, torch.Tensor]) -> str:
     """Return a digest of the names and values of weights."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(weights):
@@ -161,7 +161,7 @@ def _verify_checksum(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """
     with safetensors.safe_open(path, framework="np") as file:
         checksum = json.loads(file.metadata()[METADATA_KEY]).get(CHECKSUM_KEY)
-    if checksum is not None and checksum != _compute_checksum(weights):
+    if checksum is not None and checksum != compute_checksum(weights):
         raise ValueError("the checksum of the weights is wrong")
 
 

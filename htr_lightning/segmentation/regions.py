@@ -22,10 +22,12 @@ class DetectedLine:
     Attributes:
         baseline: ``(n, 2)`` px, from the start of the line to its end.
         polygon: ``(n, 2)`` px, the outline of the line.
+        confidence: 0..1, the mean probability of its baseline; 1 where none is known.
     """
 
     baseline: Points
     polygon: Points
+    confidence: float = 1.0
 
     @property
     def left(self) -> float:

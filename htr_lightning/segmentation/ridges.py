@@ -148,19 +148,32 @@ def _blur_along_text(ink: Floats, spacing: float) -> Floats:
 
 
 def _trace_ridges(image: Floats, spacing: float) -> list[Ridge]:
-    """Link the vertical maxima of neighboring columns to ridges."""
+    """Follow the ridges of blurred ink."""
     inner = image[1:-1]
-    is_peak = np.zeros(image.shape, bool)
-    is_peak[1:-1] = (inner >= image[:-2]) & (inner > image[2:])
+    is_peak = (inner >= image[:-2]) & (inner > image[2:])
     if not is_peak.any():
         return []
-    is_peak &= image > _MIN_STRENGTH * np.percentile(image[is_peak], 90)
+    threshold = _MIN_STRENGTH * float(np.percentile(inner[is_peak], 90))
+    return [ridge for ridge in link_peaks(image, threshold, _MAX_STEP_PX) if len(ridge.x) >= _MIN_LENGTH * spacing]
+
+
+def link_peaks(image: Floats, threshold: float, max_step_px: float) -> list[Ridge]:
+    """Link the vertical maxima of neighboring columns to ridges.
+
+    Args:
+        image: ``(H, W)``.
+        threshold: that maxima must exceed.
+        max_step_px: vertical distance up to which maxima of neighboring columns are linked.
+    """
+    inner = image[1:-1]
+    is_peak = np.zeros(image.shape, bool)
+    is_peak[1:-1] = (inner >= image[:-2]) & (inner > image[2:]) & (inner > threshold)
     ended: list[Ridge] = []
     active: list[Ridge] = []
     for x in range(image.shape[1]):
         peaks = _refine_peaks(image[:, x], np.flatnonzero(is_peak[:, x]))
         distances = np.abs(np.array([ridge.y[-1] for ridge in active])[:, None] - np.array(peaks)[None])
-        pairs = sorted((float(distances[i, j]), i, j) for i, j in np.argwhere(distances <= _MAX_STEP_PX).tolist())
+        pairs = sorted((float(distances[i, j]), i, j) for i, j in np.argwhere(distances <= max_step_px).tolist())
         links: dict[int, int] = {}
         linked: set[int] = set()
         for _, i, j in pairs:
@@ -173,7 +186,7 @@ def _trace_ridges(image: Floats, spacing: float) -> list[Ridge]:
         ended += [ridge for i, ridge in enumerate(active) if i not in links]
         active = [ridge for i, ridge in enumerate(active) if i in links]
         active += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in linked]
-    return [ridge for ridge in ended + active if len(ridge.x) >= _MIN_LENGTH * spacing]
+    return ended + active
 
 
 def _refine_peaks(column: Floats, rows: NDArray[np.int64]) -> list[float]:

@@ -23,6 +23,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from htr_lightning.files import atomic_write
+from htr_lightning.training.monitored_score import MonitoredScore
 
 
 class CheckpointWriteError(OSError):
@@ -52,14 +53,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights with the lowest CER on val, also in a run folder that was moved (#15705).
+    """Keeps the weights with the best score on val, also in a run folder that was moved (#15705).
 
     Args:
         folder: of the checkpoints.
+        monitor: the score.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "best", monitor="val/cer", mode="min", enable_version_counter=False)
+    def __init__(self, folder: Path, monitor: MonitoredScore) -> None:
+        super().__init__(folder, "best", monitor=monitor.score, mode=monitor.mode, enable_version_counter=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the state with its paths changed to the current folder; Lightning would drop the best score."""

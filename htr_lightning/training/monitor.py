@@ -19,6 +19,7 @@ from htr_lightning.evaluation.crops import WrongLines
 from htr_lightning.evaluation.lines import score_line
 from htr_lightning.evaluation.picture import draw_confusions
 from htr_lightning.report.panel import draw_panel, ink_to_gray
+from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.throughput import Throughput
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 SHOWN = {
     "train/loss_step": "loss",
     "val/cer": "CER",
+    "val/f1": "F1",
     "speed/lines_per_second": "lines/s",
+    "speed/crops_per_second": "crops/s",
     "speed/fraction_waiting": "waiting for data",
     "speed/gpu_utilization": "GPU",
     "speed/gpu_memory_gb": "GB",
@@ -51,7 +54,14 @@ class ProgressBar(RichProgressBar):
 
 
 class ValidationLog(Callback):
-    """Logs one line for each validation, which is readable also without a progress bar."""
+    """Logs one line for each validation, which is readable also without a progress bar.
+
+    Args:
+        monitor: names the scores.
+    """
+
+    def __init__(self, monitor: MonitoredScore) -> None:
+        self.labels = monitor.labels
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log the scores and the speed of the epoch so far; the loss is that of the last training batch."""
@@ -60,13 +70,12 @@ class ValidationLog(Callback):
         scores = trainer.callback_metrics
         by_steps = trainer.max_epochs in (None, -1)
         log.info(
-            "%s %d of %s: train loss %.3f, val CER %.2f %%, WER %.2f %%%s",
+            "%s %d of %s: train loss %.3f, val %s%s",
             "step" if by_steps else "epoch",
             trainer.global_step if by_steps else trainer.current_epoch + 1,
             trainer.max_steps if by_steps else trainer.max_epochs,
             scores.get("train/loss_step", math.nan),
-            100 * scores["val/cer"],
-            100 * scores["val/wer"],
+            ", ".join(f"{label} {100 * scores[name]:.2f} %" for name, label in self.labels.items()),
             "".join(c.summary() for c in trainer.callbacks if isinstance(c, Throughput)),  # type: ignore[attr-defined]
         )
 
@@ -102,7 +111,7 @@ class ValidationPanel(Callback):
         rows, self._rows = self._rows, []
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or not rows:
             return
-        _show(trainer, "val/lines", draw_panel(rows))
+        show_picture(trainer, "val/lines", draw_panel(rows))
 
 
 class ErrorPanel(Callback):
@@ -139,7 +148,7 @@ class ErrorPanel(Callback):
         """Draw the confusion matrix, if there are errors."""
         matrix = draw_confusions(self._confusions)
         if matrix is not None:
-            _show(trainer, "val/confusions", matrix)
+            show_picture(trainer, "val/confusions", matrix)
 
     def on_test_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start a new test."""
@@ -163,9 +172,9 @@ class ErrorPanel(Callback):
         if matrix is None or self._worst is None:
             return
         lines = self._worst.get_lines()
-        _show(trainer, "test/confusions", matrix)
+        show_picture(trainer, "test/confusions", matrix)
         rows = [(pixels, line.reference, line.hypothesis) for line, pixels in lines]
-        _show(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
+        show_picture(trainer, "test/worst_lines", draw_panel(rows, note=lambda row: f"{lines[row][0].cer:.0%}"))
 
     def _count(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Batch
@@ -186,7 +195,8 @@ def line_pixels(batch: Batch, row: int) -> NDArray[np.uint8]:
     return ink_to_gray(batch.images[row, 0, :, : int(batch.widths[row])].float().cpu().numpy())
 
 
-def _show(trainer: lightning.Trainer, name: str, picture: Image.Image) -> None:
+def show_picture(trainer: lightning.Trainer, name: str, picture: Image.Image) -> None:
+    """Give a picture to TensorBoard."""
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(name, np.asarray(picture), trainer.global_step, dataformats="HWC")

@@ -51,8 +51,8 @@ class ResumeCheckpoint(Checkpoint):
     the process gets SIGTERM, SIGUSR1 or Ctrl-C. These end the run after the current step, or after the validation that
     belongs to it; while a trained model is measured, after the batch, or with several processes after the split.
     A resumed run takes the same steps as one that was never stopped: the loader continues with the same batch
-    (`htr_lightning.data.loader.LineLoader`). With several processes, all of them stop after the same step, whichever
-    got the signal.
+    (`htr_lightning.data.loader.ResumableLoader`). With several processes, all of them stop after the same step,
+    whichever got the signal.
 
     Args:
         folder: of the run.

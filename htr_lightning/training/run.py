@@ -1,69 +1,44 @@
-"""One experiment, from its configuration to its result."""
+"""One run, from its configuration to its result."""
 
-import logging
-import math
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Protocol
 
 import lightning
-import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from omegaconf import DictConfig
 
 from htr_lightning.config.build import build
-from htr_lightning.config.schema import ConfigError
-from htr_lightning.data.augmentation import Augmentation, adapt_augmentation
-from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
-from htr_lightning.decode.decoder import Decoder
 from htr_lightning.device import enlarge_onednn_cache
-from htr_lightning.doctor.facts import Settings
-from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.files import RunFolder
-from htr_lightning.image.ink import to_ink
-from htr_lightning.model.info import ModelInfo
-from htr_lightning.model.network import Network
-from htr_lightning.progress import show_progress
-from htr_lightning.training.build import Parts, build_parts
-from htr_lightning.training.checks import check_batch_limits, check_before_packing
-from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_network
-from htr_lightning.training.exits import LostProcess
-from htr_lightning.training.extensions import Extensions, build_decoder_maker, build_extensions, build_optim
-from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
-from htr_lightning.training.lightning_fixes import (
-    AtomicCheckpointIO,
-    BestCheckpoint,
-    MovingAverage,
-    count_training_steps,
-    is_rank_zero,
-    remove_weight_averaging,
-    replace_overfit_batches,
-    slurm_plugins,
-)
-from htr_lightning.training.monitor import ErrorPanel, ProgressBar, ValidationLog, ValidationPanel
-from htr_lightning.training.non_finite import NonFiniteReport
-from htr_lightning.training.part_checks import check_callbacks, check_parts
-from htr_lightning.training.provenance import git_state
-from htr_lightning.training.resume import ResumeCheckpoint
-from htr_lightning.training.run_description import RunDescription, finish_wandb, log_final_scores
-from htr_lightning.training.run_folder import (
-    claim_run_folder,
-    flatten_config,
-    prepare_run_folder,
-    refuse_other_data,
-    write_results,
-    write_start,
-)
-from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
-from htr_lightning.training.task import RecognitionTask, describe_network
-from htr_lightning.training.throughput import Throughput
+from htr_lightning.training.monitored_score import MonitoredScore
+from htr_lightning.training.run_description import finish_wandb
+from htr_lightning.training.run_folder import claim_run_folder, prepare_run_folder
 
-log = logging.getLogger(__name__)
+
+class Task(Protocol):
+    """What a run trains: a class that ``task._target_`` names.
+
+    Attributes:
+        monitor: the score on val that decides which weights are the best.
+    """
+
+    monitor: ClassVar[MonitoredScore]
+
+    def train_and_measure(self, cfg: DictConfig, folder: RunFolder, checkpoint: Path | None) -> dict[str, float]:
+        """Train, load the weights with the best score on val, evaluate them on val and test, write the model file.
+
+        Args:
+            cfg: validated.
+            folder: of the run.
+            checkpoint: to resume from; None for a new run.
+
+        Returns:
+            The scores, as written to ``result.json``.
+        """
+        ...
 
 
 def run(cfg: DictConfig, path: Path) -> dict[str, float]:
-    """Train, load the weights with the lowest CER on val, evaluate them on val and test, and write the model file.
+    """Train, evaluate and write a model; see `Task.train_and_measure`.
 
     Args:
         cfg: validated; see `htr_lightning.config`.
@@ -79,245 +54,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
     enlarge_onednn_cache()
     folder = RunFolder(path)
     with claim_run_folder(folder), finish_wandb():
-        return train_and_measure(cfg, folder, prepare_run_folder(folder, cfg.resume))
-
-
-def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | None) -> dict[str, float]:
-    """Do the work of `run`, from a checkpoint if there is one."""
-    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
-
-    make_trainer, overfit = replace_overfit_batches(build(cfg.trainer))
-    parts, optim = build_parts(cfg, checkpoint), build_optim(cfg)
-    extensions, augment = build_extensions(cfg, folder.path), adapt_augmentation(build(cfg.augment))
-    check_before_packing(cfg, parts, make_trainer)
-    check_parts(cfg, parts, augment, optim, extensions)
-    callbacks = build_callbacks(cfg, folder, extensions)
-    compiles = cfg.compile and can_compile(cfg.trainer.get("accelerator", "auto"))
-    data = prepare_data(cfg, parts, augment, overfit=overfit, compiles=compiles)
-    model, freezing = build_model(cfg, parts, data)
-    check_data(cfg, data)
-    data.drop_infeasible(model.frame_lengths)
-    decoder = build_decoder(cfg, data)
-    info = describe_model(cfg, model, data)
-    if checkpoint:
-        refuse_other_data(folder, checkpoint, info)
-
-    assert data.charset is not None
-    checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints)
-    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
-    trainer = make_trainer(
-        default_root_dir=folder.path,
-        callbacks=[*callbacks, Unfreeze(freezing), *extensions.callbacks.values(), best, last],
-        logger=list(extensions.loggers.values()),
-        plugins=[checkpoint_io, *slurm_plugins()],
-        gradient_clip_val=getattr(optim, "clip_norm", None),
-        use_distributed_sampler=False,
-    )
-    task = RecognitionTask(
-        model,
-        data.charset,
-        optim,
-        auxiliary_weight=cfg.auxiliary_weight,
-        consistency_weight=cfg.consistency_weight,
-        info=asdict(info),
-        rates=freezing.compute_rates(),
-        num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
-        metrics=extensions.metrics,
-    )
-    check_batch_limits(trainer, data)
-    provenance = write_start(cfg, folder, data)
-    log_start(cfg, data, model)
-    if parts.base:
-        freezing.log_table(getattr(optim, "lr", None) or 1.0)
-    if compiles:
-        compile_network(model)
-    trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
-
-    if best.best_model_path:  # empty in a dry run (trainer=debug)
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        task.load_state_dict(state["state_dict"])
-    elif not cfg.trainer.get("fast_dev_run"):
-        log.warning("Nothing was validated during training: the model has the weights of the last step, not the best")
-    task.decoder = decoder
-    scores = measure(trainer, task, data)
-    if trainer.is_global_zero:
-        log_final_scores(trainer, scores)
-        info = replace(info, scores=scores, temperature=fit_temperature(model, data))
-        write_results(folder, model, info, data, provenance)
-    summary = ", ".join(
-        f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(("cer", "wer"))
-    )
-    log.info("Done: %s. Model: %s", summary, folder.model)
-    return scores
-
-
-def prepare_data(
-    cfg: DictConfig, parts: Parts, augment: Augmentation, *, overfit: bool, compiles: bool
-) -> LineDataModule:
-    """Return the data module with its splits packed.
-
-    Args:
-        cfg: of the run.
-        parts: of the run.
-        augment: of the run.
-        overfit: train and validate on the same batches, without augmentation.
-        compiles: whether the network is compiled, which takes few different widths.
-    """
-    data: LineDataModule = build(cfg.loader)(
-        source=parts.source,
-        preprocess=parts.preprocess,
-        augment=augment,
-        seed=cfg.seed,
-        num_views=2 if cfg.consistency_weight else 1,
-        overfit=overfit,
-        progress=show_progress,
-    )
-    if compiles and data.max_shapes is None:
-        data.max_shapes = MAX_SHAPES
-        log.info("compile: batches have at most %d widths (loader.max_shapes) before augmentation", MAX_SHAPES)
-    data.setup()
-    return data
-
-
-def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[Network, FreezingSchedule]:
-    """Return the network, new or with the weights of the base model, and its freezing schedule.
-
-    Raises:
-        ConfigError: the base model is not what the configuration describes, or does not fit the texts.
-    """
-    assert data.charset is not None
-    if parts.base is None:
-        model: Network = build(cfg.model)(data.charset.num_classes)
-        return model, parts.stage.build_freezing_schedule(model)
-    assert isinstance(parts.stage, Finetune)
-    arguments = reconcile_config(parts.base, "model", cfg.model)
-    data.charset = build_charset(parts.base, parts.stage.charset, list(data.packed["train"].column("text")))
-    model, charset_diff = transfer_weights(parts.base, arguments, data.charset)
-    charset_diff.log()
-    return model, parts.stage.build_freezing_schedule(model)
-
-
-def build_decoder(cfg: DictConfig, data: LineDataModule) -> Decoder:
-    """Return the decoder for the final evaluation.
-
-    Raises:
-        ConfigError: the language model cannot be used, or a value is out of its range.
-    """
-    try:
-        decoder: Decoder = build_decoder_maker(cfg)(data.charset)
-    except ValueError as error:
-        raise ConfigError(f"decoder: {error}") from None
-    return decoder
-
-
-def check_data(cfg: DictConfig, data: LineDataModule) -> None:
-    """Log a warning for each problem that the doctor finds in the packed lines.
-
-    Raises:
-        DataError: a problem makes the scores meaningless.
-    """
-    assert data.charset is not None
-    settings = Settings.from_config(cfg.loader, data.source, data.preprocess)
-    findings = check_packed_lines(data.packed, data.charset, settings)
-    raise_for_errors(findings)
-    if is_rank_zero():
-        log_warnings(findings)
-
-
-def log_start(cfg: DictConfig, data: LineDataModule, model: Network) -> None:
-    """Log the sizes of the data and of the network."""
-    assert data.charset is not None
-    lines = " + ".join(f"{len(packed)} {split}" for split, packed in data.packed.items())
-    log.info(
-        "%s: %s lines, %d characters; %s: %.2f M parameters; precision %s",
-        cfg.run_name,
-        lines,
-        len(data.charset),
-        type(model).__name__,
-        sum(p.numel() for p in model.parameters()) / 1e6,
-        cfg.trainer.get("precision"),
-    )
-
-
-def build_callbacks(cfg: DictConfig, folder: RunFolder, extensions: Extensions) -> list[Callback]:
-    """Return the callbacks of a run, without those that save checkpoints and those of the configuration.
-
-    Raises:
-        ConfigError: a callback of the configuration would overwrite the state of one of them.
-    """
-    callbacks: list[Callback] = [
-        ValidationLog(),
-        ValidationPanel(),
-        ErrorPanel(),
-        Throughput(),
-        NonFiniteReport(folder),
-    ]
-    if extensions.loggers:
-        callbacks += [LearningRateMonitor("step"), RunDescription(flatten_hyperparameters(cfg), extensions.metrics)]
-    callbacks.append(LostProcess(folder, cfg))
-    if cfg.trial is not None:
-        from htr_lightning.training.pruning import (  # needs the extra sweep, as the sweeper did
-            TrialReporter,
-            load_trial,
-        )
-
-        callbacks.append(TrialReporter(load_trial(cfg.trial)))
-    if cfg.trainer.get("enable_progress_bar", True):
-        callbacks.append(ProgressBar())
-    if cfg.early_stopping is not None:
-        callbacks.append(EarlyStopping("val/cer", patience=cfg.early_stopping))
-    if cfg.optim.get("ema_decay") is not None:
-        callbacks.append(MovingAverage(cfg.optim.ema_decay))
-    check_callbacks(
-        [*callbacks, *extensions.callbacks.values(), BestCheckpoint(folder.checkpoints)], extensions.callbacks
-    )
-    return callbacks
-
-
-def measure(trainer: lightning.Trainer, task: RecognitionTask, data: LineDataModule) -> dict[str, float]:
-    """Evaluate the weights of the task on val, and on test unless it is empty or ``limit_test_batches`` is 0.
-
-    The loggers do not get the scores on val, which would be one more point of their curves.
-    """
-    remove_weight_averaging(trainer)
-    loggers, trainer.loggers = trainer.loggers, []
-    scores = dict(trainer.validate(task, data, verbose=False)[0])
-    trainer.loggers = loggers
-    if len(data.packed["test"]) and trainer.limit_test_batches != 0:
-        scores |= trainer.test(task, data, verbose=False)[0]
-    return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}
-
-
-def fit_temperature(model: Network, data: LineDataModule) -> float:
-    """Return the temperature that calibrates the confidences on val (all of it, also with several processes)."""
-    assert data.charset is not None
-    device = next(model.parameters()).device
-    batches: list[CalibrationBatch] = []
-    model.eval()
-    with torch.inference_mode():
-        for batch in data.batches("val", max_lines=MAX_CALIBRATION_LINES):
-            logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
-            batches.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
-    return Calibrator(batches, data.charset).fit_temperature()
-
-
-def flatten_hyperparameters(cfg: DictConfig) -> dict[str, Any]:
-    """Return the configuration as the flat hyperparameters of TensorBoard, without the names of constructors."""
-    return {
-        key: value if isinstance(value, bool | int | float) else str(value)
-        for key, value in flatten_config(cfg).items()
-        if not key.rpartition(".")[2].startswith("_")
-    }
-
-
-def describe_model(cfg: DictConfig, model: Network, data: LineDataModule) -> ModelInfo:
-    """Return the metadata of the model file, except for the scores."""
-    assert data.charset is not None
-    return replace(
-        describe_network(model, data.charset, data),
-        data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
-        license=cfg.license,
-        languages=list(cfg.languages),
-        attribution=cfg.attribution,
-        commit=git_state()[0],
-    )
+        checkpoint = prepare_run_folder(folder, cfg.resume)
+        lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+        task: Task = build(cfg.task)
+        return task.train_and_measure(cfg, folder, checkpoint)

@@ -14,8 +14,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.tensorboard.summary import hparams
 
-from htr_lightning.training.metrics import SCORE_NAMES
-
 if TYPE_CHECKING:
     from htr_lightning.training.task import RecognitionTask
 
@@ -28,11 +26,12 @@ class RunDescription(Callback):
 
     Args:
         hyperparameters: flat, numbers, truth values and texts.
-        metrics: names of the metrics that the configuration adds.
+        scores: names of the final scores on val and test.
+        graph: log the graph of the network.
     """
 
-    def __init__(self, hyperparameters: Mapping[str, Any], metrics: Iterable[str] = ()) -> None:
-        self.hyperparameters, self.metrics = dict(hyperparameters), list(metrics)
+    def __init__(self, hyperparameters: Mapping[str, Any], scores: Iterable[str], *, graph: bool = True) -> None:
+        self.hyperparameters, self.scores, self.graph = dict(hyperparameters), list(scores), graph
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Log both; the graph only of a run that starts at its first step."""
@@ -42,13 +41,11 @@ class RunDescription(Callback):
             if not isinstance(logger, TensorBoardLogger):
                 logger.log_hyperparams(self.hyperparameters)
                 continue
-            names = [
-                f"final/{split}/{name}" for split in ("val", "test") for name in (*SCORE_NAMES, "loss", *self.metrics)
-            ]
+            names = [f"final/{split}/{name}" for split in ("val", "test") for name in self.scores]
             writer = logger.experiment._get_file_writer()
             for summary in _summarize(self.hyperparameters, dict.fromkeys(names, 0.0))[:2]:  # not yet that it has ended
                 writer.add_summary(summary)
-            if trainer.global_step == 0:
+            if trainer.global_step == 0 and self.graph:
                 _log_graph(logger, cast("RecognitionTask", pl_module))
             logger.experiment.flush()
 

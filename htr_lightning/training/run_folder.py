@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from htr_lightning.config.compose import read_config
 from htr_lightning.config.schema import AUTO, Config, ConfigError
-from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError, RunFolder, file_lock, report_write_errors, write_json, write_text
-from htr_lightning.model.file import write_model
 from htr_lightning.model.info import ModelInfo
-from htr_lightning.model.network import Network
 from htr_lightning.report.outputs import MODEL, Kind, Output, check_outputs, json_kind
 from htr_lightning.training.lightning_fixes import is_rank_zero
 from htr_lightning.training.provenance import describe_run, now
@@ -177,14 +174,18 @@ def refuse_other_data(folder: RunFolder, checkpoint: Path, info: ModelInfo) -> N
             )
 
 
-def write_start(cfg: DictConfig, folder: RunFolder, data: LineDataModule) -> dict[str, Any]:
+def write_start(cfg: DictConfig, folder: RunFolder, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Write ``config.yaml`` (resolved) and ``run.json`` just before training, and return the latter's content.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        fingerprints: of the data of each split.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    fingerprints = {split: packed.fingerprint for split, packed in data.packed.items()}
-    provenance = describe_run(cfg.seed) | describe_composition() | {"data": fingerprints}
+    provenance = describe_run(cfg.seed) | describe_composition() | {"data": dict(fingerprints)}
     if not is_rank_zero():
         return provenance
     with report_write_errors(folder.path, "hydra.run.dir"):
@@ -206,11 +207,7 @@ def describe_composition() -> dict[str, Any]:
     return {"choices": choices, "overrides": list(hydra.overrides.task)}
 
 
-def write_results(
-    folder: RunFolder, network: Network, info: ModelInfo, data: LineDataModule, provenance: dict[str, Any]
-) -> None:
-    """Write ``model.safetensors``, ``result.json``, and the end of ``run.json``."""
-    write_model(folder.model, network.state_dict(), info)
-    counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
-    write_json(folder.result, info.scores | counts)
+def write_results(folder: RunFolder, result: Mapping[str, float], provenance: dict[str, Any]) -> None:
+    """Write ``result.json``, and the end of ``run.json``."""
+    write_json(folder.result, dict(result))
     write_json(folder.info, provenance | {"end": now()})

@@ -9,20 +9,23 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
-from htr_lightning.data.batch import Batch
-
 
 class Clock:
-    """Counts lines, and time within and between steps."""
+    """Counts samples, and time within and between steps.
 
-    def __init__(self) -> None:
+    Args:
+        unit: what is counted.
+    """
+
+    def __init__(self, unit: str = "lines") -> None:
+        self.unit = unit
         self._start = self._free = time.perf_counter()
-        self._lines, self._waited = 0, 0.0
+        self._samples, self._waited = 0, 0.0
 
-    def start_step(self, num_lines: int) -> None:
+    def start_step(self, num_samples: int) -> None:
         """Count the time since the last step as waiting."""
         self._waited += time.perf_counter() - self._free
-        self._lines += num_lines
+        self._samples += num_samples
 
     def end_step(self) -> None:
         """Note when the next batch could start."""
@@ -34,9 +37,9 @@ class Clock:
         self._free += seconds
 
     def figures(self) -> dict[str, float]:
-        """Return lines per second and the fraction of waiting, up to the end of the last step."""
+        """Return samples per second and the fraction of waiting, up to the end of the last step."""
         seconds = max(self._free - self._start, 1e-9)
-        return {"lines_per_second": self._lines / seconds, "fraction_waiting": self._waited / seconds}
+        return {f"{self.unit}_per_second": self._samples / seconds, "fraction_waiting": self._waited / seconds}
 
 
 class Throughput(Callback):
@@ -46,30 +49,36 @@ class Throughput(Callback):
     augmentation and checkpoints. With several processes the lines are those of all of them, if their steps take equally
     long. On a GPU, ``speed/gpu_memory_gb`` is the peak memory allocated by torch (1e9 bytes), and
     ``speed/gpu_utilization`` the fraction of the last second in which it computed (with the package nvidia-ml-py).
+
+    Args:
+        unit: what a batch consists of, ``lines`` or ``crops``.
     """
+
+    def __init__(self, unit: str = "lines") -> None:
+        self.unit = unit
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clocks, also in a run that is resumed within an epoch."""
         self._logged_at = -1
-        self._epoch, self._now = Clock(), Clock()
+        self._epoch, self._now = Clock(self.unit), Clock(self.unit)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Restart the clock of the epoch."""
-        self._epoch = Clock()
+        self._epoch = Clock(self.unit)
 
     def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Start the clocks of a step."""
         for clock in (self._epoch, self._now):
-            clock.start_step(len(batch) // batch.num_views * trainer.world_size)
+            clock.start_step(len(batch) // getattr(batch, "num_views", 1) * trainer.world_size)
 
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
         outputs: Any,
-        batch: Batch,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Stop the clocks of a step; log the figures of the last ones."""
@@ -81,7 +90,7 @@ class Throughput(Callback):
             return
         self._logged_at = trainer.global_step
         figures = self._now.figures() | _get_gpu_figures(trainer)
-        self._now = Clock()
+        self._now = Clock(self.unit)
         for name, value in figures.items():
             pl_module.log(f"speed/{name}", value, prog_bar=True, on_step=True, on_epoch=False)
 
@@ -104,9 +113,8 @@ class Throughput(Callback):
     def summary(self) -> str:
         """Return the figures of the epoch so far, for the end of a log line."""
         figures = self._epoch.figures()
-        return (
-            f"; {figures['lines_per_second']:.0f} lines/s, {100 * figures['fraction_waiting']:.0f} % waiting for data"
-        )
+        speed, waiting = figures[f"{self.unit}_per_second"], 100 * figures["fraction_waiting"]
+        return f"; {speed:.0f} {self.unit}/s, {waiting:.0f} % waiting for data"
 
 
 def _get_gpu_figures(trainer: lightning.Trainer) -> dict[str, float]:

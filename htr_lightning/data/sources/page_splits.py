@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from htr_lightning.data.line import Line, Split
@@ -30,7 +30,7 @@ class PageSplits:
         ratios: fractions of train, val and test.
         seed: of the split by ratios.
         get_group: returns the group of a page; groups are never divided between splits.
-        root_name: of the layout files; XML files with another root element are put aside before anything is counted
+        root_names: of the layout files; XML files with another root element are put aside before anything is counted
             or divided.
         title: of the format of the layout files.
     """
@@ -42,11 +42,11 @@ class PageSplits:
         ratios: Sequence[float],
         seed: int,
         get_group: Callable[[Path], str],
-        root_name: str,
+        root_names: Collection[str],
         title: str,
     ) -> None:
         self.root, self.lists, self.ratios, self.seed = root, dict(lists), tuple(ratios), seed
-        self._get_group, self._root_name, self._title = get_group, root_name, title
+        self._get_group, self._root_names, self._title = get_group, root_names, title
 
     def find_pages(self, split: Split) -> list[PageEntry]:
         """Return the layout files of a split, in the order of their paths or of the list.
@@ -81,7 +81,7 @@ class PageSplits:
         kept, others = [], Counter[str]()
         for path in paths:
             name = read_root_name(path)
-            if name in ("", self._root_name):
+            if name in ("", *self._root_names):
                 kept.append(path)
             else:
                 others[name] += 1

@@ -114,7 +114,7 @@ class Pages:
         check_ratios(split_ratios)
         check_padding(padding_px)
         self._splits = PageSplits(
-            self.root, given, split_ratios, split_seed, self._get_group, FORMATS[format].ROOT_NAME, TITLES[format]
+            self.root, given, split_ratios, split_seed, self._get_group, [FORMATS[format].ROOT_NAME], TITLES[format]
         )
         self._group_pattern = compile_pattern(group_pattern, "group_pattern") if group_pattern else None
         self._region_filter = _TypeFilter("region", region_types, drop_region_types)
