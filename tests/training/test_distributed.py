@@ -105,6 +105,7 @@ def test_a_process_that_is_killed_ends_all_with_one_sentence_and_they_resume(odd
 ALIKE = """
 import hashlib, sys
 from pathlib import Path
+import htr_lightning.training.recognition
 import htr_lightning.training.run
 from htr_lightning.config.compose import compose_config
 from lightning.pytorch.callbacks import Callback
@@ -115,8 +116,8 @@ class Digest(Callback):
         name = f"digest-{trainer.current_epoch}-{trainer.global_rank}"
         (folder / name).write_text(hashlib.sha256(weights).hexdigest())
 
-folder, usual = Path(sys.argv[1]), htr_lightning.training.run.build_callbacks
-htr_lightning.training.run.build_callbacks = lambda *given: [*usual(*given), Digest()]
+folder, usual = Path(sys.argv[1]), htr_lightning.training.recognition.build_callbacks
+htr_lightning.training.recognition.build_callbacks = lambda *given: [*usual(*given), Digest()]
 htr_lightning.training.run.run(compose_config(sys.argv[2:]), folder / "run")
 """
 

@@ -15,6 +15,7 @@ import torch
 from helpers.runs import EPOCHS, SMALL_BATCHES, command, last_weights_equal, train, wait_for, weights_equal
 from lightning.pytorch.callbacks import Callback
 
+import htr_lightning.training.recognition
 import htr_lightning.training.resume
 import htr_lightning.training.run
 from htr_lightning.config.schema import ConfigError
@@ -48,11 +49,13 @@ class StopAt(Callback):
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that puts a `StopAt` into the runs to come."""
 
-    usual = htr_lightning.training.run.build_callbacks
+    usual = htr_lightning.training.recognition.build_callbacks
 
     def put(step: int, how: str) -> None:
         callback = StopAt(step, how)
-        monkeypatch.setattr(htr_lightning.training.run, "build_callbacks", lambda *given: [*usual(*given), callback])
+        monkeypatch.setattr(
+            htr_lightning.training.recognition, "build_callbacks", lambda *given: [*usual(*given), callback]
+        )
 
     return put
 
@@ -217,7 +220,7 @@ def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypa
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr(htr_lightning.training.run, "measure", killed)
+        patched.setattr(htr_lightning.training.recognition, "measure", killed)
         with pytest.raises(Stopped):
             train(many_steps, tmp_path / "run", *settings)
     train(many_steps, tmp_path / "run", *settings, f"resume={tmp_path / 'run'}")

@@ -64,10 +64,12 @@ class RenderedLine:
         image: ``(H, W)`` gray ``uint8``, dark ink on light paper.
         boxes: ``(L, 2)`` ``float32``, start and end of each character of the text, in px from the left edge of
             the image. Boxes of neighbors may overlap; the box of a space is its advance width.
+        baseline_px: y of the baseline in px at the left edge.
     """
 
     image: NDArray[np.uint8]
     boxes: NDArray[np.float32]
+    baseline_px: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def render_line(text: str, face: Face, style: Style, generator: np.random.Genera
     layout = replace(layout, canvas=_thicken(layout.canvas, growth))
     ink, boxes, baseline_px = _warp(layout, growth, style, generator)
     paper = draw_paper((style.height_px, ink.shape[1]), baseline_px, style.paper_texture, style.ruling, generator)
-    return RenderedLine(apply_ink(paper, ink, style.ink_lightness, style.paper_texture, generator), boxes)
+    return RenderedLine(apply_ink(paper, ink, style.ink_lightness, style.paper_texture, generator), boxes, baseline_px)
 
 
 def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator) -> _Layout:
