@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from htr_lightning.device import Precision
     from htr_lightning.reading.api import Reader
     from htr_lightning.reading.folder import read_folder
-    from htr_lightning.segmentation.segmenter import Segmenter
+    from htr_lightning.segmentation.page import PageSegmenter
 
 __all__ = ["__version__", "load", "read_folder"]
 
@@ -45,7 +45,7 @@ def load(
     precision: "Precision" = "fp32",
     tta: bool = False,
     decoder: "Decoder | None" = None,
-    segmenter: "Segmenter | None" = None,
+    segmenter: "PageSegmenter | None" = None,
     trust: Collection[str] = (),
 ) -> "Reader":
     """Load a model to recognize pages and lines.
@@ -61,7 +61,7 @@ def load(
         tta: test-time augmentation: recognize each line at three widths; fewer errors at a third of the speed.
         decoder: turns logits into class ids, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`;
             None for greedy decoding.
-        segmenter: detects the lines of pages; None for the defaults.
+        segmenter: detects the lines of pages; None for the line finder that ships.
         trust: import paths of networks outside of this package that the model may name; loading it runs their code.
 
     Raises:

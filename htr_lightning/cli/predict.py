@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
+from htr_lightning.cli.finder_options import build_segmenter
 from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
 from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from htr_lightning.data.line import Line
     from htr_lightning.reading.api import Reader
     from htr_lightning.reading.lines import Prediction
-    from htr_lightning.segmentation.segmenter import Segmenter
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -101,7 +101,7 @@ def print_pages(options: argparse.Namespace) -> None:
 
 def load_reader(options: argparse.Namespace) -> "Reader":
     """Load the model, with the decoder and the segmenter that the options describe."""
-    segmenter = parse_segmenter(options.segmenter)  # before the model, which takes seconds
+    segmenter = build_segmenter(options)  # before the model, which takes seconds
 
     from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
@@ -109,35 +109,6 @@ def load_reader(options: argparse.Namespace) -> "Reader":
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
     decoder = build_decoder(options, model.charset, model.info.languages)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
-
-
-def parse_segmenter(settings: Sequence[str]) -> "Segmenter":
-    """Build a segmenter from ``KEY=VALUE`` settings.
-
-    Raises:
-        UsageError: there is no such key, or the value does not fit it.
-    """
-    from htr_lightning.errors import InputError
-    from htr_lightning.segmentation.segmenter import Segmenter
-
-    types: dict[str, Callable[[str], Any]] = {field.name: type(field.default) for field in fields(Segmenter)}
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or key not in types:
-            choices = ", ".join(f"{name}=..." for name in types)
-            raise UsageError("no such setting", key="--segmenter", value=setting, remedy=f"choose from {choices}")
-        try:
-            values[key] = {"true": True, "false": False}[value.lower()] if types[key] is bool else types[key](value)
-        except (KeyError, ValueError):
-            remedy = "write true or false" if types[key] is bool else "write a number"
-            raise UsageError(
-                f"{value!r} is not a value of {key}", key="--segmenter", value=setting, remedy=remedy
-            ) from None
-    try:
-        return Segmenter(**values)
-    except InputError as error:
-        raise UsageError(str(error)) from None
 
 
 def predict_lines(options: argparse.Namespace) -> None:

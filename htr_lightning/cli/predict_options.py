@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from htr_lightning.cli.console import UsageError
+from htr_lightning.cli.finder_options import add_finder_options
 from htr_lightning.cli.options import (
     MANIFEST,
     add_decoder_options,
@@ -17,7 +18,7 @@ from htr_lightning.cli.options import (
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
-_PAGE_OPTIONS = ("ignore_layouts", "overlay", "segmenter")
+_PAGE_OPTIONS = ("ignore_layouts", "overlay", "segmenter", "min_line_confidence")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -85,14 +86,7 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)",
     )
-    group.add_argument(
-        "--segmenter",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings of the line segmentation: columns=false (do not split columns), min_height_px=12 (ignore "
-        "smaller writing), working_px=4000000 (pixels that a page is scaled down to)",
-    )
+    add_finder_options(group)
 
 
 def _add_line_options(parser: argparse.ArgumentParser) -> None:

@@ -1,108 +1,41 @@
-"""Files of line finders: weights, architecture, preprocessing and the settings of the follower, without pickle."""
+"""Files of line finders: weights with their metadata, without pickle."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 
 from htr_lightning.files import atomic_write
-from htr_lightning.image.page_pixels import PagePreprocess
 from htr_lightning.model.file import compute_checksum
+from htr_lightning.model.finder_info import FINDER_FORMAT, FINDER_KEY, FinderInfo, build_damage_error, parse_finder_info
 from htr_lightning.model.info import ModelFileError, check_exists
-from htr_lightning.model.line_finder import LineFinder
-from htr_lightning.segmentation.follower import LineFollower
-from htr_lightning.version import __version__
-
-FINDER_KEY = "htr_lightning_finder"
-"""Key of the metadata in safetensors files, ONNX files and checkpoints of line finders."""
-FINDER_FORMAT = 1
-"""Version of the file format; raise it when the metadata changes in a way that older versions cannot read."""
-
-
-@dataclass(frozen=True)
-class FinderInfo:
-    """Metadata of a line finder: everything but its weights. JSON types only.
-
-    Attributes:
-        arguments: of the constructor of `LineFinder`.
-        preprocess: of `PagePreprocess`.
-        follower: of `LineFollower`.
-        scores: metrics at the end of training, such as ``val/f1``.
-        data: fingerprint of the training pages.
-        license: of the weights; empty if unknown.
-        attribution: whom to credit for the training pages; empty if unknown.
-        version: of this package.
-        commit: of the working tree that trained it; empty if unknown.
-        checksum: of the weights; empty in checkpoints.
-        format: version of the file format.
-    """
-
-    arguments: dict[str, Any]
-    preprocess: dict[str, Any]
-    follower: dict[str, Any]
-    scores: dict[str, float] = field(default_factory=dict)
-    data: str = ""
-    license: str = ""
-    attribution: str = ""
-    version: str = __version__
-    commit: str = ""
-    checksum: str = ""
-    format: int = FINDER_FORMAT
-
-    def build_preprocess(self) -> PagePreprocess:
-        """Return the preprocessing."""
-        return PagePreprocess(**self.preprocess)
-
-    def build_follower(self) -> LineFollower:
-        """Return the follower."""
-        return LineFollower(**self.follower)
+from htr_lightning.model.line_finder import LineFinder, to_darkness
 
 
 @dataclass(frozen=True, eq=False)
 class Finder:
-    """A line finder of PyTorch, in evaluation mode on the CPU, with its metadata."""
+    """A line finder that PyTorch runs (`htr_lightning.segmentation.maps.MapPredictor`).
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        info: its metadata.
+    """
 
     network: LineFinder
     info: FinderInfo
 
-
-def parse_finder_info(text: str, path: Path) -> FinderInfo:
-    """Parse the metadata of a line finder.
-
-    Raises:
-        ModelFileError: it is damaged, or of a newer format.
-    """
-    try:
-        values: dict[str, Any] = json.loads(text)
-        version = int(values["format"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise _build_damage_error(path, "its metadata cannot be parsed") from None
-    if version > FINDER_FORMAT:
-        raise ModelFileError(
-            f"line finder of format {version}, but htr_lightning {__version__} reads formats up to {FINDER_FORMAT}",
-            file=path,
-            remedy="upgrade with pip install -U htr-lightning",
-            kind="newer",
-        )
-    try:
-        unknown = values.keys() - {f.name for f in fields(FinderInfo)}
-        if version < 1 or unknown:
-            raise ValueError(f"unknown: {', '.join(sorted(unknown))}" if unknown else f"format {version}")
-        info = FinderInfo(**values)
-        info.build_preprocess(), info.build_follower()
-    except (TypeError, ValueError, AttributeError) as error:
-        raise _build_damage_error(path, str(error)) from None
-    return info
-
-
-def _build_damage_error(path: Path, reason: str) -> ModelFileError:
-    remedy = "copy or download it again, or train it again"
-    return ModelFileError(f"its metadata is damaged ({reason})", file=path, remedy=remedy, kind="damaged")
+    @torch.inference_mode()
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Predict the maps of a page ``(H, W)``."""
+        pages = torch.from_numpy(pixels)[None, None]
+        lines, orientations = self.network(to_darkness(pages)).to_maps()
+        return lines[0].numpy(), orientations[0].numpy()
 
 
 def write_finder(path: Path, weights: Mapping[str, torch.Tensor], info: FinderInfo, *, half: bool = False) -> None:
@@ -133,15 +66,15 @@ def read_finder(path: Path) -> Finder:
     text, weights = _read_checkpoint(path) if path.suffix == ".ckpt" else _read_safetensors(path)
     info = parse_finder_info(text, path)
     if info.checksum and info.checksum != compute_checksum(weights):
-        raise _build_damage_error(path, "the checksum of the weights is wrong")
+        raise build_damage_error(path, "the checksum of the weights is wrong")
     try:
         network = LineFinder(**info.arguments)
         network.load_state_dict(weights)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise _build_damage_error(path, " ".join(str(error).split())[:200]) from None
+        raise build_damage_error(path, " ".join(str(error).split())[:200]) from None
     if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
-        raise _build_damage_error(path, "weights that are not finite")
-    return Finder(network.eval(), info)
+        raise build_damage_error(path, "weights that are not finite")
+    return Finder(network.eval().to(memory_format=torch.channels_last), info)
 
 
 def _read_safetensors(path: Path) -> tuple[str, dict[str, torch.Tensor]]:

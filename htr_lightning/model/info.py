@@ -219,6 +219,12 @@ def list_zoo_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted((Path(__file__).parent.parent / "zoo").glob("*.safetensors"))}
 
 
+def list_finders() -> dict[str, Path]:
+    """Return the line finders that ship with this package: name -> file."""
+    folder = Path(__file__).parent.parent / "zoo" / "finders"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
 def find_zoo_model(name: str) -> Path:
     """Find the file of a model that ships with this package.
 

@@ -39,6 +39,11 @@ class MapLogits(NamedTuple):
         return torch.cat([chances, extents], 1), self.orientations.softmax(1)
 
 
+def to_darkness(pages: Tensor) -> Tensor:
+    """Turn pixels ``(N, 1, H, W)`` uint8, light 255, into what `LineFinder` takes: float, 0 for light, 1 for dark."""
+    return (1 - pages.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
 class LineFinder(nn.Module):
     """A U-Net (Ronneberger et al. 2015) that predicts baselines, line ends, extents and orientations.
 

@@ -21,7 +21,7 @@ from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
-from htr_lightning.segmentation.segmenter import Segmenter
+from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.text import format_count
 
 ImageInput = str | Path | NDArray[np.uint8] | Any
@@ -39,7 +39,7 @@ class Reader:
         name: the user's name of the model.
         tta: test-time augmentation: recognize each line at three widths.
         decoder: turns logits into class ids; None for greedy decoding.
-        segmenter: detects the lines of pages; None for the defaults.
+        segmenter: detects the lines of pages; None for the line finder that ships.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Reader:
         *,
         tta: bool = False,
         decoder: Decoder | None = None,
-        segmenter: Segmenter | None = None,
+        segmenter: PageSegmenter | None = None,
     ) -> None:
         self.model, self.name = model, name
         decoder = decoder or build_greedy_decoder(model.charset)

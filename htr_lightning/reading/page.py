@@ -34,6 +34,8 @@ class PredictedLine:
             requested.
         words: of the text, split at spaces, likewise.
         problem: why the line could not be read; empty if it could.
+        orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
+        line_confidence: 0..1, the line finder's probability that this is a line; 1 for lines of a layout file.
     """
 
     id: str
@@ -44,6 +46,8 @@ class PredictedLine:
     characters: tuple[Character, ...] = field(default=(), repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
     problem: str = ""
+    orientation: int = 0
+    line_confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +59,19 @@ class PredictedRegion:
         polygon: around all of its lines, ``(n, 2)`` px.
         lines: in reading order.
         kind: ``paragraph`` or ``marginalia`` as in PAGE, or the region type given in a layout file.
+        half: 0 for the left half of a double page, 1 for the right one; None on a single page.
     """
 
     id: str
     polygon: Points = field(repr=False)
     lines: tuple[PredictedLine, ...]
     kind: str = "paragraph"
+    half: int | None = None
+
+    @property
+    def orientation(self) -> int:
+        """Quarter turns clockwise by which the writing of its lines is turned."""
+        return self.lines[0].orientation if self.lines else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

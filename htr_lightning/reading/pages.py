@@ -1,5 +1,6 @@
 """Recognition of pages: detect lines or take them from a layout, crop them, recognize them, map results to the page."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +15,17 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
+from htr_lightning.image.turn import from_upright, to_upright, turn_upright
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
+from htr_lightning.reading.segmenters import load_segmenter
+from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.segmentation.regions import DetectedRegion
-from htr_lightning.segmentation.segmenter import Segmenter
 
 Pixels = NDArray[np.uint8]
 
-# Thresholds of the mean character confidence, for `PageReader._build_notes`.
-_CONFIDENT = 0.88  # from here on, the page is upright: no rotation is tried
-_MIN_ROTATION_GAIN = 0.06  # of a rotated page over the upright one, to suggest the rotation
-_LEGIBLE = 0.45  # below, the page is reported as illegible
-_NUM_PROBE_LINES = 5  # longest lines, with which rotations are tried
+_LEGIBLE = 0.45  # mean confidence of the characters of a page below which it is reported as illegible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,12 +52,14 @@ class SegmentedPage:
         pixels: ``(H, W)`` or ``(H, W, 3)``.
         regions: in reading order, each with the crops of its lines.
         layout: that the lines were taken from; None if they were detected.
+        orientation: quarter turns clockwise by which the page is turned; None if that is not known.
     """
 
     scan: Scan
     pixels: Pixels
     regions: tuple[tuple[PredictedRegion, tuple[LineCrop, ...]], ...]
     layout: Page | None = None
+    orientation: int | None = None
 
 
 class PageReader:
@@ -66,12 +67,17 @@ class PageReader:
 
     Args:
         line_reader: recognizes their lines.
-        segmenter: detects the lines of pages without a layout; None for the defaults.
+        segmenter: detects the lines of pages without a layout; None for the line finder that ships.
         model: the user's name of the recognizer, which is written into results.
     """
 
-    def __init__(self, line_reader: LineReader, segmenter: Segmenter | None = None, *, model: str = "") -> None:
-        self.line_reader, self.segmenter, self.model = line_reader, segmenter or Segmenter(), model
+    def __init__(self, line_reader: LineReader, segmenter: PageSegmenter | None = None, *, model: str = "") -> None:
+        self.line_reader, self._segmenter, self.model = line_reader, segmenter, model
+
+    @functools.cached_property
+    def segmenter(self) -> PageSegmenter:
+        """What detects the lines of pages without a layout; the line finder that ships is loaded when it is needed."""
+        return self._segmenter or load_segmenter()
 
     def read(self, scan: Scan, layout: Page | None = None) -> PredictedPage:
         """Recognize a page: `segment`, then `recognize`, which may run in parallel for different pages.
@@ -93,10 +99,17 @@ class PageReader:
 
     def segment_pixels(self, pixels: Pixels, scan: Scan, layout: Page | None = None) -> SegmentedPage:
         """Detect and crop the lines of a page that is in memory; see `segment`."""
-        regions = self._detect_regions(pixels) if layout is None else _get_layout_regions(layout, pixels.shape)
-        band_px = 0.0 if layout is None else layout.line_spacing * _compute_vertical_scale(layout, pixels)
-        crops = tuple((region, tuple(_crop(line, pixels, band_px) for line in region.lines)) for region in regions)
-        return SegmentedPage(scan, pixels, crops, layout)
+        orientation, band_px = None, 0.0
+        if layout is None:
+            found = self.segmenter.find(pixels)
+            orientation = found.orientation
+            regions = [_convert_region(number, region) for number, region in enumerate(found.regions, 1)]
+        else:
+            regions = _get_layout_regions(layout, pixels.shape)
+            band_px = layout.line_spacing * _compute_vertical_scale(layout, pixels)
+        crop = LineCropper(pixels, band_px)
+        crops = tuple((region, tuple(crop(line) for line in region.lines)) for region in regions)
+        return SegmentedPage(scan, pixels, crops, layout, orientation)
 
     def recognize(self, page: SegmentedPage) -> PredictedPage:
         """Recognize the lines of a page; detected lines (not those of a layout) without any text are dropped."""
@@ -123,9 +136,6 @@ class PageReader:
             pixels=page.pixels,
         )
 
-    def _detect_regions(self, pixels: Pixels) -> list[PredictedRegion]:
-        return [_convert_region(number, region) for number, region in enumerate(self.segmenter(pixels), 1)]
-
     def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
         lines = (Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)
         return list(self.line_reader.read(lines))
@@ -138,42 +148,16 @@ class PageReader:
             return [f"its layout, {page.layout.path}, has no lines; use --ignore-layouts to segment the page"]
         if not any(prediction.text for prediction in predictions):
             return ["no handwriting was found on the page"]
-        confidence = _compute_mean_confidence(predictions)
-        if page.layout is not None or confidence >= _CONFIDENT:
+        if page.orientation:
+            position = "upside down" if page.orientation == 2 else "on its side"
+            degrees = 90 * page.orientation
+            return [f"the page lies {position}; rotate the image by {degrees} degrees counterclockwise"]
+        if page.layout is not None:
             return []
-        if degrees := self._find_rotation(page, crops):
-            position = "upside down" if degrees == 180 else "on its side"
-            return [f"the page seems to lie {position}; rotate the image by {degrees} degrees counterclockwise"]
+        confidence = _compute_mean_confidence(predictions)
         if confidence < _LEGIBLE:
             return [f"the model can hardly read the page (confidence {confidence:.0%}); check that it is handwriting"]
         return []
-
-    def _find_rotation(self, page: SegmentedPage, crops: Sequence[LineCrop]) -> int | None:
-        """Return the rotation, in degrees counterclockwise, that makes a page legible; None if it is upright."""
-        longest = sorted(crops, key=lambda crop: -len(crop.pixels[0]) if crop.pixels is not None else 0)
-        probes = longest[:_NUM_PROBE_LINES]
-        upright = _compute_mean_confidence(self._recognize_crops(probes))
-        rotated = [replace(crop, pixels=_rotate(crop.pixels, 2)) for crop in probes if crop.pixels is not None]
-        best, best_degrees = _compute_mean_confidence(self._recognize_crops(rotated)), 180
-        for quarter_turns in (1, 3):
-            pixels = _rotate(page.pixels, quarter_turns)
-            detected = [line for region in self._detect_regions(pixels) for line in region.lines]
-            detected.sort(key=lambda line: -_compute_length(line))
-            predictions = self._recognize_crops(_crop(line, pixels, 0.0) for line in detected[:_NUM_PROBE_LINES])
-            confidence = _compute_mean_confidence(predictions)
-            if confidence > best:
-                best, best_degrees = confidence, 90 * quarter_turns
-        return best_degrees if best > upright + _MIN_ROTATION_GAIN else None
-
-
-def _rotate(pixels: Pixels, quarter_turns: int) -> Pixels:
-    """Rotate an image counterclockwise."""
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
-
-
-def _compute_length(line: PredictedLine) -> float:
-    """Return the horizontal extent of a baseline, in px."""
-    return float(np.ptp(line.baseline[:, 0]))
 
 
 def _compute_vertical_scale(layout: Page, pixels: Pixels) -> float:
@@ -189,11 +173,17 @@ def _compute_mean_confidence(predictions: Sequence[Prediction]) -> float:
 
 def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
     lines = tuple(
-        PredictedLine(f"r{number}_l{place}", polygon=line.polygon, baseline=line.baseline)
+        PredictedLine(
+            f"r{number}_l{place}",
+            polygon=line.polygon,
+            baseline=line.baseline,
+            orientation=line.orientation,
+            line_confidence=line.confidence,
+        )
         for place, line in enumerate(region.lines, 1)
     )
     polygon = _compute_bounding_box(np.concatenate([line.polygon for line in region.lines]))
-    return PredictedRegion(f"r{number}", polygon, lines, region.kind)
+    return PredictedRegion(f"r{number}", polygon, lines, region.kind, region.half)
 
 
 def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
@@ -229,14 +219,33 @@ def _compute_bounding_box(points: Points) -> Points:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def _crop(line: PredictedLine, pixels: Pixels, band_px: float) -> LineCrop:
-    """Crop a line from its page; the result of a line that cannot be cropped has the reason as its problem."""
-    if line.problem:
-        return LineCrop(line)
-    try:
-        return LineCrop(line, *crop_layout_line(pixels, line.polygon, line.baseline, None, band_px=band_px))
-    except DataError as error:
-        return LineCrop(replace(line, problem=str(error)))
+class LineCropper:
+    """Crops lines from a page, turned upright.
+
+    Args:
+        pixels: of the page.
+        band_px: height of the band around a baseline without polygon.
+    """
+
+    def __init__(self, pixels: Pixels, band_px: float) -> None:
+        self.band_px = band_px
+        self._turned = {0: pixels}
+
+    def __call__(self, line: PredictedLine) -> LineCrop:
+        """Crop a line; the result of a line that cannot be cropped has the reason as its problem."""
+        if line.problem:
+            return LineCrop(line)
+        turns, (height, width) = line.orientation, self._turned[0].shape[:2]
+        if turns not in self._turned:
+            self._turned[turns] = turn_upright(self._turned[0], turns)
+        polygon, baseline = (to_upright(points, turns, width, height) for points in (line.polygon, line.baseline))
+        try:
+            pixels, to_page = crop_layout_line(self._turned[turns], polygon, baseline, None, band_px=self.band_px)
+        except DataError as error:
+            return LineCrop(replace(line, problem=str(error)))
+        if turns == 0:
+            return LineCrop(line, pixels, to_page)
+        return LineCrop(line, pixels, lambda points: from_upright(to_page(points), turns, width, height))
 
 
 def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:

@@ -1,7 +1,7 @@
 """Grouping of text lines to regions, and their reading order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,13 @@ class DetectedLine:
         baseline: ``(n, 2)`` px, from the start of the line to its end.
         polygon: ``(n, 2)`` px, the outline of the line.
         confidence: 0..1, the mean probability of its baseline; 1 where none is known.
+        orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
     """
 
     baseline: Points
     polygon: Points
     confidence: float = 1.0
+    orientation: int = 0
 
     @property
     def left(self) -> float:
@@ -51,10 +53,17 @@ class DetectedRegion:
     Attributes:
         lines: in reading order.
         kind: ``paragraph`` or ``marginalia``.
+        half: 0 for the left half of a double page, 1 for the right one; None on a single page.
     """
 
     lines: tuple[DetectedLine, ...]
     kind: str = "paragraph"
+    half: int | None = None
+
+    @property
+    def orientation(self) -> int:
+        """Quarter turns clockwise by which the writing of its lines is turned."""
+        return self.lines[0].orientation if self.lines else 0
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -78,11 +87,11 @@ def group_lines(lines: Sequence[DetectedLine], line_spacing: float) -> list[Dete
         return []
     slope = float(np.median([_compute_slope(line) for line in lines]))
     rotation = np.array([[1, -slope], [slope, 1]], np.float32) / np.float32(np.hypot(1, slope))
-    deskewed = [DetectedLine(line.baseline @ rotation, line.polygon @ rotation) for line in lines]
+    deskewed = [replace(line, baseline=line.baseline @ rotation, polygon=line.polygon @ rotation) for line in lines]
     originals = {id(new): line for new, line in zip(deskewed, lines, strict=True)}
     regions = [DetectedRegion(tuple(_sort_lines(block))) for block in _group_into_blocks(deskewed, line_spacing)]
     return [
-        DetectedRegion(tuple(originals[id(line)] for line in region.lines), region.kind)
+        replace(region, lines=tuple(originals[id(line)] for line in region.lines))
         for region in _sort_regions(_mark_marginalia(regions))
     ]
 
@@ -154,7 +163,7 @@ def _mark_marginalia(regions: list[DetectedRegion]) -> list[DetectedRegion]:
         is_beside = box[2] <= left + overlap or box[0] >= right - overlap
         overlaps_vertically = min(box[3], bottom) - max(box[1], top) > 0
         is_marginalia = is_beside and overlaps_vertically and width <= _MAX_MARGINALIA_WIDTH * (right - left)
-        marked.append(DetectedRegion(region.lines, "marginalia") if is_marginalia else region)
+        marked.append(replace(region, kind="marginalia") if is_marginalia else region)
     return marked
 
 

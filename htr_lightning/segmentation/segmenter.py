@@ -12,6 +12,7 @@ from htr_lightning.segmentation.binarization import Mask, binarize_page
 from htr_lightning.segmentation.columns import split_columns, split_lines_at_gutters
 from htr_lightning.segmentation.line_shape import build_polygon, estimate_baseline, estimate_row_spacing
 from htr_lightning.segmentation.line_strips import LineStrip, extract_line_strips
+from htr_lightning.segmentation.page import DetectedPage
 from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, group_lines
 from htr_lightning.segmentation.ridges import find_ridges
 from htr_lightning.segmentation.ruling import remove_ruling
@@ -74,6 +75,10 @@ class Segmenter:
                 if np.ptp(line.polygon[:, 1]) >= self.min_height_px:
                     lines.append(line)
         return group_lines(lines, spacing / scale)
+
+    def find(self, image: NDArray[np.uint8]) -> DetectedPage:
+        """Find regions and lines; see `htr_lightning.segmentation.page.PageSegmenter`."""
+        return DetectedPage(self(image))
 
     def _find_lines(self, gray: NDArray[np.uint8]) -> tuple[list[LineStrip], float]:
         """Return the lines of a scaled page, and their median line spacing (0 without lines)."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from htr_lightning.data.page_module import PageBatch
-from htr_lightning.model.finder_file import FINDER_KEY
-from htr_lightning.model.line_finder import LineFinder, MapLogits
+from htr_lightning.model.finder_info import FINDER_KEY
+from htr_lightning.model.line_finder import LineFinder, MapLogits, to_darkness
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.segmentation.line_scores import LineCounts, count_matches
 from htr_lightning.segmentation.maps import UPRIGHT, PageMaps, build_maps
@@ -86,8 +86,7 @@ class FinderTask(lightning.LightningModule):
 
     def forward(self, images: Tensor) -> MapLogits:
         """Return the logits of pages ``(N, 1, H, W)`` uint8, light 255."""
-        ink = 1 - images.to(next(self.model.parameters()).dtype) / 255
-        output: MapLogits = self.model(ink.to(memory_format=torch.channels_last))
+        output: MapLogits = self.model(to_darkness(images).to(next(self.model.parameters()).dtype))
         return output
 
     def training_step(self, batch: PageBatch, batch_idx: int) -> Tensor:

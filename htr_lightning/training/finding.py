@@ -18,7 +18,8 @@ from htr_lightning.data.page_module import PageDataModule
 from htr_lightning.data.training_page import PageSource
 from htr_lightning.files import RunFolder
 from htr_lightning.image.page_pixels import PagePreprocess
-from htr_lightning.model.finder_file import Finder, FinderInfo, read_finder, write_finder
+from htr_lightning.model.finder_file import Finder, read_finder, write_finder
+from htr_lightning.model.finder_info import FinderInfo
 from htr_lightning.model.info import find_model
 from htr_lightning.model.line_finder import LineFinder
 from htr_lightning.segmentation.follower import LineFollower

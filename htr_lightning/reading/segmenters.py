@@ -1,0 +1,84 @@
+"""Segmenters by name: line finders, which ONNX Runtime or PyTorch runs, and the classical way."""
+
+import importlib.util
+from pathlib import Path
+
+from htr_lightning.files import RunFolder
+from htr_lightning.model.info import ModelFileError, list_finders
+from htr_lightning.segmentation.finder import LineFinderSegmenter
+from htr_lightning.segmentation.maps import MapPredictor
+from htr_lightning.segmentation.page import PageSegmenter
+from htr_lightning.segmentation.segmenter import Segmenter
+
+DEFAULT_FINDER = "zoo:finder"
+CLASSICAL = "classical"
+
+
+def load_segmenter(finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: float = 0.0) -> PageSegmenter:
+    """Load what finds the lines of pages.
+
+    Args:
+        finder: ``zoo:finder``; a model file, an ONNX file, a checkpoint or a run folder of ``task=find_lines``; or
+            ``classical`` for the way without a network.
+        min_line_confidence: lines with a lower confidence are dropped.
+
+    Raises:
+        ModelFileError: it is missing or cannot be used, or neither ONNX Runtime nor PyTorch is installed.
+    """
+    if str(finder) == CLASSICAL:
+        return Segmenter()
+    predict = load_finder(find_finder(str(finder)))
+    info = predict.info  # type: ignore[attr-defined]
+    return LineFinderSegmenter(predict, info.build_preprocess(), info.build_follower(), min_line_confidence)
+
+
+def find_finder(source: str) -> Path:
+    """Return the file of a line finder; of one that ships, the safetensors file.
+
+    Raises:
+        ModelFileError: there is none.
+    """
+    if source.startswith("zoo:"):
+        finders = list_finders()
+        name = source.removeprefix("zoo:")
+        if name not in finders:
+            remedy = f"choose from {', '.join(finders)}, or {CLASSICAL}" if finders else f"use {CLASSICAL}"
+            raise ModelFileError("there is no such line finder", file=source, remedy=remedy, kind="missing")
+        return finders[name]
+    path = Path(source)
+    if not path.is_dir():
+        return path
+    run = RunFolder(path)
+    model = next((file for file in (run.model, run.best, run.last) if file.is_file()), None)
+    if model is None:
+        problem, remedy = "the folder contains no line finder", "name another folder"
+        raise ModelFileError(problem, file=path, remedy=remedy, kind="missing")
+    return model
+
+
+def load_finder(path: Path) -> MapPredictor:
+    """Load a line finder, for ONNX Runtime if there is an ONNX file of it, else for PyTorch.
+
+    Raises:
+        ModelFileError: it cannot be used, or what runs it is not installed.
+    """
+    onnx = path.with_suffix(".onnx")
+    has_onnx_runtime = importlib.util.find_spec("onnxruntime") is not None
+    if path.suffix == ".onnx" or (has_onnx_runtime and path.suffix == ".safetensors" and onnx.is_file()):
+        if not has_onnx_runtime:
+            remedy = "install it with: pip install 'htr-lightning[onnx]'"
+            problem = "reading an ONNX file requires ONNX Runtime, which is not installed"
+            raise ModelFileError(problem, file=path, remedy=remedy, kind="not_installed")
+        from htr_lightning.model.finder_onnx import read_onnx_finder
+
+        return read_onnx_finder(onnx)
+    if importlib.util.find_spec("torch") is None:
+        raise ModelFileError(
+            "neither ONNX Runtime nor PyTorch is installed, which run line finders",
+            file=path,
+            remedy=f"install one of them, or find lines without a network: --finder {CLASSICAL}",
+            kind="not_installed",
+        )
+    from htr_lightning.model.finder_file import read_finder
+
+    return read_finder(path)

@@ -1,0 +1,91 @@
+"""Lines of a whole page in reading order: the halves of a double page, their regions, and turned writing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from htr_lightning.image.turn import from_upright, to_upright
+from htr_lightning.segmentation.halves import find_gutter
+from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, group_lines
+
+_MIN_OVERLAP = 0.3  # of two lines one above the other, relative to the shorter one
+_MIN_DISTANCE_PX = 3.0  # of two lines one above the other
+_DEFAULT_SPACING = 1 / 40  # of the height of the page, where no line is above another
+
+
+def group_page(lines: Sequence[DetectedLine], width: float, height: float) -> list[DetectedRegion]:
+    """Group the lines of a page to regions in reading order.
+
+    The left half of a double page precedes the right one. Writing that is turned follows, each orientation in its own
+    order.
+
+    Args:
+        lines: in any order.
+        width: of the page in px.
+        height: of the page in px.
+    """
+    upright = [line for line in lines if line.orientation == 0]
+    gutter = find_gutter(upright, width, height)
+    halves = [upright] if gutter is None else [[], []]
+    if gutter is not None:
+        for line in upright:
+            halves[(line.left + line.right) / 2 > gutter].append(line)
+    regions = []
+    for number, half in enumerate(halves):
+        place = None if gutter is None else number
+        regions += [replace(region, half=place) for region in group_lines(half, estimate_spacing(half, height))]
+    for turns in (1, 2, 3):
+        regions += _group_turned([line for line in lines if line.orientation == turns], turns, width, height)
+    return regions
+
+
+def _group_turned(lines: Sequence[DetectedLine], turns: int, width: float, height: float) -> list[DetectedRegion]:
+    """Group turned lines as they are when the page is turned back."""
+    upright = []
+    for line in lines:
+        baseline, polygon = (
+            np.asarray(to_upright(points, turns, width, height), np.float32) for points in (line.baseline, line.polygon)
+        )
+        upright.append(replace(line, baseline=baseline, polygon=polygon))
+    originals = {id(new): line for new, line in zip(upright, lines, strict=True)}
+    spacing = estimate_spacing(upright, width if turns % 2 else height)
+    return [
+        replace(region, lines=tuple(originals[id(line)] for line in region.lines))
+        for region in group_lines(upright, spacing)
+    ]
+
+
+def estimate_spacing(lines: Sequence[DetectedLine], height: float) -> float:
+    """Return the median distance from a line to the next one above or below it, in px.
+
+    Args:
+        lines: upright.
+        height: of the page.
+    """
+    if len(lines) < 2:
+        return height * _DEFAULT_SPACING
+    lefts, rights = (np.array([getattr(line, side) for line in lines]) for side in ("left", "right"))
+    ys = np.array([line.y_at((line.left + line.right) / 2) for line in lines])
+    lengths = rights - lefts
+    shared = np.minimum(rights[:, None], rights[None]) - np.maximum(lefts[:, None], lefts[None])
+    distances = np.abs(ys[:, None] - ys[None])
+    near = (shared > _MIN_OVERLAP * np.minimum(lengths[:, None], lengths[None])) & (distances > _MIN_DISTANCE_PX)
+    nearest = np.where(near, distances, np.inf).min(1)
+    known = nearest[np.isfinite(nearest)]
+    return float(np.median(known)) if len(known) else height * _DEFAULT_SPACING
+
+
+def from_turned(line: DetectedLine, turns: int, width: float, height: float) -> DetectedLine:
+    """Return a line that was found on a page turned back, on the page as it is.
+
+    Args:
+        line: upright.
+        turns: quarter turns clockwise by which the page is turned.
+        width: of the page as it is.
+        height: of the page as it is.
+    """
+    baseline, polygon = (
+        np.asarray(from_upright(points, turns, width, height), np.float32) for points in (line.baseline, line.polygon)
+    )
+    return replace(line, baseline=baseline, polygon=polygon, orientation=turns)

@@ -1,0 +1,32 @@
+"""What segmentation finds on a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_lightning.segmentation.regions import DetectedRegion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectedPage:
+    """Regions and lines of a page.
+
+    Attributes:
+        regions: in reading order.
+        orientation: quarter turns clockwise by which the page as a whole is turned, 0 if it is upright; None if that is
+            not known.
+    """
+
+    regions: Sequence[DetectedRegion]
+    orientation: int | None = None
+
+
+class PageSegmenter(Protocol):
+    """Finds the regions and lines of pages."""
+
+    def find(self, image: NDArray[np.uint8]) -> DetectedPage:
+        """Find the regions and lines of a page ``(H, W)`` gray or ``(H, W, 3)`` RGB."""
+        ...
