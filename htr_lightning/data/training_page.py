@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Split
 from htr_lightning.data.page_targets import TargetLine, build_target_lines
 from htr_lightning.image.crop import compute_layout_scale
-from htr_lightning.image.files import DataError, ImageFile, read_page_image
+from htr_lightning.image.decode import read_page_image
+from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.page_pixels import PagePreprocess
 from htr_lightning.image.scan import DOCUMENT_SUFFIXES, Scan, has_exif_rotation, read_image_size
 from htr_lightning.layout.page import Page
