@@ -41,6 +41,9 @@ def check_writable(path: Path, key: str = "", *, is_file: bool = False) -> None:
     places = absolute.parents if is_file else (absolute, *absolute.parents)
     place = places[0] if is_file else next(folder for folder in places if os.path.lexists(folder))
     try:
+        for name in absolute.relative_to(place).parts:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                (place / name).lstat()  # tells whether a name is too long
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:

@@ -37,6 +37,8 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         (tmp_path / "file", False, "cannot be written (Not a directory)"),
         (tmp_path / "none" / "x.json", True, f"cannot be written (No such file or directory: {tmp_path / 'none'})"),
         (tmp_path, True, "is a folder"),
+        (tmp_path / ("x" * 300), False, f"cannot be written (File name too long: {tmp_path})"),
+        (tmp_path / ("x" * 300) / "y", False, f"cannot be written (File name too long: {tmp_path})"),
     ):
         with pytest.raises(OutputError) as refused:
             check_writable(path, "--out", is_file=is_file)

@@ -76,6 +76,8 @@ def _check_new_folder(values: Mapping[str, str], key: str) -> None:
             remedy="set hydra.run.dir=FOLDER or resume=auto (runs/RUN_NAME)",
         )
     check_writable(resolve_folder(values.get(key, "runs")), key)
+    if "run_name" in values:
+        check_writable(Path("runs", f"00-00-00-{resolve_folder(values['run_name'])}"), "run_name")
 
 
 def _count_started_processes() -> int:

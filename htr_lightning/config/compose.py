@@ -103,7 +103,7 @@ def compose_or_none(overrides: Sequence[str], config_dir: Path | None = None) ->
     """Compose overrides in Hydra's grammar without validating them; None if that is not possible."""
     try:
         return _compose(overrides, config_dir)
-    except (HydraException, OmegaConfBaseException):
+    except Exception:  # Hydra's own, or whatever it raises for values of other types: ValueError, AssertionError ...
         return None
 
 
@@ -144,16 +144,34 @@ def check_syntax(overrides: Sequence[str], config_dir: Path) -> None:
             path = config_dir / group.partition("@")[0] / f"{name.strip()}.yaml"
             if path not in checked and is_file(path):
                 checked.add(path)
-                chosen += _list_defaults(read_config(path))
+                chosen += _list_defaults(read_config(path), path)
 
 
-def _list_defaults(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """Yield group and options of the entries ``override /GROUP: OPTION`` in the defaults list of a file."""
-    entries = OmegaConf.to_container(cfg, resolve=False).get("defaults")  # type: ignore[union-attr]
-    for entry in entries if isinstance(entries, list) else []:
+def _list_defaults(cfg: DictConfig, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield group and options of the entries ``override /GROUP: OPTION`` in the defaults list of a file.
+
+    Raises:
+        ConfigError: the list has an entry that Hydra does not take.
+    """
+    entries = OmegaConf.to_container(cfg, resolve=False).get("defaults", [])  # type: ignore[union-attr]
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if not isinstance(entries, list) or not _is_default(entry):
+            remedy = "write a list of entries '- _self_' or '- override /GROUP: OPTION', with options in quotes"
+            raise ConfigError("not an entry of a defaults list", file=path, key="defaults", value=entry, remedy=remedy)
         for group, options in entry.items() if isinstance(entry, dict) else ():
             names = options if isinstance(options, list) else [options]
-            yield str(group).split(" ")[-1].strip("/"), ",".join(map(str, names))
+            yield group.split(" ")[-1].strip("/"), ",".join(map(str, names))
+
+
+def _is_default(entry: object) -> bool:
+    """Whether an entry of a defaults list is of the types that Hydra takes."""
+    if not isinstance(entry, dict):
+        return isinstance(entry, str)
+    options = list(entry.values())
+    if len(options) != 1 or not all(isinstance(group, str) for group in entry):
+        return False
+    names = options[0] if isinstance(options[0], list) else options
+    return options[0] is None or all(isinstance(name, str) for name in names)
 
 
 def read_config(path: Path) -> DictConfig:

@@ -83,8 +83,9 @@ def check_overrides(overrides: Sequence[str], groups: Sequence[str]) -> None:
         if meaning is None or not key.strip("+~"):
             remedy = "write KEY=VALUE, with special characters in quotes: KEY='a (b)'"
             raise ConfigError("this cannot be parsed", **place, remedy=remedy, kind="syntax")
-        is_option = key.lstrip("+").partition("@")[0] in groups or "/" in key
-        if is_option and isinstance(meaning.value(), int | float | dict):
+        is_option = key.lstrip("+~").partition("@")[0] in groups or "/" in key
+        no_option = int | float | dict | list if key.startswith("~") else int | float | dict
+        if is_option and isinstance(meaning.value(), no_option):
             raise ConfigError("this is not the name of an option", **place, remedy="quote it, or choose another")
 
 

@@ -61,3 +61,16 @@ def test_help_lists_own_options(
     main()
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("mine", "letters", "own_group", "copiste", "predict"))
+
+
+@pytest.mark.parametrize("name", ["1" * 300, "dev/" + "x" * 300])
+def test_a_name_that_no_folder_can_have_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["htr", "dataset=lines", "dataset.root=.", f"run_name={name}"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    told = f"{stopped.value.code}{capsys.readouterr().err}"
+    assert "run_name=" in told and "File name too long" in told and "Traceback" not in told
+    assert not list(tmp_path.iterdir())

@@ -63,7 +63,9 @@ def test_options_of_groups_are_texts(tmp_path: Path) -> None:
     assert compose_unvalidated(["+experiment=2024_05"], tmp_path).seed == 7
 
 
-@pytest.mark.parametrize("override", ["x", "a b", "=true", "\u202e\x01", "dataset={a:1}"])
+@pytest.mark.parametrize(
+    "override", ["x", "a b", "=true", "\u202e\x01", "dataset={a:1}", "~=[1,2,3]", "~dataset=[1]", "~dataset=3"]
+)
 def test_what_hydra_cannot_take_is_refused_in_one_sentence(override: str) -> None:
     for call in (parse_arguments, compose_unvalidated):
         with pytest.raises(ConfigError) as error:

@@ -73,8 +73,33 @@ def test_a_damaged_file_that_only_an_experiment_names(content: bytes, tmp_path: 
     (tmp_path / "dataset" / "mine.yaml").write_bytes(content)
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "own.yaml").write_text(
-        "# @package _global_\ndefaults:\n- override /dataset: mine\n- [x]\n- _self_\n"
+        "# @package _global_\ndefaults:\n- override /dataset: mine\n- _self_\n"
     )
     with pytest.raises(ConfigError) as caught:
         parse_arguments(["--config-dir", str(tmp_path), "+experiment=own"])
     assert caught.value.file == tmp_path / "dataset" / "mine.yaml"
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        *("3", "{dataset: lines}", "[3]", "[[x]]", "[{}]", "[{3: lines}]", "[{override /dataset: 3}]"),
+        *("[{override /dataset: [3]}]", "[{override /dataset: {a: b}}]"),
+        "[{override /dataset: lines, override /model: small}]",
+    ],
+)
+def test_what_is_no_defaults_list_is_named(defaults: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    path = tmp_path / "experiment" / "own.yaml"
+    path.write_text(f"# @package _global_\ndefaults: {defaults}\n")
+    with pytest.raises(ConfigError) as caught:
+        parse_arguments(["--config-dir", str(tmp_path), "+experiment=own"])
+    assert (caught.value.file, caught.value.key) == (path, "defaults")
+
+
+@pytest.mark.parametrize("entry", ["_self_", "override /dataset: lines", "override /logger: [csv, tensorboard]"])
+def test_entries_of_a_defaults_list_are_taken(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "own.yaml").write_text(f"# @package _global_\ndefaults:\n- {entry}\n")
+    overrides = ["+experiment=own", "dataset=lines", "dataset.root=x"]
+    assert "own" not in compose_config(overrides, tmp_path)
