@@ -177,7 +177,7 @@ def build_finder(cfg: DictConfig, base: Finder | None) -> tuple[LineFinder, Page
         remedy = "leave it out; the architecture is that of stage.start_from"
         key, value = f"model.{differing[0]}", given[differing[0]]
         raise ConfigError("not that of the model to start from", key=key, value=value, remedy=remedy)
-    return base.network.to(memory_format=torch.channels_last), base.info.build_preprocess(), follower
+    return base.network.train(), base.info.build_preprocess(), follower
 
 
 def build_callbacks(cfg: DictConfig, folder: RunFolder, extensions: Extensions) -> list[Callback]:
