@@ -83,10 +83,10 @@ def suggest_command(name: str) -> str:
 def print_help(arguments: Sequence[str]) -> None:
     """Print the help, with the options of the folder that ``--config-dir`` names."""
     from htr_lightning.cli.arguments import parse_config_dir
-    from htr_lightning.cli.console import exit_with_message
+    from htr_lightning.cli.console import exit_with_message, print_result
 
     with exit_with_message():
-        print(render_help(parse_config_dir(arguments)))
+        print_result(render_help(parse_config_dir(arguments)))
 
 
 def render_help(config_dir: Path | None = None) -> str:

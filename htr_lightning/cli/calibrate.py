@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_argument, add_overwrite_option, list_inputs
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, report_write_errors
@@ -51,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     calibrator = Calibrator(batches, model.charset)
     temperature = calibrator.fit_temperature()
     for name, value in (("before", model.info.temperature), ("after", temperature)):
-        print(f"{name}: temperature {value:g}; {describe_outcomes(calibrator.evaluate(value))}")
+        print_result(f"{name}: temperature {value:g}; {describe_outcomes(calibrator.evaluate(value))}")
     if options.out is not None:
         with report_write_errors(options.out, "--out", is_file=True):
             write_model(options.out, model.network.state_dict(), replace(model.info, temperature=temperature))
-        print(f"{options.out}: written")
+        print_result(f"{options.out}: written")
 
 
 def build_parser() -> argparse.ArgumentParser:

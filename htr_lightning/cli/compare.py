@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_result
 from htr_lightning.cli.options import add_overwrite_option
 from htr_lightning.files import check_writable, report_write_errors, write_json
 from htr_lightning.report.outputs import Output, check_outputs, json_kind
@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_outputs([Output(options.out, json_kind("lines"))], inputs, overwrite=options.overwrite)
 
     comparison = compare(pair_rows(read_table(options.a), read_table(options.b), common=options.common))
-    print(f"A: {options.a}\nB: {options.b}\n\n{render_comparison(comparison, options.top)}")
     if options.out is not None:
         with report_write_errors(options.out, "--out", is_file=True):
             write_json(options.out, comparison.to_json() | {"a": str(options.a), "b": str(options.b)})
+    print_result(f"A: {options.a}\nB: {options.b}\n\n{render_comparison(comparison, options.top)}")
 
 
 def build_parser() -> argparse.ArgumentParser:

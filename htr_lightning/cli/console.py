@@ -48,6 +48,16 @@ def exit_with_message() -> Iterator[None]:
         raise SystemExit(str(error)) from None
 
 
+def print_result(text: object) -> None:
+    """Print a result, as `write_stdout` writes it.
+
+    Raises:
+        InputError: it cannot be written.
+        SystemExit: its reader, such as ``head``, has ended.
+    """
+    write_stdout(f"{text}\n")
+
+
 def write_stdout(text: str) -> None:
     """Write a result to the standard output at once.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import (
     MANIFEST,
     add_decoder_options,
@@ -69,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     warn_about_unknown(evaluation.unknown_characters, options.data)
     if evaluation.missing_intervals:
         print(f"{options.data}: {evaluation.missing_intervals}", file=sys.stderr)
-    print(format_json(evaluation.summarize(), indent=2))
     if options.out is not None:
         with report_write_errors(options.out, "--out"):
             write_evaluation(options.out, evaluation, collector)
         print(f"{options.out / 'report.html'}: written", file=sys.stderr)
+    print_result(format_json(evaluation.summarize(), indent=2))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_result
 from htr_lightning.cli.options import (
     add_decoder_options,
     add_device_option,
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         with report_write_errors(options.out, "--out"):
             write_files(output, attributions, options.method, picture, report)
-        print(report)
+        print_result(report)
     if failed:
         raise SystemExit(1)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_result
 from htr_lightning.cli.options import add_model_argument, add_overwrite_option, list_inputs
 from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import MODEL, ONNX, Output, check_outputs, json_kind
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             note = write_as_onnx(options, model)
         else:
             write_model(options.out, model.network.state_dict(), model.info, half=options.half)
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
+    print_result(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
 
 
 def decide_format(options: argparse.Namespace) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option, positive_int
 from htr_lightning.files import OutputError, atomic_write, check_writable, file_lock, report_write_errors
 from htr_lightning.report.outputs import PICTURE, Output, check_outputs, list_files, mark_png
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_outputs(outputs, inputs, overwrite=options.overwrite)  # another process may have ended meanwhile
         count = write_lines(lines, options.out, options.split, cfg.preprocess.max_pixels, cfg.loader.max_skipped)
     folder = options.out / options.split
-    print(f"{count} lines in {folder}, listed in {folder}.tsv")
+    print_result(f"{count} lines in {folder}, listed in {folder}.tsv")
 
 
 def build_parser() -> argparse.ArgumentParser:

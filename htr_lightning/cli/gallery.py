@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import add_overwrite_option
 from htr_lightning.files import atomic_write, check_writable, report_write_errors
 from htr_lightning.report.outputs import PICTURE, Output, check_outputs, mark_png
@@ -82,7 +82,7 @@ def _save(picture: "Image.Image", path: Path, num_grays: int) -> None:
 
     with atomic_write(path) as file:
         picture.quantize(num_grays, dither=Image.Dither.NONE).save(file, "PNG", optimize=True, pnginfo=mark_png())
-    print(path)
+    print_result(path)
 
 
 def load_strong_augmentation() -> "Augment":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import add_config_dir_option, add_overwrite_option
 from htr_lightning.files import report_write_errors, write_text
 from htr_lightning.report.outputs import REPORT, Output, check_outputs
@@ -32,7 +32,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     trials = sorted(read_trials(folder), key=lambda trial: (trial.state != "done", trial.cer, trial.number))
     keys = find_varied_keys(trials)
-    print(format_table(trials, keys))
     outputs = [
         Output(folder / "report.html", REPORT, key=""),
         Output(find_experiment_file(folder, options.config_dir), BEST, key=""),
@@ -42,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         note = write_best(trials[0], folder, options.config_dir)
         page = render_sweep(folder.absolute().name, trials, keys, compute_importance(trials, keys), note)
         write_text(folder / "report.html", page)
-    print(f"{note}\n{folder / 'report.html'}: written".lstrip())
+    print_result(format_table(trials, keys))
+    print_result(f"{note}\n{folder / 'report.html'}: written".lstrip())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_result
 from htr_lightning.cli.options import add_overwrite_option, list_inputs, positive_int
 from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import ARPA, Output, check_outputs
@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = prune_ngram(model, options.max_ngrams)
     with report_write_errors(options.out, "--out", is_file=True):
         write_arpa(model, options.out)
-    print(
+    print_result(
         f"{options.out}: {len(model):,} n-grams up to order {model.order} of {len(model.symbols) - 3} characters, "
         f"from {format_count(len(texts), 'line')} with {format_count(sum(map(len, texts)), 'character')}"
     )
     if options.held_out is not None:
         bits = -sum(map(model.log_probability, held_out)) / math.log(2)
         num_symbols = sum(len(text) + 1 for text in held_out)
-        print(f"{options.held_out}: {bits / max(1, num_symbols):.3f} bits per character, counting line ends")
+        print_result(f"{options.held_out}: {bits / max(1, num_symbols):.3f} bits per character, counting line ends")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import exit_with_message
+from htr_lightning.cli.console import exit_with_message, print_result
 from htr_lightning.cli.options import (
     MANIFEST,
     add_device_option,
@@ -53,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         remedy = "check its images and transcriptions"
         raise InputError("it has no usable lines", file=options.data, remedy=remedy)
     best = search.best
-    print(render_table(search.tried))
-    print(f"greedy: {search.greedy:.2%}; best: {best.cer:.2%} with")
-    print(f"  --lm {options.lm} --lm-weight {best.lm_weight:g} --insertion-bonus {best.insertion_bonus:g}")
     if options.out is not None:
         tried = [asdict(score) for score in search.tried]
         with report_write_errors(options.out, "--out", is_file=True):
             write_json(options.out, {"greedy": search.greedy, "best": asdict(best), "tried": tried})
+    print_result(render_table(search.tried))
+    print_result(f"greedy: {search.greedy:.2%}; best: {best.cer:.2%} with")
+    print_result(f"  --lm {options.lm} --lm-weight {best.lm_weight:g} --insertion-bonus {best.insertion_bonus:g}")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_result
 from htr_lightning.cli.options import add_device_option
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.try_on is not None:
         if options.name is not None:
             raise UsageError("--try tries all models; leave out the name")
-        print(try_models(options.try_on, options.device))
+        print_result(try_models(options.try_on, options.device))
         return
 
     from htr_lightning.lm.zoo import list_language_models
@@ -35,12 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if options.name is None:
         models = list_zoo_models().items()
-        print("\n\n".join(describe_model(f"zoo:{name}", path, read_info(path)) for name, path in models))
-        print("\nlanguage models, for --lm (zoo lm shows their card)")
+        print_result("\n\n".join(describe_model(f"zoo:{name}", path, read_info(path)) for name, path in models))
+        print_result("\nlanguage models, for --lm (zoo lm shows their card)")
         for name, path in list_language_models().items():
-            print(f"  zoo:{name:<6} {path.stat().st_size / 1e6:.1f} MB")
+            print_result(f"  zoo:{name:<6} {path.stat().st_size / 1e6:.1f} MB")
     else:
-        print(render_card(options.name.removeprefix("zoo:")))
+        print_result(render_card(options.name.removeprefix("zoo:")))
 
 
 def build_parser() -> argparse.ArgumentParser:

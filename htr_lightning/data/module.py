@@ -142,8 +142,11 @@ class LineDataModule(lightning.LightningDataModule):
         for split in SPLITS[:2]:
             if not len(self.packed[split]):
                 raise DataError(
-                    f"dataset: the {split} split is empty; training needs lines in train and val "
-                    "(a single manifest is split automatically: dataset.manifest=FILE)"
+                    f"the {split} split is empty",
+                    key="dataset",
+                    remedy=f"give it lines (dataset=lines takes a table {split}.tsv or a folder {split} from "
+                    "dataset.root), or all lines in one table, which is split automatically: dataset.manifest=FILE",
+                    kind="empty",
                 )
         if self.charset is None:
             self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)

@@ -1,6 +1,8 @@
 """Two evaluations of the same lines side by side."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +81,14 @@ def test_other_lines_are_refused_and_counted() -> None:
         pair_rows(a[:1], b, common=True)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Closed(io.StringIO):
+    """The standard output when its reader has ended: ``| head -1``."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     a = write(tmp_path / "a", ("v", "abcd abcd", "abxd abxd"), ("w", "abcd", "abcd"), ("w", "\x1bcd", "abcd"))
     b = write(tmp_path / "b", ("v", "abcd abcd", "abcd abcd"), ("w", "abcd", "xbcd"), ("w", "\x1bcd", "abcd"))
     command.main([str(a), str(b), "--out", str(tmp_path / "compare.json"), "--top", "3"])
@@ -94,6 +103,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     command.main([str(a), str(write(tmp_path / "c", ("v", "abcd abcd", "xbcd abcd"))), "--common"])
     shown = capsys.readouterr().out
     assert "no intervals, since all lines are of one group" in shown and "[" not in shown.partition("interval")[2]
+    with pytest.raises(SystemExit) as ended, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Closed())
+        command.main([str(a), str(b), "--out", str(tmp_path / "kept.json")])
+    assert ended.value.code == 1 and (tmp_path / "kept.json").read_bytes() == (tmp_path / "compare.json").read_bytes()
     command.main([str(a / "lines.tsv"), str(a), "--top", "0"])
     assert "Largest differences" not in capsys.readouterr().out
 
