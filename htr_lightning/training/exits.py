@@ -17,10 +17,10 @@ from omegaconf import DictConfig
 from htr_lightning.config.validate import format_problems
 from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder
+from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.lightning_fixes import CheckpointWriteError, interrupted_by_user
 from htr_lightning.training.resume import PreemptedError
 from htr_lightning.training.run_folder import RunFolderBusyError
-from htr_lightning.training.task import NonFiniteLossError
 from htr_lightning.training.torch_errors import is_killed_worker, is_lost_process
 
 # A quota is no error of every system's.

@@ -15,9 +15,9 @@ from htr_lightning.model.line_finder import LineFinder, MapLogits, to_darkness
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.segmentation.line_scores import LineCounts, count_matches
 from htr_lightning.segmentation.maps import UPRIGHT, PageMaps, build_maps
+from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
 from htr_lightning.training.optim import Optim, Optimizer
-from htr_lightning.training.task import NonFiniteLossError
 
 _LOG_UNIT_PX = 16.0  # as in `htr_lightning.model.line_finder`
 _DICE_SMOOTHING = 1.0

@@ -10,8 +10,8 @@ from lightning.pytorch.callbacks import Callback
 from htr_lightning.data.batch import Batch
 from htr_lightning.files import RunFolder, atomic_write
 from htr_lightning.report.panel import draw_panel
+from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.monitor import line_pixels
-from htr_lightning.training.task import NonFiniteLossError
 
 log = logging.getLogger(__name__)
 

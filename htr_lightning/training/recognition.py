@@ -43,6 +43,7 @@ from htr_lightning.training.lightning_fixes import (
     replace_overfit_batches,
     slurm_plugins,
 )
+from htr_lightning.training.metadata import describe_network
 from htr_lightning.training.metrics import SCORE_NAMES
 from htr_lightning.training.monitor import ErrorPanel, ValidationPanel
 from htr_lightning.training.monitored_score import MonitoredScore
@@ -57,7 +58,7 @@ from htr_lightning.training.run_folder import (
     write_start,
 )
 from htr_lightning.training.stage import Finetune, build_charset, reconcile_config, transfer_weights
-from htr_lightning.training.task import RecognitionTask, describe_network
+from htr_lightning.training.task import RecognitionTask
 from htr_lightning.training.throughput import Throughput
 
 log = logging.getLogger(__name__)

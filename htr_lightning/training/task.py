@@ -2,61 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch, count_required_frames
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.decoder import Decoder
-from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.errors import InputError
 from htr_lightning.image.ink import to_ink
-from htr_lightning.model.file import load_model
-from htr_lightning.model.info import METADATA_KEY, ModelInfo, find_model
-from htr_lightning.model.network import Frames, Network, get_class_path, hash_source, is_ours
+from htr_lightning.model.info import METADATA_KEY
+from htr_lightning.model.network import Frames, Network
+from htr_lightning.training.finite import build_non_finite_error, compute_gradient_norm, is_finite_in_all_processes
 from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
+from htr_lightning.training.line_prediction import LinePrediction, predict_lines
 from htr_lightning.training.losses import consistency_loss, ctc_loss
+from htr_lightning.training.metadata import describe_network, load_task_arguments
 from htr_lightning.training.metrics import RecognitionMetrics
 from htr_lightning.training.optim import AdamW, Optim, Optimizer, set_lr
 from htr_lightning.training.own_metrics import OwnMetrics
-
-
-class NonFiniteLossError(ValueError):
-    """The loss or a gradient is NaN or infinite; the message names the step and the lines of the batch."""
-
-
-class LinePrediction(NamedTuple):
-    """What ``trainer.predict`` returns for a line.
-
-    Attributes:
-        id: of the line.
-        text: as predicted.
-        confidence: 0..1, the model's probability of the whole text, summed over all CTC paths that spell it.
-    """
-
-    id: str
-    text: str
-    confidence: float
-
-
-def describe_network(network: Network, charset: Charset, data: LineDataModule) -> ModelInfo:
-    """Return the metadata of a model without that of its training: what its file needs to be used."""
-    kind = type(network)
-    return ModelInfo(
-        architecture=get_class_path(kind),
-        arguments=dict(network.arguments),
-        charset=charset.to_dict(),
-        preprocess=data.preprocess.to_dict(),
-        width_step_px=data.width_step_px,
-        source_digest="" if is_ours(kind) else hash_source(kind),
-    )
 
 
 class RecognitionTask(lightning.LightningModule):
@@ -188,8 +156,9 @@ class RecognitionTask(lightning.LightningModule):
             total = total + self.consistency_weight * consistency
             self.log("train/consistency", consistency, batch_size=len(batch), on_epoch=True, sync_dist=True)
         self._ids = batch.ids
-        if not self._is_true_in_all_processes(torch.isfinite(total)):
-            raise self._build_non_finite_error(f"the loss is {total.item()}")
+        if not is_finite_in_all_processes(total):
+            problem = f"the loss is {total.item()}"
+            raise build_non_finite_error(problem, self.global_step, self.current_epoch, self._ids)
         self._log_infeasible(batch)
         if frames.auxiliary is not None and self.auxiliary_weight:
             self.log("train/auxiliary", auxiliary, batch_size=len(batch), on_epoch=True, sync_dist=True)
@@ -208,28 +177,14 @@ class RecognitionTask(lightning.LightningModule):
             NonFiniteLossError: a gradient is NaN or infinite, in any process: they share gradients.
         """
         has_scaler = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = compute_gradient_norm(optimizer)
         if not (has_scaler or bool(torch.isfinite(norm))):
-            raise self._build_non_finite_error(f"the loss is finite, but its gradient is not (norm {norm.item()})")
+            problem = f"the loss is finite, but its gradient is not (norm {norm.item()})"
+            raise build_non_finite_error(problem, self.global_step, self.current_epoch, self._ids)
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.global_step + 1) % every == 0:  # only then a logger writes it
             self.log("train/gradient_norm", norm)
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-
-    def _build_non_finite_error(self, problem: str) -> NonFiniteLossError:
-        return NonFiniteLossError(
-            f"{problem} at step {self.global_step}, epoch {self.current_epoch}; lines of the batch: "
-            f"{', '.join(self._ids)}. Lower optim.lr, or use trainer.precision=32-true"
-        )
-
-    def _is_true_in_all_processes(self, condition: Tensor) -> bool:
-        """Whether a condition holds in all processes."""
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            minimum = condition.float()
-            torch.distributed.all_reduce(minimum, torch.distributed.ReduceOp.MIN)
-            return bool(minimum > 0)
-        return bool(condition)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[str]]:
         """Predict the texts of a batch and count the errors; the hypotheses go to the callbacks."""
@@ -278,11 +233,8 @@ class RecognitionTask(lightning.LightningModule):
             return task
         for name in ("map_location", "hparams_file", "strict", "weights_only"):  # settings of Lightning's method
             kwargs.pop(name, None)
-        model = load_model(checkpoint_path, trust=kwargs.pop("trust", ()))
-        path = find_model(str(checkpoint_path))
-        state = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".ckpt" else {}
-        given = {"optim": AdamW(), "info": asdict(model.info), **dict(state.get("hyper_parameters", {})), **kwargs}
-        return cls(model.network, model.charset, **given).eval()
+        saved = load_task_arguments(checkpoint_path, kwargs.pop("trust", ()))
+        return cls(**{"optim": AdamW(), **saved, **kwargs}).eval()
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule over all steps of the run."""
@@ -318,13 +270,10 @@ class RecognitionTask(lightning.LightningModule):
         """
         logits = self(batch.images).logits.float().cpu().numpy()
         lengths = self.network.frame_lengths(batch.widths.cpu()).numpy()
-        ids = self.decoder(logits, lengths)
-        log_probs = log_softmax(logits, self.info.get("temperature", 1.0))
-        confidences = np.exp(text_log_probabilities(log_probs, lengths, ids))
-        return [
-            LinePrediction(line_id, self.charset.decode(line).strip(), float(confidence))
-            for line_id, line, confidence in zip(batch.ids, ids, confidences, strict=True)
-        ]
+        temperature = self.info.get("temperature", 1.0)
+        return predict_lines(
+            logits, lengths, batch.ids, charset=self.charset, decoder=self.decoder, temperature=temperature
+        )
 
     def decode(self, logits: Tensor, widths: Tensor) -> list[str]:
         """Return the texts of logits ``(N, T, K)`` of lines that are ``widths`` pixels wide."""

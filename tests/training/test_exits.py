@@ -21,9 +21,10 @@ import htr_lightning.training.lightning_fixes
 from htr_lightning.data.batch import Batch
 from htr_lightning.files import RunFolder, atomic_write
 from htr_lightning.training.exits import exit_of
+from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.lightning_fixes import CheckpointWriteError
 from htr_lightning.training.resume import find_damage
-from htr_lightning.training.task import NonFiniteLossError, RecognitionTask
+from htr_lightning.training.task import RecognitionTask
 
 
 def test_before_the_first_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:

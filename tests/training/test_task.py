@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
 from htr_lightning.model.crnn import CRNN
+from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.losses import consistency_loss, ctc_loss
 from htr_lightning.training.optim import AdamW
-from htr_lightning.training.task import NonFiniteLossError, RecognitionTask
+from htr_lightning.training.task import RecognitionTask
 
 CHARSET = Charset(list("abc"))
 
