@@ -181,7 +181,7 @@ class LineDataModule(lightning.LightningDataModule):
             if needed[row] > frames[row]
         ]
         refuse_or_skip(
-            "of train have a text that is too long for the image",
+            "of train with a text that is too long for the image",
             [reason for _, reason in infeasible],
             self.max_skipped,
             remedy="check their text, use a model with a smaller horizontal stride or a larger preprocess.height_px",

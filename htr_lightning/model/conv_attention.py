@@ -1,6 +1,5 @@
 """ConvAttention: a convolutional backbone, self-attention with relative positions, and a CTC head."""
 
-import inspect
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
-from htr_lightning.model.backbone import Downsample, ResidualBackbone
+from htr_lightning.model.backbone import Downsample, build_backbone, check_settings, compute_features
 from htr_lightning.model.network import Frames, collect_arguments
 
 _MARGIN_FRAMES = 8  # behind the last ink that attention still sees: a space, and what the convolutions look at
@@ -72,11 +71,7 @@ class ConvAttention(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         given = dict(locals())
-        for name in ("height_px", "width", "layers", "attention_heads", "max_distance"):
-            if given[name] < 1:
-                raise InputError(
-                    "the number is too small", key=f"model.{name}", value=given[name], remedy="give 1 or more"
-                )
+        check_settings(given, ("height_px", "width", "layers", "attention_heads", "max_distance"))
         if width % attention_heads:
             remedy = f"give a divisor of model.width={width}"
             raise InputError(
@@ -84,16 +79,10 @@ class ConvAttention(nn.Module):
             )
         if kernel < 1 or kernel % 2 == 0:
             raise InputError("the kernel size is not odd", key="model.kernel", value=kernel, remedy="give 1, 3, 5, ...")
-        if not 0 <= dropout < 1:
-            remedy = "give a probability, at least 0 and less than 1"
-            raise InputError("out of range", key="model.dropout", value=dropout, remedy=remedy)
         super().__init__()
         self.num_classes, self.height_px = num_classes, height_px
         self.arguments = collect_arguments(ConvAttention, given)
-        self.backbone = ResidualBackbone(
-            **{name: given[name] for name in inspect.signature(ResidualBackbone).parameters}
-        )
-        self.backbone.to(memory_format=torch.channels_last)
+        self.backbone = build_backbone(given)
         features = self.backbone.out_channels
         self.projection = nn.Linear(features, width)
         self.dropout = nn.Dropout(dropout)
@@ -116,9 +105,7 @@ class ConvAttention(nn.Module):
         Raises:
             ValueError: the lines have another height.
         """
-        if images.shape[2] != self.height_px:
-            raise ValueError(f"lines are {images.shape[2]} px high, but this model reads lines of {self.height_px} px")
-        features = self.backbone(images.contiguous(memory_format=torch.channels_last)).amax(dim=2)  # (N, D, T)
+        features = compute_features(self.backbone, images, self.height_px)  # (N, D, T)
         auxiliary = self.auxiliary_head(features).transpose(1, 2) if self.training else None
         x = self.dropout(self.projection(features.transpose(1, 2)))  # (N, T, width)
         is_visible = self._find_visible_frames(images, x.shape[1])
@@ -141,8 +128,7 @@ class ConvAttention(nn.Module):
     def blocks(self) -> list[str]:
         """Return the attention blocks from the last to the first, the projection, the stages likewise, and the stem."""
         layers = [f"layers.{number}" for number in reversed(range(len(self.layers)))]
-        stages = [f"backbone.stages.{number}" for number in reversed(range(len(self.backbone.stages)))]
-        return ["norm", *layers, "projection", *stages, "backbone.stem"]
+        return ["norm", *layers, "projection", *self.backbone.blocks("backbone")]
 
     @property
     def frame_px(self) -> int:
