@@ -5,7 +5,6 @@ from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -13,9 +12,9 @@ from htr_lightning.config.override_errors import explain_override_error
 from htr_lightning.config.overrides import (
     check_overrides,
     get_parameter_hint,
+    list_values,
     quote,
     quote_texts,
-    take_first_value,
 )
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.signatures import fits
@@ -81,19 +80,24 @@ def check_composition(overrides: Sequence[str], config_dir: Path | None, *, is_s
     Args:
         overrides: in Hydra's grammar.
         config_dir: a folder with more files of the groups.
-        is_sweep: whether commas separate values; the first of each is composed.
+        is_sweep: whether commas separate values; the first of each is composed, and every option of a group.
 
     Raises:
         ConfigError: an override or a choice is wrong.
     """
-    checked = [take_first_value(override) for override in overrides] if is_sweep else list(overrides)
-    _compose_or_explain([o for o in checked if o and not o.lstrip("+~").startswith(_LAUNCHER)], config_dir)
+    checked = [override for override in overrides if not override.lstrip("+~").startswith(_LAUNCHER)]
+    values = [list_values(override) if is_sweep else [override] for override in checked]
+    _compose_or_explain([each[0] for each in values if each], config_dir)
+    groups = list_groups(config_dir)
+    for override in (other for each in values for other in each[1:]):
+        if override.lstrip("+").partition("=")[0] in groups:
+            _compose_or_explain([override], config_dir)
 
 
 def _compose_or_explain(overrides: Sequence[str], config_dir: Path | None) -> DictConfig:
     try:
         return _compose(overrides, config_dir)
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # Hydra's own, or whatever it raises for values of other types: ValueError, ...
         raise explain_override_error(
             error, overrides, list_groups(config_dir), lambda given: _compose(given, config_dir)
         ) from None

@@ -19,7 +19,7 @@ Compose = Callable[[Sequence[str]], DictConfig]
 
 
 def explain_override_error(
-    error: HydraException | OmegaConfBaseException,
+    error: Exception,
     overrides: Sequence[str],
     groups: Mapping[str, Sequence[str]],
     compose: Compose,
@@ -39,8 +39,9 @@ def explain_override_error(
         if isinstance(part, ValidationError) and part.full_key:
             return _explain_value(part, overrides)
     override = _find_wrong(overrides, groups, compose)
-    if override is None:
-        return ConfigError(" ".join(str(error).split()))
+    if override is None or not isinstance(error, HydraException | OmegaConfBaseException):
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return ConfigError(f"{override or 'the configuration'} cannot be composed ({reason})", kind="syntax")
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return _explain_unknown_key(override, compose([]))
     return _explain_form(error, override, groups)
@@ -119,7 +120,7 @@ def _find_wrong(overrides: Sequence[str], groups: Mapping[str, Sequence[str]], c
     for number in range(1, len(ordered) + 1):
         try:
             compose(ordered[:number])
-        except (HydraException, OmegaConfBaseException):
+        except Exception:  # Hydra's own, or whatever it raises for values of other types
             return ordered[number - 1]
     return None
 

@@ -166,13 +166,13 @@ def _parse(override: str) -> Override | None:
         return None
 
 
-def take_first_value(override: str) -> str:
-    """Return an override of a sweep with the first of its values; empty if they are not listed."""
+def list_values(override: str) -> list[str]:
+    """Return an override of a sweep once with each of its values; empty if they are not listed."""
     meaning = _parse(override)
     if meaning is None or not meaning.is_sweep_override():
-        return override
+        return [override]
     key, _, value = override.partition("=")
-    return f"{key}={_split(value)[0]}" if _is_list_of_choices(meaning) else ""
+    return [f"{key}={part}" for part in _split(value)] if _is_list_of_choices(meaning) else []
 
 
 def _is_list_of_choices(meaning: Override) -> bool:

@@ -108,6 +108,6 @@ def test_what_hydra_cannot_compose_is_explained(
 
 def test_the_first_values_of_a_sweep_are_composed() -> None:
     check_composition(["seed=1,2", "+model.rnn_layers=int(interval(1,3))", "optim.lr=choice(1,2)"], None, is_sweep=True)
-    for wrong in ("model=foo,crnn", "optim.lrr=1,2"):
+    for wrong in ("model=foo,crnn", "model=crnn,foo", "optim.lrr=1,2"):
         with pytest.raises(ConfigError):
             check_composition(["seed=1,2", wrong], None, is_sweep=True)

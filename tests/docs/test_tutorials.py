@@ -180,6 +180,21 @@ def test_fine_tuning(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-de
     assert (tmp_path / "checked" / "report.html").is_file() and (tmp_path / "after" / "result.json").is_file()
 
 
+def test_a_sweep(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    grid, report_grid, study, report_study, best = find_arguments("docs/tutorials/sweep.md")
+    sizes = ["dataset.num_train=12", "+dataset.num_val=4", "+dataset.num_test=2", "loader.pixels_per_batch=40000"]
+    tiny = [*SHORT, *sizes, "+model.channels=[8,8,8]", "+model.rnn_size=8"]
+    train([*grid, *tiny], tmp_path)
+    assert len(re.findall(r"^ +\d+ +done ", run(report_grid), re.MULTILINE)) == 4
+    train([word.replace("num_trials=8", "num_trials=2") for word in study] + tiny, tmp_path)
+    shown = run(report_study)
+    assert (tmp_path / "runs" / "study" / "report.html").is_file()
+    assert "python -m htr_lightning " + " ".join(best[:3]) in shown
+    train([*best, "trainer.max_epochs=1", "hydra.run.dir=runs/best"], tmp_path)
+    chosen = (tmp_path / "runs" / "best" / "config.yaml").read_text(encoding="utf-8")
+    assert "rnn_size: 8" in chosen and "seed: 2" in chosen
+
+
 @pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
