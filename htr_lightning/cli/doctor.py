@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from rich.console import Console
 
+    from htr_lightning.data.line import list_replaced_outlines
     from htr_lightning.doctor.diagnosis import diagnose
     from htr_lightning.doctor.finding import get_exit_status
     from htr_lightning.doctor.terminal import print_report
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = compose_config(options)
     lines, preprocess, settings, left_out = prepare(cfg)
     facts = collect_all(cfg, lines, preprocess)
-    diagnosis = diagnose(facts, settings, " ".join(options.overrides) or "dataset=synthetic", left_out)
+    replaced = {split: list_replaced_outlines(lines[split]) for split in lines}
+    diagnosis = diagnose(facts, settings, " ".join(options.overrides) or "dataset=synthetic", left_out, replaced)
     console = Console(soft_wrap=True, highlight=False)
     print_report(diagnosis, console)
     if options.out is not None:

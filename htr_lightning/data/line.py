@@ -78,6 +78,15 @@ def list_image_files(lines: Iterable[Line]) -> Iterator[Path]:
             yield path
 
 
+def list_replaced_outlines(lines: Iterable[Line]) -> dict[str, list[str]]:
+    """Return the ids of lines that are not cropped by the outline of their layout, by the reason."""
+    replaced: dict[str, list[str]] = {}
+    for line in lines:
+        if problem := getattr(line.image, "outline_problem", ""):
+            replaced.setdefault(problem, []).append(line.id)
+    return replaced
+
+
 def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None = None) -> NDArray[np.uint8]:
     """Read and preprocess the image of one line: ``(H, W)`` uint8, paper 255.
 

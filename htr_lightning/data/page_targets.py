@@ -50,13 +50,13 @@ class PageTargets:
     orientations: NDArray[np.int64]
 
 
-def build_target_lines(lines: Iterable[PageLine], line_spacing: float, slivers: frozenset[str]) -> list[TargetLine]:
+def build_target_lines(lines: Iterable[PageLine], line_spacing: float, unreliable: frozenset[str]) -> list[TargetLine]:
     """Return the lines of a layout that have a baseline, in the unit of the layout.
 
     Args:
         lines: of the page.
         line_spacing: of the page, for lines without a usable outline.
-        slivers: ids of lines whose outline is far too low.
+        unreliable: ids of lines whose outline is not used.
     """
     targets = []
     for line in lines:
@@ -66,7 +66,7 @@ def build_target_lines(lines: Iterable[PageLine], line_spacing: float, slivers: 
         orientation = 0 if abs(across) >= abs(down) else 1 if down > 0 else 3
         baseline = _straighten_up(line.baseline, orientation)
         above, below = 0.0, 0.0
-        if len(line.polygon) > 2 and line.id not in slivers:
+        if len(line.polygon) > 2 and line.id not in unreliable:
             above, below = _measure_extents(_turn(line.polygon, -orientation), _turn(baseline, -orientation))
         if above <= 0 or above > 4 * line_spacing:
             above = below = 0.0

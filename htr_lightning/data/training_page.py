@@ -106,7 +106,7 @@ class LayoutPage:
         except DataError as error:
             raise error.with_fields(file=self.page.path) from None
         pixels, scale = preprocess(image)
-        lines = build_target_lines(self.page.lines, self.page.line_spacing, self.page.find_slivers())
+        lines = build_target_lines(self.page.lines, self.page.line_spacing, self.page.find_unreliable_outlines())
         to_pixels = to_image * scale
         return pixels, [
             replace(

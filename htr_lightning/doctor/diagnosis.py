@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,11 @@ class Diagnosis:
 
 
 def diagnose(
-    facts: Facts, settings: Settings, title: str = "", left_out: Mapping[Split, LeftOut] | None = None
+    facts: Facts,
+    settings: Settings,
+    title: str = "",
+    left_out: Mapping[Split, LeftOut] | None = None,
+    replaced_outlines: Mapping[Split, Mapping[str, Sequence[str]]] | None = None,
 ) -> Diagnosis:
     """Run all checks.
 
@@ -59,6 +63,7 @@ def diagnose(
         settings: of the run.
         title: names the dataset.
         left_out: what the dataset leaves out; None for nothing.
+        replaced_outlines: ids of lines that are not cropped by their outline, by the reason; None for none.
     """
     counts = {
         split: characters.count_characters(facts[split].get_usable_texts(), settings.normalization) for split in SPLITS
@@ -69,6 +74,7 @@ def diagnose(
         *lines.find_repeated_ids(facts),
         *lines.find_unusable_lines(facts, settings),
         *lines.find_left_out_lines(left_out or {}),
+        *lines.find_replaced_outlines(replaced_outlines or {}),
         *leaks.find_shared_lines(facts, settings),
         *leaks.find_repeated_images(facts),
         *leaks.find_shared_groups(facts, settings),

@@ -84,6 +84,19 @@ def find_left_out_lines(left_out: Mapping[Split, LeftOut]) -> list[Finding]:
     return findings
 
 
+def find_replaced_outlines(replaced: Mapping[Split, Mapping[str, Sequence[str]]]) -> list[Finding]:
+    """Count the lines that are cropped along their baseline instead of by their outline, by the reason."""
+    by_reason: dict[str, list[AffectedLine]] = {}
+    for split, reasons in replaced.items():
+        for reason, ids in reasons.items():
+            by_reason.setdefault(reason, []).extend(AffectedLine(split, id) for id in ids)
+    remedy = "a band around the baseline is cropped instead; draw them again, or set dataset.outlines=keep to use them"
+    return [
+        Finding("outlines", "note", f"{format_count(len(lines), 'line')} {reason}", len(lines), remedy, lines)
+        for reason, lines in by_reason.items()
+    ]
+
+
 def find_repeated_ids(facts: Facts) -> list[Finding]:
     """Find ids that several lines of one split have, which training refuses."""
     lines = []

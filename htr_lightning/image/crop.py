@@ -45,6 +45,8 @@ class PageCrop:
         padding_px: pixels of the page image added around the polygon.
         mask: fill everything outside the polygon with the paper color.
         band_px: height of the band around a baseline without polygon, in the unit of the points.
+        outline_problem: why the polygon of the layout is not used, as a phrase; empty if it is. It is not part of the
+            fingerprint, since it changes no pixel.
     """
 
     page: ImageFile | Scan
@@ -54,6 +56,7 @@ class PageCrop:
     padding_px: float = 0
     mask: bool = True
     band_px: float = 0
+    outline_problem: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -89,7 +92,7 @@ class PageCrop:
         except DataError as error:
             remedy = error.remedy
             if error.kind == "outside_page" and len(self.polygon) and len(self.baseline) > 1:
-                remedy += ", or set dataset.outlines=ignore to crop along its baseline"
+                remedy += ", or set dataset.outlines=baseline to crop along its baseline"
             raise DataError(error.problem, remedy=remedy, file=self.page.path, kind=error.kind) from None
 
 

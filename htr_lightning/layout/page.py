@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from htr_lightning.image.straighten import Points, no_points
+from htr_lightning.image.files import DataError
+from htr_lightning.image.straighten import Points, clip_baseline, no_points, orient_rightwards
 
 _DEFAULT_LINE_SPACING = 1 / 40  # of the height of the page, if it has a single line
 _SLIVER = 0.3  # height of a polygon, relative to the median of its page, below which it is none of a whole line
 _MIN_LINES_TO_COMPARE = 3
+_MOSTLY = 0.5  # fraction of the outlines of a page that miss their line, from which on none of the page is trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,23 @@ class Span:
     start: int
     length: int
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Position of a line in a table.
+
+    Attributes:
+        row: from 0, from top to bottom.
+        column: from 0, in the direction of writing.
+        row_span: number of rows that the cell covers.
+        column_span: number of columns that it covers.
+    """
+
+    row: int
+    column: int
+    row_span: int = 1
+    column_span: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +108,34 @@ class Page:
         return frozenset(
             line.id for line in self.lines if len(line.baseline) > 1 and heights.get(line.id, limit) < limit
         )
+
+    def find_misplaced_outlines(self) -> frozenset[str]:
+        """Return the ids of lines whose polygon is elsewhere than their baseline, or outside the page.
+
+        Where most polygons of a page are, as those of a picture of another scale, those that contain their baseline by
+        chance are returned as well.
+        """
+        both = [line for line in self.lines if len(line.polygon) > 2 and len(line.baseline) > 1]
+        if len(both) < _MIN_LINES_TO_COMPARE:
+            return frozenset()  # nothing tells how high a band has to be
+        misplaced = frozenset(line.id for line in both if self._is_misplaced(line))
+        return frozenset(line.id for line in both) if len(misplaced) > _MOSTLY * len(both) else misplaced
+
+    def _is_misplaced(self, line: PageLine) -> bool:
+        """Return whether cropping along the baseline is impossible, by the rule of `image.crop.crop_line`."""
+        low, high = line.polygon.min(axis=0).astype(np.float64), line.polygon.max(axis=0).astype(np.float64)
+        if self.size and (np.minimum(high, self.size) - np.maximum(low, 0) < _MOSTLY * (high - low)).any():
+            return True
+        margin = (high - low).max() if (high - low).min() < 1 else (high - low).min()
+        try:
+            clip_baseline(orient_rightwards(line.baseline), low - margin, high + margin, "its outline")
+        except DataError:
+            return True
+        return False
+
+    def find_unreliable_outlines(self) -> frozenset[str]:
+        """Return the ids of lines that a band around the baseline shows better than their polygon does."""
+        return self.find_slivers() | self.find_misplaced_outlines()
 
     @property
     def line_spacing(self) -> float:

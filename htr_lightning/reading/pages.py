@@ -197,18 +197,18 @@ def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedR
     except DataError as error:
         raise error.with_fields(file=layout.path) from None
     regions: list[PredictedRegion] = []
-    slivers = layout.find_slivers()
+    unreliable = layout.find_unreliable_outlines()
     for (name, kind), group in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
-        lines = tuple(_convert_line(line, scale, is_sliver=line.id in slivers) for line in group)
+        lines = tuple(_convert_line(line, scale, uses_band=line.id in unreliable) for line in group)
         points = np.concatenate([np.concatenate([line.polygon, line.baseline]) for line in lines] or [no_points()])
         polygon = _compute_bounding_box(points if len(points) else np.zeros((1, 2), np.float32))
         regions.append(PredictedRegion(name or f"r{len(regions) + 1}", polygon, lines, kind or "paragraph"))
     return regions
 
 
-def _convert_line(line: PageLine, scale: NDArray[np.floating], *, is_sliver: bool) -> PredictedLine:
-    """Convert a line to px of the image, without its polygon if that is far too low to contain the line."""
-    outline = no_points() if is_sliver else line.polygon
+def _convert_line(line: PageLine, scale: NDArray[np.floating], *, uses_band: bool) -> PredictedLine:
+    """Convert a line to px of the image; its polygon is dropped if a band around the baseline shows it better."""
+    outline = no_points() if uses_band else line.polygon
     polygon, baseline = (np.asarray(points * scale, np.float32) for points in (outline, line.baseline))
     return PredictedLine(line.id, polygon=polygon, baseline=baseline, problem=line.problem)
 

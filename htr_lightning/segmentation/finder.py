@@ -14,6 +14,8 @@ from htr_lightning.segmentation.grouping import from_turned, group_page
 from htr_lightning.segmentation.maps import ORIENTATION_STRIDE, SIZE_STEP, MapPredictor, PageMaps, build_maps
 from htr_lightning.segmentation.page import DetectedPage
 from htr_lightning.segmentation.regions import DetectedLine
+from htr_lightning.segmentation.ruling import find_vertical_rules
+from htr_lightning.segmentation.tables import MIN_TABLE_LINES
 
 _MIN_SIZE_PX = 16  # smaller pages have no lines
 _SMALL_PX, _LARGE_PX, _USUAL_PX = 16.0, 130.0, 26.0  # heights of lines in px of the network's input
@@ -57,7 +59,8 @@ class LineFinderSegmenter:
         lines = [line for line in lines if line.confidence >= self.min_line_confidence]
         most = int(np.argmax(fractions))
         orientation = most if most and fractions[most] >= _PAGE_TURNED else 0
-        return DetectedPage(group_page(lines, image.shape[1], image.shape[0]), orientation)
+        rules = find_vertical_rules(image) if len(lines) >= MIN_TABLE_LINES else []
+        return DetectedPage(group_page(lines, image.shape[1], image.shape[0], rules), orientation)
 
     def _find_upright(self, image: NDArray[np.uint8]) -> tuple[PageMaps, list[DetectedLine], float]:
         """Find upright lines; small writing is enlarged, and very large writing scaled down.

@@ -4,26 +4,36 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from htr_lightning.image.turn import from_upright, to_upright
 from htr_lightning.segmentation.halves import find_gutter
-from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, group_lines
+from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, group_lines
+from htr_lightning.segmentation.tables import find_tables
 
 _MIN_OVERLAP = 0.3  # of two lines one above the other, relative to the shorter one
 _MIN_DISTANCE_PX = 3.0  # of two lines one above the other
 _DEFAULT_SPACING = 1 / 40  # of the height of the page, where no line is above another
 
 
-def group_page(lines: Sequence[DetectedLine], width: float, height: float) -> list[DetectedRegion]:
-    """Group the lines of a page to regions in reading order.
+def group_page(
+    lines: Sequence[DetectedLine],
+    width: float,
+    height: float,
+    rules: Sequence[NDArray[np.float64]] = (),
+    direction: Direction = "ltr",
+) -> list[DetectedRegion]:
+    """Group the lines of a page to regions in reading order, tables among them.
 
-    The left half of a double page precedes the right one. Writing that is turned follows, each orientation in its own
-    order.
+    The left half of a double page precedes the right one (follows it, where writing runs to the left). Writing that is
+    turned follows, each orientation in its own order.
 
     Args:
         lines: in any order.
         width: of the page in px.
         height: of the page in px.
+        rules: points ``(n, 2)`` of each vertical rule of the page, which part the columns of tables.
+        direction: of writing.
     """
     upright = [line for line in lines if line.orientation == 0]
     gutter = find_gutter(upright, width, height)
@@ -32,15 +42,26 @@ def group_page(lines: Sequence[DetectedLine], width: float, height: float) -> li
         for line in upright:
             halves[(line.left + line.right) / 2 > gutter].append(line)
     regions = []
-    for number, half in enumerate(halves):
+    for number, half in list(enumerate(halves))[:: 1 if direction == "ltr" else -1]:
         place = None if gutter is None else number
-        regions += [replace(region, half=place) for region in group_lines(half, estimate_spacing(half, height))]
+        regions += [replace(region, half=place) for region in _group_upright(half, height, rules, direction)]
     for turns in (1, 2, 3):
-        regions += _group_turned([line for line in lines if line.orientation == turns], turns, width, height)
+        turned = [line for line in lines if line.orientation == turns]
+        regions += _group_turned(turned, turns, width, height, direction)
     return regions
 
 
-def _group_turned(lines: Sequence[DetectedLine], turns: int, width: float, height: float) -> list[DetectedRegion]:
+def _group_upright(
+    lines: Sequence[DetectedLine], height: float, rules: Sequence[NDArray[np.float64]], direction: Direction
+) -> list[DetectedRegion]:
+    spacing = estimate_spacing(lines, height)
+    tables, others = find_tables(lines, spacing, rules, direction)
+    return group_lines(others, spacing, tables, direction)
+
+
+def _group_turned(
+    lines: Sequence[DetectedLine], turns: int, width: float, height: float, direction: Direction
+) -> list[DetectedRegion]:
     """Group turned lines as they are when the page is turned back."""
     upright = []
     for line in lines:
@@ -48,11 +69,11 @@ def _group_turned(lines: Sequence[DetectedLine], turns: int, width: float, heigh
             np.asarray(to_upright(points, turns, width, height), np.float32) for points in (line.baseline, line.polygon)
         )
         upright.append(replace(line, baseline=baseline, polygon=polygon))
-    originals = {id(new): line for new, line in zip(upright, lines, strict=True)}
-    spacing = estimate_spacing(upright, width if turns % 2 else height)
+    originals = {id(new.baseline): line for new, line in zip(upright, lines, strict=True)}
+    regions = _group_upright(upright, width if turns % 2 else height, (), direction)
     return [
-        replace(region, lines=tuple(originals[id(line)] for line in region.lines))
-        for region in group_lines(upright, spacing)
+        replace(region, lines=tuple(replace(originals[id(line.baseline)], cell=line.cell) for line in region.lines))
+        for region in regions
     ]
 
 

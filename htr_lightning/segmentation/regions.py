@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.image.straighten import Points
+from htr_lightning.layout.page import Cell
+
+Direction = Literal["ltr", "rtl"]
+"""In which lines, and columns, are read: from left to right, or from right to left."""
 
 _MIN_OVERLAP = 0.3  # horizontal overlap of two lines of a region, relative to the shorter one
 _MAX_SPACING = 1.8  # vertical distance of neighboring lines of a region, in typical distances
@@ -24,12 +29,14 @@ class DetectedLine:
         polygon: ``(n, 2)`` px, the outline of the line.
         confidence: 0..1, the mean probability of its baseline; 1 where none is known.
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
+        cell: of the table that it is in; None outside of tables.
     """
 
     baseline: Points
     polygon: Points
     confidence: float = 1.0
     orientation: int = 0
+    cell: Cell | None = None
 
     @property
     def left(self) -> float:
@@ -52,7 +59,7 @@ class DetectedRegion:
 
     Attributes:
         lines: in reading order.
-        kind: ``paragraph`` or ``marginalia``.
+        kind: ``paragraph``, ``marginalia`` or ``table``.
         half: 0 for the left half of a double page, 1 for the right one; None on a single page.
     """
 
@@ -73,27 +80,47 @@ class DetectedRegion:
         return left, top, right, bottom
 
 
-def group_lines(lines: Sequence[DetectedLine], line_spacing: float) -> list[DetectedRegion]:
+def group_lines(
+    lines: Sequence[DetectedLine],
+    line_spacing: float,
+    tables: Sequence[DetectedRegion] = (),
+    direction: Direction = "ltr",
+) -> list[DetectedRegion]:
     """Group lines to regions in reading order.
 
     The order follows Breuel 2003, *High Performance Document Layout Analysis*, section 3: a region precedes another
-    if it is above it, or in a column to the left of it.
+    if it is above it, or in a column to the left of it (to the right of it, where writing runs to the left).
 
     Args:
         lines: of a page, in any order.
         line_spacing: in px.
+        tables: of the page, with other lines, to put into the reading order.
+        direction: of writing.
     """
-    if not lines:
+    everything = [*lines, *(line for table in tables for line in table.lines)]
+    if not everything:
         return []
-    slope = float(np.median([_compute_slope(line) for line in lines]))
-    rotation = np.array([[1, -slope], [slope, 1]], np.float32) / np.float32(np.hypot(1, slope))
-    deskewed = [replace(line, baseline=line.baseline @ rotation, polygon=line.polygon @ rotation) for line in lines]
-    originals = {id(new): line for new, line in zip(deskewed, lines, strict=True)}
-    regions = [DetectedRegion(tuple(_sort_lines(block))) for block in _group_into_blocks(deskewed, line_spacing)]
+    straight = dict(zip(map(id, everything), deskew(everything), strict=True))
+    originals = {id(straight[id(line)]): line for line in everything}
+    blocks = _group_into_blocks([straight[id(line)] for line in lines], line_spacing) if lines else []
+    regions = [DetectedRegion(tuple(_sort_lines(block, direction))) for block in blocks]
+    regions += [replace(table, lines=tuple(straight[id(line)] for line in table.lines)) for table in tables]
     return [
         replace(region, lines=tuple(originals[id(line)] for line in region.lines))
-        for region in _sort_regions(_mark_marginalia(regions))
+        for region in _sort_regions(_mark_marginalia(regions), direction)
     ]
+
+
+def deskew(lines: Sequence[DetectedLine]) -> list[DetectedLine]:
+    """Turn lines so that their median slope becomes zero."""
+    rotation = compute_rotation(lines).astype(np.float32)
+    return [replace(line, baseline=line.baseline @ rotation, polygon=line.polygon @ rotation) for line in lines]
+
+
+def compute_rotation(lines: Sequence[DetectedLine]) -> NDArray[np.float64]:
+    """Return ``(2, 2)``: the matrix that turns points, as rows, so that the median slope of lines becomes zero."""
+    slope = float(np.median([_compute_slope(line) for line in lines]))
+    return np.array([[1, -slope], [slope, 1]], np.float64) / float(np.hypot(1, slope))
 
 
 def _compute_slope(line: DetectedLine) -> float:
@@ -101,10 +128,11 @@ def _compute_slope(line: DetectedLine) -> float:
     return float(np.clip(down / max(across, 1.0), -0.2, 0.2))
 
 
-def _sort_lines(lines: Sequence[DetectedLine]) -> list[DetectedLine]:
-    """Sort the lines of a region from top to bottom, and lines of equal height from left to right."""
+def _sort_lines(lines: Sequence[DetectedLine], direction: Direction) -> list[DetectedLine]:
+    """Sort the lines of a region from top to bottom, and lines of equal height in the direction of writing."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
-    return sorted(lines, key=lambda line: (line.y_at(middle), line.left))
+    side = 1 if direction == "ltr" else -1
+    return sorted(lines, key=lambda line: (line.y_at(middle), side * line.left))
 
 
 def _group_into_blocks(lines: Sequence[DetectedLine], line_spacing: float) -> list[list[DetectedLine]]:
@@ -162,14 +190,21 @@ def _mark_marginalia(regions: list[DetectedRegion]) -> list[DetectedRegion]:
         overlap = _MAX_MARGINALIA_OVERLAP * width
         is_beside = box[2] <= left + overlap or box[0] >= right - overlap
         overlaps_vertically = min(box[3], bottom) - max(box[1], top) > 0
-        is_marginalia = is_beside and overlaps_vertically and width <= _MAX_MARGINALIA_WIDTH * (right - left)
+        is_marginalia = (
+            region.kind != "table"
+            and is_beside
+            and overlaps_vertically
+            and width <= _MAX_MARGINALIA_WIDTH * (right - left)
+        )
         marked.append(replace(region, kind="marginalia") if is_marginalia else region)
     return marked
 
 
-def _sort_regions(regions: list[DetectedRegion]) -> list[DetectedRegion]:
+def _sort_regions(regions: list[DetectedRegion], direction: Direction) -> list[DetectedRegion]:
     """Sort regions topologically by their precedence; of several candidates, the highest comes first."""
     boxes = np.array([region.box for region in regions])
+    if direction == "rtl":
+        boxes = np.stack([-boxes[:, 2], boxes[:, 1], -boxes[:, 0], boxes[:, 3]], 1)
     precedes = _compute_precedence(boxes)
     remaining = np.ones(len(regions), bool)
     order = []

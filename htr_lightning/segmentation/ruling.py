@@ -14,6 +14,10 @@ _MIN_CONTRAST = 10  # gray levels by which a ruling line is darker, on average, 
 _NEIGHBOR_PX = 4  # distance of these pixels
 _MIN_CONTINUITY = 0.72  # fraction of its length along which a ruling line must be visible
 _MAX_THICKNESS_PX = 4
+_RULES_PX = 1000  # longest side of the page at which vertical rules are searched
+_PAPER_PX = 15  # wider dark areas are no rules at this size
+_MIN_RULE_LENGTH = 0.25  # of a vertical rule, relative to the height of the page
+_RULE_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,29 @@ def remove_ruling(ink: Mask, darkness: Gray) -> Mask:
     ink = erase_ruling_lines(ink, find_ruling_lines(darkness, _MIN_LENGTH_ACROSS))
     vertical = find_ruling_lines(np.ascontiguousarray(darkness.T), _MIN_LENGTH_DOWN)
     return np.ascontiguousarray(erase_ruling_lines(np.ascontiguousarray(ink.T), vertical).T)
+
+
+def find_vertical_rules(image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+    """Find the vertical rules of a page, such as those between the columns of a table.
+
+    Args:
+        image: ``(H, W)`` gray or ``(H, W, 3)`` RGB.
+
+    Returns:
+        Points ``(n, 2)`` of each rule in px, from its upper to its lower end.
+    """
+    scale = min(1.0, _RULES_PX / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
+    if min(gray.shape) <= 2 * _PAPER_PX:
+        return []
+    paper = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, np.ones((_PAPER_PX, _PAPER_PX), np.uint8))
+    darkness = np.minimum(cv2.subtract(paper, gray), _MAX_DARKNESS)
+    rules = []
+    for line in find_ruling_lines(np.ascontiguousarray(darkness.T), _MIN_RULE_LENGTH):
+        ys = np.linspace(line.start, line.end, _RULE_POINTS)
+        rules.append((np.stack([np.polyval(line.curve, ys), ys], 1) + 0.5) / scale)
+    return rules
 
 
 def find_ruling_lines(darkness: Gray, min_length: float) -> list[RulingLine]:

@@ -109,3 +109,11 @@ def test_the_verdict_is_that_of_the_worst() -> None:
 def test_findings_can_be_told_apart() -> None:
     made = with_problem("too_wide")
     assert only(lines.find_unusable_lines(made, Settings()), "wide_images").title == "1 image is too wide"
+
+
+def test_lines_whose_outline_is_not_used_are_counted_by_reason() -> None:
+    replaced = {"train": {"too low": ["a", "b"], "elsewhere": ["c"]}, "val": {"too low": ["d"]}, "test": {}}
+    low, elsewhere = lines.find_replaced_outlines(replaced)
+    assert (low.key, low.severity, low.count, elsewhere.count) == ("outlines", "note", 3, 1)
+    assert [(line.split, line.id) for line in low.lines] == [("train", "a"), ("train", "b"), ("val", "d")]
+    assert "too low" in low.title and "dataset.outlines=keep" in low.remedy

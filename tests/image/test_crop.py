@@ -187,7 +187,7 @@ def test_an_outline_off_the_page_can_be_ignored_if_there_is_a_baseline(page_file
     ):
         with pytest.raises(DataError) as error:
             line.read()
-        assert ("dataset.outlines=ignore" in error.value.remedy) == can_ignore
+        assert ("dataset.outlines=baseline" in error.value.remedy) == can_ignore
         assert error.value.file == page_file.path and error.value.kind
 
 

@@ -80,3 +80,23 @@ def test_the_height_of_a_polygon_is_its_area_by_its_longer_side() -> None:
     assert page(*lines, triangle).find_slivers() == frozenset()
     dot = PageLine("o", polygon=points(5, 5, 5.5, 5, 5.5, 5.5), baseline=points(5, 5, 6, 5))
     assert page(*lines, dot).find_slivers() == {"o"}
+
+
+def test_misplaced_outlines_miss_their_baseline_or_the_page() -> None:
+    whole = [line(name, top) for name, top in (("a", 0), ("b", 50), ("c", 100))]
+    far = PageLine("far", polygon=line("", 400).polygon, baseline=line("", 150).baseline)
+    outside = PageLine("out", polygon=line("", 780).polygon, baseline=points(10, 795, 210, 795))
+    near = PageLine("near", polygon=line("", 200).polygon, baseline=points(10, 270, 210, 270))
+    bare = PageLine("bare", baseline=points(10, 270, 210, 270))
+    assert page(*whole, far, outside, near, bare).find_misplaced_outlines() == {"far"}, (
+        "half of an outline may stick out"
+    )
+    outside = PageLine("out", polygon=line("", 790).polygon, baseline=points(10, 795, 210, 795))
+    assert page(*whole, outside).find_misplaced_outlines() == {"out"}
+    assert page(*whole, outside, size=None).find_misplaced_outlines() == frozenset(), "of unknown size"
+    # Outlines of a picture of another scale: none is trusted, not even one that its baseline meets.
+    scaled = [PageLine(x.id, polygon=x.polygon * 0.3, baseline=x.baseline) for x in (*whole, line("d", 400))]
+    assert page(*scaled[1:]).find_misplaced_outlines() == {"b", "c", "d"}
+    assert page(scaled[0], *whole[1:]).find_misplaced_outlines() == {"a"}
+    assert page(scaled[0], *scaled[2:]).find_misplaced_outlines() == {"a", "c", "d"}
+    assert page(*scaled[2:]).find_misplaced_outlines() == frozenset(), "too few to tell how high a band has to be"

@@ -9,6 +9,13 @@ from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
 
+OUTLINE_TOO_LOW = (
+    "with an outline far lower than the others of its page, as Transkribus gives to lines whose outline was never drawn"
+)
+OUTLINE_MISPLACED = (
+    "with an outline elsewhere than its baseline or outside the page, as if it came from another picture of the page"
+)
+
 
 @dataclass
 class PageRemarks:
@@ -18,13 +25,13 @@ class PageRemarks:
         guesses_left_out: lines without transcription, but with the text of a recognizer.
         guesses_kept: likewise, on pages without any transcription.
         hyphens: lines that end in an unwritten hyphen.
-        slivers: lines whose outline is replaced.
+        outlines: lines whose outline is replaced, by the reason.
     """
 
     guesses_left_out: list[str] = field(default_factory=list)
     guesses_kept: list[str] = field(default_factory=list)
     hyphens: list[str] = field(default_factory=list)
-    slivers: list[str] = field(default_factory=list)
+    outlines: dict[str, list[str]] = field(default_factory=dict)
 
     def report(self, root: Path, split: Split) -> None:
         """Log them."""
@@ -45,10 +52,9 @@ class PageRemarks:
                 "ending in a HYP element without CONTENT, which is read as '-'; to write another sign or none, set "
                 "dataset.replace=[['-$', '...']] or +dataset.spans.HYP=delete",
             ),
-            (
-                self.slivers,
-                "with an outline far lower than the others of its page, as Transkribus gives to lines whose outline "
-                "was never drawn; a band around the baseline is cropped instead",
+            *(
+                (ids, f"{reason}; a band around the baseline is cropped instead (dataset.outlines=keep does not)")
+                for reason, ids in self.outlines.items()
             ),
         )
         for ids, sentence in sentences:

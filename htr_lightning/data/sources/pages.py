@@ -3,20 +3,19 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from htr_lightning.data.line import UNTRANSCRIBED, LeftOut, Line, Split
 from htr_lightning.data.sources.image_names import ImageNames
 from htr_lightning.data.sources.markup import MarkupRules, compile_pattern
 from htr_lightning.data.sources.page_images import PageImages
-from htr_lightning.data.sources.page_remarks import PageRemarks
+from htr_lightning.data.sources.page_remarks import OUTLINE_MISPLACED, OUTLINE_TOO_LOW, PageRemarks
 from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.image.crop import PageCrop, check_padding
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile, UnusableImage
 from htr_lightning.image.scan import Scan
-from htr_lightning.image.straighten import Points
 from htr_lightning.layout import page_xml
 from htr_lightning.layout.formats import FORMATS, TITLES
 from htr_lightning.layout.page import Page, PageLine
@@ -27,6 +26,9 @@ _OTHER_TYPE = "of a region or line type that the dataset does not keep"
 _GUESS = "whose only text has a TextEquiv index above 0, which is a recognizer's (see dataset.text_index)"
 _REMOVED_TEXT = "whose text dataset.drop_text, replace or spans removes"
 Format = Literal["alto", "page_xml"]
+Outlines = Literal["auto", "keep", "baseline"]
+_OUTLINES = get_args(Outlines)
+_OLD_OUTLINES = {"use": "auto", "ignore": "baseline"}  # names of earlier versions
 
 
 class Pages:
@@ -63,8 +65,9 @@ class Pages:
         text_index: of the TextEquivs of PAGE to learn from, such as 0, where programs like LAREX keep transcriptions
             apart from predictions (1, 2 ...). None selects the lowest of each line; a line that has none with index 0
             is left out if others of its page have one.
-        outlines: ``use`` the polygons of lines; or ``ignore`` those of lines with a baseline, and crop a band around
-            it, as high as the distance of the lines, for polygons that are wrong.
+        outlines: ``auto`` crops by the polygons of lines, but a band around the baseline, as high as the distance of
+            the lines, where a polygon is far too low, elsewhere than its baseline, or outside the page; ``keep`` always
+            crops by the polygon if there is one, ``baseline`` always along the baseline if there is one.
         mask: paint what is outside a line's polygon in the color of the paper.
         straighten: straighten curved or slanted lines along their baseline.
         padding_px: margin around the polygon.
@@ -94,7 +97,7 @@ class Pages:
         replace: Sequence[Sequence[str]] = (),
         drop_text: Sequence[str] = (),
         text_index: int | None = None,
-        outlines: Literal["use", "ignore"] = "use",
+        outlines: Outlines = "auto",
         mask: bool = True,
         straighten: bool = True,
         padding_px: float = 0,
@@ -109,8 +112,7 @@ class Pages:
         if text_index is not None and format != "page_xml":
             remedy = "unset it, or set dataset=page_xml"
             raise DataError("only PAGE has such an index", key="dataset.text_index", value=text_index, remedy=remedy)
-        if outlines not in ("use", "ignore"):
-            raise DataError("unknown value", key="dataset.outlines", value=outlines, remedy="choose use or ignore")
+        _check_outlines(outlines)
         check_ratios(split_ratios)
         check_padding(padding_px)
         self._splits = PageSplits(
@@ -182,7 +184,8 @@ class Pages:
             return
         name, group = self._get_name(page.path), self._get_group(page.path)
         image: ImageFile | Scan | UnusableImage | None = None
-        line_spacing, slivers = page.line_spacing, page.find_slivers()
+        line_spacing = page.line_spacing
+        problems = self._find_outline_problems(page)
         has_transcriptions = any(line.text_index == 0 for line in page.lines)
         for line in page.lines:
             text = self._markup.apply(line.text, line.spans) or ""
@@ -204,11 +207,10 @@ class Pages:
             elif isinstance(image, UnusableImage):
                 yield Line(id, image, text, group)
             else:
-                if line.id in slivers and self._outlines == "use":
-                    self._remarks.slivers.append(id)
-                is_ignored = (self._outlines == "ignore" and len(line.baseline) > 1) or line.id in slivers
-                polygon = line.polygon[:0] if is_ignored else line.polygon
-                yield Line(id, self._build_crop(line, polygon, page, image, line_spacing), text, group)
+                problem = problems.get(line.id, "")
+                if problem:
+                    self._remarks.outlines.setdefault(problem, []).append(id)
+                yield Line(id, self._build_crop(line, page, image, line_spacing, problem), text, group)
 
     def _get_reason_to_leave_out(self, line: PageLine, text: str) -> str:
         """Return why a line is left out; empty if it is not."""
@@ -224,14 +226,36 @@ class Pages:
         except DataError as error:
             return UnusableImage(str(error))
 
+    def _find_outline_problems(self, page: Page) -> dict[str, str]:
+        """Return why outlines are not used, by the ids of their lines."""
+        if self._outlines != "auto":
+            return {}
+        misplaced = dict.fromkeys(page.find_misplaced_outlines(), OUTLINE_MISPLACED)
+        return misplaced | dict.fromkeys(page.find_slivers(), OUTLINE_TOO_LOW)
+
     def _build_crop(
-        self, line: PageLine, polygon: Points, page: Page, image: ImageFile | Scan, line_spacing: float
+        self, line: PageLine, page: Page, image: ImageFile | Scan, line_spacing: float, problem: str
     ) -> PageCrop:
+        uses_baseline = problem or (self._outlines == "baseline" and len(line.baseline) > 1)
+        polygon = line.polygon[:0] if uses_baseline else line.polygon
         baseline = line.baseline if self._straighten or not len(polygon) else line.baseline[:0]
-        return PageCrop(image, polygon, baseline, page.size, self._padding_px, self._mask, line_spacing)
+        return PageCrop(
+            image, polygon, baseline, page.size, self._padding_px, self._mask, line_spacing, outline_problem=problem
+        )
 
     def _build_unusable(self, layout: Path, error: DataError) -> Line:
         return Line(self._get_name(layout), UnusableImage(str(error)), "", self._get_group(layout))
+
+
+def _check_outlines(value: str) -> None:
+    """Refuse an unknown value; that of an older version with the name that it has now."""
+    if value in _OUTLINES:
+        return
+    choice = ", ".join(_OUTLINES)
+    new = _OLD_OUTLINES.get(value)
+    problem = f"this value is now called {new}" if new else "unknown value"
+    remedy = f"set dataset.outlines={new}" if new else f"choose from {choice}"
+    raise DataError(problem, key="dataset.outlines", value=value, remedy=remedy)
 
 
 class _TypeFilter:

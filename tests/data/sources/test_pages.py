@@ -3,6 +3,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -11,7 +12,7 @@ from helpers.layouts import page_xml, points, text_line
 from helpers.typesetting import typeset
 from PIL import Image
 
-from htr_lightning.data.line import UNTRANSCRIBED, Line
+from htr_lightning.data.line import UNTRANSCRIBED, Line, list_replaced_outlines
 from htr_lightning.data.pack import pack
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
@@ -19,7 +20,7 @@ from htr_lightning.image.crop import PageCrop
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.layout.page import Span
+from htr_lightning.layout.page import PageLine, Span
 
 Write = Callable[..., Path]
 
@@ -438,29 +439,43 @@ def test_lines_that_are_left_out_are_listed_by_reason(root: Path, write: Write) 
     assert source.left_out("train") == left_out
 
 
+def write_page_with_outlines(root: Path, lines: list[PageLine]) -> dict[str, Any]:
+    """Write a page of 400 x 400 px; return the arguments of `Pages` that read it as training data."""
+    (root / "a.xml").write_text(page_xml(lines, image="a.png", size=(400, 400)))
+    Image.new("L", (400, 400), 200).save(root / "a.png")
+    return {"root": str(root), "format": "page_xml", "split_ratios": [1, 0, 0]}
+
+
 def test_outlines_that_are_far_too_low(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     lines = [text_line(f"l{n}", f"text {n}", 60 * n + 20) for n in range(5)]
     low = points(10, 216, 210, 216, 210, 220, 10, 220)  # around the feet of the letters
-    lines[3] = replace(lines[3], polygon=low)
-    (root / "a.xml").write_text(page_xml(lines, image="a.png", size=(400, 400)))
-    Image.new("L", (400, 400), 200).save(root / "a.png")
-    whole = {"format": "page_xml", "split_ratios": [1, 0, 0]}
-    heights = [line.image.read().shape[0] for line in Pages(str(root), **whole).lines("train")]
-    assert heights[3] > 50 and "1 line for train, such as a/l3, with an outline far lower" in caplog.text
+    whole = write_page_with_outlines(root, [*lines[:3], replace(lines[3], polygon=low), lines[4]])
+    found = Pages(**whole).lines("train")
+    assert found[3].image.read().shape[0] > 50 and "1 line for train, such as a/l3, with an outline far" in caplog.text
+    assert list(list_replaced_outlines(found).values()) == [["a/l3"]]
     caplog.clear()
-    heights = [line.image.read().shape[0] for line in Pages(str(root), **whole, outlines="ignore").lines("train")]
-    assert min(heights) > 50 and not caplog.text
-    with pytest.raises(DataError, match=r"dataset\.outlines=drop"):
-        Pages(str(root), format="alto", outlines="drop")
+    kept = Pages(**whole, outlines="keep").lines("train")
+    assert kept[3].image.read().shape[0] < 12 and not caplog.text and not list_replaced_outlines(kept)
+    others = [0, 1, 2, 4]
+    assert [found[i].image.fingerprint for i in others] == [kept[i].image.fingerprint for i in others]
+    along = Pages(**whole, outlines="baseline").lines("train")
+    assert min(line.image.read().shape[0] for line in along) > 50 and not caplog.text
+    assert along[3].image.fingerprint == found[3].image.fingerprint
 
 
-def test_outlines_of_another_picture(root: Path) -> None:
-    lines = [text_line(f"l{n}", f"text {n}", 60 * n + 100) for n in range(4)]
+def test_outlines_of_another_picture(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [text_line(f"l{n}", f"text {n}", 60 * n + 40) for n in range(5)]
     lines = [replace(line, polygon=np.round(0.3 * line.polygon)) for line in lines]
-    (root / "a.xml").write_text(page_xml(lines, image="a.png", size=(400, 400)))
-    Image.new("L", (400, 400), 200).save(root / "a.png")
-    whole = {"format": "page_xml", "split_ratios": [1, 0, 0]}
-    with pytest.raises(DataError, match=r"its baseline leaves its outline; .* dataset\.outlines=ignore"):
-        Pages(str(root), **whole).lines("train")[0].image.read()
-    for line in Pages(str(root), **whole, outlines="ignore").lines("train"):
+    whole = write_page_with_outlines(root, lines)
+    with pytest.raises(DataError, match=r"its baseline leaves its outline; .* dataset\.outlines=baseline"):
+        Pages(**whole, outlines="keep").lines("train")[3].image.read()
+    for line in Pages(**whole).lines("train"):
         assert line.image.read().shape[0] > 50
+    assert "5 lines for train, such as a/l0, with an outline elsewhere" in caplog.text
+
+
+@pytest.mark.parametrize(("value", "named"), [("use", "auto"), ("ignore", "baseline"), ("drop", "keep")])
+def test_other_ways_to_treat_outlines_are_refused(root: Path, value: str, named: str) -> None:
+    with pytest.raises(DataError) as error:
+        Pages(str(root), format="alto", outlines=value)
+    assert (error.value.key, error.value.value) == ("dataset.outlines", value) and named in error.value.remedy
