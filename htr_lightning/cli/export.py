@@ -25,11 +25,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     options = build_parser().parse_args(argv)
     is_onnx = decide_format(options) == "onnx"
+    is_finder = is_line_finder(options.model)
     check_writable(options.out, "--out", is_file=True)
     outputs = [Output(options.out, ONNX if is_onnx else MODEL)]
-    if is_onnx:
+    if is_onnx and not is_finder:
         outputs.append(Output(options.out.with_suffix(".json"), json_kind("architecture")))
     check_outputs(outputs, list_inputs(options), overwrite=options.overwrite)
+
+    if is_finder:
+        note = export_finder(options, is_onnx=is_onnx)
+        print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
+        return
 
     from htr_lightning.model.file import load_model, write_model
 
@@ -43,6 +49,47 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             write_model(options.out, model.network.state_dict(), model.info, half=options.half)
     print_result(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
+
+
+def is_line_finder(source: str) -> bool:
+    """Return whether a model is a line finder; False also if it cannot be read."""
+    from htr_lightning.model.info import ModelFileError, find_model, list_finders
+
+    if source.startswith("zoo:"):
+        return source.removeprefix("zoo:") in list_finders()
+
+    from htr_lightning.model.finder_file import is_finder_file
+
+    try:
+        return is_finder_file(find_model(source))
+    except ModelFileError:
+        return False
+
+
+def export_finder(options: argparse.Namespace, *, is_onnx: bool) -> str:
+    """Write a line finder, and return a remark on the file.
+
+    Raises:
+        UsageError: an option is only for recognizers.
+        ModelFileError: the line finder cannot be read, or exported.
+    """
+    from htr_lightning.model.finder_file import read_finder, write_finder
+    from htr_lightning.model.info import find_model
+
+    for name in ("int8", "languages"):
+        if getattr(options, name):
+            raise UsageError(f"--{name}: only for recognizers, and this is a line finder", remedy="leave it out")
+    finder = read_finder(find_model(options.model, is_finder=True))
+    metadata = {key: getattr(options, key) for key in ("license", "attribution") if getattr(options, key)}
+    finder = replace(finder, info=replace(finder.info, **metadata))
+    with report_write_errors(options.out, "--out", is_file=True):
+        if is_onnx:
+            from htr_lightning.model.finder_export import write_onnx_finder
+
+            write_onnx_finder(options.out, finder)
+            return "; a line finder, for --finder"
+        write_finder(options.out, finder.network.state_dict(), finder.info, half=options.half)
+    return "; a line finder, for --finder and stage.start_from"
 
 
 def decide_format(options: argparse.Namespace) -> str:
@@ -96,7 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning export",
         description="Write a model as one file: weights, charset, preprocessing and metadata. ONNX files run without "
-        "PyTorch; a JSON file beside them repeats the metadata for other programs.",
+        "PyTorch; a JSON file beside them repeats the metadata for other programs (not for line finders).",
     )
     add_model_argument(parser, onnx=False)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")

@@ -33,6 +33,18 @@ def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) ->
     )
 
 
+def parse_formats(value: str) -> list[str]:
+    """Split the names of formats at commas.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none.
+    """
+    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError("name a format")
+    return names
+
+
 def add_decoder_options(parser: argparse.ArgumentParser) -> None:
     """Add the language model, the lexicon, and the settings of the beam search."""
     group = parser.add_argument_group(
@@ -128,6 +140,9 @@ def list_inputs(options: argparse.Namespace) -> Iterator[Path]:
     if hasattr(options, "model"):
         with contextlib.suppress(ModelFileError):  # reported when it is loaded
             yield find_model(options.model)
+    if getattr(options, "finder", "classical") != "classical":
+        with contextlib.suppress(ModelFileError):  # likewise
+            yield find_model(options.finder, is_finder=True)
 
 
 def add_config_dir_option(parser: argparse.ArgumentParser) -> None:

@@ -58,6 +58,7 @@ def write_pages(options: argparse.Namespace) -> None:
         overlay=options.overlay,
         overwrite=options.overwrite,
         ignore_layouts=options.ignore_layouts,
+        layouts=options.layouts,
         inputs=list(list_inputs(options)),
         report=_print_error,
         progress=show_progress,
@@ -87,7 +88,9 @@ def print_pages(options: argparse.Namespace) -> None:
 
     separator, failed = "", False
     reader = load_reader(options)
-    for result in read_pages(options.images, reader, ignore_layouts=options.ignore_layouts, report=_print_error):
+    for result in read_pages(
+        options.images, reader, ignore_layouts=options.ignore_layouts, layouts=options.layouts, report=_print_error
+    ):
         for problem in [*result.warnings, *filter(None, [result.problem])]:
             _print_error(problem)
         if result.page is None:

@@ -13,12 +13,13 @@ from htr_lightning.cli.options import (
     add_overwrite_option,
     add_precision_option,
     add_tta_option,
+    parse_formats,
 )
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
-_PAGE_OPTIONS = ("ignore_layouts", "overlay", "segmenter", "min_line_confidence")
+_PAGE_OPTIONS = ("ignore_layouts", "layouts", "overlay", "segmenter", "min_line_confidence")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--format",
-        type=_parse_formats,
+        type=parse_formats,
         default=["txt"],
         metavar="FORMAT[,FORMAT...]",
         help="lines: txt, tsv (image, text, confidence) or json (also words and characters with outline and "
@@ -86,6 +87,13 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)",
     )
+    group.add_argument(
+        "--layouts",
+        type=Path,
+        metavar="FOLDER",
+        help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
+        "(default: from those beside the images)",
+    )
     add_finder_options(group)
 
 
@@ -109,12 +117,6 @@ def _add_line_options(parser: argparse.ArgumentParser) -> None:
         metavar="MANIFEST",
         help=f"forced alignment: locate the characters of known transcriptions instead of recognizing; {MANIFEST}",
     )
-
-
-def _parse_formats(value: str) -> list[str]:
-    """Split the names of formats at commas."""
-    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    return names or ["txt"]
 
 
 def check_format_names(options: argparse.Namespace) -> None:
@@ -177,6 +179,8 @@ def _check_formats(formats: list[str], kind: str) -> None:
 
 
 def _check_output_of_pages(options: argparse.Namespace) -> None:
+    if options.layouts is not None and options.ignore_layouts:
+        raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
     if not options.images:
         raise UsageError("name the scans of pages, or folders that contain them")
     if options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):

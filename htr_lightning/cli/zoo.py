@@ -11,8 +11,10 @@ from htr_lightning.cli.console import UsageError, exit_with_message, print_resul
 from htr_lightning.cli.options import add_device_option
 
 if TYPE_CHECKING:
+    from htr_lightning.model.finder_info import FinderInfo
     from htr_lightning.model.info import ModelInfo
 
+FINDER_SCORES = ("val/f1", "val/precision", "val/recall")
 SCORES = ("val/cer", "val/wer", "test/cer", "test/wer")
 
 
@@ -31,11 +33,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
 
     from htr_lightning.lm.zoo import list_language_models
-    from htr_lightning.model.info import list_zoo_models, read_info
+    from htr_lightning.model.finder_info import read_finder_info
+    from htr_lightning.model.info import list_finders, list_zoo_models, read_info
 
     if options.name is None:
         models = list_zoo_models().items()
         print_result("\n\n".join(describe_model(f"zoo:{name}", path, read_info(path)) for name, path in models))
+        print_result("\nline finders, for --finder")
+        for name, path in list_finders().items():
+            print_result(describe_finder(f"zoo:{name}", path, read_finder_info(path)))
         print_result("\nlanguage models, for --lm (zoo lm shows their card)")
         for name, path in list_language_models().items():
             print_result(f"  zoo:{name:<6} {path.stat().st_size / 1e6:.1f} MB")
@@ -114,6 +120,19 @@ def describe_model(name: str, path: Path, info: "ModelInfo") -> str:
     return "\n".join([name, *(f"  {key:<10} {value or 'unknown'}" for key, value in facts.items())])
 
 
+def describe_finder(name: str, path: Path, info: "FinderInfo") -> str:
+    """Return the metadata of a line finder, one fact per line."""
+    scores = ", ".join(f"{key} {100 * info.scores[key]:.1f} %" for key in FINDER_SCORES if key in info.scores)
+    facts = {
+        "network": f"LineFinder, {info.preprocess['longest_px']} px; {path.stat().st_size / 1e6:.1f} MB",
+        "data": info.attribution,
+        "license": info.license,
+        "scores": scores,
+        "commit": info.commit[:12],
+    }
+    return "\n".join([name, *(f"  {key:<10} {value or 'unknown'}" for key, value in facts.items())])
+
+
 def render_card(name: str) -> str:
     """Return the metadata of a model, and its card.
 
@@ -121,13 +140,18 @@ def render_card(name: str) -> str:
         ModelFileError: there is no such model.
     """
     from htr_lightning.lm.zoo import LANGUAGE_MODEL_CARD, list_language_models
-    from htr_lightning.model.info import find_zoo_model, read_info
+    from htr_lightning.model.finder_info import read_finder_info
+    from htr_lightning.model.info import find_zoo_model, list_finders, read_info
 
     if name == "lm" or name in list_language_models():
         return LANGUAGE_MODEL_CARD.read_text(encoding="utf-8").strip()
-    path = find_zoo_model(name)
+    finders = list_finders()
+    path = finders[name] if name in finders else find_zoo_model(name)
     card = path.with_suffix(".md")
-    metadata = describe_model(f"zoo:{name}", path, read_info(path))
+    if name in finders:
+        metadata = describe_finder(f"zoo:{name}", path, read_finder_info(path))
+    else:
+        metadata = describe_model(f"zoo:{name}", path, read_info(path))
     return f"{metadata}\n\n{card.read_text(encoding='utf-8').strip()}" if card.is_file() else metadata
 
 

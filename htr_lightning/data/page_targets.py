@@ -63,7 +63,7 @@ def build_target_lines(lines: Iterable[PageLine], line_spacing: float, unreliabl
         if len(line.baseline) < 2 or not np.isfinite(line.baseline).all():
             continue
         across, down = (line.baseline[-1] - line.baseline[0]).tolist()
-        orientation = 0 if abs(across) >= abs(down) else 1 if down > 0 else 3
+        orientation = line.orientation or (0 if abs(across) >= abs(down) else 1 if down > 0 else 3)
         baseline = _straighten_up(line.baseline, orientation)
         above, below = 0.0, 0.0
         if len(line.polygon) > 2 and line.id not in unreliable:

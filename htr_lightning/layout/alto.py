@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import Shape, format_box, parse_page_number, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import (
+    Shape,
+    format_box,
+    parse_orientation,
+    parse_page_number,
+    parse_page_size,
+    parse_shape,
+)
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
@@ -47,6 +54,7 @@ def parse_page(root: Any, path: Path) -> Page:
     - A BASELINE of one number, as in ALTO up to 4.1, is a y coordinate: it becomes a horizontal line across the
       polygon, unless it is outside the polygon.
     - Types are the labels of the tags in TAGREFS, or else TYPE.
+    - The ROTATION of a block gives the orientation of its lines.
     - Font styles in the STYLE of a String become spans.
     - ReadingOrder is used, IDNEXT is not.
 
@@ -128,7 +136,14 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
         _get_type(block, tags, "block"),
         spans,
         shape.problem,
+        orientation=parse_orientation(_get_rotation(block), shape.baseline),
     )
+
+
+def _get_rotation(block: Any) -> str | None:
+    """Return the clockwise rotation that turns a block upright; ROTATION is that of its content, counterclockwise."""
+    around = (block, *block.iterancestors())
+    return next((element.get("ROTATION") for element in around if element.get("ROTATION")), None)
 
 
 def _parse_text(line: Any) -> tuple[str, tuple[Span, ...]]:

@@ -72,6 +72,27 @@ def parse_page_size(path: Path, width: str | None, height: str | None) -> tuple[
     return (size[0], size[1]) if min(size) > 0 else None
 
 
+def parse_orientation(written: str | None, baseline: Points) -> int:
+    """Return by how many quarter turns clockwise the writing of a line is turned, 0 to 3.
+
+    Args:
+        written: the clockwise rotation in degrees that turns the writing of its region upright; None if there is none.
+        baseline: of the line; if its direction contradicts the rotation, the line counts as upright.
+    """
+    try:
+        degrees = float(written or 0)
+    except ValueError:
+        return 0
+    if not np.isfinite(degrees):
+        return 0
+    turns = round(-degrees / 90) % 4
+    if len(baseline) > 1:
+        across, down = np.abs(baseline[-1] - baseline[0]).tolist()
+        if (down > across) != (turns % 2 == 1):
+            return 0
+    return turns
+
+
 def parse_page_number(written: str | None) -> int | None:
     """Parse the number of a page in its document; None if it is absent or no number from 1 on."""
     number = (written or "").strip()

@@ -61,6 +61,7 @@ class PageLine:
         spans: tagged parts of the text.
         text_index: of the TextEquiv of PAGE that the text comes from; None if it has none, or the format knows none.
             Programs such as LAREX number transcriptions 0 and the texts of recognizers from 1 on.
+        orientation: quarter turns clockwise by which its writing is turned, 0 to 3, as the file says of its region.
         problem: why the line cannot be cropped, and the remedy (``its baseline has a single point; draw it again``);
             empty if it can.
     """
@@ -75,6 +76,7 @@ class PageLine:
     spans: tuple[Span, ...] = ()
     problem: str = ""
     text_index: int | None = None
+    orientation: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

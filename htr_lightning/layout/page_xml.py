@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import parse_page_number, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import parse_orientation, parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
@@ -47,6 +47,7 @@ def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
     - Lines are sorted by the index in ``custom="readingOrder {index:...;}"``, or else by the attribute ``index``, if
       every line of the region has one. Regions are sorted by ReadingOrder, or else by that index. Lines in table
       cells and nested regions are sorted with the element that contains them.
+    - The ``orientation`` of a region gives that of its lines.
     - Entries of ``custom`` with ``offset`` and ``length`` become spans tagged by the entry's name; ``textStyle`` gives
       a span for each of its flags, and so do the flags of the line's TextStyle, for the whole text. Spans are clipped
       to the text. Spans of length 0 are kept: they mark the position of a ``gap``.
@@ -110,7 +111,14 @@ def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
         tuple(dict.fromkeys([*_parse_text_style(line, text), *_build_spans(entries, text)])),
         shape.problem,
         _find_text_index(line) if text_index is None else text_index,
+        parse_orientation(_get_orientation(region), shape.baseline),
     )
+
+
+def _get_orientation(region: Any) -> str | None:
+    """Return the orientation of a region, or of the closest region or table around it that has one."""
+    around = (region, *region.iterancestors())
+    return next((element.get("orientation") for element in around if element.get("orientation")), None)
 
 
 def _get_points(line: Any, name: str) -> str:

@@ -27,6 +27,7 @@ from htr_lightning.model.info import (
     METADATA_KEY,
     ModelFileError,
     ModelInfo,
+    build_foreign_error,
     build_info,
     find_model,
     read_info,
@@ -231,12 +232,9 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu", trust: Colle
             f"not a complete checkpoint ({reason})", file=path, remedy="copy it again", kind="damaged"
         ) from None
     if not isinstance(state, dict) or METADATA_KEY not in state or "state_dict" not in state:
-        raise ModelFileError(
-            "a checkpoint, but not of htr_lightning",
-            file=path,
-            remedy="give a model trained with htr_lightning",
-            kind="foreign",
-        )
+        metadata = state if isinstance(state, dict) else {}
+        remedy = "give a model trained with htr_lightning"
+        raise build_foreign_error("a checkpoint, but not of htr_lightning", path, remedy, metadata)
     try:
         info = build_info(state[METADATA_KEY], path)
         weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from htr_lightning.files import atomic_write
 from htr_lightning.model.finder_file import Finder, read_finder
-from htr_lightning.model.finder_info import FINDER_KEY
 from htr_lightning.model.finder_onnx import INPUT, LINES, ORIENTATIONS, read_onnx_finder
-from htr_lightning.model.info import ModelFileError
+from htr_lightning.model.info import FINDER_KEY, ModelFileError
 from htr_lightning.model.line_finder import LineFinder, MapLogits, to_darkness
 
 OPSET = 17

@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 
 from htr_lightning.files import atomic_write
 from htr_lightning.model.file import compute_checksum
-from htr_lightning.model.finder_info import FINDER_FORMAT, FINDER_KEY, FinderInfo, build_damage_error, parse_finder_info
-from htr_lightning.model.info import ModelFileError, check_exists
+from htr_lightning.model.finder_info import (
+    FINDER_FORMAT,
+    FinderInfo,
+    build_damage_error,
+    build_foreign_finder_error,
+    build_incomplete_error,
+    parse_finder_info,
+    read_finder_metadata,
+)
+from htr_lightning.model.info import FINDER_KEY, ModelFileError, check_exists
 from htr_lightning.model.line_finder import LineFinder, to_darkness
 
 
@@ -56,6 +64,22 @@ def write_finder(path: Path, weights: Mapping[str, torch.Tensor], info: FinderIn
         file.write(data)
 
 
+def is_finder_file(path: Path) -> bool:
+    """Return whether a file is a line finder or a checkpoint of one.
+
+    Raises:
+        ModelFileError: the file is missing or damaged.
+    """
+    check_exists(path)
+    try:
+        _read_checkpoint(path) if path.suffix == ".ckpt" else read_finder_metadata(path)
+    except ModelFileError as error:
+        if error.kind == "foreign":
+            return False
+        raise
+    return True
+
+
 def read_finder(path: Path) -> Finder:
     """Read a line finder: a safetensors file, or a checkpoint of a run.
 
@@ -78,16 +102,11 @@ def read_finder(path: Path) -> Finder:
 
 
 def _read_safetensors(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
+    text = read_finder_metadata(path)
     try:
-        with safetensors.safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-        if FINDER_KEY in metadata:
-            return metadata[FINDER_KEY], safetensors.torch.load_file(path)
+        return text, safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, RuntimeError) as error:
-        raise ModelFileError(
-            f"not a complete safetensors file ({error})", file=path, remedy="copy or download it again", kind="damaged"
-        ) from None
-    raise _build_foreign_error(path)
+        raise build_incomplete_error(path, error) from None
 
 
 def _read_checkpoint(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
@@ -99,11 +118,6 @@ def _read_checkpoint(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
             f"not a complete checkpoint ({reason})", file=path, remedy="copy it again", kind="damaged"
         ) from None
     if not isinstance(state, dict) or FINDER_KEY not in state:
-        raise _build_foreign_error(path)
+        raise build_foreign_finder_error(path)
     weights = {n.removeprefix("model."): t for n, t in state["state_dict"].items() if n.startswith("model.")}
     return json.dumps(state[FINDER_KEY]), weights
-
-
-def _build_foreign_error(path: Path) -> ModelFileError:
-    remedy = "give a model that task=find_lines trained, or zoo:finder"
-    return ModelFileError("this is no line finder", file=path, remedy=remedy, kind="foreign")

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import safetensors
+
 from htr_lightning.image.page_pixels import PagePreprocess
-from htr_lightning.model.info import ModelFileError
+from htr_lightning.model.info import FINDER_KEY, ModelFileError, check_exists
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.version import __version__
 
-FINDER_KEY = "htr_lightning_finder"
-"""Key of the metadata in safetensors files, ONNX files and checkpoints of line finders."""
 FINDER_FORMAT = 1
 """Version of the file format; raise it when the metadata changes in a way that older versions cannot read."""
 
@@ -55,6 +55,32 @@ class FinderInfo:
         return LineFollower(**self.follower)
 
 
+def read_finder_info(path: Path) -> FinderInfo:
+    """Read the metadata of the safetensors file of a line finder, without its weights.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, of a newer format, or no line finder.
+    """
+    check_exists(path)
+    return parse_finder_info(read_finder_metadata(path), path)
+
+
+def read_finder_metadata(path: Path) -> str:
+    """Return the metadata of the safetensors file of a line finder, as it is written.
+
+    Raises:
+        ModelFileError: the file is damaged, or no line finder.
+    """
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise build_incomplete_error(path, error) from None
+    if FINDER_KEY not in metadata:
+        raise build_foreign_finder_error(path)
+    return str(metadata[FINDER_KEY])
+
+
 def parse_finder_info(text: str, path: Path) -> FinderInfo:
     """Parse the metadata of a line finder.
 
@@ -88,3 +114,15 @@ def build_damage_error(path: Path, reason: str) -> ModelFileError:
     """Return the error for damaged metadata or weights."""
     remedy = "copy or download it again, or train it again"
     return ModelFileError(f"its metadata is damaged ({reason})", file=path, remedy=remedy, kind="damaged")
+
+
+def build_incomplete_error(path: Path, error: Exception) -> ModelFileError:
+    """Return the error for a safetensors file that cannot be opened."""
+    problem = f"not a complete safetensors file ({error})"
+    return ModelFileError(problem, file=path, remedy="copy or download it again", kind="damaged")
+
+
+def build_foreign_finder_error(path: Path) -> ModelFileError:
+    """Return the error for a file that is no line finder."""
+    remedy = "give a model that task=find_lines trained, or zoo:finder"
+    return ModelFileError("this is no line finder", file=path, remedy=remedy, kind="foreign")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.device import count_cores
-from htr_lightning.model.finder_info import FINDER_KEY, FinderInfo, parse_finder_info
-from htr_lightning.model.info import ModelFileError, check_exists
+from htr_lightning.model.finder_info import FinderInfo, parse_finder_info
+from htr_lightning.model.info import FINDER_KEY, ModelFileError, check_exists
 
 INPUT, LINES, ORIENTATIONS = "pages", "lines", "orientations"
 

@@ -18,6 +18,8 @@ FORMAT_VERSION = 4
 """Version of the model file format; raise it when the metadata changes in a way that older versions cannot read."""
 METADATA_KEY = "htr_lightning"
 """Key of the metadata in safetensors files, ONNX files and checkpoints."""
+FINDER_KEY = "htr_lightning_finder"
+"""The same key in files of line finders (`htr_lightning.model.finder_info`)."""
 CHECKSUM_KEY = "weights_checksum"
 """Key of the checksum of the weights in the metadata of safetensors files."""
 
@@ -87,13 +89,23 @@ def read_info(path: Path) -> ModelInfo:
             f"not a complete safetensors file ({error})", file=path, remedy="copy or download it again", kind="damaged"
         ) from None
     if METADATA_KEY not in metadata:
-        raise ModelFileError(
-            "a safetensors file, but not a model of htr_lightning",
-            file=path,
-            remedy="train or export a model with htr_lightning",
-            kind="foreign",
-        )
+        remedy = "train or export a model with htr_lightning"
+        raise build_foreign_error("a safetensors file, but not a model of htr_lightning", path, remedy, metadata)
     return build_info(parse_metadata(metadata[METADATA_KEY], path), path)
+
+
+def build_foreign_error(problem: str, path: Path, remedy: str, metadata: Mapping[str, Any]) -> ModelFileError:
+    """Return the error for a file that is no recognizer; one that is a line finder is named as such.
+
+    Args:
+        problem: what the file is, unless it is a line finder.
+        path: of the file.
+        remedy: likewise.
+        metadata: of the file.
+    """
+    if FINDER_KEY in metadata:
+        problem, remedy = "a line finder, not a recognizer", "give it to --finder, and a recognizer as the model"
+    return ModelFileError(problem, file=path, remedy=remedy, kind="foreign")
 
 
 def check_exists(path: Path) -> None:
@@ -188,17 +200,19 @@ def _check_fields(info: ModelInfo) -> None:
         raise ValueError("a language is not a string")
 
 
-def find_model(source: str) -> Path:
+def find_model(source: str, *, is_finder: bool = False) -> Path:
     """Find the file of a model.
 
     Args:
         source: a file, a run folder, or ``zoo:NAME``; see `htr_lightning.model.load.load_recognizer`.
+        is_finder: ``zoo:NAME`` is a line finder.
 
     Raises:
         ModelFileError: the run folder contains no model, or the zoo has no model of that name.
     """
     if source.startswith("zoo:"):
-        return find_zoo_model(source.removeprefix("zoo:"))
+        name = source.removeprefix("zoo:")
+        return find_zoo_finder(name) if is_finder else find_zoo_model(name)
     path = Path(source)
     if not path.is_dir():
         return path
@@ -232,8 +246,27 @@ def find_zoo_model(name: str) -> Path:
         ModelFileError: there is no model of that name.
     """
     models = list_zoo_models()
+    if name in list_finders():
+        remedy = f"give it to --finder, and one of {', '.join(models)} as the model"
+        raise ModelFileError("a line finder, not a recognizer", file=f"zoo:{name}", remedy=remedy, kind="foreign")
     if name not in models:
         raise ModelFileError(
             "there is no such model", file=f"zoo:{name}", remedy=f"choose from {', '.join(models)}", kind="missing"
         )
     return models[name]
+
+
+def find_zoo_finder(name: str) -> Path:
+    """Find the file of a line finder that ships with this package.
+
+    Raises:
+        ModelFileError: there is no line finder of that name.
+    """
+    finders = list_finders()
+    if name not in finders:
+        problem, choices = "there is no such line finder", ", ".join(f"zoo:{finder}" for finder in finders)
+        if name in list_zoo_models():
+            problem = "a recognizer, not a line finder"
+        remedy = f"choose from {choices}" if finders else "this installation has none; install the package again"
+        raise ModelFileError(problem, file=f"zoo:{name}", remedy=remedy, kind="missing")
+    return finders[name]

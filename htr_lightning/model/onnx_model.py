@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from htr_lightning.charset import Charset
 from htr_lightning.device import DeviceError, count_cores
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.model.info import METADATA_KEY, ModelFileError, ModelInfo, build_info, check_exists, parse_metadata
+from htr_lightning.model.info import (
+    METADATA_KEY,
+    ModelFileError,
+    ModelInfo,
+    build_foreign_error,
+    build_info,
+    check_exists,
+    parse_metadata,
+)
 
 INPUT, OUTPUT = "images", "logits"
 _MIN_MEMORY_BYTES, _MEMORY_BYTES_PER_CORE = 3 << 30, 1 << 30
@@ -115,12 +123,8 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
     session, is_on_cpu = _open_session(path, device)
     metadata = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in metadata:
-        raise ModelFileError(
-            "an ONNX file, but not a model of htr_lightning",
-            file=path,
-            remedy="write one with export MODEL --format onnx",
-            kind="foreign",
-        )
+        remedy = "write one with export MODEL --format onnx"
+        raise build_foreign_error("an ONNX file, but not a model of htr_lightning", path, remedy, metadata)
     values = parse_metadata(metadata[METADATA_KEY], path)
     try:
         onnx = OnnxInfo(**values.pop("onnx"))

@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
@@ -24,6 +24,7 @@ Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """A progress bar such as `htr_lightning.progress.show_progress`."""
 
 log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def read_folder(
     overlay: bool = False,
     overwrite: bool = False,
     ignore_layouts: bool = False,
+    layouts: str | Path | None = None,
     inputs: Sequence[str | Path] = (),
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
@@ -93,6 +95,8 @@ def read_folder(
         overwrite: read also the pages whose files all exist, and replace files that exist.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file (``NAME.xml``, ``alto/NAME.xml``,
             ``page/NAME.xml``); otherwise its lines are read, and the predictions are written into a copy of it.
+        layouts: folder with the ALTO or PAGE files, such as the one that `htr_lightning.reading.layouts.segment_folder`
+            wrote; None for those beside the scans.
         inputs: other files that are read, such as a lexicon; neither they nor scans and layouts are ever written over.
         report: called with each warning and each problem, a sentence, as it occurs.
         progress: draws a bar.
@@ -104,37 +108,82 @@ def read_folder(
             would be written over a file that is read, or a result would be taken for a scan by the next run.
     """
     out = Path(out)
-    _check_formats(formats)
+    check_formats(formats, PAGE_WRITERS)
+    jobs, unreadable = find_jobs(
+        to_paths(scans),
+        out,
+        formats,
+        overlay=overlay,
+        ignore_layouts=ignore_layouts,
+        layouts=None if layouts is None else Path(layouts),
+        report=report,
+    )
+    check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)
+    return write_pages(
+        jobs,
+        unreadable,
+        lambda waiting: ([step] for step in _read_jobs(waiting, _load(model).page_reader)),
+        overwrite=overwrite,
+        report=report,
+        warn=report,
+        progress=progress,
+        title="Reading pages",
+    )
+
+
+def write_pages(
+    jobs: Sequence[PageJob],
+    unreadable: Mapping[Path, DataError],
+    read: Callable[[Sequence[PageJob]], Iterable[Sequence[tuple[PageJob, PageResult]]]],
+    *,
+    overwrite: bool,
+    report: Callable[[str], None],
+    warn: Callable[[str], None],
+    progress: Progress | None,
+    title: str,
+) -> FolderResult:
+    """Read the pages whose files do not exist yet, and write their files.
+
+    Args:
+        jobs: all pages.
+        unreadable: files that cannot be opened, each with the reason.
+        read: yields for each job its result, or those of the halves of a double page.
+        overwrite: read all pages, and replace files that exist.
+        report: called with each problem, a sentence.
+        warn: called with each warning, a sentence.
+        progress: draws a bar.
+        title: of the bar.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     problems: list[str] = []
 
     def fail(problem: str) -> None:
         problems.append(problem)
         report(problem)
 
-    jobs, unreadable = find_jobs(
-        _paths(scans), out, formats, overlay=overlay, ignore_layouts=ignore_layouts, report=report
-    )
-    check_files(jobs, out, inputs=_paths(inputs), overwrite=overwrite)
     for error in unreadable.values():
         fail(str(error))
     waiting = [job for job in jobs if overwrite or not job.is_done]
-    results: Iterable[Any] = ([step] for step in _read_jobs(waiting, _load(model).page_reader))
+    steps: Iterable[Any] = ([step] for step in read(waiting))
     if progress is not None:
-        results = progress(results, len(waiting), "Reading pages")
+        steps = progress(steps, len(waiting), title)
     num_pages = num_lines = 0
-    for ((job, result),) in results:
-        if result.page is None:
-            fail(result.problem)
-            continue
-        try:
-            contents = render_files(job, result.page, overwrite=overwrite)
-        except DataError as error:
-            fail(str(error))
-            continue
-        for warning in result.warnings:
-            report(warning)
-        write_files(contents)
-        num_pages, num_lines = num_pages + 1, num_lines + len(result.page.lines)
+    for (pages,) in steps:
+        for job, result in pages:
+            if result.page is None:
+                fail(result.problem)
+                continue
+            try:
+                contents = render_files(job, result.page, overwrite=overwrite)
+            except DataError as error:
+                fail(str(error))
+                continue
+            for warning in result.warnings:
+                warn(warning)
+            write_files(contents)
+            num_pages, num_lines = num_pages + 1, num_lines + len(result.page.lines)
     for problem in join_documents(jobs):
         fail(problem)
     return FolderResult(num_pages, num_lines, len(jobs) - len(waiting), tuple(problems))
@@ -145,6 +194,7 @@ def read_pages(
     model: Reader | str | Path,
     *,
     ignore_layouts: bool = False,
+    layouts: str | Path | None = None,
     report: Callable[[str], None] = log.warning,
 ) -> Iterator[PageResult]:
     """Read scans of pages, one after the other; a page that cannot be read says why in its ``problem``.
@@ -153,17 +203,22 @@ def read_pages(
         scans: see `read_folder`.
         model: see `read_folder`.
         ignore_layouts: see `read_folder`.
+        layouts: see `read_folder`.
         report: called with a sentence for what concerns several pages.
 
     Raises:
         InputError: a folder holds no scan, or the model cannot be loaded.
     """
-    jobs, unreadable = find_jobs(_paths(scans), Path(), (), ignore_layouts=ignore_layouts, report=report)
+    folder = None if layouts is None else Path(layouts)
+    jobs, unreadable = find_jobs(
+        to_paths(scans), Path(), (), ignore_layouts=ignore_layouts, layouts=folder, report=report
+    )
     yield from (PageResult(Scan(file), problem=str(error)) for file, error in unreadable.items())
     yield from (result for _, result in _read_jobs(jobs, _load(model).page_reader))
 
 
-def _paths(scans: Paths) -> list[Path]:
+def to_paths(scans: Paths) -> list[Path]:
+    """Return one or several paths as a list."""
     return [Path(scans)] if isinstance(scans, str | Path) else [Path(path) for path in scans]
 
 
@@ -173,26 +228,37 @@ def _load(model: Reader | str | Path) -> Reader:
     return model if isinstance(model, Reader) else htr_lightning.load(model)
 
 
-def _check_formats(formats: Sequence[str]) -> None:
+def check_formats(formats: Sequence[str], known: Collection[str]) -> None:
+    """Check that all formats are known.
+
+    Raises:
+        InputError: one is not.
+    """
     for name in [formats] if isinstance(formats, str) else formats:
-        if isinstance(formats, str) or name not in PAGE_WRITERS:
-            raise InputError(f"give a list of some of {', '.join(PAGE_WRITERS)}", key="formats", value=repr(formats))
+        if isinstance(formats, str) or name not in known:
+            raise InputError(f"give a list of some of {', '.join(known)}", key="formats", value=repr(formats))
 
 
 def _read_jobs(jobs: Sequence[PageJob], reader: PageReader) -> Iterator[tuple[PageJob, PageResult]]:
     """Read pages; another thread finds the lines of the next page in the meantime."""
+    for job, segmented in compute_ahead(lambda job: _segment(job, reader), jobs):
+        if isinstance(segmented, DataError):
+            yield job, PageResult(job.scan, problem=str(segmented))
+            continue
+        with name_work(f"while reading {job.scan.name}"):
+            page = reader.recognize(segmented)
+        yield job, PageResult(job.scan, page)
+
+
+def compute_ahead(function: Callable[[PageJob], _T], jobs: Sequence[PageJob]) -> Iterator[tuple[PageJob, _T]]:
+    """Yield each job with the result of a function, which another thread computes for the next job in the meantime."""
     with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(_segment, jobs[0], reader) if jobs else None
+        ahead = pool.submit(function, jobs[0]) if jobs else None
         for number, job in enumerate(jobs):
             assert ahead is not None
-            segmented = ahead.result()
-            ahead = pool.submit(_segment, jobs[number + 1], reader) if number + 1 < len(jobs) else None
-            if isinstance(segmented, DataError):
-                yield job, PageResult(job.scan, problem=str(segmented))
-                continue
-            with _naming(f"while reading {job.scan.name}"):
-                page = reader.recognize(segmented)
-            yield job, PageResult(job.scan, page)
+            result = ahead.result()
+            ahead = pool.submit(function, jobs[number + 1]) if number + 1 < len(jobs) else None
+            yield job, result
 
 
 def _segment(job: PageJob, reader: PageReader) -> SegmentedPage | DataError:
@@ -202,14 +268,14 @@ def _segment(job: PageJob, reader: PageReader) -> SegmentedPage | DataError:
     except DataError as error:
         return DataError(f"{error}; to segment the page instead, use --ignore-layouts")
     try:
-        with _naming(f"while segmenting {job.scan.name}"):
+        with name_work(f"while segmenting {job.scan.name}"):
             return reader.segment(job.scan, layout)
     except DataError as error:
         return error
 
 
 @contextlib.contextmanager
-def _naming(work: str) -> Iterator[None]:
+def name_work(work: str) -> Iterator[None]:
     """Add what was being done to the traceback of an unexpected error."""
     try:
         yield

@@ -35,7 +35,8 @@ class PredictedLine:
         words: of the text, split at spaces, likewise.
         problem: why the line could not be read; empty if it could.
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
-        line_confidence: 0..1, the line finder's probability that this is a line; 1 for lines of a layout file.
+        line_confidence: 0..1, the line finder's probability that this is a line; None if it is not known, as for lines
+            of a layout file.
     """
 
     id: str
@@ -47,7 +48,7 @@ class PredictedLine:
     words: tuple[Word, ...] = field(default=(), repr=False)
     problem: str = ""
     orientation: int = 0
-    line_confidence: float = 1.0
+    line_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +88,7 @@ class PredictedPage:
         model: the user's name of the recognizer.
         notes: sentences about the page for the user, such as that it lies upside down.
         pixels: ``(H, W)`` or ``(H, W, 3)`` uint8, its image; None if it was not kept.
+        is_recognized: False for a layout alone: its lines were found, but not recognized.
     """
 
     image_name: str
@@ -97,6 +99,7 @@ class PredictedPage:
     model: str = ""
     notes: tuple[str, ...] = ()
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    is_recognized: bool = True
 
     @property
     def lines(self) -> tuple[PredictedLine, ...]:

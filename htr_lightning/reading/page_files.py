@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from PIL import Image
+
 from htr_lightning.files import OutputError, atomic_write
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import detect_format
@@ -14,6 +16,8 @@ from htr_lightning.reading.page_jobs import PageJob
 from htr_lightning.reading.write.pdf import join_pdfs
 from htr_lightning.reading.write.rewrite import rewrite_layout
 from htr_lightning.reading.write.writers import PAGE_WRITERS
+
+_JPEG_QUALITY = 95
 
 
 def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[Path, bytes]:
@@ -40,7 +44,20 @@ def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[
         picture = io.BytesIO()
         draw_overlay(page).save(picture, "JPEG", quality=88)
         contents[job.overlay] = picture.getvalue()
+    if job.image is not None and (overwrite or not job.image.is_file()):
+        contents[job.image] = _encode_image(job, page)
     return contents
+
+
+def _encode_image(job: PageJob, page: PredictedPage) -> bytes:
+    """Return the image of a page: a copy of its file if that shows the page alone, else its pixels."""
+    assert job.image is not None and page.pixels is not None
+    if job.halves is not None and job.image.name == job.scan.path.name:
+        return job.scan.path.read_bytes()
+    content = io.BytesIO()
+    options = {"quality": _JPEG_QUALITY} if job.image.suffix == ".jpg" else {}
+    Image.fromarray(page.pixels).save(content, "JPEG" if options else "PNG", **options)
+    return content.getvalue()
 
 
 def write_files(contents: dict[Path, bytes]) -> None:

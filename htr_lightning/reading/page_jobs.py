@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from htr_lightning.files import OutputError, check_writable
-from htr_lightning.image.files import DataError
+from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
@@ -16,6 +16,8 @@ from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
+_SIDES = ("left", "right")
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
 
@@ -30,6 +32,8 @@ class PageJob:
         document: the PDF of the whole document, joined from the parts of its pages.
         overlay: the file of the picture with the predictions; None if none is wanted.
         layout: the ALTO or PAGE file with the lines; None to segment the page.
+        image: the file that the image of the page is written to; None if it is not wanted.
+        halves: left and right half, in case that it is a double page; None if double pages are not split.
     """
 
     scan: Scan
@@ -37,13 +41,36 @@ class PageJob:
     document: Path | None = None
     overlay: Path | None = None
     layout: Path | None = None
+    image: Path | None = None
+    halves: tuple["PageJob", "PageJob"] | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to write, those of its halves not included."""
+        return [*self.outputs.values(), *filter(None, [self.overlay, self.image])]
 
     @property
     def is_done(self) -> bool:
-        """Whether all files exist."""
+        """Whether all files exist, or all of both halves."""
+        if self.halves is not None and all(half.is_done for half in self.halves):
+            return True
         has_document = self.document is not None and self.document.is_file()
-        files = [path for form, path in self.outputs.items() if not (form == "pdf" and has_document)]
-        return all(path.is_file() for path in [*files, *filter(None, [self.overlay])])
+        part = self.outputs.get("pdf") if has_document else None
+        return all(path.is_file() for path in self.files if path != part)
+
+    def split(self) -> "PageJob":
+        """Return the same job with images of all pages, and with jobs for the halves of double pages."""
+        suffix = self.scan.path.suffix.lower()
+        is_copied = self.scan.number is None and not self.scan.frame and suffix in IMAGE_SUFFIXES
+        folder, stem = next(iter(self.outputs.values())).parent, self.scan.stem
+        halves = []
+        for side in _SIDES:
+            outputs = {form: folder / f"{stem}_{side}{path.name[len(stem) :]}" for form, path in self.outputs.items()}
+            overlay = folder / f"{stem}_{side}{OVERLAY_SUFFIX}" if self.overlay else None
+            image = folder / f"{stem}_{side}{'.jpg' if suffix in _JPEG_SUFFIXES else '.png'}"
+            halves.append(PageJob(self.scan, outputs, overlay=overlay, image=image))
+        image = folder / (self.scan.path.name if is_copied else f"{stem}.png")
+        return replace(self, image=image, halves=(halves[0], halves[1]))
 
 
 def find_jobs(
@@ -53,6 +80,7 @@ def find_jobs(
     *,
     overlay: bool = False,
     ignore_layouts: bool = False,
+    layouts: Path | None = None,
     report: Callable[[str], None] = log.warning,
 ) -> tuple[list[PageJob], dict[Path, DataError]]:
     """Find the pages in files and folders, and decide which files their predictions go to.
@@ -63,6 +91,7 @@ def find_jobs(
         formats: names of `PAGE_WRITERS`.
         overlay: also write a picture of each page.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file.
+        layouts: folder with the ALTO or PAGE files, structured as the searched folders; None to look beside the scans.
         report: called with a sentence for each kind of pictures that were passed over, and with how many pages have
             an ALTO or PAGE file.
 
@@ -70,7 +99,7 @@ def find_jobs(
         The pages in order, and the files that cannot be opened, each with the reason.
 
     Raises:
-        DataError: a folder holds no scan.
+        DataError: a folder holds no scan, or ``layouts`` no layout of any page.
     """
     jobs: list[PageJob] = []
     unreadable: dict[Path, DataError] = {}
@@ -83,13 +112,30 @@ def find_jobs(
             continue
         folder = out / relative.parent
         for page in pages:
-            layout = None if ignore_layouts else find_layout(file, finder, page.number)
+            place = file if layouts is None else layouts / relative
+            layout = None if ignore_layouts else find_layout(place, finder, page.number)
             jobs.append(_make_job(page, folder, formats, overlay, layout))
-    if num_layouts := sum(job.layout is not None for job in jobs):
-        where = "the ALTO or PAGE file beside it" if num_layouts == 1 else "the ALTO or PAGE files beside them"
-        counted = format_count(num_layouts, "page")
-        report(f"{counted}: lines are taken from {where}; --ignore-layouts detects them in the image instead")
+    _report_layouts(jobs, layouts, report)
     return jobs, unreadable
+
+
+def _report_layouts(jobs: Sequence[PageJob], layouts: Path | None, report: Callable[[str], None]) -> None:
+    """Report how many pages have a layout.
+
+    Raises:
+        DataError: none has, although their folder was given.
+    """
+    number = sum(job.layout is not None for job in jobs)
+    counted = format_count(number, "page")
+    if layouts is not None:
+        if not number:
+            problem = "there is no ALTO or PAGE file of any of the pages in this folder"
+            remedy = "name the folder that the command segment wrote; its files have the names of the scans"
+            raise DataError(problem, file=layouts, remedy=remedy, kind="missing")
+        report(f"{counted}: lines are taken from {layouts}; those of {len(jobs) - number} others are detected")
+    elif number:
+        where = "the ALTO or PAGE file beside it" if number == 1 else "the ALTO or PAGE files beside them"
+        report(f"{counted}: lines are taken from {where}; --ignore-layouts detects them in the image instead")
 
 
 def find_layout(image: Path, finder: FileFinder | None = None, number: int | None = None) -> Path | None:
@@ -139,7 +185,7 @@ def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = 
     for job in jobs:
         if job.document is not None and owners.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
             raise _conflict(owners[job.document], str(job.scan.path), job.document)
-        for path in [*job.outputs.values(), *filter(None, [job.overlay])]:
+        for path in [file for part in (job, *(job.halves or ())) for file in part.files]:
             if path in owners:
                 raise _conflict(owners[path], job.scan.name, path)
             owners[path] = job.scan.name
@@ -165,6 +211,7 @@ def _refuse_outputs_beside_scans(jobs: Sequence[PageJob], out: Path) -> None:
     searched = {(job.scan.path.parent / folder).resolve() for job in jobs for folder in ("", "alto", "page")}
     for job in jobs:
         files = [job.document or path for form, path in job.outputs.items() if form in ("alto", "page", "pdf")]
+        files += filter(None, [job.image])
         for path in files:
             if path.parent.resolve() in searched:
                 problem = f"the next run would take {path.name} beside the scans for a layout or a scan"

@@ -102,8 +102,7 @@ class PageReader:
         orientation, band_px = None, 0.0
         if layout is None:
             found = self.segmenter.find(pixels)
-            orientation = found.orientation
-            regions = [_convert_region(number, region) for number, region in enumerate(found.regions, 1)]
+            orientation, regions = found.orientation, convert_regions(found.regions)
         else:
             regions = _get_layout_regions(layout, pixels.shape)
             band_px = layout.line_spacing * _compute_vertical_scale(layout, pixels)
@@ -149,9 +148,7 @@ class PageReader:
         if not any(prediction.text for prediction in predictions):
             return ["no handwriting was found on the page"]
         if page.orientation:
-            position = "upside down" if page.orientation == 2 else "on its side"
-            degrees = 90 * page.orientation
-            return [f"the page lies {position}; rotate the image by {degrees} degrees counterclockwise"]
+            return [describe_orientation(page.orientation)]
         if page.layout is not None:
             return []
         confidence = _compute_mean_confidence(predictions)
@@ -169,6 +166,17 @@ def _compute_mean_confidence(predictions: Sequence[Prediction]) -> float:
     """Return the mean confidence of all characters; 0 if there are none."""
     confidences = [character.confidence for prediction in predictions for character in prediction.characters]
     return float(np.mean(confidences)) if confidences else 0.0
+
+
+def describe_orientation(turns: int) -> str:
+    """Return the note on a page that is turned clockwise by some quarter turns."""
+    position = "upside down" if turns == 2 else "on its side"
+    return f"the page lies {position}; rotate the image by {90 * turns} degrees counterclockwise"
+
+
+def convert_regions(regions: Iterable[DetectedRegion]) -> list[PredictedRegion]:
+    """Convert detected regions to those of a page that is not recognized yet, with ids."""
+    return [_convert_region(number, region) for number, region in enumerate(regions, 1)]
 
 
 def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
@@ -210,7 +218,9 @@ def _convert_line(line: PageLine, scale: NDArray[np.floating], *, uses_band: boo
     """Convert a line to px of the image; its polygon is dropped if a band around the baseline shows it better."""
     outline = no_points() if uses_band else line.polygon
     polygon, baseline = (np.asarray(points * scale, np.float32) for points in (outline, line.baseline))
-    return PredictedLine(line.id, polygon=polygon, baseline=baseline, problem=line.problem)
+    return PredictedLine(
+        line.id, polygon=polygon, baseline=baseline, problem=line.problem, orientation=line.orientation
+    )
 
 
 def _compute_bounding_box(points: Points) -> Points:

@@ -3,8 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from htr_lightning.files import RunFolder
-from htr_lightning.model.info import ModelFileError, list_finders
+from htr_lightning.model.info import ModelFileError, find_model
 from htr_lightning.segmentation.finder import LineFinderSegmenter
 from htr_lightning.segmentation.maps import MapPredictor
 from htr_lightning.segmentation.page import PageSegmenter
@@ -27,33 +26,9 @@ def load_segmenter(finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: 
     """
     if str(finder) == CLASSICAL:
         return Segmenter()
-    predict = load_finder(find_finder(str(finder)))
+    predict = load_finder(find_model(str(finder), is_finder=True))
     info = predict.info  # type: ignore[attr-defined]
     return LineFinderSegmenter(predict, info.build_preprocess(), info.build_follower(), min_line_confidence)
-
-
-def find_finder(source: str) -> Path:
-    """Return the file of a line finder; of one that ships, the safetensors file.
-
-    Raises:
-        ModelFileError: there is none.
-    """
-    if source.startswith("zoo:"):
-        finders = list_finders()
-        name = source.removeprefix("zoo:")
-        if name not in finders:
-            remedy = f"choose from {', '.join(finders)}, or {CLASSICAL}" if finders else f"use {CLASSICAL}"
-            raise ModelFileError("there is no such line finder", file=source, remedy=remedy, kind="missing")
-        return finders[name]
-    path = Path(source)
-    if not path.is_dir():
-        return path
-    run = RunFolder(path)
-    model = next((file for file in (run.model, run.best, run.last) if file.is_file()), None)
-    if model is None:
-        problem, remedy = "the folder contains no line finder", "name another folder"
-        raise ModelFileError(problem, file=path, remedy=remedy, kind="missing")
-    return model
 
 
 def load_finder(path: Path) -> MapPredictor:
@@ -73,12 +48,12 @@ def load_finder(path: Path) -> MapPredictor:
 
         return read_onnx_finder(onnx)
     if importlib.util.find_spec("torch") is None:
-        raise ModelFileError(
-            "neither ONNX Runtime nor PyTorch is installed, which run line finders",
-            file=path,
-            remedy=f"install one of them, or find lines without a network: --finder {CLASSICAL}",
-            kind="not_installed",
-        )
+        problem = "neither ONNX Runtime nor PyTorch is installed, which run line finders"
+        remedy = f"install one of them, or find lines without a network: --finder {CLASSICAL}"
+        if has_onnx_runtime:
+            problem = f"PyTorch is not installed, and {onnx.name}, which ONNX Runtime could run, is not beside it"
+            remedy = f"export it where PyTorch is, install PyTorch, or use --finder {CLASSICAL}"
+        raise ModelFileError(problem, file=path, remedy=remedy, kind="not_installed")
     from htr_lightning.model.finder_file import read_finder
 
     return read_finder(path)

@@ -56,7 +56,7 @@ class LineFinderSegmenter:
         for turns in (1, 2, 3):
             if fractions[turns] >= _MIN_TURNED and fractions[turns] * area >= _MIN_TURNED_AREA:
                 lines += self._find_turned(image, turns, zoom, lines)
-        lines = [line for line in lines if line.confidence >= self.min_line_confidence]
+        lines = [line for line in lines if (line.confidence or 0.0) >= self.min_line_confidence]
         most = int(np.argmax(fractions))
         orientation = most if most and fractions[most] >= _PAGE_TURNED else 0
         rules = find_vertical_rules(image) if len(lines) >= MIN_TABLE_LINES else []

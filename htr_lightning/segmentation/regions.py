@@ -27,14 +27,14 @@ class DetectedLine:
     Attributes:
         baseline: ``(n, 2)`` px, from the start of the line to its end.
         polygon: ``(n, 2)`` px, the outline of the line.
-        confidence: 0..1, the mean probability of its baseline; 1 where none is known.
+        confidence: 0..1, the mean probability of its baseline; None if it is not known.
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
         cell: of the table that it is in; None outside of tables.
     """
 
     baseline: Points
     polygon: Points
-    confidence: float = 1.0
+    confidence: float | None = None
     orientation: int = 0
     cell: Cell | None = None
 

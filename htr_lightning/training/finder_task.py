@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from htr_lightning.data.page_module import PageBatch
-from htr_lightning.model.finder_info import FINDER_KEY
+from htr_lightning.model.info import FINDER_KEY
 from htr_lightning.model.line_finder import LineFinder, MapLogits, to_darkness
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.segmentation.line_scores import LineCounts, count_matches

@@ -158,7 +158,7 @@ def load_base(cfg: DictConfig, checkpoint: Path | None) -> Finder | None:
     stage = build(cfg.stage)
     if not isinstance(stage, Finetune):
         return None
-    return read_finder(checkpoint or find_model(str(stage.start_from)))
+    return read_finder(checkpoint or find_model(str(stage.start_from), is_finder=True))
 
 
 def build_finder(cfg: DictConfig, base: Finder | None) -> tuple[LineFinder, PagePreprocess, LineFollower]:

@@ -75,7 +75,8 @@ def test_a_layout_without_lines(scans: Path, tmp_path: Path, read_scans: Run) ->
 
 def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     Image.fromarray(np.rot90(small_page(lines=6).pixels, 3)).save(tmp_path / "side.png")
-    _, _, err = read_scans(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
+    arguments = ["--out", tmp_path / "out", "--format", "txt", "--pages", "--finder", "zoo:finder"]
+    _, _, err = read_scans(tmp_path / "side.png", *arguments)
     assert "on its side" in err and "90 degrees" in err
 
 
@@ -157,5 +158,6 @@ def test_an_output_that_cannot_be_a_folder(scans: Path, tmp_path: Path, read_sca
 def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run) -> None:
     drawn = small_page(lines=6)
     Image.fromarray(drawn.pixels[::-1, ::-1]).save(tmp_path / "turned.png")
-    _, _, err = read_scans(tmp_path / "turned.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
+    arguments = ["--out", tmp_path / "out", "--format", "txt", "--pages", "--finder", "zoo:finder"]
+    _, _, err = read_scans(tmp_path / "turned.png", *arguments)
     assert "upside down" in err and "180 degrees" in err

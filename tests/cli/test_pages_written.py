@@ -134,7 +134,8 @@ def test_a_run_that_is_killed_is_gone_on_with(scans: Path, tmp_path: Path, read_
         Image.fromarray(small_page(seed=number).pixels).save(scans / f"p{number}.png")
     out = tmp_path / "out"
     command = [sys.executable, "-m", "htr_lightning", "predict", "zoo:latin", str(scans), "--out", str(out)]
-    process = subprocess.Popen([*command, "--format", "txt,alto"], stderr=subprocess.DEVNULL)
+    command += ["--finder", "classical", "--format", "txt,alto"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while process.poll() is None and len(list(out.glob("p*.xml"))) < 3:
         pass
     process.kill()

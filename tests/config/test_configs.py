@@ -8,6 +8,7 @@ from htr_lightning.config.build import build, unwrap_errors
 from htr_lightning.config.compose import conf_dir, list_groups
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
+from htr_lightning.model.line_finder import LineFinder
 from htr_lightning.model.network import check_network
 
 GROUPS = list_groups()
@@ -41,13 +42,21 @@ def test_every_option_names_only_real_parameters(group: str, option: str) -> Non
     validate(composed_from(f"{group}={option}"))
 
 
-@pytest.mark.parametrize("option", [option for option in GROUPS["model"] if option != "loaded"])
+@pytest.mark.parametrize("option", [option for option in GROUPS["model"] if option not in ("loaded", "line_finder")])
 def test_every_model_can_be_built_and_fits_its_preprocessing(option: str) -> None:
     cfg = composed_from(f"model={option}")
     model = build(cfg.model)(10)
     check_network(model, 10)
     assert model.height_px == build(cfg.preprocess).height_px
     assert type(model.arguments["channels"]) is list
+
+
+def test_the_line_finder_can_be_built_and_has_its_parts() -> None:
+    model = build(composed_from("+experiment=find_lines").model)
+    assert type(model) is LineFinder and type(model.arguments["channels"]) is list
+    parameters = dict(model.named_parameters())
+    for name in (*model.blocks(), *model.heads):
+        assert any(parameter.startswith(f"{name}.") for parameter in parameters), name
 
 
 def test_only_finetuning_has_a_loaded_model() -> None:

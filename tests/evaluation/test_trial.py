@@ -14,11 +14,12 @@ from htr_lightning.image.files import DataError
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 from htr_lightning.reading.pages import PageReader
+from htr_lightning.segmentation.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")
 def reader() -> PageReader:
-    return PageReader(LineReader(load_recognizer("zoo:latin", "cpu")))
+    return PageReader(LineReader(load_recognizer("zoo:latin", "cpu")), Segmenter())
 
 
 def test_transcribed_lines_are_measured(

@@ -24,10 +24,12 @@ def scans(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read_scans(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``predict`` with the segmenter that has no weights, unless the arguments name another finder."""
+
     def read(*arguments: object) -> tuple[int, str, str]:
         code: Any = 0
         try:
-            predict.main(["zoo:latin", *map(str, arguments)])
+            predict.main(["zoo:latin", "--finder", "classical", *map(str, arguments)])
         except SystemExit as error:
             code = error.code
         out, err = capsys.readouterr()

@@ -5,7 +5,7 @@ From altoxml/schema (v4/alto-4-4) and PRImA-Research-Lab/PAGE-XML (2019-07-15).
 
 from typing import Any
 
-from helpers.schema_rules import ALTO, BOX, PAGE, Rules, check
+from helpers.schema_rules import ALTO, BOX, PAGE, REGION, Rules, check
 
 INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 _STEP = (
@@ -23,6 +23,7 @@ ALTO_WRITTEN: Rules = ALTO | {
     "processingStepSettings": "",
     "softwareName": "",
     "softwareVersion": "",
+    "TextBlock": ("(Shape )?(TextLine )*", "ID", f"{BOX} TAGREFS ROTATION"),
     "String": ("(Shape )?(ALTERNATIVE )*(Glyph )*", "CONTENT", f"ID {BOX} STYLE WC"),
     "Glyph": ("(Shape )?(Variant )*", "CONTENT", f"ID {BOX} GC"),
 }
@@ -33,6 +34,9 @@ PAGE_WRITTEN: Rules = PAGE | {
     "MetadataItem": ("(Labels )*", "value", "type name date"),
     "Labels": "(Label )*",
     "Label": ("", "value", "type"),
+    "TextRegion": (f"Coords {REGION}(TextLine )*(TextEquiv )?(TextStyle )?", "id", "custom type orientation"),
+    "Coords": ("", "points", "conf"),
+    "Baseline": ("", "points", "conf"),
     "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )*", "id", "custom comments"),
     "Word": ("Coords (Glyph )*(TextEquiv )*", "id", "custom"),
     "Glyph": ("Coords (TextEquiv )*", "id", "custom"),
@@ -58,5 +62,6 @@ def check_page_xml(written: bytes) -> Any:
         points = [point.split(",") for point in element.get("points").split(" ")]
         assert len(points) > 1 and all(x.isdecimal() and y.isdecimal() for x, y in points)
         assert all(int(x) < width and int(y) < height for x, y in points)
-    assert all(0 <= float(element.get("conf", 0)) <= 1 for element in root.iter("{*}TextEquiv"))
+    assert all(0 <= float(element.get("conf", 0)) <= 1 for element in root.iter("{*}*"))
+    assert all(-180 < float(element.get("orientation", 0)) <= 180 for element in root.iter("{*}TextRegion"))
     return root

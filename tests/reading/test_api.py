@@ -24,7 +24,7 @@ from htr_lightning.segmentation.segmenter import Segmenter
 
 @pytest.fixture(scope="module")
 def model() -> Reader:
-    return load("zoo:latin")
+    return load("zoo:latin", segmenter=Segmenter())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from htr_lightning.segmentation.segmenter import Segmenter
 
 @pytest.fixture(scope="module")
 def model() -> Reader:
-    return load("zoo:latin")
+    return load("zoo:latin", segmenter=Segmenter())
 
 
 def test_a_folder_is_read_once(model: Reader, scans: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from lightning.pytorch.callbacks import Callback
 
 import htr_lightning.training.recognition
 import htr_lightning.training.resume
-import htr_lightning.training.run
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder
 from htr_lightning.image.files import DataError

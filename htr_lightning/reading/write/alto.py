@@ -31,6 +31,9 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
     - A word is a String element with its confidence (WC) and a Glyph for each character (GC); a space is an SP. A line
       without words is one String. A line without text has one empty String, since the schema requires one.
     - All coordinates are whole pixels inside the page. What is not an axis-aligned box has a Shape as well.
+    - The String of a line of a layout alone is empty. Its WC is the confidence of the line, for which ALTO has no
+      place.
+    - The ROTATION of a block is that of its writing, in degrees counterclockwise.
     - The type of a region is a tag, as in eScriptorium.
     - The order of the file is the reading order, so there is no ReadingOrder element.
     - Processing names the software, the model and the notes.
@@ -62,9 +65,14 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
         block = add_element(space, "TextBlock", ID=region_id)
         if region.kind in tags:
             block.set("TAGREFS", tags[region.kind])
+        if region.orientation:
+            block.set("ROTATION", str(360 - 90 * region.orientation))
         _set_region_geometry(block, region, grid)
         for line_id, line in lines:
-            _fill_line(add_element(block, "TextLine", ID=line_id), line, grid, ids)
+            element = add_element(block, "TextLine", ID=line_id)
+            _fill_line(element, line, grid, ids)
+            if not page.is_recognized and line.line_confidence is not None:
+                element.find("{*}String").set("WC", format_confidence(line.line_confidence))
     return serialize(root)
 
 
@@ -99,11 +107,14 @@ def build_strings(line: PredictedLine, grid: PixelGrid, namespace: str, *, detai
 def _add_metadata(description: Any, page: PredictedPage, ids: IdAllocator, created: datetime | None) -> None:
     add_element(description, "MeasurementUnit", "pixel")
     add_element(add_element(description, "sourceImageInformation"), "fileName", sanitize(page.image_name))
-    step = add_element(description, "Processing", ID=ids.allocate("recognition"))
+    step = add_element(
+        description, "Processing", ID=ids.allocate("recognition" if page.is_recognized else "segmentation")
+    )
     add_element(step, "processingCategory", "contentGeneration")
     if created is not None:
         add_element(step, "processingDateTime", created.isoformat(timespec="seconds"))
-    for note in ("Recognition of handwriting", *page.notes):
+    task = "Recognition of handwriting" if page.is_recognized else "Segmentation into lines"
+    for note in (task, *page.notes):
         add_element(step, "processingStepDescription", sanitize(note))
     if page.model:
         add_element(step, "processingStepSettings", sanitize(f"model: {page.model}"))

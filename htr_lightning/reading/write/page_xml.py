@@ -60,6 +60,9 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     - All coordinates are whole pixels inside the page. The schema requires Coords of every line: a line without a
       polygon gets the bounding box of its words and baseline, or else ``0,0 0,0``.
     - The type of a region is its ``type`` if PAGE defines it, and always in ``custom``, as in Transkribus.
+    - The confidence of a detected line is that of its Coords and of its Baseline.
+    - The ``orientation`` of a region is the clockwise rotation that turns its writing upright.
+    - A layout alone has no TextEquiv.
     - Why a line could not be read is in its ``comments``; the notes on the page are in Metadata.
 
     Args:
@@ -82,8 +85,9 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
         block = add_element(element, "TextRegion", id=region_id)
         _fill_region(block, region, number, grid)
         for index, (line_id, line) in enumerate(lines):
-            _fill_line(add_element(block, "TextLine", id=line_id), line, index, grid, ids)
-        add_text_equiv(block, sanitize("\n".join(line.text for line in region.lines)))
+            _fill_line(add_element(block, "TextLine", id=line_id), line, index, grid, ids, page.is_recognized)
+        if page.is_recognized:
+            add_text_equiv(block, sanitize("\n".join(line.text for line in region.lines)))
     return serialize(root)
 
 
@@ -142,7 +146,8 @@ def _add_metadata(metadata: Any, page: PredictedPage, created: datetime) -> None
         add_element(metadata, "Comments", sanitize("\n".join(page.notes)))
     if page.number is not None:
         add_element(metadata, "MetadataItem", type="imageProperties", name="page", value=str(page.number))
-    step = {"type": "processingStep", "name": "recognition", "value": SOFTWARE_VERSION}
+    name = "recognition" if page.is_recognized else "segmentation"
+    step = {"type": "processingStep", "name": name, "value": SOFTWARE_VERSION}
     item = add_element(metadata, "MetadataItem", **step)
     if page.model:
         add_element(add_element(item, "Labels"), "Label", type="model", value=sanitize(page.model))
@@ -158,6 +163,8 @@ def _add_reading_order(element: Any, region_ids: list[str], ids: IdAllocator) ->
 def _fill_region(element: Any, region: PredictedRegion, number: int, grid: PixelGrid) -> None:
     if region.kind in _REGION_TYPES:
         element.set("type", region.kind)
+    if region.orientation:
+        element.set("orientation", str(_get_clockwise_rotation(region.orientation)))
     structure = f" structure {{type:{_escape_custom(region.kind)};}}" if region.kind else ""
     element.set("custom", f"readingOrder {{index:{number};}}{structure}")
     has_polygon = len(region.polygon) > 0
@@ -165,7 +172,14 @@ def _fill_region(element: Any, region: PredictedRegion, number: int, grid: Pixel
     add_coords(element, "Coords", _build_outline(grid, points, is_polygon=has_polygon))
 
 
-def _fill_line(element: Any, line: PredictedLine, index: int, grid: PixelGrid, ids: IdAllocator) -> None:
+def _get_clockwise_rotation(turns: int) -> int:
+    """Return the degrees, from -179 to 180, by which to turn a region clockwise so that its writing is upright."""
+    return {1: -90, 2: 180, 3: 90}[turns]
+
+
+def _fill_line(
+    element: Any, line: PredictedLine, index: int, grid: PixelGrid, ids: IdAllocator, is_recognized: bool
+) -> None:
     element.set("custom", f"readingOrder {{index:{index};}}")
     if line.problem:
         element.set("comments", sanitize(line.problem))
@@ -173,8 +187,11 @@ def _fill_line(element: Any, line: PredictedLine, index: int, grid: PixelGrid, i
     baseline = grid.round_baseline(line)
     if len(baseline):
         add_coords(element, "Baseline", baseline)
+    if line.line_confidence is not None:
+        for child in element:
+            child.set("conf", format_confidence(line.line_confidence))
     element.extend(build_words(line, grid, _NAMESPACE, element.get("id"), ids))
-    if line.text or not line.problem:
+    if is_recognized and (line.text or not line.problem):
         add_text_equiv(element, sanitize(line.text), line.confidence)
 
 

@@ -1,0 +1,110 @@
+"""``python -m htr_lightning segment``: find the regions and lines of pages, without recognizing them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
+from htr_lightning.cli.options import add_overwrite_option, list_inputs, parse_formats
+from htr_lightning.files import check_writable
+from htr_lightning.text import format_count
+
+
+@exit_with_message()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Find the lines of pages, and write them as layout files.
+
+    Raises:
+        SystemExit: 1 if a page could not be read (the others still are), 2 for a wrong command line.
+    """
+    options = build_parser().parse_args(argv)
+    check_format_names(options.format)
+    check_writable(options.out, "--out")
+    segmenter = build_segmenter(options)
+
+    from htr_lightning.progress import show_progress
+    from htr_lightning.reading.layouts import segment_folder
+
+    result = segment_folder(
+        options.images,
+        options.out,
+        segmenter,
+        formats=options.format,
+        overlay=options.overlay,
+        overwrite=options.overwrite,
+        split_pages=options.split_pages,
+        inputs=list(list_inputs(options)),
+        report=_print_error,
+        progress=show_progress,
+    )
+    written = (
+        f"{options.out}: {format_count(result.num_lines, 'line')} on {format_count(result.num_pages, 'page')} found"
+    )
+    if result.num_skipped:
+        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
+    if result.problems:
+        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
+    _print_error(written)
+    if result.problems:
+        raise SystemExit(1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m htr_lightning segment",
+        description="Find the regions and lines of pages, and write them as ALTO or PAGE files, to be corrected in "
+        "eScriptorium or Transkribus. Nothing is recognized; predict --layouts reads the lines of these files.",
+        epilog="Images that cannot be read are reported and skipped; the exit status is then 1.",
+    )
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IMAGE",
+        help="images of pages, PDF or TIFF documents, or folders to search for them",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the layout files")
+    parser.add_argument(
+        "--format",
+        type=parse_formats,
+        default=["alto"],
+        metavar="FORMAT[,FORMAT]",
+        help="alto, page or both (default: alto)",
+    )
+    parser.add_argument("--overlay", action="store_true", help="also write a picture of each page with its lines")
+    parser.add_argument(
+        "--split-pages",
+        action="store_true",
+        help="write the halves of double pages as images with a layout of their own, NAME_left and NAME_right; the "
+        "images of the other pages are copied beside their layouts",
+    )
+    add_overwrite_option(
+        parser, "segment all pages, and replace files that exist (default: only the pages that lack a file)"
+    )
+    add_finder_options(parser.add_argument_group("line finder"))
+    return parser
+
+
+def check_format_names(names: Sequence[str]) -> None:
+    """Check that all formats are those of layouts.
+
+    Raises:
+        UsageError: one is not.
+    """
+    from htr_lightning.reading.layouts import LAYOUT_FORMATS
+
+    for name in names:
+        if name not in LAYOUT_FORMATS:
+            remedy = f"choose from {', '.join(LAYOUT_FORMATS)}; predict writes the others"
+            raise UsageError("not a format of layouts", key="--format", value=name, remedy=remedy)
+
+
+def _print_error(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
