@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if is_finder:
         note = export_finder(options, is_onnx=is_onnx)
-        print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
+        print_result(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
         return
 
     from htr_lightning.model.file import load_model, write_model

@@ -1,10 +1,10 @@
 """Whole pages through the command line: what is refused, and what is warned of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from helpers.drawn_pages import blank, small_page
 from PIL import Image
@@ -12,6 +12,7 @@ from PIL import Image
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.layout.formats import read_layout
+from htr_lightning.segmentation.segmenter import Segmenter
 
 ALL = "alto,page,hocr,json,txt,pdf"
 
@@ -73,10 +74,16 @@ def test_a_layout_without_lines(scans: Path, tmp_path: Path, read_scans: Run) ->
     assert "p0.xml, has no lines" in err and "--ignore-layouts" in err
 
 
-def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run) -> None:
-    Image.fromarray(np.rot90(small_page(lines=6).pixels, 3)).save(tmp_path / "side.png")
-    arguments = ["--out", tmp_path / "out", "--format", "txt", "--pages", "--finder", "zoo:finder"]
-    _, _, err = read_scans(tmp_path / "side.png", *arguments)
+def turn_pages(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    """Let pages seem to be turned clockwise by some quarter turns."""
+    find = Segmenter.find
+    monkeypatch.setattr(Segmenter, "find", lambda *given: replace(find(*given), orientation=turns))
+
+
+def test_a_page_on_its_side_is_noticed(tmp_path: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(small_page(lines=6).pixels).save(tmp_path / "side.png")
+    turn_pages(monkeypatch, 1)
+    _, _, err = read_scans(tmp_path / "side.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
     assert "on its side" in err and "90 degrees" in err
 
 
@@ -155,9 +162,8 @@ def test_an_output_that_cannot_be_a_folder(scans: Path, tmp_path: Path, read_sca
     assert code == 1 and "cannot be written" in err and "choose another folder" in err
 
 
-def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run) -> None:
-    drawn = small_page(lines=6)
-    Image.fromarray(drawn.pixels[::-1, ::-1]).save(tmp_path / "turned.png")
-    arguments = ["--out", tmp_path / "out", "--format", "txt", "--pages", "--finder", "zoo:finder"]
-    _, _, err = read_scans(tmp_path / "turned.png", *arguments)
+def test_a_page_upside_down_is_noticed(tmp_path: Path, read_scans: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(small_page(lines=6).pixels).save(tmp_path / "turned.png")
+    turn_pages(monkeypatch, 2)
+    _, _, err = read_scans(tmp_path / "turned.png", "--out", tmp_path / "out", "--format", "txt", "--pages")
     assert "upside down" in err and "180 degrees" in err
