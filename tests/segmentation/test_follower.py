@@ -64,7 +64,12 @@ def test_far_gaps_stay_open() -> None:
 
 def test_a_weaker_copy_of_a_line_is_dropped() -> None:
     maps, copy = (draw_maps([target(40, 600, y, above=40)]) for y in (100, 112))
-    both = dataclasses.replace(maps, baselines=np.maximum(maps.baselines, 0.6 * copy.baselines))
+    both = dataclasses.replace(
+        maps,
+        baselines=np.maximum(maps.baselines, 0.6 * copy.baselines),
+        above=np.maximum(maps.above, copy.above),
+        below=np.maximum(maps.below, copy.below),
+    )
     both.ends[:] = 0
     (line,) = follow(both)
     assert line.y_at(300) == pytest.approx(100, abs=3)
