@@ -1,14 +1,14 @@
 """Detect and transcribe the lines of copiste's pages, and measure both; see README.md.
 
-    python experiments/pages/measure.py [MODEL ...]
+    python experiments/pages/measure.py zoo:latin zoo:latin-large --finders zoo:finder classical --splits val test
 
-Needs HTR_DATA. Writes result.json. The default model is zoo:latin.
+Needs HTR_DATA. Writes result.json, unless --out names another file.
 """
 
+import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
-from htr_lightning.segmentation.segmenter import Segmenter
+from htr_lightning.reading.segmenters import load_segmenter
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 REPETITIONS = 3
@@ -55,9 +55,10 @@ def get_handwritten_lines(page: PredictedPage, name: str) -> list[Any]:
     return [line for line in page.lines if float(line.baseline[0, 1]) > min_y]
 
 
-def measure(split: str, model: str) -> dict[str, Any]:
+def measure(split: str, model: str, finder: str) -> dict[str, Any]:
     """Measure detection and CER on the pages of a split."""
-    reader = PageReader(LineReader(load_recognizer(model), positions=True), model=model)
+    segmenter = load_segmenter(finder)
+    reader = PageReader(LineReader(load_recognizer(model), positions=True), segmenter, model=model)
     true_lines = num_detected = num_matches = 0
     texts: dict[str, list[str]] = {"true": [], "detected": [], "given": []}
     segmentation_s, prediction_s = [], []
@@ -66,7 +67,7 @@ def measure(split: str, model: str) -> dict[str, Any]:
         pixels = scan.read()
         for _ in range(REPETITIONS):
             start = time.perf_counter()
-            Segmenter()(pixels)
+            segmenter.find(pixels)
             segmentation_s.append(time.perf_counter() - start)
         cut = reader.segment_pixels(pixels, scan)
         start = time.perf_counter()
@@ -95,10 +96,20 @@ def measure(split: str, model: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure val and test with each model."""
-    models = sys.argv[1:] or ["zoo:latin"]
-    result = {model: {split: measure(split, model) for split in ("val", "test")} for model in models}
-    (Path(__file__).parent / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    """Measure each split with each model and finder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=["zoo:latin"])
+    parser.add_argument("--finders", nargs="+", default=["zoo:finder", "classical"])
+    parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "result.json")
+    options = parser.parse_args()
+    result = {
+        model: {
+            finder: {split: measure(split, model, finder) for split in options.splits} for finder in options.finders
+        }
+        for model in options.models
+    }
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
