@@ -13,10 +13,11 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.api import Reader
+from htr_lightning.reading.line_crops import SegmentedPage
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.page_files import join_documents, render_files, write_files
 from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
-from htr_lightning.reading.pages import PageReader, SegmentedPage
+from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
 Paths = str | Path | Sequence[str | Path]

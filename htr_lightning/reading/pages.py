@@ -3,63 +3,28 @@
 import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Outline
-from htr_lightning.image.crop import compute_layout_scale, crop_layout_line
+from htr_lightning.image.crop import compute_layout_scale
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
-from htr_lightning.image.turn import from_upright, to_upright, turn_upright
 from htr_lightning.layout.page import Page, PageLine
+from htr_lightning.reading.line_crops import LineCrop, LineCropper, Pixels, SegmentedPage
 from htr_lightning.reading.lines import LineReader, Prediction
+from htr_lightning.reading.orientation import turn_by_confidence
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.segmentation.regions import DetectedRegion
 
-Pixels = NDArray[np.uint8]
-
 _LEGIBLE = 0.45  # mean confidence of the characters of a page below which it is reported as illegible
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LineCrop:
-    """A line cropped from its page, before recognition.
-
-    Attributes:
-        line: its id, polygon and baseline, in px of the page; no text yet.
-        pixels: of the crop; None if the line cannot be cropped, for the reason in ``line.problem``.
-        to_page: maps points of the crop to the page.
-    """
-
-    line: PredictedLine
-    pixels: Pixels | None = None
-    to_page: PointMap | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SegmentedPage:
-    """A page with its lines cropped, before recognition.
-
-    Attributes:
-        scan: the file of the page.
-        pixels: ``(H, W)`` or ``(H, W, 3)``.
-        regions: in reading order, each with the crops of its lines.
-        layout: that the lines were taken from; None if they were detected.
-        orientation: quarter turns clockwise by which the page is turned; None if that is not known.
-    """
-
-    scan: Scan
-    pixels: Pixels
-    regions: tuple[tuple[PredictedRegion, tuple[LineCrop, ...]], ...]
-    layout: Page | None = None
-    orientation: int | None = None
 
 
 class PageReader:
@@ -112,6 +77,8 @@ class PageReader:
 
     def recognize(self, page: SegmentedPage) -> PredictedPage:
         """Recognize the lines of a page; detected lines (not those of a layout) without any text are dropped."""
+        if page.layout is None:
+            page = turn_by_confidence(page, self._measure_confidence)
         crops = [crop for _, crops in page.regions for crop in crops if crop.pixels is not None]
         predictions = self._recognize_crops(crops)
         lines = {
@@ -138,6 +105,9 @@ class PageReader:
     def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
         lines = (Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)
         return list(self.line_reader.read(lines))
+
+    def _measure_confidence(self, crops: Sequence[LineCrop]) -> float:
+        return _compute_mean_confidence(self._recognize_crops(crops))
 
     def _build_notes(
         self, page: SegmentedPage, crops: Sequence[LineCrop], predictions: Sequence[Prediction]
@@ -227,35 +197,6 @@ def _compute_bounding_box(points: Points) -> Points:
     """Return the corners of the bounding box of points, clockwise from the top left."""
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
-
-
-class LineCropper:
-    """Crops lines from a page, turned upright.
-
-    Args:
-        pixels: of the page.
-        band_px: height of the band around a baseline without polygon.
-    """
-
-    def __init__(self, pixels: Pixels, band_px: float) -> None:
-        self.band_px = band_px
-        self._turned = {0: pixels}
-
-    def __call__(self, line: PredictedLine) -> LineCrop:
-        """Crop a line; the result of a line that cannot be cropped has the reason as its problem."""
-        if line.problem:
-            return LineCrop(line)
-        turns, (height, width) = line.orientation, self._turned[0].shape[:2]
-        if turns not in self._turned:
-            self._turned[turns] = turn_upright(self._turned[0], turns)
-        polygon, baseline = (to_upright(points, turns, width, height) for points in (line.polygon, line.baseline))
-        try:
-            pixels, to_page = crop_layout_line(self._turned[turns], polygon, baseline, None, band_px=self.band_px)
-        except DataError as error:
-            return LineCrop(replace(line, problem=str(error)))
-        if turns == 0:
-            return LineCrop(line, pixels, to_page)
-        return LineCrop(line, pixels, lambda points: from_upright(to_page(points), turns, width, height))
 
 
 def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:
