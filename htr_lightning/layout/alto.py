@@ -57,6 +57,7 @@ def parse_page(root: Any, path: Path) -> Page:
     - The ROTATION of a block gives the orientation of its lines.
     - Font styles in the STYLE of a String become spans.
     - ReadingOrder is used, IDNEXT is not.
+    - A ComposedBlock with the TYPE ``table`` is a table. ALTO knows no rows and columns.
 
     Args:
         root: root element, from `htr_lightning.layout.xml.read_xml`.
@@ -137,6 +138,7 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
         spans,
         shape.problem,
         orientation=parse_orientation(_get_rotation(block), shape.baseline),
+        table=sys.intern(next((e.get("ID", "") for e in line.iterancestors("{*}ComposedBlock") if _is_table(e)), "")),
     )
 
 
@@ -144,6 +146,10 @@ def _get_rotation(block: Any) -> str | None:
     """Return the clockwise rotation that turns a block upright; ROTATION is that of its content, counterclockwise."""
     around = (block, *block.iterancestors())
     return next((element.get("ROTATION") for element in around if element.get("ROTATION")), None)
+
+
+def _is_table(block: Any) -> bool:
+    return bool(block.get("TYPE", "").lower() == "table")
 
 
 def _parse_text(line: Any) -> tuple[str, tuple[Span, ...]]:

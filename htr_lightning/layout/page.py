@@ -64,6 +64,8 @@ class PageLine:
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3, as the file says of its region.
         problem: why the line cannot be cropped, and the remedy (``its baseline has a single point; draw it again``);
             empty if it can.
+        table: id of the table that contains the line; empty outside of tables.
+        cell: its position in that table; None if the file does not say it.
     """
 
     id: str
@@ -77,6 +79,8 @@ class PageLine:
     problem: str = ""
     text_index: int | None = None
     orientation: int = 0
+    table: str = ""
+    cell: Cell | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,6 @@
 """Reader of PAGE XML (PRImA), 2010 to 2019, by Transkribus, eScriptorium, OCR-D, kraken, LAREX and Aletheia."""
 
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from typing import Any, NamedTuple
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.geometry import parse_orientation, parse_page_number, parse_page_size, parse_shape
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
-from htr_lightning.layout.page import Page, PageLine, Span
+from htr_lightning.layout.page import Cell, Page, PageLine, Span
 from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
 
 ROOT_NAME = "PcGts"
+_MAX_ROWS, _MAX_COLUMNS = 5000, 500  # of tables; a larger index is none
 _MEMBERS = ("RegionRef", "OrderedGroup", "UnorderedGroup")
 
 
@@ -48,6 +50,7 @@ def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
       every line of the region has one. Regions are sorted by ReadingOrder, or else by that index. Lines in table
       cells and nested regions are sorted with the element that contains them.
     - The ``orientation`` of a region gives that of its lines.
+    - The TableCellRole of a region in a TableRegion, or the row and column of Transkribus' TableCell, become the cell.
     - Entries of ``custom`` with ``offset`` and ``length`` become spans tagged by the entry's name; ``textStyle`` gives
       a span for each of its flags, and so do the flags of the line's TextStyle, for the whole text. Spans are clipped
       to the text. Spans of length 0 are kept: they mark the position of a ``gap``.
@@ -112,6 +115,7 @@ def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
         shape.problem,
         _find_text_index(line) if text_index is None else text_index,
         parse_orientation(_get_orientation(region), shape.baseline),
+        *_find_cell(line),
     )
 
 
@@ -119,6 +123,27 @@ def _get_orientation(region: Any) -> str | None:
     """Return the orientation of a region, or of the closest region or table around it that has one."""
     around = (region, *region.iterancestors())
     return next((element.get("orientation") for element in around if element.get("orientation")), None)
+
+
+def _find_cell(line: Any) -> tuple[str, Cell | None]:
+    """Return the id of the table that contains a line, and its position there: PAGE 2019 or Transkribus' TableCell."""
+    table = next(line.iterancestors("{*}TableRegion"), None)
+    if table is None:
+        return "", None
+    names = {"row": "rowIndex", "col": "columnIndex", "rowSpan": "rowSpan", "colSpan": "colSpan"}
+    for element in itertools.takewhile(lambda element: element is not table, line.iterancestors()):
+        role = element.find("{*}Roles/{*}TableCellRole")
+        if role is not None:
+            found = [_parse_integer(role.get(name, "")) for name in names.values()]
+        elif get_local_name(element) == "TableCell":
+            found = [_parse_integer(element.get(name, "")) for name in names]
+        else:
+            continue
+        row, column, row_span, column_span = found
+        if row in range(_MAX_ROWS) and column in range(_MAX_COLUMNS):
+            spans = (min(max(n or 1, 1), most) for n, most in ((row_span, _MAX_ROWS), (column_span, _MAX_COLUMNS)))
+            return sys.intern(table.get("id", "")), Cell(row or 0, column or 0, *spans)
+    return sys.intern(table.get("id", "")), None
 
 
 def _get_points(line: Any, name: str) -> str:

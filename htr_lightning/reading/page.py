@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from htr_lightning.decode.positions import Character, Word
 from htr_lightning.image.straighten import Points, no_points
+from htr_lightning.layout.page import Cell
 from htr_lightning.report.notebook import NOTEBOOK_PX, render_page
 from htr_lightning.report.panel import blend_confidence, load_font
 
@@ -37,6 +38,7 @@ class PredictedLine:
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
         line_confidence: 0..1, the line finder's probability that this is a line; None if it is not known, as for lines
             of a layout file.
+        cell: of the table that it is in; None outside of tables.
     """
 
     id: str
@@ -49,6 +51,7 @@ class PredictedLine:
     problem: str = ""
     orientation: int = 0
     line_confidence: float | None = None
+    cell: Cell | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +62,7 @@ class PredictedRegion:
         id: unique on its page, an XML name.
         polygon: around all of its lines, ``(n, 2)`` px.
         lines: in reading order.
-        kind: ``paragraph`` or ``marginalia`` as in PAGE, or the region type given in a layout file.
+        kind: ``paragraph`` or ``marginalia`` as in PAGE, ``table``, or the region type given in a layout file.
         half: 0 for the left half of a double page, 1 for the right one; None on a single page.
     """
 

@@ -157,6 +157,7 @@ def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
             baseline=line.baseline,
             orientation=line.orientation,
             line_confidence=line.confidence,
+            cell=line.cell,
         )
         for place, line in enumerate(region.lines, 1)
     )
@@ -165,7 +166,7 @@ def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
 
 
 def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:
-    """Return the regions of a layout, in px of the image; consecutive lines of one region are grouped.
+    """Return the regions of a layout, in px of the image; consecutive lines of one region, or table, are grouped.
 
     Raises:
         DataError: the layout is of another page.
@@ -176,7 +177,7 @@ def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedR
         raise error.with_fields(file=layout.path) from None
     regions: list[PredictedRegion] = []
     unreliable = layout.find_unreliable_outlines()
-    for (name, kind), group in itertools.groupby(layout.lines, key=lambda line: (line.region, line.region_type)):
+    for (name, kind), group in itertools.groupby(layout.lines, key=_get_region):
         lines = tuple(_convert_line(line, scale, uses_band=line.id in unreliable) for line in group)
         points = np.concatenate([np.concatenate([line.polygon, line.baseline]) for line in lines] or [no_points()])
         polygon = _compute_bounding_box(points if len(points) else np.zeros((1, 2), np.float32))
@@ -184,12 +185,22 @@ def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedR
     return regions
 
 
+def _get_region(line: PageLine) -> tuple[str, str]:
+    """Return id and type of the region, or table, of a line."""
+    return (line.table, "table") if line.table else (line.region, line.region_type)
+
+
 def _convert_line(line: PageLine, scale: NDArray[np.floating], *, uses_band: bool) -> PredictedLine:
     """Convert a line to px of the image; its polygon is dropped if a band around the baseline shows it better."""
     outline = no_points() if uses_band else line.polygon
     polygon, baseline = (np.asarray(points * scale, np.float32) for points in (outline, line.baseline))
     return PredictedLine(
-        line.id, polygon=polygon, baseline=baseline, problem=line.problem, orientation=line.orientation
+        line.id,
+        polygon=polygon,
+        baseline=baseline,
+        problem=line.problem,
+        orientation=line.orientation,
+        cell=line.cell,
     )
 
 

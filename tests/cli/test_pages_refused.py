@@ -127,7 +127,7 @@ def test_pages_without_writing_say_so(tmp_path: Path, read_scans: Run) -> None:
     ("arguments", "message"),
     [
         (("--format", "alto"), "--format alto: --out FOLDER is required"),
-        (("--format", "docx"), "unknown format 'docx'; choose from txt, tsv, json, alto, page, hocr, pdf"),
+        (("--format", "docx"), "unknown format 'docx'; choose from txt, tsv, json, alto, page, hocr, csv, pdf"),
         (
             ("--format", "tsv", "--pages"),
             "tsv cannot be written for pages; choose from txt, json, alto",

@@ -15,6 +15,7 @@ _STEP = (
 ALTO_WRITTEN: Rules = ALTO | {
     "alto": (str(ALTO["alto"]), "", f"SCHEMAVERSION {INSTANCE}"),
     "Description": "MeasurementUnit (sourceImageInformation )?(Processing )*",
+    "ComposedBlock": ("(Shape )?(TextBlock )+", f"ID {BOX}", "TAGREFS TYPE"),
     "Processing": (_STEP, "ID", ""),
     "processingSoftware": "(softwareCreator )?(softwareName )?(softwareVersion )?(applicationDescription )?",
     "processingCategory": "",
@@ -38,6 +39,10 @@ PAGE_WRITTEN: Rules = PAGE | {
     "Coords": ("", "points", "conf"),
     "Baseline": ("", "points", "conf"),
     "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )*", "id", "custom comments"),
+    "TableRegion": ("Coords (TextRegion )+", "id", "custom"),
+    "TextRegion": (f"Coords (Roles )?{REGION}(TextLine )*(TextEquiv )?(TextStyle )?", "id", "custom type"),
+    "Roles": "(TableCellRole )?",
+    "TableCellRole": ("", "rowIndex columnIndex", "rowSpan colSpan header"),
     "Word": ("Coords (Glyph )*(TextEquiv )*", "id", "custom"),
     "Glyph": ("Coords (TextEquiv )*", "id", "custom"),
 }

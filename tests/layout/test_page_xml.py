@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.page import Page, PageLine, Span
+from htr_lightning.layout.page import Cell, Page, PageLine, Span
 from htr_lightning.layout.page_xml import matches, parse_page, read_page_xml
 from htr_lightning.layout.xml import read_xml
 
@@ -215,6 +215,30 @@ def test_nested_regions_and_table_cells() -> None:
     order = "<ReadingOrder><UnorderedGroup><RegionRef regionRef='{}'/><RegionRef regionRef='{}'/></UnorderedGroup>"
     assert ids(order.format("t", "r2") + "</ReadingOrder>", *regions) == ["l3", "l4", "l2", "l1"]
     assert ids(order.format("c2", "r1") + "</ReadingOrder>", *regions) == ["l4", "l1", "l2", "l3"]
+
+
+def test_cells_have_a_row_and_a_column() -> None:
+    role = "<Roles><TableCellRole rowIndex='{}' columnIndex='{}' rowSpan='2'/></Roles>"
+    regions = region(
+        "t", region("c1", role.format(3, 1), "l1"), region("c2", role.format(-1, 0), "l2"), name="TableRegion"
+    )
+    transkribus = region(
+        "u",
+        region("c3", "l3", name="TableCell", more="row='0' col='4' rowSpan='1' colSpan='2'"),
+        region("c4", "l4", name="TableCell", more="row='999999999' col='0'"),
+        region("c5", "l5"),
+        name="TableRegion",
+    )
+    text = f"<PcGts><Page imageFilename='a'>{regions}{transkribus}{region('r', 'l6')}</Page></PcGts>"
+    found = {line.id: (line.table, line.cell) for line in page(text).lines}
+    assert found == {
+        "l1": ("t", Cell(3, 1, row_span=2)),
+        "l2": ("t", None),
+        "l3": ("u", Cell(0, 4, column_span=2)),
+        "l4": ("u", None),
+        "l5": ("u", None),
+        "l6": ("", None),
+    }
 
 
 def test_reading_order_of_nested_groups() -> None:

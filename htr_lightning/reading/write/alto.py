@@ -1,6 +1,6 @@
 """Write pages as ALTO 4.4, the format of eScriptorium, kraken and libraries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from htr_lightning.reading.write.elements import (
     add_element,
     assign_ids,
     format_confidence,
+    group_cells,
     qualify_name,
     serialize,
 )
@@ -22,6 +23,8 @@ from htr_lightning.version import __version__
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 _SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+Lines = Sequence[tuple[str, PredictedLine]]
+"""Lines with their ids in the file."""
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
@@ -35,6 +38,7 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
       place.
     - The ROTATION of a block is that of its writing, in degrees counterclockwise.
     - The type of a region is a tag, as in eScriptorium.
+    - A table is a ComposedBlock with the TYPE ``table``, and a TextBlock for each cell, in row order.
     - The order of the file is the reading order, so there is no ReadingOrder element.
     - Processing names the software, the model and the notes.
 
@@ -62,18 +66,36 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
     space = add_element(element, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
     grid = PixelGrid.for_page(page)
     for region_id, region, lines in regions:
-        block = add_element(space, "TextBlock", ID=region_id)
+        is_table = any(line.cell for _, line in lines)
+        block = add_element(space, "ComposedBlock" if is_table else "TextBlock", ID=region_id)
         if region.kind in tags:
             block.set("TAGREFS", tags[region.kind])
         if region.orientation:
             block.set("ROTATION", str(360 - 90 * region.orientation))
         _set_region_geometry(block, region, grid)
-        for line_id, line in lines:
-            element = add_element(block, "TextLine", ID=line_id)
-            _fill_line(element, line, grid, ids)
-            if not page.is_recognized and line.line_confidence is not None:
-                element.find("{*}String").set("WC", format_confidence(line.line_confidence))
+        if is_table:
+            block.set("TYPE", "table")
+            _add_cells(block, lines, grid, ids, page.is_recognized)
+        else:
+            _add_lines(block, lines, grid, ids, page.is_recognized)
     return serialize(root)
+
+
+def _add_cells(table: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_recognized: bool) -> None:
+    """Add a TextBlock for each cell; ALTO has no place for its row and column but its id."""
+    for cell, members in group_cells(lines):
+        name = f"{table.get('ID')}_c{cell.row}_{cell.column}" if cell else f"{table.get('ID')}_t"
+        block = add_element(table, "TextBlock", ID=ids.allocate(name))
+        _set_box(block, grid.bounding_box([point for _, line in members for point in get_extent_points(line)]))
+        _add_lines(block, members, grid, ids, is_recognized)
+
+
+def _add_lines(block: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_recognized: bool) -> None:
+    for line_id, line in lines:
+        element = add_element(block, "TextLine", ID=line_id)
+        _fill_line(element, line, grid, ids)
+        if not is_recognized and line.line_confidence is not None:
+            element.find("{*}String").set("WC", format_confidence(line.line_confidence))
 
 
 def build_strings(line: PredictedLine, grid: PixelGrid, namespace: str, *, detailed: bool = True) -> Iterator[Any]:

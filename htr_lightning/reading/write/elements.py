@@ -1,11 +1,13 @@
 """Helpers shared by the writers: unique ids, confidences, XML elements and their serialization."""
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lxml import etree
 
+from htr_lightning.layout.page import Cell
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.version import __version__
 
@@ -52,6 +54,27 @@ def assign_ids(
         (ids.allocate(region.id), region, [(ids.allocate(line.id), line) for line in region.lines])
         for region in page.regions
     ]
+
+
+def group_cells(
+    lines: Sequence[tuple[str, PredictedLine]],
+) -> list[tuple[Cell | None, list[tuple[str, PredictedLine]]]]:
+    """Group the consecutive lines of a table by their cell; a cell is as large as the largest one of its lines.
+
+    Args:
+        lines: of a region, each with its id in the file; without a cell if the region is no table.
+    """
+    groups = []
+    for place, group in itertools.groupby(lines, key=lambda item: _get_place(item[1])):
+        members = list(group)
+        cells = [line.cell for _, line in members if line.cell]
+        cell = Cell(*place, max(c.row_span for c in cells), max(c.column_span for c in cells)) if place else None
+        groups.append((cell, members))
+    return groups
+
+
+def _get_place(line: PredictedLine) -> tuple[int, int] | None:
+    return (line.cell.row, line.cell.column) if line.cell else None
 
 
 def format_confidence(value: float) -> str:

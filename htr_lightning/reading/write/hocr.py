@@ -9,11 +9,11 @@ import numpy as np
 
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids
+from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids, group_cells
 from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, get_extent_points
 from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 
-_CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrx_cinfo"
+_CAPABILITIES = "ocr_page ocr_carea ocr_table ocr_par ocr_line ocrx_word ocrx_cinfo"
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml">
@@ -31,6 +31,7 @@ def write_hocr(page: PredictedPage) -> bytes:
 
     - A region is an ocr_carea with one ocr_par. Lines are ocr_line, words ocrx_word, characters ocrx_cinfo. A line
       without words is one ocrx_word.
+    - A table is an ocr_table in its ocr_carea, with one ocr_par for each cell, in row order.
     - The baseline of a line is the best straight fit, relative to the bottom left corner of its bounding box.
     - Confidences are percentages: x_wconf of words, x_conf of characters.
     - The model and the notes are in meta elements named ``htr-model`` and ``htr-note``; why a line could not be read
@@ -50,9 +51,14 @@ def write_hocr(page: PredictedPage) -> bytes:
     for region_id, region, lines in regions:
         box = _get_region_box(region, grid)
         rows.append(f'<div class="ocr_carea" id="{region_id}"{_format_title(_format_bbox(box))}>')
-        rows.append(f'<p class="ocr_par" id="{ids.allocate(f"{region_id}_p")}">')
-        rows += [_build_line(line_id, line, grid, ids) for line_id, line in lines]
-        rows.append("</p>\n</div>")
+        is_table = any(line.cell for _, line in lines)
+        rows += ['<div class="ocr_table">'] * is_table
+        for cell, members in group_cells(lines) or [(None, [])]:
+            name = f"{region_id}_c{cell.row}_{cell.column}" if cell else f"{region_id}_p"
+            rows.append(f'<p class="ocr_par" id="{ids.allocate(name)}">')
+            rows += [_build_line(line_id, line, grid, ids) for line_id, line in members]
+            rows.append("</p>")
+        rows += ["</div>"] * (1 + is_table)
     return "\n".join([*rows, "</div>", "</body>", "</html>", ""]).encode()
 
 

@@ -13,7 +13,7 @@ number       of the page in its document, from 1; null for an image that is one 
 notes        sentences about the page as a whole
 regions      in reading order:
   id         unique in the file
-  kind       such as paragraph, marginalia
+  kind       such as paragraph, marginalia, table
   polygon    [[x, y], ...] around its lines
   lines      in reading order:
     id          unique in the file
@@ -22,6 +22,7 @@ regions      in reading order:
     problem     why the line could not be read; empty if it could
     polygon     [[x, y], ...] around the line; may be empty
     baseline    [[x, y], ...] from its start to its end; may be empty
+    cell        of a line in a table: row and column, from 0, row_span and column_span; null elsewhere
     words       of the text, split at spaces; empty if their positions are unknown:
       text
       confidence  probability that the whole word is correct
@@ -30,6 +31,7 @@ regions      in reading order:
 ```
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -73,6 +75,7 @@ def _build_line(line_id: str, line: PredictedLine) -> dict[str, Any]:
         "problem": sanitize(line.problem),
         "polygon": _round_points(line.polygon),
         "baseline": _round_points(line.baseline),
+        "cell": None if line.cell is None else dataclasses.asdict(line.cell),
         "words": [_build_word(token) for token in split_tokens(line) if token.outline is not None],
     }
 

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from htr_lightning.reading.write.elements import (
     add_element,
     assign_ids,
     format_confidence,
+    group_cells,
     qualify_name,
     serialize,
 )
@@ -29,6 +30,8 @@ from htr_lightning.reading.write.tokens import sanitize, split_tokens
 
 _NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+Lines = Sequence[tuple[str, PredictedLine]]
+"""Lines with their ids in the file."""
 _REGION_TYPES = frozenset(
     [
         "paragraph",
@@ -63,6 +66,8 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     - The confidence of a detected line is that of its Coords and of its Baseline.
     - The ``orientation`` of a region is the clockwise rotation that turns its writing upright.
     - A layout alone has no TextEquiv.
+    - A table is a TableRegion with a TextRegion for each cell, in row order, whose TableCellRole gives row, column and
+      spans.
     - Why a line could not be read is in its ``comments``; the notes on the page are in Metadata.
 
     Args:
@@ -82,12 +87,13 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     _add_reading_order(element, [id for id, _, _ in regions], ids)
     grid = PixelGrid.for_page(page)
     for number, (region_id, region, lines) in enumerate(regions):
-        block = add_element(element, "TextRegion", id=region_id)
+        is_table = any(line.cell for _, line in lines)
+        block = add_element(element, "TableRegion" if is_table else "TextRegion", id=region_id)
         _fill_region(block, region, number, grid)
-        for index, (line_id, line) in enumerate(lines):
-            _fill_line(add_element(block, "TextLine", id=line_id), line, index, grid, ids, page.is_recognized)
-        if page.is_recognized:
-            add_text_equiv(block, sanitize("\n".join(line.text for line in region.lines)))
+        if is_table:
+            _add_cells(block, lines, grid, ids, page.is_recognized)
+        else:
+            _add_lines(block, lines, grid, ids, page.is_recognized)
     return serialize(root)
 
 
@@ -158,6 +164,28 @@ def _add_reading_order(element: Any, region_ids: list[str], ids: IdAllocator) ->
         group = add_element(add_element(element, "ReadingOrder"), "OrderedGroup", id=ids.allocate("reading_order"))
         for number, id in enumerate(region_ids):
             add_element(group, "RegionRefIndexed", index=str(number), regionRef=id)
+
+
+def _add_cells(table: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_recognized: bool) -> None:
+    """Add a TextRegion for each cell, with its place in the table."""
+    for number, (cell, members) in enumerate(group_cells(lines)):
+        name = f"{table.get('id')}_c{cell.row}_{cell.column}" if cell else f"{table.get('id')}_t"
+        block = add_element(table, "TextRegion", id=ids.allocate(name), custom=f"readingOrder {{index:{number};}}")
+        points = [point for _, line in members for point in get_extent_points(line)]
+        add_coords(block, "Coords", _build_outline(grid, points, is_polygon=False))
+        if cell:
+            place = {"rowIndex": cell.row, "columnIndex": cell.column}
+            spans = {"rowSpan": cell.row_span, "colSpan": cell.column_span}
+            values = {name: str(value) for name, value in (place | spans).items()}
+            add_element(add_element(block, "Roles"), "TableCellRole", **values)
+        _add_lines(block, members, grid, ids, is_recognized)
+
+
+def _add_lines(block: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_recognized: bool) -> None:
+    for index, (line_id, line) in enumerate(lines):
+        _fill_line(add_element(block, "TextLine", id=line_id), line, index, grid, ids, is_recognized)
+    if is_recognized:
+        add_text_equiv(block, sanitize("\n".join(line.text for _, line in lines)))
 
 
 def _fill_region(element: Any, region: PredictedRegion, number: int, grid: PixelGrid) -> None:

@@ -66,6 +66,12 @@ def _write_page_xml(page: "PredictedPage", created: datetime) -> bytes:
     return write_page_xml(page, created)
 
 
+def _write_csv(page: "PredictedPage", created: datetime) -> bytes:
+    from htr_lightning.reading.write.page_csv import write_csv
+
+    return write_csv(page)
+
+
 def _write_hocr(page: "PredictedPage", created: datetime) -> bytes:
     from htr_lightning.reading.write.hocr import write_hocr
 
@@ -84,6 +90,7 @@ PAGE_WRITERS = {
     "alto": PageWriter("ALTO", ".xml", _write_alto),
     "page": PageWriter("PAGE", ".page.xml", _write_page_xml),
     "hocr": PageWriter("hOCR", ".hocr", _write_hocr),
+    "csv": PageWriter("CSV", ".csv", _write_csv),
     "pdf": PageWriter("PDF", ".pdf", _write_pdf),
 }
 """Each imports what it needs when it writes, so that help, which lists them, does without."""
