@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from htr_lightning.image.turn import from_upright, to_upright
 from htr_lightning.segmentation.halves import find_gutter
 from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, group_lines
+from htr_lightning.segmentation.strips import drop_facing_strips
 from htr_lightning.segmentation.tables import find_tables
 
 _MIN_OVERLAP = 0.3  # of two lines one above the other, relative to the shorter one
@@ -23,7 +24,7 @@ def group_page(
     rules: Sequence[NDArray[np.float64]] = (),
     direction: Direction = "ltr",
 ) -> list[DetectedRegion]:
-    """Group the lines of a page to regions in reading order, tables among them.
+    """Group the lines of a page to regions in reading order, tables among them; the strip of a facing page is dropped.
 
     The left half of a double page precedes the right one (follows it, where writing runs to the left). Writing that is
     turned follows, each orientation in its own order.
@@ -35,7 +36,7 @@ def group_page(
         rules: points ``(n, 2)`` of each vertical rule of the page, which part the columns of tables.
         direction: of writing.
     """
-    upright = [line for line in lines if line.orientation == 0]
+    upright = drop_facing_strips([line for line in lines if line.orientation == 0], width)
     gutter = find_gutter(upright, width, height)
     halves = [upright] if gutter is None else [[], []]
     if gutter is not None:

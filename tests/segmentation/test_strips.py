@@ -1,0 +1,56 @@
+"""The strip of a facing page at the edge of an image, and short lines that are none."""
+
+import numpy as np
+import pytest
+
+from htr_lightning.segmentation.grouping import group_page
+from htr_lightning.segmentation.regions import DetectedLine
+from htr_lightning.segmentation.strips import drop_facing_strips
+
+WIDTH, HEIGHT = 1000, 1400
+
+
+def line(left: float, right: float, y: float) -> DetectedLine:
+    baseline = np.array([[left, y], [right, y]], np.float32)
+    box = np.array([[left, y - 25], [right, y - 25], [right, y + 8], [left, y + 8]], np.float32)
+    return DetectedLine(baseline, box)
+
+
+def mirror(lines: list[DetectedLine]) -> list[DetectedLine]:
+    return [line(WIDTH - old.right, WIDTH - old.left, float(old.baseline[0, 1])) for old in lines]
+
+
+TEXT = [line(120, 880 - 7 * (k % 4), 100 + 40 * k) for k in range(25)]
+STRIP = [line(945 + 3 * (k % 3), 998 - k % 2, 115 + 40 * k) for k in range(3, 15)]
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_the_strip_of_the_facing_page_is_dropped(is_mirrored: bool) -> None:
+    text, strip = (mirror(TEXT), mirror(STRIP)) if is_mirrored else (TEXT, STRIP)
+    assert drop_facing_strips([*strip, *text], WIDTH) == text
+    assert drop_facing_strips([*text, *strip[:3]], WIDTH) == text
+    assert drop_facing_strips([*text, *mirror(strip), *strip], WIDTH) == text, "on both sides"
+    (region,) = group_page([*strip, *text], WIDTH, HEIGHT)
+    assert len(region.lines) == len(text)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        STRIP[:2],  # two lines may be a note
+        [line(880, 998, 115 + 40 * k) for k in range(8)],  # a column of notes is wider
+        [line(920, 965, 115 + 40 * k) for k in range(8)],  # away from the edge
+        [*(line(895, 998, y) for y in (300, 700, 900)), *STRIP],  # among them longer ones
+    ],
+)
+def test_other_short_lines_are_kept(others: list[DetectedLine]) -> None:
+    assert drop_facing_strips([*TEXT, *others], WIDTH) == [*TEXT, *others]
+
+
+def test_pages_of_short_lines_are_kept() -> None:
+    # Text up to the very edge, as on a cropped image: no gap beside the short lines.
+    words = [line(945, 998, 100 + 40 * k) for k in range(5)]
+    close = [line(60, 941, 100 + 40 * k) for k in range(5)]
+    assert drop_facing_strips([*close, *words], WIDTH) == [*close, *words]
+    assert drop_facing_strips(STRIP, WIDTH) == STRIP
+    assert drop_facing_strips([], WIDTH) == []
