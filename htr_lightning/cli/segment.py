@@ -39,9 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         report=_print_error,
         progress=show_progress,
     )
-    written = (
-        f"{options.out}: {format_count(result.num_lines, 'line')} on {format_count(result.num_pages, 'page')} found"
-    )
+    lines, pages = format_count(result.num_lines, "line"), format_count(result.num_pages, "page")
+    written = f"{options.out}: {lines} found on {pages}"
     if result.num_skipped:
         written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
     if result.problems:

@@ -42,7 +42,7 @@ def render_files(job: PageJob, page: PredictedPage, *, overwrite: bool) -> dict[
             raise DataError(f"{job.scan.name}: cannot be written as {PAGE_WRITERS[form].title} ({error})") from None
     if job.overlay is not None and (overwrite or not job.overlay.is_file()):
         picture = io.BytesIO()
-        draw_overlay(page).save(picture, "JPEG", quality=88)
+        draw_overlay(page, texts=page.is_recognized).save(picture, "JPEG", quality=88)
         contents[job.overlay] = picture.getvalue()
     if job.image is not None and (overwrite or not job.image.is_file()):
         contents[job.image] = _encode_image(job, page)

@@ -19,6 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.files import RunFolder
 from htr_lightning.model.bounds import find_archive_damage
+from htr_lightning.model.info import FINDER_KEY, METADATA_KEY
 from htr_lightning.training.lightning_fixes import (
     AtomicCheckpointIO,
     CheckpointWriteError,
@@ -231,5 +232,7 @@ def find_damage(path: Path) -> str | None:
         raise ConfigError(f"cannot be read ({error.strerror or error})", key="resume", file=path) from None
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         return str(error).splitlines()[0].partition(". ")[0] if str(error) else "it is empty"
-    missing = {"state_dict", "loops", "optimizer_states", "htr_lightning"} - set(state)
+    missing = {"state_dict", "loops", "optimizer_states"} - set(state)
+    if not {METADATA_KEY, FINDER_KEY} & set(state):
+        missing.add(METADATA_KEY)
     return f"it lacks {', '.join(sorted(missing))}" if missing else None

@@ -1,7 +1,9 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.page_maps import tiny_finder
 from safetensors.torch import load_file
 
 from htr_lightning.charset import Charset
@@ -9,6 +11,8 @@ from htr_lightning.cli import export
 from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import read_model, write_model
+from htr_lightning.model.finder_file import read_finder, write_finder
+from htr_lightning.model.finder_onnx import read_onnx_finder
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.model.network import get_class_path
 
@@ -54,3 +58,32 @@ def test_what_cannot_be_exported(model_file: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="cannot be written"):
         export.main([str(model_file), "--out", str(tmp_path / "none" / "x")])
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def finder_run(tmp_path: Path) -> Path:
+    """A run folder of a line finder."""
+    finder = tiny_finder()
+    (tmp_path / "run").mkdir()
+    write_finder(tmp_path / "run" / "model.safetensors", finder.network.state_dict(), finder.info)
+    return tmp_path / "run"
+
+
+def test_a_line_finder(finder_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small.safetensors"
+    export.main([str(finder_run), "--out", str(out), "--half", "--license", "CC0-1.0"])
+    assert "a line finder, for --finder" in capsys.readouterr().out
+    finder = read_finder(out)
+    assert finder.info.license == "CC0-1.0" and finder.info.arguments["channels"] == [4, 4, 4]
+    assert {tensor.dtype for tensor in load_file(out).values() if tensor.ndim > 1} == {torch.float16}
+    with pytest.raises(SystemExit) as ended:
+        export.main([str(finder_run), "--out", str(tmp_path / "x.safetensors"), "--languages", "fr"])
+    assert ended.value.code == 2 and "--languages" in capsys.readouterr().err
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_a_line_finder_as_onnx(finder_run: Path, tmp_path: Path, needs: Callable[[str], None]) -> None:
+    needs("onnx")
+    out = tmp_path / "finder.onnx"
+    export.main([str(finder_run), "--out", str(out)])
+    assert read_onnx_finder(out).info.arguments["channels"] == [4, 4, 4] and not out.with_suffix(".json").exists()

@@ -75,6 +75,9 @@ def test_the_list_contains_every_model(capsys: pytest.CaptureFixture[str]) -> No
         assert f"zoo:{name}" in shown
     for text in ("".join(info.charset["characters"]), info.license, info.attribution, "val/cer", "test/cer", "fr, en"):
         assert text in shown
+    assert "zoo:finder\n  network    LineFinder" in shown
+    command.main(["finder"])
+    assert "LineFinder" in capsys.readouterr().out
     command.main(["zoo:latin"])
     assert "## Limits" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="zoo:klingon: there is no such model; choose from latin"):
