@@ -17,6 +17,7 @@ _MIN_OVERLAP = 0.3  # horizontal overlap of two lines of a region, relative to t
 _MAX_SPACING = 1.8  # vertical distance of neighboring lines of a region, in typical distances
 _SEARCH_DISTANCE = 8.0  # above a line, in line spacings, in which the line before it is searched
 _MAX_MARGINALIA_WIDTH = 0.4  # relative to the main text
+_MAX_BESIDE = 0.2  # of a region that is above another one, beside that one, relative to the lower of the two
 _MAX_MARGINALIA_OVERLAP = 0.15  # with the main text, relative to the width of the marginalia
 
 
@@ -221,7 +222,8 @@ def _compute_precedence(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return ``(n, n)``: whether region i precedes region j in the reading order.
 
     It does if it is above region j; or if it is to the left of region j, and no region that overlaps both of them
-    horizontally lies vertically between them.
+    horizontally lies vertically between them. But what is higher than everything to its left, such as the date of a
+    letter at the upper right, precedes that.
 
     Args:
         boxes: ``(n, 4)``, left, top, right and bottom.
@@ -237,6 +239,12 @@ def _compute_precedence(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
         between[i] = False
         between[right, np.arange(len(right))] = False
         precedes[i, right] = ~between.any(0)
+    heights = boxes[:, 3] - boxes[:, 1]
+    for j in range(len(boxes)):
+        left = np.flatnonzero(is_left[:, j])
+        tolerance = _MAX_BESIDE * np.minimum(heights[left], heights[j])
+        if (boxes[left, 1] >= boxes[j, 3] - tolerance).all():
+            precedes[left, j], precedes[j, left] = False, True
     np.fill_diagonal(precedes, False)
     return precedes
 
