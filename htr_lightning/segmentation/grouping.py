@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.image.turn import from_upright, to_upright
+from htr_lightning.segmentation.clutter import drop_edge_fragments, drop_facing_strips, drop_turned_specks
 from htr_lightning.segmentation.halves import find_gutter
 from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, group_lines
-from htr_lightning.segmentation.strips import drop_facing_strips
 from htr_lightning.segmentation.tables import find_tables
 
 _MIN_OVERLAP = 0.3  # of two lines one above the other, relative to the shorter one
@@ -24,7 +24,7 @@ def group_page(
     rules: Sequence[NDArray[np.float64]] = (),
     direction: Direction = "ltr",
 ) -> list[DetectedRegion]:
-    """Group the lines of a page to regions in reading order, tables among them; the strip of a facing page is dropped.
+    """Group the lines of a page to regions in reading order, tables among them; what is no text of it is dropped.
 
     The left half of a double page precedes the right one (follows it, where writing runs to the left). Writing that is
     turned follows, each orientation in its own order.
@@ -36,6 +36,7 @@ def group_page(
         rules: points ``(n, 2)`` of each vertical rule of the page, which part the columns of tables.
         direction: of writing.
     """
+    lines = drop_turned_specks(lines)
     upright = drop_facing_strips([line for line in lines if line.orientation == 0], width)
     gutter = find_gutter(upright, width, height)
     halves = [upright] if gutter is None else [[], []]
@@ -45,7 +46,7 @@ def group_page(
     regions = []
     for number, half in list(enumerate(halves))[:: 1 if direction == "ltr" else -1]:
         place = None if gutter is None else number
-        regions += [replace(region, half=place) for region in _group_upright(half, height, rules, direction)]
+        regions += [replace(region, half=place) for region in _group_upright(half, width, height, rules, direction)]
     for turns in (1, 2, 3):
         turned = [line for line in lines if line.orientation == turns]
         regions += _group_turned(turned, turns, width, height, direction)
@@ -53,11 +54,15 @@ def group_page(
 
 
 def _group_upright(
-    lines: Sequence[DetectedLine], height: float, rules: Sequence[NDArray[np.float64]], direction: Direction
+    lines: Sequence[DetectedLine],
+    width: float,
+    height: float,
+    rules: Sequence[NDArray[np.float64]],
+    direction: Direction,
 ) -> list[DetectedRegion]:
     spacing = estimate_spacing(lines, height)
     tables, others = find_tables(lines, spacing, rules, direction)
-    return group_lines(others, spacing, tables, direction)
+    return group_lines(drop_edge_fragments(others, width), spacing, tables, direction)
 
 
 def _group_turned(
@@ -71,11 +76,15 @@ def _group_turned(
         )
         upright.append(replace(line, baseline=baseline, polygon=polygon))
     originals = {id(new.baseline): line for new, line in zip(upright, lines, strict=True)}
-    regions = _group_upright(upright, width if turns % 2 else height, (), direction)
+    regions = _group_upright(upright, *((height, width) if turns % 2 else (width, height)), (), direction)
     return [
-        replace(region, lines=tuple(replace(originals[id(line.baseline)], cell=line.cell) for line in region.lines))
+        replace(region, lines=tuple(_take_cell(originals[id(line.baseline)], line) for line in region.lines))
         for region in regions
     ]
+
+
+def _take_cell(line: DetectedLine, other: DetectedLine) -> DetectedLine:
+    return line if other.cell is None else replace(line, cell=other.cell)
 
 
 def estimate_spacing(lines: Sequence[DetectedLine], height: float) -> float:

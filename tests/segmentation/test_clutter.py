@@ -1,11 +1,13 @@
-"""The strip of a facing page at the edge of an image, and short lines that are none."""
+"""What is found on a page and is no text of it, and short lines that are text."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from htr_lightning.segmentation.clutter import drop_edge_fragments, drop_facing_strips, drop_turned_specks
 from htr_lightning.segmentation.grouping import group_page
 from htr_lightning.segmentation.regions import DetectedLine
-from htr_lightning.segmentation.strips import drop_facing_strips
 
 WIDTH, HEIGHT = 1000, 1400
 
@@ -54,3 +56,27 @@ def test_pages_of_short_lines_are_kept() -> None:
     assert drop_facing_strips([*close, *words], WIDTH) == [*close, *words]
     assert drop_facing_strips(STRIP, WIDTH) == STRIP
     assert drop_facing_strips([], WIDTH) == []
+
+
+def test_fragments_at_an_edge_that_the_text_does_not_reach_are_dropped() -> None:
+    fragments = [line(0, 70, 300), line(960, 1000, 640)]
+    note = line(20, 80, 500)
+    assert drop_edge_fragments([*TEXT, *fragments, note], WIDTH) == [*TEXT, note]
+    assert note not in fragments and len(group_page([*TEXT, *fragments], WIDTH, HEIGHT)[0].lines) == len(TEXT)
+    # On an image cut to its text, the last word of a paragraph touches the edge as the other lines do.
+    cut = [line(2, 998 - 90 * (k % 2), 40 + 40 * k) for k in range(12)]
+    words = [line(1, 60, 520), line(2, 50, 560)]
+    assert drop_edge_fragments([*cut, *words], WIDTH) == [*cut, *words]
+    assert drop_edge_fragments(words, WIDTH) == words
+    assert drop_edge_fragments([], WIDTH) == []
+
+
+def test_short_turned_lines_are_dropped_unless_the_page_is_turned() -> None:
+    speck, note = line(100, 150, 60), line(100, 400, 60)
+    down = [replace(speck, orientation=2), replace(note, orientation=2)]
+    assert drop_turned_specks([*TEXT, *down]) == [*TEXT, down[1]]
+    turned = [replace(some, orientation=2) for some in (*TEXT, speck)]
+    assert drop_turned_specks([*turned, speck]) == [*turned, speck]
+    sideways = DetectedLine(note.baseline[:, ::-1], note.polygon[:, ::-1], orientation=1)
+    assert drop_turned_specks([*TEXT, sideways]) == [*TEXT, sideways]
+    assert drop_turned_specks([]) == []
