@@ -1,5 +1,6 @@
 """Layouts through the command line: what is written, and what ``predict`` makes of it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from helpers.drawn_pages import Drawn, blank, small_page, write
 from helpers.written_rules import check_alto, check_page_xml
 from PIL import Image
@@ -16,7 +18,7 @@ from PIL import Image
 from htr_lightning.cli import segment
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.layout.page import Page
-from htr_lightning.model.info import list_finders
+from htr_lightning.model.info import FINDER_KEY, list_finders
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -213,11 +215,14 @@ def test_command_lines_that_contradict_themselves(
 
 def test_what_is_no_line_finder(scans: Path, tmp_path: Path, run_segment: Segment, latin_onnx: Path) -> None:
     (tmp_path / "notes.safetensors").write_bytes(b"no tensors")
+    newer = tmp_path / "newer.safetensors"
+    newer.write_bytes(safetensors.numpy.save({"a": np.zeros(1)}, {FINDER_KEY: json.dumps({"format": 99})}))
     for finder, message in (
         ("zoo:latin", "zoo:latin: a recognizer, not a line finder"),
         ("zoo:none", "zoo:none: there is no such line finder"),
         (latin_onnx, "no line finder"),
         (tmp_path, "contains no model"),
+        (newer, "newer.safetensors: line finder of format 99"),
         (tmp_path / "missing.safetensors", "there is no such model file"),
         (tmp_path / "notes.safetensors", "not a complete safetensors file"),
     ):
