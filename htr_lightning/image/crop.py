@@ -27,6 +27,7 @@ from htr_lightning.image.straighten import (
     straighten,
     to_page_coordinates,
 )
+from htr_lightning.image.turn import to_upright, turn_upright
 
 VERSION = 2  # increase it when the same arguments give other pixels: it is part of fingerprints
 MAX_PADDING_PX = 200
@@ -47,6 +48,7 @@ class PageCrop:
         band_px: height of the band around a baseline without polygon, in the unit of the points.
         outline_problem: why the polygon of the layout is not used, as a phrase; empty if it is. It is not part of the
             fingerprint, since it changes no pixel.
+        orientation: quarter turns clockwise by which the writing is turned; the crop is upright.
     """
 
     page: ImageFile | Scan
@@ -57,11 +59,13 @@ class PageCrop:
     mask: bool = True
     band_px: float = 0
     outline_problem: str = ""
+    orientation: int = 0
 
     @property
     def fingerprint(self) -> str:
         """Digest of the page file's identity and of all arguments of the crop."""
-        arguments = (VERSION, self.page_size, self.padding_px, self.mask, self.band_px)
+        turned = (self.orientation,) if self.orientation else ()  # other fingerprints stay as they were
+        arguments = (VERSION, self.page_size, self.padding_px, self.mask, self.band_px, *turned)
         shape = hashlib.blake2b(repr(arguments).encode(), digest_size=12)
         shape.update(self.polygon.tobytes() + b"|" + self.baseline.tobytes())
         return f"{self.page.fingerprint}:{shape.hexdigest()}"
@@ -79,12 +83,13 @@ class PageCrop:
         page = _load_page(self.page, self.page.fingerprint, max_pixels, self.page_size)
         if isinstance(page, DataError):
             raise copy.copy(page)  # or the traceback of the cached error would grow with every line
+        page, polygon, baseline, page_size = self._turn_upright(page)
         try:
             return crop_layout_line(
                 page,
-                self.polygon,
-                self.baseline,
-                self.page_size,
+                polygon,
+                baseline,
+                page_size,
                 band_px=self.band_px,
                 padding_px=self.padding_px,
                 mask=self.mask,
@@ -94,6 +99,17 @@ class PageCrop:
             if error.kind == "outside_page" and len(self.polygon) and len(self.baseline) > 1:
                 remedy += ", or set dataset.outlines=baseline to crop along its baseline"
             raise DataError(error.problem, remedy=remedy, file=self.page.path, kind=error.kind) from None
+
+    def _turn_upright(self, page: Pixels) -> tuple[Pixels, Points, Points, tuple[float, float] | None]:
+        """Return the page, turned back, with polygon, baseline and size as they are on it."""
+        turns, size = self.orientation, self.page_size
+        if not turns:
+            return page, self.polygon, self.baseline, size
+        width, height = size or page.shape[1::-1]
+        polygon, baseline = (to_upright(shape, turns, width, height) for shape in (self.polygon, self.baseline))
+        if size is not None and turns % 2:
+            size = height, width
+        return turn_upright(page, turns), polygon, baseline, size
 
 
 def check_padding(padding_px: float) -> None:

@@ -16,6 +16,7 @@ from htr_lightning.image import crop as crop_module
 from htr_lightning.image.crop import PageCrop, crop_line
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile
+from htr_lightning.image.turn import from_upright
 
 Pixels = NDArray[np.uint8]
 NONE = np.zeros((0, 2), np.float32)
@@ -312,9 +313,10 @@ def test_fingerprint_and_pickle(page_file: ImageFile) -> None:
         PageCrop(page_file, line.polygon, line.baseline, mask=False),
         PageCrop(page_file, line.polygon, line.baseline, page_size=(600, 240)),
         PageCrop(page_file, line.polygon, line.baseline, band_px=9),
+        PageCrop(page_file, line.polygon, line.baseline, orientation=2),
         PageCrop(page_file, np.concatenate([line.polygon, line.baseline]), NONE),
     ]
-    assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 8
+    assert len({line.fingerprint, *(other.fingerprint for other in others)}) == 9
     assert line.fingerprint.startswith(page_file.fingerprint)
 
 
@@ -366,3 +368,18 @@ def test_points_of_a_line_are_mapped_to_its_page(bend: int) -> None:
     _, _, _, middles = cv2.connectedComponentsWithStats((line < 128).astype(np.uint8))
     found = to_page(np.array(sorted(middles[1:].tolist())) + 0.5)
     np.testing.assert_allclose(found, dots, atol=0.8)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("scale", [None, 0.5])
+def test_turned_lines_come_out_upright(turns: int, scale: float | None, page_file: ImageFile, noise: Pixels) -> None:
+    height, width = noise.shape[:2]
+    outline, baseline = box(20, 30, 120, 70), points((22, 60), (118, 60))
+    upright = PageCrop(page_file, outline, baseline).read()
+    path = page_file.path.with_name("turned.png")
+    Image.fromarray(np.ascontiguousarray(np.rot90(noise, -turns))).save(path)
+    size = (height, width) if turns % 2 else (width, height)
+    turned = [from_upright(shape, turns, *size).astype(np.float32) * (scale or 1) for shape in (outline, baseline)]
+    page_size = None if scale is None else (size[0] * scale, size[1] * scale)
+    crop = PageCrop(ImageFile(path), *turned, page_size, orientation=turns)
+    np.testing.assert_array_equal(crop.read(), upright)

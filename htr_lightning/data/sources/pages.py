@@ -240,7 +240,15 @@ class Pages:
         polygon = line.polygon[:0] if uses_baseline else line.polygon
         baseline = line.baseline if self._straighten or not len(polygon) else line.baseline[:0]
         return PageCrop(
-            image, polygon, baseline, page.size, self._padding_px, self._mask, line_spacing, outline_problem=problem
+            image,
+            polygon,
+            baseline,
+            page.size,
+            self._padding_px,
+            self._mask,
+            line_spacing,
+            outline_problem=problem,
+            orientation=line.orientation,
         )
 
     def _build_unusable(self, layout: Path, error: DataError) -> Line:
