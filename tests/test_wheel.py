@@ -57,6 +57,8 @@ def test_configurations_are_included(run: Run) -> None:
 def test_models_are_included(run: Run, tmp_path: Path) -> None:
     names = run("zoo").splitlines()
     assert {"zoo:latin", "zoo:latin-64", "zoo:latin-large"} <= set(names)
+    card = run("zoo", "latin-large")
+    assert "CC-BY-SA-4.0" in card and "HTR School Vienna" in card
     assert any("zoo:lm-fr" in name for name in names) and "CC BY-SA 4.0" in run("zoo", "lm-fr")
     exported = tmp_path / "model.safetensors"
     run("export", "zoo:latin", "--out", str(exported))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from htr_lightning.model.info import ModelInfo
 
 FINDER_SCORES = ("val/f1", "val/precision", "val/recall")
-SCORES = ("val/cer", "val/wer", "test/cer", "test/wer")
+SCORES = ("val/cer", "val/wer", "test/cer", "test/wer", "archives/cer")
 
 
 @exit_with_message()

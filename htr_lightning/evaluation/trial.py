@@ -25,6 +25,9 @@ from htr_lightning.text import clean_text
 NUM_LINES, NUM_PAGES = 40, 3
 GOOD_CER, HOPELESS_CER = 0.05, 0.35
 """Below the one, fine-tuning is worth little; above the other, correcting takes longer than typing."""
+DOUBT_FACTOR = 1.65
+"""CER divided by what the characters lack in confidence: missing characters have none, and models are too confident of
+writing unlike their training data. Fitted over archives and models (experiments/pretrain_latin/expected.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,21 @@ class Trial:
     Attributes:
         name: of the model.
         cer: a fraction, over the lines with a transcription; None if no line has one.
-        expected_cer: one minus the mean calibrated confidence of the characters; 1 if nothing is recognized.
+        mean_confidence: of the recognized characters; 0 if nothing is recognized.
         seconds_per_line: by the clock.
         example: the text of the first line.
     """
 
     name: str
     cer: float | None
-    expected_cer: float
+    mean_confidence: float
     seconds_per_line: float
     example: str
+
+    @property
+    def expected_cer(self) -> float:
+        """What the confidences let expect, 0..1."""
+        return min(1.0, DOUBT_FACTOR * (1 - self.mean_confidence))
 
     @property
     def error(self) -> float:
@@ -73,10 +81,11 @@ def choose_lines(
     if not lines:
         raise DataError("there is no line", file=folder, remedy="name a folder of pages or of lines", kind="empty")
     transcribed = [line for line in lines if line.text]
-    return _spread(transcribed or lines, num_lines)
+    return spread(transcribed or lines, num_lines)
 
 
-def _spread(items: Sequence[Line], number: int) -> list[Line]:
+def spread(items: Sequence[Line], number: int) -> list[Line]:
+    """Return at most so many of the lines, from the first to the last."""
     places = np.unique(np.linspace(0, len(items) - 1, min(number, len(items))).round().astype(int))
     return [items[place] for place in places.tolist()]
 
@@ -124,7 +133,7 @@ def try_model(name: str, model: Recognizer, lines: Sequence[Line]) -> Trial:
     return Trial(
         name,
         edits / length if length else None,
-        1 - sum(confidences) / len(confidences) if confidences else 1.0,
+        sum(confidences) / len(confidences) if confidences else 0.0,
         seconds / len(lines),
         next((prediction.text for prediction in predictions if prediction.text), ""),
     )
@@ -133,7 +142,7 @@ def try_model(name: str, model: Recognizer, lines: Sequence[Line]) -> Trial:
 def advise(trials: Sequence[Trial]) -> str:
     """Return which model to take, and whether to fine-tune it."""
     best = min(trials, key=lambda trial: trial.error)
-    kind = "a CER" if best.cer is not None else "an expected CER (too low on unfamiliar writing)"
+    kind = "a CER" if best.cer is not None else "an expected CER (from confidences, roughly)"
     verdict = f"Take {best.name}: {kind} of {best.error:.1%}."
     if best.error < GOOD_CER:
         return f"{verdict} Fine-tuning would gain little."

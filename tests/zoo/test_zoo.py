@@ -42,6 +42,11 @@ def test_every_model_is_small_and_has_its_metadata_and_card(name: str) -> None:
     assert path.stat().st_size <= 12_000_000
     assert info.license and info.languages and info.commit
     assert "BAnQ" in info.attribution and "CC BY 4.0" in info.attribution
+    if "Hooker" in info.attribution:  # share-alike sources
+        assert info.license == "CC-BY-SA-4.0" and "Vienna" in info.attribution
+        assert 0 < info.scores["archives/cer"] < 0.5
+    else:
+        assert info.license == "CC-BY-4.0" and "archives/cer" not in info.scores
     assert 0 < info.scores["val/cer"] < info.scores["test/cer"] < 0.5
     card = path.with_suffix(".md").read_text(encoding="utf-8")
     for heading in ("Data", "License", "Scores", "Limits"):
