@@ -4,13 +4,14 @@ python experiments/line_finder/ship.py runs/finder [--name finder] [--min-confid
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import htr_lightning
 from htr_lightning.model.finder_export import write_onnx_finder
 from htr_lightning.model.finder_file import read_finder, write_finder
-from htr_lightning.reading.segmenters import find_finder
+from htr_lightning.model.info import find_model
+from htr_lightning.segmentation.follower import LineFollower
 
 LICENSE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
@@ -24,12 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
     parser.add_argument("--name", default="finder")
-    parser.add_argument("--min-confidence", type=float, help="of lines, chosen on the pages that the run set aside")
     options = parser.parse_args()
-    finder = read_finder(find_finder(options.run))
-    follower = dict(finder.info.follower)
-    if options.min_confidence is not None:
-        follower["min_confidence"] = options.min_confidence
+    finder = read_finder(find_model(options.run, is_finder=True))
+    follower = asdict(LineFollower())  # chosen on the pages that the run set aside
     info = replace(finder.info, license=LICENSE, attribution=ATTRIBUTION, follower=follower)
     weights = Path(htr_lightning.__file__).parent / "zoo" / "finders" / f"{options.name}.safetensors"
     write_finder(weights, finder.network.state_dict(), info, half=True)

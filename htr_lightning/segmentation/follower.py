@@ -37,10 +37,10 @@ class LineFollower:
         InputError: a value is out of its range; ``key`` is ``decoder.<name>``.
     """
 
-    min_probability: float = 0.3
-    min_confidence: float = 0.5
-    min_length: float = 0.6
-    max_gap: float = 1.5
+    min_probability: float = 0.2
+    min_confidence: float = 0.8
+    min_length: float = 0.8
+    max_gap: float = 3.0
     min_end: float = 0.4
 
     def __post_init__(self) -> None:
