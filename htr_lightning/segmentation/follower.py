@@ -38,7 +38,7 @@ class LineFollower:
     """
 
     min_probability: float = 0.2
-    min_confidence: float = 0.8
+    min_confidence: float = 0.65
     min_length: float = 0.8
     max_gap: float = 3.0
     min_end: float = 0.4
