@@ -19,6 +19,7 @@ _HEIGHT_WINDOW = 3.0  # in line heights: extents are medians over such windows
 _MAX_RIDGES = 4000  # of a page: more are noise
 _MIN_EXTENT_PX = 2.0  # of a line above its baseline, in px of the maps
 _DUPLICATE_DISTANCE = 0.4  # in heights above the baseline, within which a weaker line duplicates another
+_EXTENT_ABOVE = 1.2  # of outlines: the highest strokes exceed the predicted extent (experiments/line_finder)
 _POINT_STEP = 0.7  # distance of the points of outlines, in line heights
 
 
@@ -200,7 +201,7 @@ def _build_lines(pieces: list[_Piece], maps: PageMaps) -> list[DetectedLine]:
         count = max(2, round(piece.length / step) + 1)
         xs = np.linspace(piece.x[0], piece.x[-1], count)
         ys, tops, bottoms = _sample(piece, xs)
-        tops, bottoms = _limit(piece, pieces, xs, ys, tops, bottoms)
+        tops, bottoms = _limit(piece, pieces, xs, ys, _EXTENT_ABOVE * tops, bottoms)
         xs[0], xs[-1] = xs[0] - end_px, xs[-1] + end_px
         baseline = np.stack([xs, ys], 1)
         margin = np.zeros(count)
