@@ -1,25 +1,21 @@
 """Synthetic pages to train a line finder with: lines from fonts, set as letters, columns and tables."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import Split
 from htr_lightning.data.page_targets import TargetLine
+from htr_lightning.data.sources.page_composer import PageComposer, RenderedLines
 from htr_lightning.data.sources.page_scenery import add_scenery, draw_sheet
-from htr_lightning.data.sources.rendering import RenderedLine
 from htr_lightning.data.sources.synthetic import Synthetic
-from htr_lightning.data.sources.synthetic_image import SyntheticImage
 from htr_lightning.errors import InputError
 from htr_lightning.image.page_pixels import PagePreprocess, stretch_page
 
 _LONGEST_PX = 1500
 _KINDS = ("letter", "columns", "table", "double", "notes")
 _SPLIT_NUMBERS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
-_MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 20.0, 56.0  # of the images of lines on the page
 _SPARE_LINES = 600  # texts that pages choose from
 
 
@@ -65,33 +61,6 @@ class SyntheticPages:
         return [SyntheticPage(f"synthetic/{number:05d}", lines, (self.seed, number)) for number in numbers]
 
 
-class RenderedLines:
-    """Synthetic lines by their font, each rendered once.
-
-    Args:
-        lines: of `Synthetic`.
-    """
-
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self._by_font: dict[str, list[SyntheticImage]] = {}
-        for line in lines:
-            assert isinstance(line.image, SyntheticImage)
-            self._by_font.setdefault(line.group, []).append(line.image)
-        self._rendered: dict[tuple[str, int], RenderedLine] = {}
-
-    @property
-    def fonts(self) -> list[str]:
-        """Names of the fonts."""
-        return list(self._by_font)
-
-    def choose(self, font: str, generator: np.random.Generator) -> RenderedLine:
-        """Return a random line in a font."""
-        number = int(generator.integers(len(self._by_font[font])))
-        if (font, number) not in self._rendered:
-            self._rendered[font, number] = self._by_font[font][number].render()
-        return self._rendered[font, number]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SyntheticPage:
     """A page, made when it is read.
@@ -119,238 +88,7 @@ class SyntheticPage:
         width = _LONGEST_PX if aspect > 1 else round(_LONGEST_PX * aspect)
         height = round(_LONGEST_PX / aspect) if aspect > 1 else _LONGEST_PX
         font = str(generator.choice(self.lines.fonts))
-        composer = _Composer(draw_sheet(height, width, generator), self.lines, font, generator)
+        composer = PageComposer(draw_sheet(height, width, generator), self.lines, font, generator)
         getattr(composer, f"set_{kind}")()
         sheet = add_scenery(composer.finish(), generator)
         return stretch_page(sheet), composer.targets
-
-
-@dataclass(slots=True)
-class _Composer:
-    """Sets lines on a sheet.
-
-    Attributes:
-        sheet: ``(H, W)`` float32, reflectance 0..1.
-        lines: to choose from.
-        font: of the lines.
-        generator: the only source of randomness.
-        targets: the lines so far.
-        ink: ``(H, W)``, 0..1.
-    """
-
-    sheet: NDArray[np.float32]
-    lines: RenderedLines
-    font: str
-    generator: np.random.Generator
-    targets: list[TargetLine] = field(default_factory=list)
-    ink: NDArray[np.float32] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ink = np.zeros_like(self.sheet)
-
-    def finish(self) -> NDArray[np.float32]:
-        """Return the sheet with its ink, pale or dark, even or not."""
-        darkness = float(self.generator.uniform(0.25, 0.95))
-        grid = self.generator.uniform(0.6, 1.0, (4, 4)).astype(np.float32)
-        pressure = cv2.resize(grid, self.ink.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        return np.asarray(self.sheet * (1 - darkness * pressure * self.ink), np.float32)
-
-    def set_letter(self) -> None:
-        """Date at the upper right, salutation, paragraphs, signature."""
-        height, width = self.sheet.shape
-        left, right = self._margins(width)
-        size = self._sample_size()
-        y = height * float(self.generator.uniform(0.04, 0.15))
-        if self.generator.random() < 0.8:
-            y = self._set_block(left + 0.5 * (right - left), right, y, size, int(self.generator.integers(1, 4)))
-        y = self._set_block(left, left + 0.6 * (right - left), y + 2 * size, size, 1)
-        end = height * float(self.generator.uniform(0.6, 0.95))
-        y = self._fill(left, right, y + size, end, size)
-        self._set_block(left + 0.55 * (right - left), right, y + size, size, 1)
-        if self.generator.random() < 0.4:
-            self._turn_note(0, left, size)
-
-    def set_columns(self) -> None:
-        """Two to four columns of text, perhaps in print size, perhaps under a heading."""
-        height, width = self.sheet.shape
-        left, right = self._margins(width)
-        count = int(self.generator.integers(2, 5))
-        size = self._sample_size(0.8)
-        top = height * float(self.generator.uniform(0.05, 0.12))
-        if self.generator.random() < 0.5:
-            top = self._set_block(left + 0.25 * (right - left), right, top, 1.4 * size, 1) + 2 * size
-        gap = width * float(self.generator.uniform(0.015, 0.05))
-        step = (right - left + gap) / count
-        for number in range(count):
-            bottom = height * float(self.generator.uniform(0.7, 0.96))
-            self._fill(left + number * step, left + (number + 1) * step - gap, top, bottom, size)
-
-    def set_table(self) -> None:
-        """Rows and columns of cells, with rules or without."""
-        height, width = self.sheet.shape
-        left, right = self._margins(width, 0.03)
-        size = self._sample_size(0.8)
-        count = int(self.generator.integers(3, 9))
-        bounds = np.sort(self.generator.uniform(left, right, count - 1))
-        bounds = np.concatenate([[left], bounds, [right]])
-        bounds = bounds[np.concatenate([[True], np.diff(bounds) > 2.2 * size])]
-        bounds[-1] = right
-        top, bottom = height * 0.08, height * float(self.generator.uniform(0.7, 0.97))
-        pitch = size * float(self.generator.uniform(0.75, 1.5))
-        has_rules, has_rows = self.generator.random() < 0.8, self.generator.random() < 0.4
-        if has_rules:
-            for x in bounds:
-                self._rule((x, top - size), (x, bottom))
-        self._rule((left, top), (right, top)) if has_rules else None
-        rows = np.arange(top + 1.2 * size, bottom - 0.4 * size, pitch)
-        filled = self.generator.uniform(0.3, 1.0, len(bounds) - 1)
-        for start, end, share in zip(bounds, bounds[1:], filled, strict=False):
-            self._set_line(start + 0.3 * size, end - 0.3 * size, top - 0.35 * size, 0.8 * size)
-            for y in rows:
-                if self.generator.random() < share:
-                    indent = float(self.generator.choice([0.0, 0.0, 0.3])) * (end - start)
-                    self._set_line(start + 0.2 * size + indent, end - 0.15 * size, float(y), size)
-        if has_rows:
-            for y in rows:
-                self._rule((left, y + 0.25 * size), (right, y + 0.25 * size))
-
-    def set_double(self) -> None:
-        """Two facing pages with a gutter between them."""
-        height, width = self.sheet.shape
-        size = self._sample_size(0.8)
-        middle = width * float(self.generator.uniform(0.46, 0.54))
-        shade = np.exp(-(((np.arange(width) - middle) / (0.02 * width)) ** 2)) * float(self.generator.uniform(0.2, 0.8))
-        self.sheet *= (1 - shade).astype(np.float32)[None]
-        margin = width * float(self.generator.uniform(0.015, 0.06))
-        for left, right in ((margin, middle - margin), (middle + margin, width - margin)):
-            top = height * float(self.generator.uniform(0.05, 0.2))
-            self._fill(left, right, top, height * float(self.generator.uniform(0.6, 0.95)), size)
-
-    def set_notes(self) -> None:
-        """Text with notes in the margin, some of them turned or upside down, and insertions between the lines."""
-        height, width = self.sheet.shape
-        size = self._sample_size()
-        at_left = self.generator.random() < 0.6
-        share = float(self.generator.uniform(0.18, 0.35))
-        left, right = (share * width, 0.96 * width) if at_left else (0.05 * width, (1 - share) * width)
-        self._fill(left, right, 0.08 * height, height * float(self.generator.uniform(0.6, 0.95)), size)
-        note_left, note_right = (0.03 * width, left - size) if at_left else (right + size, 0.98 * width)
-        y = height * float(self.generator.uniform(0.08, 0.4))
-        while y < 0.8 * height:
-            y = self._set_block(note_left, note_right, y, 0.7 * size, int(self.generator.integers(1, 6)))
-            y += height * float(self.generator.uniform(0.05, 0.3))
-        if self.generator.random() < 0.5:
-            self._turn_note(note_left, note_right, 0.8 * size, upside_down=True)
-
-    def _sample_size(self, factor: float = 1.0) -> float:
-        """Return the height of the images of lines, small ones more often."""
-        low, high = np.log([_MIN_HEIGHT_PX, _MAX_HEIGHT_PX])
-        return factor * float(np.exp(self.generator.uniform(low, high)))
-
-    def _margins(self, width: int, least: float = 0.05) -> tuple[float, float]:
-        left, right = self.generator.uniform(least, 0.2, 2)
-        return width * float(left), width * (1 - float(right))
-
-    def _fill(self, left: float, right: float, top: float, bottom: float, size: float) -> float:
-        """Fill an area with lines, with paragraphs; return the y of the last baseline."""
-        pitch = size * float(self.generator.uniform(0.7, 1.5))
-        slope = float(self.generator.normal(0, 0.008))
-        y = top
-        while y < bottom:
-            indent = (0.1 if self.generator.random() < 0.1 else 0.01 * self.generator.normal()) * (right - left)
-            missing = float(self.generator.uniform(0, 0.7)) if self.generator.random() < 0.12 else 0.0
-            end = right - missing * (right - left)
-            self._set_line(left + indent, end, y, size, slope, fill=True)
-            y += pitch * float(self.generator.normal(1, 0.04))
-            if self.generator.random() < 0.04:
-                y += pitch
-        return y
-
-    def _set_block(self, left: float, right: float, y: float, size: float, count: int) -> float:
-        pitch = size * float(self.generator.uniform(0.8, 1.3))
-        for _ in range(count):
-            self._set_line(left, right, y, size)
-            y += pitch
-        return y
-
-    def _set_line(
-        self, left: float, right: float, y: float, size: float, slope: float = 0.0, *, fill: bool = False
-    ) -> None:
-        """Write a line from ``left``, at most to ``right``; with ``fill`` by several texts, until it is full."""
-        start, end, above, below = left, left, 0.0, 0.0
-        while end < right - 2 * size:
-            rendered = self.lines.choose(self.font, self.generator)
-            scale = size / len(rendered.image)
-            room = int((right - end) / scale)
-            ink = rendered.image[:, :room]
-            if ink.shape[1] < 8:
-                break
-            if room < rendered.image.shape[1]:  # cut between two characters
-                fits = rendered.boxes[rendered.boxes[:, 1] <= room]
-                ink = ink[:, : int(fits[:, 1].max())] if len(fits) else ink[:, :0]
-            if not ink.size:
-                break
-            shape = max(1, round(ink.shape[1] * scale)), max(1, round(size))
-            mask = np.float32(1) - np.asarray(cv2.resize(ink, shape, interpolation=cv2.INTER_AREA), np.float32) / 255
-            baseline = rendered.baseline_px * scale
-            self._stamp(np.asarray(mask, np.float32), end, y + slope * (end - left) - baseline, slope)
-            above, below = max(above, 0.8 * baseline), max(below, 0.9 * (size - baseline))
-            end += shape[0]
-            if not fill:
-                break
-            end += 0.25 * size
-        if end > start + 0.3 * size:
-            last = end - (0.25 * size if fill else 0)
-            xs = np.linspace(start, last, 5)
-            points = np.stack([xs, y + slope * (xs - left)], 1).astype(np.float32)
-            self.targets.append(TargetLine(points, above, max(below, 1.0)))
-
-    def _stamp(self, mask: NDArray[np.float32], x: float, y: float, slope: float) -> None:
-        """Put ink on the sheet, sheared by a slope."""
-        height, width = mask.shape
-        rise = slope * width
-        matrix = np.array([[1, 0, 0], [slope, 1, max(0.0, -rise)]])
-        sheared = cv2.warpAffine(mask, matrix, (width, height + int(abs(rise)) + 1))
-        left, top = round(x), round(y - max(0.0, -rise))
-        x0, y0 = max(0, left), max(0, top)
-        x1, y1 = min(self.ink.shape[1], left + width), min(self.ink.shape[0], top + len(sheared))
-        if x1 > x0 and y1 > y0:
-            part = self.ink[y0:y1, x0:x1]
-            np.maximum(part, sheared[y0 - top : y1 - top, x0 - left : x1 - left], out=part)
-
-    def _rule(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draw a ruling line on the sheet."""
-        level = float(self.generator.uniform(0.3, 0.8))
-        points = [tuple(round(value) for value in point) for point in (start, end)]
-        thickness = int(self.generator.integers(1, 4))
-        cv2.line(self.sheet, points[0], points[1], level, thickness, cv2.LINE_AA)
-
-    def _turn_note(self, left: float, right: float, size: float, *, upside_down: bool = False) -> None:
-        """Write a note on its side, or upside down, between two columns of the sheet."""
-        height, width = self.ink.shape
-        turns = 2 if upside_down and self.generator.random() < 0.5 else int(self.generator.choice([1, 3]))
-        region = int(max(left, 0)), int(height * 0.55), int(min(right, width)), int(height * 0.95)
-        across, down = region[2] - region[0], region[3] - region[1]
-        if min(across, down) < 3 * size:
-            return
-        self.ink[region[1] : region[3], region[0] : region[2]] = 0
-        shape = (down, across) if turns == 2 else (across, down)
-        note = _Composer(np.ones(shape, np.float32), self.lines, self.font, self.generator)
-        note._fill(0.03 * shape[1], 0.97 * shape[1], 1.2 * size, shape[0] - 0.4 * size, size)
-        kept = [t for t in self.targets if not _overlaps(t, region)]
-        self.targets[:] = kept + [_turn(t, turns, shape, region) for t in note.targets]
-        self.ink[region[1] : region[3], region[0] : region[2]] = np.rot90(note.ink, -turns)
-
-
-def _overlaps(line: TargetLine, region: tuple[int, int, int, int]) -> bool:
-    x, y = line.baseline.mean(0)
-    return bool(region[0] <= x <= region[2] and region[1] <= y - line.above / 2 <= region[3])
-
-
-def _turn(line: TargetLine, turns: int, shape: tuple[int, int], region: tuple[int, int, int, int]) -> TargetLine:
-    """Turn a line of a note of some shape clockwise, and move it to its region."""
-    x, y = line.baseline.T
-    height, width = shape
-    turned = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[turns]
-    points = np.stack(turned, 1) + np.array(region[:2])
-    return TargetLine(points.astype(np.float32), line.above, line.below, turns)
