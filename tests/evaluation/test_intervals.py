@@ -36,7 +36,7 @@ def test_lines_of_a_group_stand_or_fall_together() -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     edits, lengths = [1, 2, 3, 0], [10, 20, 5, 8]
     assert compute_rate_interval(edits, lengths, seed=3) == compute_rate_interval(edits, lengths, seed=3)
-    assert compute_rate_interval([3], [12]) == (0.25, 0.25)
+    assert compute_rate_interval([3, 3], [12, 12]) == (0.25, 0.25)
 
 
 @pytest.mark.parametrize(("edits", "lengths", "groups"), [([], [], None), ([1], [1, 2], None), ([1], [2], ["a", "b"])])

@@ -43,7 +43,7 @@ def test_a_failing_trial_is_recorded_and_the_study_goes_on(small_set: Path, tmp_
 
 def test_a_misspelt_choice_stops_the_study_before_it_begins(small_set: Path, tmp_path: Path) -> None:
     done = sweep(small_set, tmp_path / "s", "model=crnn_small,crnnn")
-    assert done.returncode == 1 and "model/crnnn" in done.stderr and not states(tmp_path / "s")
+    assert done.returncode == 1 and "model=crnnn" in done.stderr and not (tmp_path / "s" / "study.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_early_stopping_is_remembered(many_steps: Path, tmp_path: Path, monkeypa
     settings = ["trainer.max_epochs=50", *SMALL_BATCHES, "early_stopping=1", "optim.lr=1e-9"]
     train(many_steps, tmp_path / "whole", *settings)
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise Stopped
 
     with monkeypatch.context() as patched:

@@ -217,7 +217,7 @@ def test_lines_too_short_for_their_text_are_named(write_lines: Write, tmp_path: 
     manifest = root / "train.tsv"
     manifest.write_text(manifest.read_text().replace("train/2.png\t", "train/2.png\t" + 100 * "bel "))
     reason = r"train/2\.png: its \d+ characters need 4\d\d frames"
-    with pytest.raises(DataError, match=rf"1 line of train have a text(.|\n)*{reason}"):
+    with pytest.raises(DataError, match=rf"1 line of train with a text(.|\n)*{reason}"):
         train(root, tmp_path / "a")
     train(root, tmp_path / "b", "trainer.max_epochs=1", "loader.max_skipped=1")
 

@@ -36,7 +36,7 @@ def test_a_line_in_two_views_is_one_line() -> None:
         trainer, task, callback = lightning.Trainer(logger=False, accelerator="cpu"), BoringModel(), Throughput()
         callback.on_train_start(trainer, task)
         callback.on_train_batch_start(trainer, task, seen, 0)
-        counted.append(callback._epoch._lines)
+        counted.append(callback._epoch._samples)
     assert counted == [2, 2]
 
 

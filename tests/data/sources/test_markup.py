@@ -43,7 +43,10 @@ def test_nothing_left_is_no_line() -> None:
 
 @given(st.text(), st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20))))
 def test_without_actions_only_whitespace_changes(text: str, places: list[tuple[int, int]]) -> None:
-    assert MarkupRules({}, [], []).apply(text, [Span(a, n, "unclear") for a, n in places]) == (clean_text(text) or None)
+    expected = clean_text(text)
+    if expected.endswith("\xad"):  # a soft hyphen at the end of a line is one that was written
+        expected = expected.rstrip("\xad") + "-"
+    assert MarkupRules({}, [], []).apply(text, [Span(a, n, "unclear") for a, n in places]) == (expected or None)
 
 
 @pytest.mark.parametrize(
