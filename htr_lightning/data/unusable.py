@@ -11,9 +11,16 @@ MAX_LISTED = 10  # number of lines that a message lists
 
 
 def refuse_or_skip(
-    problem: str, reasons: Sequence[str], max_skipped: int, *, remedy: str = "fix them", num_skipped: int = 0
+    problem: str,
+    reasons: Sequence[str],
+    max_skipped: int,
+    *,
+    remedy: str = "fix them",
+    num_skipped: int = 0,
+    noun: str = "line",
+    key: str = "loader.max_skipped",
 ) -> None:
-    """Warn of lines that are skipped, unless they are too many.
+    """Warn of lines or pages that are skipped, unless they are too many.
 
     Args:
         problem: what is wrong with all of them, such as ``cannot be used``.
@@ -21,6 +28,8 @@ def refuse_or_skip(
         max_skipped: maximum number of lines to skip, ``num_skipped`` included.
         remedy: what to do about them other than to skip them.
         num_skipped: number of lines that are skipped already, for other reasons.
+        noun: what they are.
+        key: of ``max_skipped`` in the configuration.
 
     Raises:
         DataError: more than ``max_skipped`` lines would be skipped.
@@ -30,10 +39,12 @@ def refuse_or_skip(
     rows = list(reasons[:MAX_LISTED])
     if len(reasons) > MAX_LISTED:
         more = len(reasons) - MAX_LISTED
-        rows.append(f"and {more:,} more; `python -m htr_lightning doctor --out FOLDER` lists all")
-    message = "\n  ".join([f"{format_count(len(reasons), 'line')} {problem}:", *rows])
+        rows.append(
+            f"and {more:,} more" + "; `python -m htr_lightning doctor --out FOLDER` lists all" * (noun == "line")
+        )
+    message = "\n  ".join([f"{format_count(len(reasons), noun)} {problem}:", *rows])
     total = len(reasons) + num_skipped
     if total > max_skipped:
-        advice = f"{remedy[0].upper()}{remedy[1:]}, or skip them with loader.max_skipped={total} (now {max_skipped})"
+        advice = f"{remedy[0].upper()}{remedy[1:]}, or skip them with {key}={total} (now {max_skipped})"
         raise DataError(f"{message}\n{advice}")
-    log.warning("%s\nSkipped (loader.max_skipped=%d)", message, max_skipped)
+    log.warning("%s\nSkipped (%s=%d)", message, key, max_skipped)

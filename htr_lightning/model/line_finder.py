@@ -13,7 +13,8 @@ from htr_lightning.model.backbone import ResidualBlock
 
 NUM_MAPS = 4
 NUM_ORIENTATIONS = 5
-_HEIGHT_PX = 16.0  # extents are predicted as logarithms of multiples of this
+EXTENT_UNIT_PX = 16.0
+"""Extents are predicted as logarithms of multiples of this."""
 _MAX_LOG = 3.0
 _ORIENTATION_LEVEL = 2  # at an eighth of the input's resolution
 _MAX_LEVELS = 5  # the lowest resolution is 1/32, of which pages are padded to multiples
@@ -35,7 +36,7 @@ class MapLogits(NamedTuple):
     def to_maps(self) -> tuple[Tensor, Tensor]:
         """Return probabilities and extents in px of the input, of the same shapes."""
         chances = self.lines[:, :2].sigmoid()
-        extents = _HEIGHT_PX * self.lines[:, 2:].clamp(-_MAX_LOG, _MAX_LOG).exp()
+        extents = EXTENT_UNIT_PX * self.lines[:, 2:].clamp(-_MAX_LOG, _MAX_LOG).exp()
         return torch.cat([chances, extents], 1), self.orientations.softmax(1)
 
 

@@ -24,7 +24,6 @@ from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRe
 from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
 from htr_lightning.reading.pages import convert_regions, describe_orientation
 from htr_lightning.reading.segmenters import load_segmenter
-from htr_lightning.segmentation.halves import find_gutter
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.text import format_count
 
@@ -104,7 +103,6 @@ def segment_page(scan: Scan, segmenter: PageSegmenter) -> tuple[PredictedPage, f
     pixels = scan.read()
     found = segmenter.find(pixels)
     height, width = pixels.shape[:2]
-    gutter = find_gutter([line for region in found.regions for line in region.lines], width, height)
     page = PredictedPage(
         scan.path.name,
         width,
@@ -115,7 +113,7 @@ def segment_page(scan: Scan, segmenter: PageSegmenter) -> tuple[PredictedPage, f
         is_recognized=False,
     )
     notes = [describe_orientation(found.orientation)] if found.orientation else _describe_doubts(page)
-    return replace(page, notes=tuple(notes)), gutter
+    return replace(page, notes=tuple(notes)), found.gutter
 
 
 def split_page(page: PredictedPage, gutter: float) -> tuple[PredictedPage, PredictedPage]:

@@ -1,7 +1,7 @@
 """Segmentation by a line finder: a network predicts maps of the page, from which lines are followed and grouped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ class LineFinderSegmenter:
         most = int(np.argmax(fractions))
         orientation = most if most and fractions[most] >= _PAGE_TURNED else 0
         rules = find_vertical_rules(image) if len(lines) >= MIN_TABLE_LINES else []
-        return DetectedPage(group_page(lines, image.shape[1], image.shape[0], rules), orientation)
+        return replace(group_page(lines, image.shape[1], image.shape[0], rules), orientation=orientation)
 
     def _find_upright(self, image: NDArray[np.uint8]) -> tuple[PageMaps, list[DetectedLine], float]:
         """Find upright lines; small writing is enlarged, and very large writing scaled down.

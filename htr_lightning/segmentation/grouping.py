@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from htr_lightning.image.turn import from_upright, to_upright
 from htr_lightning.segmentation.clutter import drop_edge_fragments, drop_facing_strips, drop_turned_specks
 from htr_lightning.segmentation.halves import find_gutter
+from htr_lightning.segmentation.page import DetectedPage
 from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, group_lines
 from htr_lightning.segmentation.tables import find_tables
 
@@ -23,7 +24,7 @@ def group_page(
     height: float,
     rules: Sequence[NDArray[np.float64]] = (),
     direction: Direction = "ltr",
-) -> list[DetectedRegion]:
+) -> DetectedPage:
     """Group the lines of a page to regions in reading order, tables among them; what is no text of it is dropped.
 
     The left half of a double page precedes the right one (follows it, where writing runs to the left). Writing that is
@@ -35,6 +36,9 @@ def group_page(
         height: of the page in px.
         rules: points ``(n, 2)`` of each vertical rule of the page, which part the columns of tables.
         direction: of writing.
+
+    Returns:
+        The regions and the gutter; the orientation of the page is not known from its lines.
     """
     lines = drop_turned_specks(lines)
     upright = drop_facing_strips([line for line in lines if line.orientation == 0], width)
@@ -50,7 +54,7 @@ def group_page(
     for turns in (1, 2, 3):
         turned = [line for line in lines if line.orientation == turns]
         regions += _group_turned(turned, turns, width, height, direction)
-    return regions
+    return DetectedPage(regions, gutter=gutter)
 
 
 def _group_upright(

@@ -18,10 +18,12 @@ class DetectedPage:
         regions: in reading order.
         orientation: quarter turns clockwise by which the page as a whole is turned, 0 if it is upright; None if that is
             not known.
+        gutter: x of the gutter of a double page in px; None for a single page.
     """
 
     regions: Sequence[DetectedRegion]
     orientation: int | None = None
+    gutter: float | None = None
 
 
 class PageSegmenter(Protocol):

@@ -10,6 +10,7 @@ from htr_lightning.errors import InputError
 from htr_lightning.image.preprocess import to_gray
 from htr_lightning.segmentation.binarization import Mask, binarize_page
 from htr_lightning.segmentation.columns import split_columns, split_lines_at_gutters
+from htr_lightning.segmentation.halves import find_gutter
 from htr_lightning.segmentation.line_shape import build_polygon, estimate_baseline, estimate_row_spacing
 from htr_lightning.segmentation.line_strips import LineStrip, extract_line_strips
 from htr_lightning.segmentation.page import DetectedPage
@@ -78,7 +79,9 @@ class Segmenter:
 
     def find(self, image: NDArray[np.uint8]) -> DetectedPage:
         """Find regions and lines; see `htr_lightning.segmentation.page.PageSegmenter`."""
-        return DetectedPage(self(image))
+        regions = self(image)
+        lines = [line for region in regions for line in region.lines]
+        return DetectedPage(regions, gutter=find_gutter(lines, image.shape[1], image.shape[0]))
 
     def _find_lines(self, gray: NDArray[np.uint8]) -> tuple[list[LineStrip], float]:
         """Return the lines of a scaled page, and their median line spacing (0 without lines)."""

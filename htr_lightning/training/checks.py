@@ -1,7 +1,7 @@
 """What is checked before the lines are packed, and what can be checked only when they are."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lightning
@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 
 from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
-from htr_lightning.data.module import LineDataModule
 from htr_lightning.errors import InputError
 from htr_lightning.lm.zoo import find_language_models
 from htr_lightning.model.network import check_arguments, check_network, describe_error
@@ -96,15 +95,16 @@ def try_network(cfg: DictConfig, height_px: int) -> None:
     check_arguments(network, _NUM_CLASSES)
 
 
-def check_batch_limits(trainer: lightning.Trainer, data: LineDataModule) -> None:
+def check_batch_limits(trainer: lightning.Trainer, sizes: Mapping[str, int]) -> None:
     """Refuse limits that leave no batch of a split, and an interval that is longer than an epoch.
+
+    Args:
+        trainer: of the run.
+        sizes: number of batches of each split that is not empty.
 
     Raises:
         ConfigError: names the setting, and the value that would do.
     """
-    sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
-    if len(data.packed["test"]):
-        sizes["test"] = len(data.test_dataloader())
     for split, number in sizes.items():
         limit = getattr(trainer, f"limit_{split}_batches")
         if isinstance(limit, float) and 0 < limit < 1 and int(limit * number) == 0:

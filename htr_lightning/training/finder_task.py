@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from htr_lightning.data.page_module import PageBatch
 from htr_lightning.model.info import FINDER_KEY
-from htr_lightning.model.line_finder import LineFinder, MapLogits, to_darkness
+from htr_lightning.model.line_finder import EXTENT_UNIT_PX, LineFinder, MapLogits, to_darkness
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.segmentation.line_scores import LineCounts, count_matches
 from htr_lightning.segmentation.maps import UPRIGHT, PageMaps, build_maps
@@ -19,7 +19,6 @@ from htr_lightning.training.finite import NonFiniteLossError
 from htr_lightning.training.lightning_fixes import allow_clipping_in_bf16
 from htr_lightning.training.optim import Optim, Optimizer
 
-_LOG_UNIT_PX = 16.0  # as in `htr_lightning.model.line_finder`
 _DICE_SMOOTHING = 1.0
 _WEIGHTS = {"baselines": 1.0, "ends": 1.0, "extents": 0.5, "orientations": 0.3}  # of the parts of the loss
 
@@ -149,7 +148,7 @@ def compute_losses(output: MapLogits, batch: PageBatch) -> dict[str, Tensor]:
     """Return the parts of the loss."""
     lines = output.lines.float()
     on_line = batch.lines[:, 2:] > 0
-    extents = (batch.lines[:, 2:].clamp(min=1) / _LOG_UNIT_PX).log()
+    extents = (batch.lines[:, 2:].clamp(min=1) / EXTENT_UNIT_PX).log()
     wrong = (lines[:, 2:] - extents).abs() * on_line
     return {
         "baselines": _map_loss(lines[:, 0], batch.lines[:, 0]),

@@ -30,7 +30,7 @@ from htr_lightning.training.callbacks import (
     log_result,
     measure,
 )
-from htr_lightning.training.checks import check_trainer
+from htr_lightning.training.checks import check_batch_limits, check_trainer
 from htr_lightning.training.extensions import Extensions, build_extensions, build_optim
 from htr_lightning.training.finder_panel import FinderPanel
 from htr_lightning.training.finder_task import FinderTask
@@ -106,6 +106,8 @@ class FindLines:
             gradient_clip_val=getattr(optim, "clip_norm", None),
             use_distributed_sampler=False,
         )
+        sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
+        check_batch_limits(trainer, sizes | ({"test": len(data.pages["test"])} if data.pages["test"] else {}))
         steps = count_training_steps(trainer, data.num_batches(trainer.world_size))
         task = FinderTask(network, optim, follower, info=asdict(info), rates=freezing.compute_rates(), num_steps=steps)
         provenance = write_start(cfg, folder, {"train": data.fingerprint})
@@ -143,10 +145,9 @@ def check_options(cfg: DictConfig) -> None:
                 value=cfg[group]["_target_"],
                 remedy=f"set {group}={_OPTIONS[group]}, or use +experiment=find_lines",
             )
-    for key in ("consistency_weight", "compile"):
+    for key in ("consistency_weight", "compile", "metrics"):
         if cfg[key]:
-            remedy = f"leave it out ({key}={'false' if key == 'compile' else 0})"
-            raise ConfigError("line finders have no such setting", key=key, value=cfg[key], remedy=remedy)
+            raise ConfigError("line finders have no such setting", key=key, value=cfg[key], remedy="leave it out")
 
 
 def load_base(cfg: DictConfig, checkpoint: Path | None) -> Finder | None:
@@ -171,12 +172,12 @@ def build_finder(cfg: DictConfig, base: Finder | None) -> tuple[LineFinder, Page
     if base is None:
         network: LineFinder = build(cfg.model)
         return network.to(memory_format=torch.channels_last), build(cfg.preprocess), follower
-    given = {name: value for name, value in cfg.model.items() if not str(name).startswith("_")}
-    differing = [name for name, value in given.items() if base.info.arguments.get(str(name)) != value]
-    if differing:
-        remedy = "leave it out; the architecture is that of stage.start_from"
-        key, value = f"model.{differing[0]}", given[differing[0]]
-        raise ConfigError("not that of the model to start from", key=key, value=value, remedy=remedy)
+    for group, known in (("model", base.info.arguments), ("preprocess", base.info.build_preprocess().to_dict())):
+        for name, value in cfg[group].items():
+            if not str(name).startswith("_") and known.get(str(name)) != value:
+                remedy = f"set {group}.{name}={known.get(str(name))}, or train new weights with +experiment=find_lines"
+                key = f"{group}.{name}"
+                raise ConfigError("not that of the model to start from", key=key, value=value, remedy=remedy)
     return base.network.train(), base.info.build_preprocess(), follower
 
 

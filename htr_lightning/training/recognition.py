@@ -115,7 +115,8 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
         metrics=extensions.metrics,
     )
-    check_batch_limits(trainer, data)
+    sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
+    check_batch_limits(trainer, sizes | ({"test": len(data.test_dataloader())} if len(data.packed["test"]) else {}))
     provenance = write_start(cfg, folder, {split: packed.fingerprint for split, packed in data.packed.items()})
     log_start(cfg, data, model)
     if parts.base:

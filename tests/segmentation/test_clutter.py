@@ -32,7 +32,7 @@ def test_the_strip_of_the_facing_page_is_dropped(is_mirrored: bool) -> None:
     assert drop_facing_strips([*strip, *text], WIDTH) == text
     assert drop_facing_strips([*text, *strip[:3]], WIDTH) == text
     assert drop_facing_strips([*text, *mirror(strip), *strip], WIDTH) == text, "on both sides"
-    (region,) = group_page([*strip, *text], WIDTH, HEIGHT)
+    (region,) = group_page([*strip, *text], WIDTH, HEIGHT).regions
     assert len(region.lines) == len(text)
 
 
@@ -62,7 +62,7 @@ def test_fragments_at_an_edge_that_the_text_does_not_reach_are_dropped() -> None
     fragments = [line(0, 70, 300), line(960, 1000, 640)]
     note = line(20, 80, 500)
     assert drop_edge_fragments([*TEXT, *fragments, note], WIDTH) == [*TEXT, note]
-    assert note not in fragments and len(group_page([*TEXT, *fragments], WIDTH, HEIGHT)[0].lines) == len(TEXT)
+    assert note not in fragments and len(group_page([*TEXT, *fragments], WIDTH, HEIGHT).regions[0].lines) == len(TEXT)
     # On an image cut to its text, the last word of a paragraph touches the edge as the other lines do.
     cut = [line(2, 998 - 90 * (k % 2), 40 + 40 * k) for k in range(12)]
     words = [line(1, 60, 520), line(2, 50, 560)]

@@ -44,11 +44,11 @@ def test_a_single_page_has_no_gutter(lines: list[DetectedLine], width: float) ->
 
 def test_the_left_half_precedes_the_right_one() -> None:
     left, right = block(100, 780, 8, top=300), block(920, 1600, 6, top=60)
-    regions = group_page([*right, *left], WIDTH, HEIGHT)
+    regions = group_page([*right, *left], WIDTH, HEIGHT).regions
     halves = [region.half for region in regions]
     assert halves == sorted(halves) and set(halves) == {0, 1}
     assert_order(regions, [*left, *right])
-    assert {region.half for region in group_page(block(100, 1600, 5), WIDTH, HEIGHT)} == {None}
+    assert {region.half for region in group_page(block(100, 1600, 5), WIDTH, HEIGHT).regions} == {None}
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
@@ -59,7 +59,7 @@ def test_turned_lines_follow_in_their_own_order(turns: int) -> None:
     for line, upright in zip(notes, block(20, size[0] / 2, 4, top=30), strict=True):
         np.testing.assert_allclose(to_upright(line.baseline, turns, WIDTH, HEIGHT), upright.baseline, atol=1e-3)
     text = block(400, 1300, 9)
-    regions = group_page([*notes[::-1], *text], WIDTH, HEIGHT)
+    regions = group_page([*notes[::-1], *text], WIDTH, HEIGHT).regions
     assert_order(regions, [*text, *notes])
     assert [region.orientation for region in regions] == sorted(region.orientation for region in regions)
 

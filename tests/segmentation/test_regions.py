@@ -25,7 +25,7 @@ def read(parts: Named, direction: Direction = "ltr", width: float = WIDTH) -> tu
     """Group the lines of parts, shuffled; return the names of the parts in reading order, and the regions."""
     lines = [line for part in parts.values() for line in part]
     shuffled = [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]
-    regions = group_page(shuffled, width, HEIGHT, direction=direction)
+    regions = group_page(shuffled, width, HEIGHT, direction=direction).regions
     names = {id(line.baseline): name for name, part in parts.items() for line in part}
     order = [names[id(line.baseline)] for region in regions for line in region.lines]
     assert len(order) == len(lines)

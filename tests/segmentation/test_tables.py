@@ -118,7 +118,7 @@ def test_text_above_and_below_is_not_in_the_table() -> None:
     cells = build_census()
     above = [line(60, 800, y) for y in (-180.0, -140.0, -100.0, -60.0)]
     below = [line(60, 780, y) for y in (520.0, 560.0, 600.0, 640.0)]
-    regions = group_page([*above, *cells.values(), *below], WIDTH, HEIGHT)
+    regions = group_page([*above, *cells.values(), *below], WIDTH, HEIGHT).regions
     assert [region.kind for region in regions] == ["paragraph", "table", "paragraph"]
     assert [len(region.lines) for region in regions] == [4, len(cells), 4]
 
@@ -165,7 +165,7 @@ def test_turned_tables_keep_their_cells() -> None:
         )
         for line in upright
     ]
-    (region,) = group_page(turned, HEIGHT, WIDTH)
+    (region,) = group_page(turned, HEIGHT, WIDTH).regions
     assert region.kind == "table" and region.orientation == 1
     places = {id(line.baseline): line.cell for line in region.lines}
     assert [places[id(line.baseline)] for line in turned] == [Cell(*key) for key in cells]

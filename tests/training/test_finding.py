@@ -28,7 +28,7 @@ from htr_lightning.training.finding import load_base
 from htr_lightning.training.run import run
 
 SHORT = [
-    *("preprocess.longest_px=256", "augment.crop_px=64", "logger=[csv]"),
+    *("+preprocess.longest_px=256", "augment.crop_px=64", "logger=[csv]"),
     *("loader.crops_per_epoch=4", "loader.crops_per_batch=2", "loader.num_workers=0"),
     *("loader.synthetic=null", "loader.synthetic_fraction=0"),
     *("trainer.max_epochs=2", "trainer.check_val_every_n_epoch=1", "+trainer.enable_progress_bar=false"),
@@ -115,7 +115,7 @@ def test_a_stopped_run_ends_with_the_same_weights(pages: Path, tmp_path: Path, m
     [
         ("dataset=lines", "dataset._target_"),
         ("model=crnn_small", "model._target_"),
-        ("preprocess=default", "preprocess._target_"),
+        ("preprocess=default", "preprocess.longest_px"),
         ("augment=light", "augment."),
         ("loader=default", "loader."),
         ("decoder=greedy", "decoder._target_"),

@@ -1,6 +1,5 @@
 """Folders of page images with layout files, to train a line finder with: ALTO and PAGE, also side by side."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from htr_lightning.data.sources.page_images import PageImages
 from htr_lightning.data.sources.page_splits import PageSplits
 from htr_lightning.data.sources.splits import check_ratios
 from htr_lightning.data.training_page import LayoutPage
+from htr_lightning.data.unusable import refuse_or_skip
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.formats import FORMATS, TITLES, read_layout
-
-log = logging.getLogger(__name__)
 
 
 class PageLayouts:
@@ -99,7 +97,7 @@ class PageLayouts:
             except DataError as error:
                 problems.append(str(error))
         self._images.missing.report(split)
-        refuse_or_skip_pages(problems, self.max_skipped)
+        refuse_or_skip("cannot be used", problems, self.max_skipped, noun="page", key="dataset.max_skipped")
         return pages
 
     def _get_name(self, layout: Path) -> str:
@@ -109,20 +107,3 @@ class PageLayouts:
         name = self._get_name(layout)
         match = self._group_pattern.search(name) if self._group_pattern else None
         return "".join(group or "" for group in match.groups()) or match[0] if match else name
-
-
-def refuse_or_skip_pages(problems: Sequence[str], max_skipped: int) -> None:
-    """Name pages that cannot be used, and refuse the dataset if they are too many.
-
-    Raises:
-        DataError: there are more than ``max_skipped``.
-    """
-    if not problems:
-        return
-    rows = "\n  ".join(list(problems[:10]) + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else []))
-    if len(problems) > max_skipped:
-        raise DataError(
-            f"{len(problems)} pages cannot be used:\n  {rows}\n",
-            remedy=f"fix them, or skip them with dataset.max_skipped={len(problems)} (now {max_skipped})",
-        )
-    log.warning("%d pages cannot be used:\n  %s\nSkipped (dataset.max_skipped=%d)", len(problems), rows, max_skipped)
