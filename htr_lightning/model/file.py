@@ -32,7 +32,8 @@ from htr_lightning.model.info import (
     find_model,
     read_info,
 )
-from htr_lightning.model.network import Network, NetworkError, check_network, find_class, hash_source, is_ours
+from htr_lightning.model.network import Network, NetworkError, find_class, hash_source, is_ours
+from htr_lightning.model.network_check import check_network
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -13,10 +14,17 @@ from omegaconf import DictConfig
 from htr_lightning.files import RunFolder
 from htr_lightning.training.exits import LostProcess
 from htr_lightning.training.extensions import Extensions
-from htr_lightning.training.lightning_fixes import BestCheckpoint, MovingAverage, remove_weight_averaging
+from htr_lightning.training.lightning_fixes import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    MovingAverage,
+    remove_weight_averaging,
+    slurm_plugins,
+)
 from htr_lightning.training.monitor import ProgressBar, ValidationLog
 from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.part_checks import check_callbacks
+from htr_lightning.training.resume import ResumeCheckpoint
 from htr_lightning.training.run_description import RunDescription
 from htr_lightning.training.run_folder import flatten_config
 
@@ -64,6 +72,41 @@ def build_common_callbacks(
     best = BestCheckpoint(folder.checkpoints, monitor)
     check_callbacks([*callbacks, *extensions.callbacks.values(), best], extensions.callbacks)
     return callbacks
+
+
+def build_trainer(
+    make_trainer: Callable[..., lightning.Trainer],
+    cfg: DictConfig,
+    folder: RunFolder,
+    checkpoint: Path | None,
+    monitor: MonitoredScore,
+    callbacks: Sequence[Callback],
+    extensions: Extensions,
+    clip_norm: float | None,
+) -> tuple[lightning.Trainer, BestCheckpoint]:
+    """Return the trainer of a run, and the callback that keeps the best weights.
+
+    Args:
+        make_trainer: of the configuration.
+        cfg: of the run.
+        folder: of the run.
+        checkpoint: to resume from; None for a new run.
+        monitor: the score that decides which weights are the best.
+        callbacks: of the task, before those of the configuration.
+        extensions: of the configuration.
+        clip_norm: gradients are scaled down to this norm; None to leave them.
+    """
+    checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints, monitor)
+    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
+    trainer = make_trainer(
+        default_root_dir=folder.path,
+        callbacks=[*callbacks, *extensions.callbacks.values(), best, last],
+        logger=list(extensions.loggers.values()),
+        plugins=[checkpoint_io, *slurm_plugins()],
+        gradient_clip_val=clip_norm,
+        use_distributed_sampler=False,
+    )
+    return trainer, best
 
 
 def load_best_weights(task: lightning.LightningModule, best: BestCheckpoint, cfg: DictConfig) -> None:

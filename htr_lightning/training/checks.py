@@ -14,7 +14,8 @@ from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.errors import InputError
 from htr_lightning.lm.zoo import find_language_models
-from htr_lightning.model.network import check_arguments, check_network, describe_error
+from htr_lightning.model.network import describe_error
+from htr_lightning.model.network_check import check_arguments, check_network
 from htr_lightning.training.build import Parts
 from htr_lightning.training.lightning_fixes import slurm_plugins
 from htr_lightning.training.stage import reconcile_config

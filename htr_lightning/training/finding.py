@@ -25,6 +25,7 @@ from htr_lightning.model.line_finder import LineFinder
 from htr_lightning.segmentation.follower import LineFollower
 from htr_lightning.training.callbacks import (
     build_common_callbacks,
+    build_trainer,
     flatten_hyperparameters,
     load_best_weights,
     log_result,
@@ -36,15 +37,11 @@ from htr_lightning.training.finder_panel import FinderPanel
 from htr_lightning.training.finder_task import FinderTask
 from htr_lightning.training.freezing import Unfreeze
 from htr_lightning.training.lightning_fixes import (
-    AtomicCheckpointIO,
-    BestCheckpoint,
     count_training_steps,
     replace_overfit_batches,
-    slurm_plugins,
 )
 from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.provenance import git_state
-from htr_lightning.training.resume import ResumeCheckpoint
 from htr_lightning.training.run_description import RunDescription, log_final_scores
 from htr_lightning.training.run_folder import write_results, write_start
 from htr_lightning.training.stage import Finetune
@@ -96,16 +93,8 @@ class FindLines:
         if checkpoint:
             refuse_other_pages(folder, checkpoint, info)
 
-        checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints, self.monitor)
-        last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
-        trainer = make_trainer(
-            default_root_dir=folder.path,
-            callbacks=[*callbacks, Unfreeze(freezing), *extensions.callbacks.values(), best, last],
-            logger=list(extensions.loggers.values()),
-            plugins=[checkpoint_io, *slurm_plugins()],
-            gradient_clip_val=getattr(optim, "clip_norm", None),
-            use_distributed_sampler=False,
-        )
+        own, clip_norm = [*callbacks, Unfreeze(freezing)], getattr(optim, "clip_norm", None)
+        trainer, best = build_trainer(make_trainer, cfg, folder, checkpoint, self.monitor, own, extensions, clip_norm)
         sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
         check_batch_limits(trainer, sizes | ({"test": len(data.pages["test"])} if data.pages["test"] else {}))
         steps = count_training_steps(trainer, data.num_batches(trainer.world_size))

@@ -26,6 +26,7 @@ from htr_lightning.progress import show_progress
 from htr_lightning.training.build import Parts, build_parts
 from htr_lightning.training.callbacks import (
     build_common_callbacks,
+    build_trainer,
     flatten_hyperparameters,
     load_best_weights,
     log_result,
@@ -36,12 +37,9 @@ from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_
 from htr_lightning.training.extensions import Extensions, build_decoder_maker, build_extensions, build_optim
 from htr_lightning.training.freezing import FreezingSchedule, Unfreeze
 from htr_lightning.training.lightning_fixes import (
-    AtomicCheckpointIO,
-    BestCheckpoint,
     count_training_steps,
     is_rank_zero,
     replace_overfit_batches,
-    slurm_plugins,
 )
 from htr_lightning.training.metadata import describe_network
 from htr_lightning.training.metrics import SCORE_NAMES
@@ -50,7 +48,6 @@ from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.non_finite import NonFiniteReport
 from htr_lightning.training.part_checks import check_parts
 from htr_lightning.training.provenance import git_state
-from htr_lightning.training.resume import ResumeCheckpoint
 from htr_lightning.training.run_description import RunDescription, log_final_scores
 from htr_lightning.training.run_folder import (
     refuse_other_data,
@@ -94,15 +91,9 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         refuse_other_data(folder, checkpoint, info)
 
     assert data.charset is not None
-    checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints, Recognition.monitor)
-    last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
-    trainer = make_trainer(
-        default_root_dir=folder.path,
-        callbacks=[*callbacks, Unfreeze(freezing), *extensions.callbacks.values(), best, last],
-        logger=list(extensions.loggers.values()),
-        plugins=[checkpoint_io, *slurm_plugins()],
-        gradient_clip_val=getattr(optim, "clip_norm", None),
-        use_distributed_sampler=False,
+    own, clip_norm = [*callbacks, Unfreeze(freezing)], getattr(optim, "clip_norm", None)
+    trainer, best = build_trainer(
+        make_trainer, cfg, folder, checkpoint, Recognition.monitor, own, extensions, clip_norm
     )
     task = RecognitionTask(
         model,

@@ -9,7 +9,7 @@ from htr_lightning.config.compose import conf_dir, list_groups
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
 from htr_lightning.model.line_finder import LineFinder
-from htr_lightning.model.network import check_network
+from htr_lightning.model.network_check import check_network
 
 GROUPS = list_groups()
 EXPERIMENTS = GROUPS.pop("experiment")

@@ -17,7 +17,8 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.conv_attention import ConvAttention
 from htr_lightning.model.file import Model
 from htr_lightning.model.info import ModelInfo
-from htr_lightning.model.network import check_network, get_class_path
+from htr_lightning.model.network import get_class_path
+from htr_lightning.model.network_check import check_network
 
 TINY: dict[str, Any] = {
     "height_px": 16,

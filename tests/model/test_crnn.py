@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from htr_lightning.config.compose import conf_dir
 from htr_lightning.errors import InputError
 from htr_lightning.model.crnn import CRNN
-from htr_lightning.model.network import check_network
+from htr_lightning.model.network_check import check_network
 
 TINY = {"channels": [8, 8, 8], "stem_channels": 4, "rnn_size": 8, "rnn_layers": 1, "blocks": [1, 1, 1]}
 

@@ -14,16 +14,8 @@ from htr_lightning.image.preprocess import Preprocess
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.file import load_model, write_model
 from htr_lightning.model.info import ModelFileError, ModelInfo
-from htr_lightning.model.network import (
-    Frames,
-    NetworkError,
-    check_arguments,
-    check_network,
-    find_class,
-    get_class_path,
-    hash_source,
-    is_ours,
-)
+from htr_lightning.model.network import Frames, NetworkError, find_class, get_class_path, hash_source, is_ours
+from htr_lightning.model.network_check import check_arguments, check_network
 
 SOURCE = '''
 import torch
