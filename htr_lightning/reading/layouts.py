@@ -107,7 +107,7 @@ def segment_page(scan: Scan, segmenter: PageSegmenter) -> tuple[PredictedPage, f
         scan.path.name,
         width,
         height,
-        tuple(convert_regions(found.regions)),
+        tuple(convert_regions(found.regions, pixels.shape)),
         number=scan.number,
         pixels=pixels,
         is_recognized=False,

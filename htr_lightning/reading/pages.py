@@ -20,6 +20,7 @@ from htr_lightning.reading.line_crops import LineCrop, LineCropper, Pixels, Segm
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.orientation import turn_by_confidence
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
+from htr_lightning.reading.pixel_grid import PixelGrid
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.segmentation.regions import DetectedRegion
@@ -67,7 +68,7 @@ class PageReader:
         orientation, band_px = None, 0.0
         if layout is None:
             found = self.segmenter.find(pixels)
-            orientation, regions = found.orientation, convert_regions(found.regions)
+            orientation, regions = found.orientation, convert_regions(found.regions, pixels.shape)
         else:
             regions = _get_layout_regions(layout, pixels.shape)
             band_px = layout.line_spacing * _compute_vertical_scale(layout, pixels)
@@ -144,25 +145,34 @@ def describe_orientation(turns: int) -> str:
     return f"the page lies {position}; rotate the image by {90 * turns} degrees counterclockwise"
 
 
-def convert_regions(regions: Iterable[DetectedRegion]) -> list[PredictedRegion]:
-    """Convert detected regions to those of a page that is not recognized yet, with ids."""
-    return [_convert_region(number, region) for number, region in enumerate(regions, 1)]
+def convert_regions(regions: Iterable[DetectedRegion], shape: tuple[int, ...]) -> list[PredictedRegion]:
+    """Convert detected regions to those of a page that is not recognized yet, with ids.
+
+    Their coordinates are rounded to whole pixels as in the layouts that are written, so that a layout reads like the
+    page that it came from.
+
+    Args:
+        regions: in px of the page.
+        shape: ``(height, width, ...)`` of the page.
+    """
+    grid = PixelGrid(shape[1], shape[0])
+    return [_convert_region(number, region, grid) for number, region in enumerate(regions, 1)]
 
 
-def _convert_region(number: int, region: DetectedRegion) -> PredictedRegion:
+def _convert_region(number: int, region: DetectedRegion, grid: PixelGrid) -> PredictedRegion:
     lines = tuple(
         PredictedLine(
             f"r{number}_l{place}",
-            polygon=line.polygon,
-            baseline=line.baseline,
+            polygon=grid.round_polygon(line.polygon).astype(np.float32),
+            baseline=grid.round_baseline(line.baseline).astype(np.float32),
             orientation=line.orientation,
             line_confidence=line.confidence,
             cell=line.cell,
         )
         for place, line in enumerate(region.lines, 1)
     )
-    polygon = _compute_bounding_box(np.concatenate([line.polygon for line in region.lines]))
-    return PredictedRegion(f"r{number}", polygon, lines, region.kind, region.half)
+    points = grid.round_points(np.concatenate([line.polygon for line in region.lines])).astype(np.float32)
+    return PredictedRegion(f"r{number}", _compute_bounding_box(points), lines, region.kind, region.half)
 
 
 def _get_layout_regions(layout: Page, shape: tuple[int, ...]) -> list[PredictedRegion]:

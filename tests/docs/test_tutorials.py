@@ -17,7 +17,6 @@ from helpers.typesetting import texts, typeset
 import htr_lightning.__main__
 import htr_lightning.training.run
 from htr_lightning.config.compose import compose_config
-from htr_lightning.metrics import cer
 
 SHORT = ["trainer=cpu", "+trainer.enable_progress_bar=false", "loader.cache_dir=packed", "loader.max_shared=1"]
 
@@ -154,8 +153,7 @@ def test_reading_pages(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-
     shutil.copy(tmp_path / "transcripts" / "page.xml", tmp_path / "scans" / "page.xml")
     run(corrected)
     read = [(tmp_path / place / "page.txt").read_text(encoding="utf-8") for place in ("transcripts", "corrected")]
-    assert [len(text.splitlines()) for text in read] == [len(read[0].splitlines())] * 2
-    assert cer([" ".join(read[0].split())], [" ".join(read[1].split())]) < 0.01  # layouts hold whole pixels
+    assert read[0] == read[1]  # a layout reads like the page that it came from
 
 
 def test_fine_tuning(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ from typing import Any
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
+from htr_lightning.reading.pixel_grid import Box, PixelGrid, format_points, get_extent_points, is_axis_aligned
 from htr_lightning.reading.write.elements import (
     SOFTWARE,
     IdAllocator,
@@ -17,7 +18,6 @@ from htr_lightning.reading.write.elements import (
     qualify_name,
     serialize,
 )
-from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, format_points, get_extent_points, is_axis_aligned
 from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 from htr_lightning.version import __version__
 
@@ -162,7 +162,7 @@ def _set_region_geometry(block: Any, region: PredictedRegion, grid: PixelGrid) -
 
 def _fill_line(element: Any, line: PredictedLine, grid: PixelGrid, ids: IdAllocator) -> None:
     _set_box(element, grid.bounding_box(get_extent_points(line)))
-    baseline = format_points(grid.round_baseline(line), " ")
+    baseline = format_points(grid.round_baseline(line.baseline), " ")
     if baseline:
         element.set("BASELINE", baseline)
     _add_shape(element, format_points(grid.round_polygon(line.polygon), " "))

@@ -9,8 +9,8 @@ import numpy as np
 
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
+from htr_lightning.reading.pixel_grid import Box, PixelGrid, get_extent_points
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids, group_cells
-from htr_lightning.reading.write.pixel_grid import Box, PixelGrid, get_extent_points
 from htr_lightning.reading.write.tokens import Token, sanitize, split_tokens
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_table ocr_par ocr_line ocrx_word ocrx_cinfo"

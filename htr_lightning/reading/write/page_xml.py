@@ -9,6 +9,13 @@ from typing import Any
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
+from htr_lightning.reading.pixel_grid import (
+    IntPoints,
+    PixelGrid,
+    format_points,
+    get_box_corners,
+    get_extent_points,
+)
 from htr_lightning.reading.write.elements import (
     SOFTWARE_VERSION,
     IdAllocator,
@@ -18,13 +25,6 @@ from htr_lightning.reading.write.elements import (
     group_cells,
     qualify_name,
     serialize,
-)
-from htr_lightning.reading.write.pixel_grid import (
-    IntPoints,
-    PixelGrid,
-    format_points,
-    get_box_corners,
-    get_extent_points,
 )
 from htr_lightning.reading.write.tokens import sanitize, split_tokens
 
@@ -212,7 +212,7 @@ def _fill_line(
     if line.problem:
         element.set("comments", sanitize(line.problem))
     add_coords(element, "Coords", _build_outline(grid, get_extent_points(line), is_polygon=len(line.polygon) > 0))
-    baseline = grid.round_baseline(line)
+    baseline = grid.round_baseline(line.baseline)
     if len(baseline):
         add_coords(element, "Baseline", baseline)
     if line.line_confidence is not None:

@@ -10,9 +10,9 @@ from htr_lightning.layout.formats import detect_root_format
 from htr_lightning.layout.geometry import parse_page_size
 from htr_lightning.layout.xml import get_only_element, read_xml
 from htr_lightning.reading.page import PredictedLine
+from htr_lightning.reading.pixel_grid import PixelGrid
 from htr_lightning.reading.write import rewrite_alto, rewrite_page_xml
 from htr_lightning.reading.write.elements import serialize
-from htr_lightning.reading.write.pixel_grid import PixelGrid
 
 
 def rewrite_layout(path: Path, lines: Mapping[str, PredictedLine], image_size: tuple[int, int] | None = None) -> bytes:

@@ -18,9 +18,9 @@ from lxml import etree
 from htr_lightning.layout.alto import get_hyphen, get_line_text
 from htr_lightning.layout.xml import get_local_name, get_namespace
 from htr_lightning.reading.page import PredictedLine
+from htr_lightning.reading.pixel_grid import PixelGrid
 from htr_lightning.reading.write.alto import build_strings
 from htr_lightning.reading.write.elements import format_confidence, qualify_name
-from htr_lightning.reading.write.pixel_grid import PixelGrid
 from htr_lightning.reading.write.tokens import sanitize, split_words
 
 _CONTENT = ("String", "SP", "HYP")

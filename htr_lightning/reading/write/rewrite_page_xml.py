@@ -17,9 +17,9 @@ from typing import Any
 from htr_lightning.layout.page_xml import find_main_equivalent, get_line_text, get_word_text, sort_by_index
 from htr_lightning.layout.xml import get_local_name, get_namespace
 from htr_lightning.reading.page import PredictedLine
+from htr_lightning.reading.pixel_grid import PixelGrid
 from htr_lightning.reading.write.elements import IdAllocator, format_confidence
 from htr_lightning.reading.write.page_xml import add_text_equiv, build_words
-from htr_lightning.reading.write.pixel_grid import PixelGrid
 from htr_lightning.reading.write.tokens import sanitize, split_words
 
 _BEFORE_TEXT_EQUIV = ("AlternativeImage", "Coords", "Baseline", "Word", "Graphemes", "Glyph", "TextEquiv")

@@ -54,9 +54,9 @@ class PixelGrid:
         rounded = self.round_points(polygon)
         return rounded if len(np.unique(rounded, axis=0)) > 2 else rounded[:0]
 
-    def round_baseline(self, line: PredictedLine) -> IntPoints:
-        """Round the baseline of a line; empty if fewer than two distinct points remain."""
-        rounded = self.round_points(line.baseline)
+    def round_baseline(self, baseline: ArrayLike) -> IntPoints:
+        """Round a baseline; empty if fewer than two distinct points remain."""
+        rounded = self.round_points(baseline)
         return rounded if len(np.unique(rounded, axis=0)) > 1 else rounded[:0]
 
 
