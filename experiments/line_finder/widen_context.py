@@ -2,7 +2,7 @@
 
 python experiments/line_finder/widen_context.py zoo:finder 8 runs/wide.safetensors
 
-As in Net2Net (Chen et al. 2016), the new block starts almost as the identity: its normalized features are scaled by 0.02.
+As in Net2Net (Chen et al. 2016), the new block starts almost as the identity: its features are scaled by 0.02.
 """
 
 import sys
