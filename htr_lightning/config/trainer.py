@@ -31,7 +31,7 @@ def find_trainer_problems(root: Mapping[str, Any]) -> Iterator[str]:
     if precision is not None and str(precision) not in _PRECISIONS:
         yield f"trainer.precision: {precision} is not supported; choose from {', '.join(_PRECISIONS[::2])}"
     yield from _find_strategy_problems(root, trainer)
-    yield from _find_length_problems(trainer)
+    yield from _find_length_problems(trainer, has_steps="num_steps" in (root.get("stage") or {}))
 
 
 def _find_strategy_problems(root: Mapping[str, Any], trainer: Mapping[str, Any]) -> Iterator[str]:
@@ -51,9 +51,10 @@ def _find_strategy_problems(root: Mapping[str, Any], trainer: Mapping[str, Any])
         )
 
 
-def _find_length_problems(trainer: Mapping[str, Any]) -> Iterator[str]:
+def _find_length_problems(trainer: Mapping[str, Any], *, has_steps: bool) -> Iterator[str]:
+    """Yield problems of the length of a run; ``has_steps`` if its stage sets the number of steps (``stage=adapt``)."""
     epochs, steps = trainer.get("max_epochs"), trainer.get("max_steps", -1)
-    if epochs == -1 and steps == -1:
+    if epochs == -1 and steps == -1 and not has_steps:
         yield "trainer.max_epochs: -1 (no limit) gives the schedule no length; set trainer.max_steps too"
     if trainer.get("fast_dev_run"):
         return

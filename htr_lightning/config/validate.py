@@ -41,6 +41,7 @@ SET_BY_THE_RUN = {
     "loader.augment": "use augment",
     "loader.num_views": "use consistency_weight",
     "loader.overfit": "use trainer.overfit_batches",
+    "loader.needs_val": "stage=adapt needs no validation lines",
     "loader.progress": "use trainer.enable_progress_bar",
     "model.num_classes": "the charset of the training texts decides",
 }

@@ -55,6 +55,7 @@ class LineDataModule(lightning.LightningDataModule):
         seed: for the order of lines and for augmentation.
         num_views: number of differently augmented copies of each line in a training batch; see `Augment`.
         overfit: train and validate on the train split in a fixed order, without augmentation.
+        needs_val: refuse a dataset without validation lines.
         progress: shows a progress bar while packing.
     """
 
@@ -78,6 +79,7 @@ class LineDataModule(lightning.LightningDataModule):
         seed: int = 1,
         num_views: int = 1,
         overfit: bool = False,
+        needs_val: bool = True,
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
@@ -109,7 +111,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.pixels_per_batch, self.max_lines_per_batch = pixels_per_batch, max_lines_per_batch
         self.width_step_px, self.max_shapes = width_step_px, max_shapes
         self.num_workers = (2 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
-        self.num_views, self.overfit = num_views, overfit
+        self.num_views, self.overfit, self.needs_val = num_views, overfit, needs_val
         self.num_pack_workers = num_pack_workers or count_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
@@ -139,7 +141,7 @@ class LineDataModule(lightning.LightningDataModule):
             )
         reasons = [item.reason for packed in self.packed.values() for item in packed.skipped]
         refuse_or_skip("cannot be used", reasons, self.max_skipped)
-        for split in SPLITS[:2]:
+        for split in SPLITS[: 2 if self.needs_val else 1]:
             if not len(self.packed[split]):
                 raise DataError(
                     f"the {split} split is empty",

@@ -83,6 +83,8 @@ def build_trainer(
     callbacks: Sequence[Callback],
     extensions: Extensions,
     clip_norm: float | None,
+    *,
+    keep_best: bool = True,
 ) -> tuple[lightning.Trainer, BestCheckpoint]:
     """Return the trainer of a run, and the callback that keeps the best weights.
 
@@ -95,12 +97,13 @@ def build_trainer(
         callbacks: of the task, before those of the configuration.
         extensions: of the configuration.
         clip_norm: gradients are scaled down to this norm; None to leave them.
+        keep_best: whether val decides which weights are taken; otherwise the callback is not used.
     """
     checkpoint_io, best = AtomicCheckpointIO(), BestCheckpoint(folder.checkpoints, monitor)
     last = ResumeCheckpoint(folder, cfg.checkpoint_minutes, checkpoint_io, checkpoint)
     trainer = make_trainer(
         default_root_dir=folder.path,
-        callbacks=[*callbacks, *extensions.callbacks.values(), best, last],
+        callbacks=[*callbacks, *extensions.callbacks.values(), *([best] if keep_best else []), last],
         logger=list(extensions.loggers.values()),
         plugins=[checkpoint_io, *slurm_plugins()],
         gradient_clip_val=clip_norm,
@@ -129,16 +132,19 @@ def measure(
     task: lightning.LightningModule,
     data: lightning.LightningDataModule,
     *,
+    has_val: bool = True,
     has_test: bool,
 ) -> dict[str, float]:
-    """Evaluate the weights of the task on val, and on test unless it is empty or ``limit_test_batches`` is 0.
+    """Evaluate the weights of the task on val and on test, unless they are empty or ``limit_test_batches`` is 0.
 
     The loggers do not get the scores on val, which would be one more point of their curves.
     """
     remove_weight_averaging(trainer)
-    loggers, trainer.loggers = trainer.loggers, []
-    scores = dict(trainer.validate(task, data, verbose=False)[0])
-    trainer.loggers = loggers
+    scores: dict[str, Any] = {}
+    if has_val:
+        loggers, trainer.loggers = trainer.loggers, []
+        scores |= trainer.validate(task, data, verbose=False)[0]
+        trainer.loggers = loggers
     if has_test and trainer.limit_test_batches != 0:
         scores |= trainer.test(task, data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items() if "/" in name and math.isfinite(value)}

@@ -44,7 +44,7 @@ from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.provenance import git_state
 from htr_lightning.training.run_description import RunDescription, log_final_scores
 from htr_lightning.training.run_folder import write_results, write_start
-from htr_lightning.training.stage import Finetune
+from htr_lightning.training.stage import Finetune, Pretrain
 from htr_lightning.training.throughput import Throughput
 
 log = logging.getLogger(__name__)
@@ -134,6 +134,9 @@ def check_options(cfg: DictConfig) -> None:
                 value=cfg[group]["_target_"],
                 remedy=f"set {group}={_OPTIONS[group]}, or use +experiment=find_lines",
             )
+    if get_object(cfg.stage["_target_"]) not in (Finetune, Pretrain):
+        problem, remedy = "this does not go with task=find_lines", "set stage=pretrain or stage=finetune"
+        raise ConfigError(problem, key="stage._target_", value=cfg.stage["_target_"], remedy=remedy)
     for key in ("consistency_weight", "compile", "metrics"):
         if cfg[key]:
             raise ConfigError("line finders have no such setting", key=key, value=cfg[key], remedy="leave it out")

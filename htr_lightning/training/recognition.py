@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
@@ -19,10 +21,11 @@ from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.files import RunFolder
 from htr_lightning.image.ink import to_ink
-from htr_lightning.model.file import write_model
+from htr_lightning.model.file import Model, write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.model.network import Network
 from htr_lightning.progress import show_progress
+from htr_lightning.training.adapt import Adapt, BaseWeights, StepLog, list_new_rows, load_adapted_weights
 from htr_lightning.training.build import Parts, build_parts
 from htr_lightning.training.callbacks import (
     build_common_callbacks,
@@ -86,14 +89,19 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     check_data(cfg, data)
     data.drop_infeasible(model.frame_lengths)
     decoder = build_decoder(cfg, data)
-    info = describe_model(cfg, model, data)
+    info = describe_model(cfg, model, data, parts.base)
     if checkpoint:
         refuse_other_data(folder, checkpoint, info)
 
     assert data.charset is not None
-    own, clip_norm = [*callbacks, Unfreeze(freezing)], getattr(optim, "clip_norm", None)
+    own, clip_norm, base_weights = [*callbacks, Unfreeze(freezing)], getattr(optim, "clip_norm", None), None
+    if isinstance(parts.stage, Adapt) and parts.base:
+        base_weights = BaseWeights(model, list_new_rows(data.charset, parts.base.charset))
+        own += [base_weights, StepLog()]
+        make_trainer = parts.stage.limit_trainer(make_trainer, data)
+    keep_best, monitor = base_weights is None, Recognition.monitor
     trainer, best = build_trainer(
-        make_trainer, cfg, folder, checkpoint, Recognition.monitor, own, extensions, clip_norm
+        make_trainer, cfg, folder, checkpoint, monitor, own, extensions, clip_norm, keep_best=keep_best
     )
     task = RecognitionTask(
         model,
@@ -106,8 +114,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         num_steps=count_training_steps(trainer, data.num_batches(trainer.world_size)),
         metrics=extensions.metrics,
     )
-    sizes = {"train": data.num_batches(trainer.world_size), "val": len(data.val_dataloader())}
-    check_batch_limits(trainer, sizes | ({"test": len(data.test_dataloader())} if len(data.packed["test"]) else {}))
+    check_batch_limits(trainer, count_batches(trainer, data))
     provenance = write_start(cfg, folder, {split: packed.fingerprint for split, packed in data.packed.items()})
     log_start(cfg, data, model)
     if parts.base:
@@ -116,12 +123,20 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
         compile_network(model)
     trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
 
-    load_best_weights(task, best, cfg)
     task.decoder = decoder
-    scores = measure(trainer, task, data, has_test=bool(len(data.packed["test"])))
+    has_val, has_test = bool(len(data.packed["val"])), bool(len(data.packed["test"]))
+    scores: dict[str, float] = {}
+    if base_weights is None:
+        load_best_weights(task, best, cfg)
+    else:
+        before = partial(measure, trainer, task, data, has_test=False) if has_val else None
+        assert isinstance(parts.stage, Adapt)
+        scores = load_adapted_weights(task, base_weights, parts.stage.interpolation, folder, before)
+    scores |= measure(trainer, task, data, has_val=has_val, has_test=has_test)
     if trainer.is_global_zero:
         log_final_scores(trainer, scores)
-        info = replace(info, scores=scores, temperature=fit_temperature(model, data))
+        temperature = fit_temperature(model, data) if has_val else info.temperature
+        info = replace(info, scores=scores, temperature=temperature)
         counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
         write_model(folder.model, model.state_dict(), info)
         write_results(folder, info.scores | counts, provenance)
@@ -148,6 +163,7 @@ def prepare_data(
         seed=cfg.seed,
         num_views=2 if cfg.consistency_weight else 1,
         overfit=overfit,
+        needs_val=not isinstance(parts.stage, Adapt),
         progress=show_progress,
     )
     if compiles and data.max_shapes is None:
@@ -241,14 +257,30 @@ def fit_temperature(model: Network, data: LineDataModule) -> float:
     return Calibrator(batches, data.charset).fit_temperature()
 
 
-def describe_model(cfg: DictConfig, model: Network, data: LineDataModule) -> ModelInfo:
-    """Return the metadata of the model file, except for the scores."""
+def count_batches(trainer: lightning.Trainer, data: LineDataModule) -> dict[str, int]:
+    """Return the number of batches of each split that is not empty."""
+    sizes = {"train": data.num_batches(trainer.world_size)}
+    if len(data.packed["val"]):
+        sizes["val"] = len(data.val_dataloader())
+    if len(data.packed["test"]):
+        sizes["test"] = len(data.test_dataloader())
+    return sizes
+
+
+def describe_model(cfg: DictConfig, model: Network, data: LineDataModule, base: Model | None = None) -> ModelInfo:
+    """Return the metadata of the model file, except for the scores.
+
+    License, languages and attribution that the configuration leaves empty are those of the base model, whose training
+    data still count; so is the temperature, until validation lines give another.
+    """
     assert data.charset is not None
+    known = base.info if base else None
     return replace(
         describe_network(model, data.charset, data),
         data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
-        license=cfg.license,
-        languages=list(cfg.languages),
-        attribution=cfg.attribution,
+        license=cfg.license or (known.license if known else ""),
+        languages=list(cfg.languages or (known.languages if known else ())),
+        attribution=cfg.attribution or (known.attribution if known else ""),
+        temperature=known.temperature if known else 1.0,
         commit=git_state()[0],
     )
