@@ -14,6 +14,7 @@ L  length of a text in characters
 =  ==========================================
 """
 
+import importlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
     from htr_lightning.reading.folder import read_folder
     from htr_lightning.segmentation.page import PageSegmenter
 
-__all__ = ["__version__", "load", "read_folder"]
+__all__ = ["__version__", "align_folder", "align_page", "load", "read_folder"]
+_MODULES = {
+    "align_folder": "htr_lightning.aligning.folder",
+    "align_page": "htr_lightning.aligning.page",
+    "read_folder": "htr_lightning.reading.folder",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "read_folder":  # importing the package imports nothing else
-        from htr_lightning.reading.folder import read_folder
-
-        return read_folder
+    if name in _MODULES:  # importing the package imports nothing else
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

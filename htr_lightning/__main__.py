@@ -12,6 +12,7 @@ import htr_lightning
 COMMANDS = {
     "predict": ("htr_lightning.cli.predict", "recognize images of lines or pages"),
     "segment": ("htr_lightning.cli.segment", "find the lines of pages, without recognizing them"),
+    "align": ("htr_lightning.cli.align", "cut transcriptions of pages into the lines of the pages"),
     "evaluate": ("htr_lightning.cli.evaluate", "evaluate a model on lines with known transcriptions"),
     "compare": ("htr_lightning.cli.compare", "compare two models that were evaluated on the same lines"),
     "explain": ("htr_lightning.cli.explain", "show which pixels the predicted characters depend on"),

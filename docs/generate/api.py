@@ -10,6 +10,7 @@ PACKAGE = Path(htr_lightning.__file__).parent
 _FIRST = {
     "htr_lightning.load": "load a model to recognize pages and lines",
     "htr_lightning.read_folder": "recognize a folder of scans",
+    "htr_lightning.aligning.folder.align_folder": "align a folder of scans with its transcriptions",
     "htr_lightning.reading.api.Reader": "what `load` returns: `read`, `read_line`, `read_lines`",
     "htr_lightning.reading.page.PredictedPage": "a page that was read",
     "htr_lightning.reading.lines.Prediction": "a line that was read",

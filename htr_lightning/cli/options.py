@@ -23,6 +23,11 @@ def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) ->
     parser.add_argument(
         "model", metavar="MODEL", help=f"zoo:NAME (see the command zoo), {files}, a checkpoint or a run folder"
     )
+    add_trust_option(parser)
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust``."""
     parser.add_argument(
         "--trust",
         action="append",

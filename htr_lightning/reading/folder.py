@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,11 +36,13 @@ class PageResult:
         scan: the page.
         page: its predictions; None if it could not be read.
         problem: why it could not be read; empty if it could.
+        contents: of further files of the page, which are written after the others.
     """
 
     scan: Scan
     page: PredictedPage | None = None
     problem: str = ""
+    contents: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def warnings(self) -> list[str]:
@@ -123,7 +125,7 @@ def read_folder(
     return write_pages(
         jobs,
         unreadable,
-        lambda waiting: ([step] for step in _read_jobs(waiting, _load(model).page_reader)),
+        lambda waiting: ([step] for step in _read_jobs(waiting, load_reader(model).page_reader)),
         overwrite=overwrite,
         report=report,
         warn=report,
@@ -183,7 +185,7 @@ def write_pages(
                 continue
             for warning in result.warnings:
                 warn(warning)
-            write_files(contents)
+            write_files(contents | dict(result.contents))
             num_pages, num_lines = num_pages + 1, num_lines + len(result.page.lines)
     for problem in join_documents(jobs):
         fail(problem)
@@ -215,7 +217,7 @@ def read_pages(
         to_paths(scans), Path(), (), ignore_layouts=ignore_layouts, layouts=folder, report=report
     )
     yield from (PageResult(Scan(file), problem=str(error)) for file, error in unreadable.items())
-    yield from (result for _, result in _read_jobs(jobs, _load(model).page_reader))
+    yield from (result for _, result in _read_jobs(jobs, load_reader(model).page_reader))
 
 
 def to_paths(scans: Paths) -> list[Path]:
@@ -223,7 +225,8 @@ def to_paths(scans: Paths) -> list[Path]:
     return [Path(scans)] if isinstance(scans, str | Path) else [Path(path) for path in scans]
 
 
-def _load(model: Reader | str | Path) -> Reader:
+def load_reader(model: Reader | str | Path) -> Reader:
+    """Return a reader, which is loaded if only its model is given."""
     import htr_lightning
 
     return model if isinstance(model, Reader) else htr_lightning.load(model)
@@ -242,7 +245,7 @@ def check_formats(formats: Sequence[str], known: Collection[str]) -> None:
 
 def _read_jobs(jobs: Sequence[PageJob], reader: PageReader) -> Iterator[tuple[PageJob, PageResult]]:
     """Read pages; another thread finds the lines of the next page in the meantime."""
-    for job, segmented in compute_ahead(lambda job: _segment(job, reader), jobs):
+    for job, segmented in compute_ahead(lambda job: segment_job(job, reader), jobs):
         if isinstance(segmented, DataError):
             yield job, PageResult(job.scan, problem=str(segmented))
             continue
@@ -262,7 +265,7 @@ def compute_ahead(function: Callable[[PageJob], _T], jobs: Sequence[PageJob]) ->
             yield job, result
 
 
-def _segment(job: PageJob, reader: PageReader) -> SegmentedPage | DataError:
+def segment_job(job: PageJob, reader: PageReader) -> SegmentedPage | DataError:
     """Cut out the lines of a page, or return why that is not possible."""
     try:
         layout = None if job.layout is None else read_layout(job.layout)

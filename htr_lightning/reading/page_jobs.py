@@ -34,6 +34,8 @@ class PageJob:
         layout: the ALTO or PAGE file with the lines; None to segment the page.
         image: the file that the image of the page is written to; None if it is not wanted.
         halves: left and right half, in case that it is a double page; None if double pages are not split.
+        folder: that the files are written to.
+        extra: further files, whose contents the result of the page holds.
     """
 
     scan: Scan
@@ -43,11 +45,13 @@ class PageJob:
     layout: Path | None = None
     image: Path | None = None
     halves: tuple["PageJob", "PageJob"] | None = None
+    folder: Path = Path()
+    extra: tuple[Path, ...] = ()
 
     @property
     def files(self) -> list[Path]:
         """The files to write, those of its halves not included."""
-        return [*self.outputs.values(), *filter(None, [self.overlay, self.image])]
+        return [*self.outputs.values(), *filter(None, [self.overlay, self.image]), *self.extra]
 
     @property
     def is_done(self) -> bool:
@@ -164,7 +168,8 @@ def _make_job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, l
     if "pdf" in formats and scan.number is not None:
         document = folder / f"{scan.path.stem}.pdf"
         outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
-    return PageJob(scan, outputs, document, folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None, layout)
+    overlay_file = folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None
+    return PageJob(scan, outputs, document, overlay_file, layout, folder=folder)
 
 
 def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:

@@ -78,8 +78,7 @@ class PageReader:
 
     def recognize(self, page: SegmentedPage) -> PredictedPage:
         """Recognize the lines of a page; detected lines (not those of a layout) without any text are dropped."""
-        if page.layout is None:
-            page = turn_by_confidence(page, self._measure_confidence)
+        page = self.turn_lines(page)
         crops = [crop for _, crops in page.regions for crop in crops if crop.pixels is not None]
         predictions = self._recognize_crops(crops)
         lines = {
@@ -102,6 +101,10 @@ class PageReader:
             notes=tuple(self._build_notes(page, crops, predictions)),
             pixels=page.pixels,
         )
+
+    def turn_lines(self, page: SegmentedPage) -> SegmentedPage:
+        """Turn detected lines upside down if they are read with more confidence then; those of a layout stay."""
+        return turn_by_confidence(page, self._measure_confidence) if page.layout is None else page
 
     def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
         lines = (Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)

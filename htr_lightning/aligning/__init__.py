@@ -1,0 +1,1 @@
+"""Alignment of existing transcriptions to the lines of their pages."""

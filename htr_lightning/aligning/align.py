@@ -1,0 +1,175 @@
+"""Aligning the text of a page to the frames of its lines."""
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from htr_lightning.aligning.confidence import compute_confidence
+from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text
+from htr_lightning.aligning.lattice import JOINT, Emissions, Lattice, LineFrames, LineScores
+from htr_lightning.aligning.search import Costs, Placement, place_lines
+from htr_lightning.charset import Charset
+
+_HAS_HYPHEN = 0.5  # probability of a hyphen at the end of a line from which on it is written
+_MAX_JOINTS = 4  # of a line, for which all spellings are compared
+_MAX_BREAK_COST = 8.0
+_MIN_BREAKS = 2  # line breaks of a text from which on it is tested whether they are those of the page
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedLine:
+    """A line with its text.
+
+    Attributes:
+        text: empty if no text was placed on the line.
+        confidence: 0..1, the probability that exactly this text is on the line; 0 if none was placed.
+        start: index of its first character in the text of the page, as `clean_page_text` returns it.
+        end: index after its last character.
+    """
+
+    text: str = ""
+    confidence: float = 0.0
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextAlignment:
+    """The text of a page, cut into its lines.
+
+    Attributes:
+        lines: one for each line of the page.
+        unplaced: parts of the text that are on no line, in order.
+        follows_breaks: whether the line breaks of the text are those of the page.
+    """
+
+    lines: tuple[AlignedLine, ...]
+    unplaced: tuple[str, ...]
+    follows_breaks: bool = False
+
+
+def align_text(lines: Sequence[LineFrames], text: str, charset: Charset, costs: Costs | None = None) -> TextAlignment:
+    """Cut the text of a page into the lines that were found on it.
+
+    The most probable division is searched for by dynamic programming over the frames of all lines: lines may have no
+    text, parts of the text no line, and parts may come in another order. Words that are divided at the end of a line
+    may be joined in the text, or not. Line breaks of the text count as far as they turn out to be those of the page.
+
+    Args:
+        lines: in reading order.
+        text: of the page; may have characters that the charset lacks.
+        charset: of the recognizer that the frames are from.
+        costs: of what may differ; None for those that were chosen on real pages.
+    """
+    costs = costs or Costs()
+    cuttable = build_cuttable_text(text)
+    if not cuttable.characters or not lines:
+        parts = (cuttable.characters,) if cuttable.characters else ()
+        return TextAlignment(tuple(AlignedLine() for _ in lines), parts)
+    emissions = Emissions(cuttable.characters, charset)
+    scores = [emissions.score(line) for line in lines]
+    columns, missing = emissions.index(cuttable.characters), emissions.compute_missing_costs(cuttable.characters)
+    placements = place_lines(scores, cuttable, columns, missing, costs)
+    follows = False
+    if cuttable.num_breaks >= _MIN_BREAKS:
+        costs, follows = _estimate_break_costs(cuttable, placements, costs)
+        placements = place_lines(scores, cuttable, columns, missing, costs)
+    placements = _remove_overlaps(cuttable, placements)
+    aligned = tuple(
+        _write_line(placement, line, cuttable, emissions) for placement, line in zip(placements, scores, strict=True)
+    )
+    return TextAlignment(aligned, tuple(_list_unplaced(cuttable, placements)), follows)
+
+
+def _estimate_break_costs(text: CuttableText, placements: Sequence[Placement], costs: Costs) -> tuple[Costs, bool]:
+    """Return the costs of line ends that differ from the breaks of the text, by how often they did at first."""
+    placed = [placement for placement in placements if placement.is_placed]
+    ends = [placement.end for placement in placed if placement.end < text.num_cuts - 1]
+    at_break = sum(text.kinds[end] == CutKind.BREAK for end in ends)
+    crossed = sum(int(text.breaks_before_end[p.end] - text.breaks_before_start[p.start]) for p in placed)
+    missing_rate = (len(ends) - at_break + 0.5) / (len(ends) + 1)
+    crossed_rate = (crossed + 0.5) / (crossed + at_break + 1)
+    return (
+        replace(
+            costs,
+            break_missing=min(_MAX_BREAK_COST, -math.log(missing_rate)),
+            break_crossed=min(_MAX_BREAK_COST, -math.log(crossed_rate)),
+        ),
+        bool(missing_rate < 0.5),
+    )
+
+
+def _remove_overlaps(text: CuttableText, placements: Sequence[Placement]) -> list[Placement]:
+    """Return the placements without those whose text another line has with more certainty."""
+    kept = list(placements)
+    taken = np.zeros(len(text.characters), bool)
+    order = sorted(range(len(kept)), key=lambda n: -compute_confidence(kept[n], _count(text, kept[n])))
+    for number in order:
+        placement = kept[number]
+        if not placement.is_placed:
+            continue
+        part = slice(int(text.starts[placement.start]), int(text.ends[placement.end]))
+        if taken[part].any():
+            kept[number] = Placement()
+        else:
+            taken[part] = True
+    return kept
+
+
+def _count(text: CuttableText, placement: Placement) -> int:
+    return int(text.ends[placement.end] - text.starts[placement.start]) if placement.is_placed else 0
+
+
+def _write_line(placement: Placement, line: LineScores, text: CuttableText, emissions: Emissions) -> AlignedLine:
+    """Return a line with its text as it stands on the page: with the hyphen at its end, without those inside."""
+    if not placement.is_placed:
+        return AlignedLine()
+    written = _join_words(text.get_text(placement.start, placement.end), line, emissions)
+    if text.kinds[placement.end] == CutKind.WORD and line.hyphen >= _HAS_HYPHEN:
+        written += "-"
+    confidence = compute_confidence(placement, _count(text, placement))
+    return AlignedLine(written, confidence, int(text.starts[placement.start]), int(text.ends[placement.end]))
+
+
+def _join_words(written: str, line: LineScores, emissions: Emissions) -> str:
+    """Return the most probable spelling of words that the text divides inside a line: ``vou- loir``, ``vouloir``."""
+    joints = list(JOINT.finditer(written))
+    if not joints or len(joints) > _MAX_JOINTS:
+        return written
+    pieces, last = [], 0
+    for match in joints:
+        pieces.append(written[last : match.start()])
+        last = match.end()
+    spellings = []
+    for choice in itertools.product(*((match[1], match[1][0], "") for match in joints)):
+        spelling = "".join(itertools.chain(*zip(pieces, choice, strict=True))) + written[last:]
+        spellings.append((_score_text(spelling, line, emissions), spelling))
+    return max(spellings)[1]
+
+
+def _score_text(written: str, line: LineScores, emissions: Emissions) -> float:
+    """Return the score of a whole text on a line."""
+    columns = emissions.index(written)
+    whole = CuttableText(
+        written, *(np.array(pair, np.int64) for pair in ((0, len(written)), (0, len(written)), (0, 0), (0, 0), (0, 0)))
+    )
+    # Spaces and hyphens count in full here, unlike in the search.
+    lattice = Lattice(whole, columns, np.full(len(written), 4.0, np.float32))
+    scores, _ = lattice.search(line, np.array([0.0, -1e9], np.float32))
+    return float(scores[-1])
+
+
+def _list_unplaced(text: CuttableText, placements: Sequence[Placement]) -> list[str]:
+    """Return the parts of the text that are on no line."""
+    taken = np.zeros(len(text.characters) + 1, bool)
+    for placement in placements:
+        if placement.is_placed:
+            taken[text.starts[placement.start] : text.ends[placement.end]] = True
+    taken[-1] = True
+    edges = np.flatnonzero(np.diff(np.r_[True, taken].astype(int)))
+    parts = (text.characters[start:end].strip() for start, end in zip(edges[::2], edges[1::2], strict=True))
+    return [part for part in parts if re.search(r"\w", part) or part.strip(HYPHENS + " .,")]

@@ -1,0 +1,141 @@
+"""The text of a page as a sequence of characters, and the cuts where it may be divided into lines."""
+
+import enum
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+HYPHENS = "-\u00ac=\u2010\u2e17"
+"""Signs that divide a word at the end of a line: ``-``, ``¬``, ``=`` and two more."""
+_SOFT_HYPHEN = "\u00ad"
+_INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+Ints = NDArray[np.int64]
+
+
+class CutKind(enum.IntEnum):
+    """What is at a place where the text may be divided."""
+
+    BREAK = 0
+    """The text has a line break here."""
+    SPACE = 1
+    """Between two words."""
+    HYPHEN = 2
+    """After the hyphen of a compound, or of a word that the text divides."""
+    WORD = 3
+    """Inside a word, which the text does not divide."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CuttableText:
+    """A text with the places where it may be divided into lines.
+
+    Cut ``c`` ends a line before character ``ends[c]`` and begins the next one at character ``starts[c]``; the space
+    between them belongs to neither. The first cut is the start of the text, the last one its end.
+
+    Attributes:
+        characters: the text, NFC; every run of whitespace is one space.
+        ends: ``(C,)`` indices, increasing.
+        starts: ``(C,)`` indices, increasing.
+        kinds: ``(C,)`` values of `CutKind`.
+        breaks_before_end: ``(C,)`` line breaks of the text before the end of the line that the cut ends.
+        breaks_before_start: ``(C,)`` line breaks before the start of the line that it begins.
+    """
+
+    characters: str
+    ends: Ints
+    starts: Ints
+    kinds: Ints
+    breaks_before_end: Ints
+    breaks_before_start: Ints
+
+    @property
+    def num_cuts(self) -> int:
+        """C, the number of cuts."""
+        return len(self.ends)
+
+    @property
+    def num_breaks(self) -> int:
+        """The number of line breaks in the text."""
+        return int((self.kinds == CutKind.BREAK).sum())
+
+    def get_text(self, start: int, end: int) -> str:
+        """Return the text between two cuts."""
+        return self.characters[self.starts[start] : self.ends[end]]
+
+    def without_breaks(self) -> Self:
+        """Return the same text whose line breaks are spaces."""
+        kinds = np.where(self.kinds == CutKind.BREAK, CutKind.SPACE, self.kinds)
+        zeros = np.zeros_like(self.ends)
+        return replace(self, kinds=kinds, breaks_before_end=zeros, breaks_before_start=zeros)
+
+    def reverse(self) -> Self:
+        """Return the text backwards, for searching from its end; the kinds of the cuts stay with them."""
+        length = len(self.characters)
+        total = int(self.breaks_before_start[-1]) if self.num_cuts else 0
+        return replace(
+            self,
+            characters=self.characters[::-1],
+            ends=length - self.starts[::-1],
+            starts=length - self.ends[::-1],
+            kinds=self.kinds[::-1],
+            breaks_before_end=total - self.breaks_before_start[::-1],
+            breaks_before_start=total - self.breaks_before_end[::-1],
+        )
+
+
+def clean_page_text(text: str) -> str:
+    """Return a text in NFC with single spaces and line breaks; soft hyphens stay only at line ends, as ``-``."""
+    text = _INVISIBLE.sub("", _LINE_END.sub("\n", unicodedata.normalize("NFC", text)))
+    text = re.sub(f"{_SOFT_HYPHEN}(?=[^\\S\n]*\n)", "-", text).replace(_SOFT_HYPHEN, "")
+    rows = (" ".join(row.split()) for row in text.split("\n"))
+    return "\n".join(row for row in rows if row)
+
+
+def build_cuttable_text(text: str) -> CuttableText:
+    """Find the cuts of a text.
+
+    Args:
+        text: with or without line breaks; words divided at line ends may be joined or not.
+    """
+    written = clean_page_text(text)
+    characters = written.replace("\n", " ")
+    length = len(characters)
+    cuts: list[tuple[int, int, CutKind]] = [(0, 0, CutKind.BREAK)]
+    for place in range(1, length):
+        before, after = written[place - 1], written[place]
+        if after in " \n":
+            cuts.append((place, place + 1, CutKind.BREAK if after == "\n" else CutKind.SPACE))
+        elif before not in " \n" and (kind := _classify_cut(before, after)) is not None:
+            cuts.append((place, place, kind))
+    if length:
+        cuts.append((length, length, CutKind.BREAK))
+    ends, starts, kinds = (np.array(column, np.int64) for column in zip(*cuts, strict=True))
+    is_inner_break = (kinds == CutKind.BREAK) & (starts > ends)
+    before_end = np.cumsum(is_inner_break) - is_inner_break
+    return CuttableText(
+        characters,
+        ends,
+        starts,
+        kinds,
+        before_end,
+        before_end + is_inner_break,
+    )
+
+
+def _classify_cut(before: str, after: str) -> CutKind | None:
+    """Return the kind of a cut between two characters of a word; None if no line ends there."""
+    if unicodedata.category(after)[0] == "M":
+        return None
+    if unicodedata.east_asian_width(before) in "WF" or unicodedata.east_asian_width(after) in "WF":
+        return CutKind.SPACE  # scripts without spaces
+    if before in HYPHENS or unicodedata.category(before) == "Pd":
+        return CutKind.HYPHEN if after.isalnum() else None
+    if after.isalpha() and (before.isalpha() or before in "'\u2019" or unicodedata.category(before)[0] == "M"):
+        return CutKind.WORD
+    return None
