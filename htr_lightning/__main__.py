@@ -11,6 +11,7 @@ import htr_lightning
 
 COMMANDS = {
     "predict": ("htr_lightning.cli.predict", "recognize images of lines or pages"),
+    "correct": ("htr_lightning.cli.correct", "read and correct pages in the browser, and learn from it"),
     "segment": ("htr_lightning.cli.segment", "find the lines of pages, without recognizing them"),
     "align": ("htr_lightning.cli.align", "cut transcriptions of pages into the lines of the pages"),
     "evaluate": ("htr_lightning.cli.evaluate", "evaluate a model on lines with known transcriptions"),

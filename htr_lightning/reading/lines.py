@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.widths import WidthBatchSampler, pad_lines
 from htr_lightning.decode.alignment import align, count_required_frames
+from htr_lightning.decode.alternatives import Alternatives, find_alternatives
 from htr_lightning.decode.confidence import character_log_probabilities, log_softmax
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
@@ -49,6 +50,7 @@ class Prediction:
         error: why it could not be used; None if it could.
         characters: of the text, with their positions; empty if positions were not requested.
         words: of the text, likewise.
+        alternatives: of each character, see `htr_lightning.decode.alternatives`; empty if they were not requested.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Prediction:
     error: DataError | None = None
     characters: tuple[Character, ...] = field(default=(), repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
+    alternatives: Alternatives = field(default=(), repr=False)
 
     @property
     def problem(self) -> str | None:
@@ -95,6 +98,7 @@ class LineReader:
             predicted.
         views: of each line, for test-time augmentation; the most confident prediction wins. Ignored with forced
             alignment.
+        num_alternatives: of each character to predict as well; 0 for none. Requires ``positions``.
     """
 
     def __init__(
@@ -105,7 +109,9 @@ class LineReader:
         positions: bool = False,
         forced_alignment: bool = False,
         views: Sequence[View] = SINGLE_VIEW,
+        num_alternatives: int = 0,
     ) -> None:
+        self.num_alternatives = num_alternatives
         self.model, self.decoder, self.positions, self.forced_alignment = model, decoder, positions, forced_alignment
         self.views = SINGLE_VIEW if forced_alignment else views
 
@@ -218,9 +224,12 @@ class LineReader:
         log_probs = log_softmax(logits, self.model.info.temperature)
         confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
         characters: Sequence[list[Character]] = [[] for _ in lines]
+        alternatives: Sequence[Alternatives] = [() for _ in lines]
         if self.positions:
-            characters = self._locate_batch(lines, log_probs, lengths, texts)
-        for line, ids, confidence, line_characters in zip(lines, texts, confidences, characters, strict=True):
+            characters, alternatives = self._locate_batch(lines, log_probs, lengths, texts)
+        for line, ids, confidence, line_characters, others in zip(
+            lines, texts, confidences, characters, alternatives, strict=True
+        ):
             text = self.model.charset.decode(ids).strip()
             yield Prediction(
                 line.line.id,
@@ -229,16 +238,19 @@ class LineReader:
                 line.pixels,
                 characters=tuple(line_characters),
                 words=tuple(group_words(line_characters, line.pixels, line.transform.to_source)),
+                alternatives=others,
             )
 
     def _locate_batch(
         self, lines: Sequence[_PreparedLine], log_probs: Logits, lengths: Lengths, texts: Sequence[Sequence[int]]
-    ) -> list[list[Character]]:
-        """Locate the characters of each line of a batch, without spaces at its ends."""
+    ) -> tuple[list[list[Character]], list[Alternatives]]:
+        """Locate the characters of each line of a batch, without spaces at its ends, and find their alternatives."""
         spans = align(log_probs, lengths, texts)
         character_log_probs = character_log_probabilities(log_probs, spans, texts)
-        located = []
-        for line, ids, line_spans, line_log_probs in zip(lines, texts, spans, character_log_probs, strict=True):
+        located, alternatives = [], []
+        for number, (line, ids, line_spans, line_log_probs) in enumerate(
+            zip(lines, texts, spans, character_log_probs, strict=True)
+        ):
             text = self.model.charset.decode(ids)
             stripped = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
             confidences = np.exp(line_log_probs[stripped])
@@ -252,7 +264,11 @@ class LineReader:
                     line.transform.to_source,
                 )
             )
-        return located
+            found = find_alternatives(
+                log_probs[number], line_spans[stripped], ids[stripped], self.model.charset, self.num_alternatives
+            )
+            alternatives.append(found)
+        return located, alternatives
 
 
 class _SingleThreadedOpenCV:

@@ -1,0 +1,1 @@
+"""The correction page: a local web server for one project."""

@@ -1,0 +1,91 @@
+"""The application: pages of HTML, the routes for their scripts, and the guard in front of them."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from htr_lightning.correction.project import ProjectError
+from htr_lightning.correction.workspace import Workspace
+from htr_lightning.text import format_count
+from htr_lightning.version import __version__
+from htr_lightning.web import api
+from htr_lightning.web.safety import Guard
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def build_app(workspace: Workspace, token: str, port: int) -> Guard:
+    """Return the ASGI application of a project.
+
+    Args:
+        workspace: of the project.
+        token: that requests must have.
+        port: that the server listens on.
+    """
+    folder = workspace.project.folder.absolute()
+
+    def view(template: str, collect: Any) -> Any:
+        async def endpoint(request: Request) -> Response:
+            try:
+                values = await run_in_threadpool(collect, workspace, request)
+            except ProjectError as error:
+                return HTMLResponse(render("problem", problem=str(error), view="", folder=folder), 404)
+            return HTMLResponse(render(template, folder=folder, **values))
+
+        return endpoint
+
+    routes = [
+        Route("/", view("pages", show_pages)),
+        Route("/page/{key}", view("lines", show_lines)),
+        *api.build_routes(workspace),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ]
+    return Guard(Starlette(routes=routes), token, port)
+
+
+def show_pages(workspace: Workspace, request: Request) -> dict[str, Any]:
+    """Return the values of the list of pages."""
+    project = workspace.project
+    with project.lock:
+        pages = [
+            {"key": page.key, "name": page.name, "problem": page.problem, "is_found": page.shapes is not None}
+            | page.count()
+            for page in project.pages.values()
+        ]
+    return {"view": "pages", "pages": pages}
+
+
+def show_lines(workspace: Workspace, request: Request) -> dict[str, Any]:
+    """Return the values of the view of the lines of a page; the script fills it."""
+    project = workspace.project
+    page = project.get_page(request.path_params["key"])
+    keys = list(project.pages)
+    place = keys.index(page.key)
+    return {"view": "lines", "page": page, "place": place + 1, "num_pages": len(keys), "keys": keys}
+
+
+def render(name: str, /, **values: Any) -> str:
+    """Render a template of this package."""
+    return _environment().get_template(f"{name}.html.jinja").render(values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("htr_lightning.web", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["format_count"] = format_count
+    environment.globals["version"] = __version__
+    return environment
