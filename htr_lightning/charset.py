@@ -4,6 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from htr_lightning.bidi import (
+    BaseDirection,
+    Direction,
+    find_base_direction,
+    is_right_to_left,
+    order_logically,
+    remove_marks,
+    to_visual,
+)
 from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, describe_characters, normalize
 
@@ -20,27 +29,37 @@ class Charset:
 
     A character is one Unicode code point of the normalized text. A combining mark is a character of its own,
     so a letter that no normalization form composes (``x̄``) is two characters.
-    The characters have the ids 1 to n in their order; 0 is the CTC blank.
+    The characters have the ids 1 to n in their order; 0 is the CTC blank. Texts are in logical order, ids in the order
+    in which a line is read, from left to right; both agree unless the charset has letters from right to left.
 
     Laws, for a charset ``c`` and a text ``t``:
 
     1. No character occurs twice, and the charset's normalization changes none of them.
-    2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises.
+    2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises. Where two
+       directions meet, several texts may look alike (`htr_lightning.bidi.order_logically`): then both look alike.
     3. ``c.encode(t)`` contains no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
     4. ``c.extend(ts)`` keeps the id of every character of ``c``, and contains every character of ``ts``.
 
     Args:
         characters: the characters in the order of their ids, which start at 1.
         normalization: Unicode normalization form applied to a text before it is encoded; ``"none"`` for none.
+        direction: base direction of the lines; ``"auto"`` for that of most letters of each line, None if all texts
+            are written from left to right: their order is not touched.
 
     Raises:
         CharsetError: there is no character; one is not a single code point, occurs twice or never occurs in a
-            normalized text; or the normalization is unknown.
+            normalized text; or the normalization or the direction is unknown.
     """
 
-    __slots__ = ("_characters", "_ids", "_normalization")
+    __slots__ = ("_characters", "_direction", "_ids", "_normalization")
 
-    def __init__(self, characters: Sequence[str], *, normalization: Normalization = "NFC") -> None:
+    def __init__(
+        self,
+        characters: Sequence[str],
+        *,
+        normalization: Normalization = "NFC",
+        direction: BaseDirection | None = None,
+    ) -> None:
         if normalization not in get_args(Normalization):
             forms = ", ".join(get_args(Normalization))
             raise CharsetError(
@@ -49,8 +68,12 @@ class Charset:
                 value=normalization,
                 remedy=f"choose from {forms}",
             )
+        if direction not in (None, *get_args(BaseDirection)):
+            remedy = f"choose from {', '.join(get_args(BaseDirection))}"
+            raise CharsetError("unknown direction of writing", key="direction", value=direction, remedy=remedy)
         self._characters = tuple(characters)
         self._normalization: Normalization = normalization
+        self._direction: BaseDirection | None = direction
         self._check()
         self._ids = {character: id for id, character in enumerate(self._characters, start=BLANK + 1)}
 
@@ -70,13 +93,19 @@ class Charset:
             raise CharsetError(f"in the charset more than once: {describe_characters(''.join(duplicates))}")
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], normalization: Normalization = "NFC") -> "Charset":
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        normalization: Normalization = "NFC",
+        direction: BaseDirection | None = None,
+    ) -> "Charset":
         """Build the charset of some texts: the characters of the normalized texts, sorted by code point.
 
         Raises:
             CharsetError: the texts contain no characters.
         """
-        return cls(sorted(_collect_characters(texts, normalization)), normalization=normalization)
+        characters = sorted(_collect_characters(texts, normalization, direction))
+        return cls(characters, normalization=normalization, direction=direction)
 
     @property
     def characters(self) -> tuple[str, ...]:
@@ -87,6 +116,19 @@ class Charset:
     def normalization(self) -> Normalization:
         """The Unicode normalization form of every encoded text."""
         return self._normalization
+
+    @property
+    def direction(self) -> BaseDirection | None:
+        """The base direction of the lines; None if all texts are written from left to right."""
+        return self._direction
+
+    @property
+    def page_direction(self) -> Direction:
+        """The direction in which pages are read: from right to left if most letters of the charset are."""
+        if self._direction in ("ltr", "rtl"):
+            return self._direction
+        letters = {character.lower() for character in self._characters if character.isalpha()}
+        return "rtl" if self._direction and find_base_direction("".join(letters)) == "rtl" else "ltr"
 
     @property
     def num_classes(self) -> int:
@@ -102,17 +144,28 @@ class Charset:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Charset):
             return NotImplemented
-        return self._characters == other._characters and self._normalization == other._normalization
+        return self._key == other._key
 
     def __hash__(self) -> int:
-        return hash((self._characters, self._normalization))
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[tuple[str, ...], str, str | None]:
+        return self._characters, self._normalization, self._direction
 
     def __repr__(self) -> str:
-        return f"Charset({''.join(self._characters)!r}, normalization={self._normalization!r})"
+        direction = f", direction={self._direction!r}" if self._direction else ""
+        return f"Charset({''.join(self._characters)!r}, normalization={self._normalization!r}{direction})"
 
     def normalize(self, text: str) -> str:
-        """Normalize a text to the Unicode form of this charset."""
-        return normalize(text, self._normalization)
+        """Normalize a text to the Unicode form of this charset; invisible marks of direction are removed."""
+        text = normalize(text, self._normalization)
+        return remove_marks(text) if self._direction else text
+
+    def to_visual(self, text: str) -> str:
+        """Normalize a text, and put it into the order in which it is read from left to right."""
+        text = self.normalize(text)
+        return to_visual(text, self._direction) if self._direction else text
 
     def encode(self, text: str, *, line_id: str | None = None) -> list[int]:
         """Normalize a text and return the ids of its characters.
@@ -125,7 +178,7 @@ class Charset:
             CharsetError: the text has a character that the charset lacks.
         """
         try:
-            return [self._ids[character] for character in self.normalize(text)]
+            return [self._ids[character] for character in self.to_visual(text)]
         except KeyError:
             raise CharsetError(
                 f"the text has {describe_characters(self.find_unknown(text))}, which the charset lacks",
@@ -136,18 +189,32 @@ class Charset:
     def encode_known(self, text: str) -> list[int]:
         """Return the ids of a text like `encode`, but skip the characters that the charset lacks."""
         ids = self._ids
-        return [ids[character] for character in self.normalize(text) if character in ids]
+        return [ids[character] for character in self.to_visual(text) if character in ids]
 
     def find_unknown(self, text: str) -> str:
         """Return the characters of the normalized text that the charset lacks: each once, in order of appearance."""
-        return "".join(c for c in dict.fromkeys(self.normalize(text)) if c not in self._ids)
+        return "".join(c for c in dict.fromkeys(self.to_visual(text)) if c not in self._ids)
 
     def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
         """Count the occurrences of each character that the charset lacks."""
-        return Counter(c for text in texts for c in self.normalize(text) if c not in self._ids)
+        return Counter(c for text in texts for c in self.to_visual(text) if c not in self._ids)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids into text, one character for each id, so that positions in both agree.
+        """Turn ids into a text in logical order.
+
+        Raises:
+            CharsetError: see `decode_visual`.
+        """
+        return self.order_logically(self.decode_visual(ids))[0]
+
+    def order_logically(self, visual: str) -> tuple[str, list[int]]:
+        """Return a text in logical order, and the place of each of its characters in the visual order."""
+        if self._direction is None:
+            return visual, list(range(len(visual)))
+        return order_logically(visual, self._direction)
+
+    def decode_visual(self, ids: Iterable[int]) -> str:
+        """Turn ids into text in visual order, one character for each id, so that positions in both agree.
 
         The ids must not contain blanks. The result is normalized if the ids come from `encode`; a recognizer may
         also predict a combining mark after a letter that composes with it.
@@ -163,12 +230,18 @@ class Charset:
 
     def extend(self, texts: Iterable[str]) -> "Charset":
         """Return a charset with the characters of some texts appended, sorted by code point."""
-        new = _collect_characters(texts, self._normalization).difference(self._ids)
-        return Charset((*self._characters, *sorted(new)), normalization=self._normalization)
+        new = _collect_characters(texts, self._normalization, self._direction).difference(self._ids)
+        characters = (*self._characters, *sorted(new))
+        return Charset(characters, normalization=self._normalization, direction=self._direction)
+
+    def with_direction(self, direction: BaseDirection | None) -> "Charset":
+        """Return this charset for lines of a base direction."""
+        return Charset(self._characters, normalization=self._normalization, direction=direction)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types that `from_dict` reads."""
-        return {"characters": list(self._characters), "normalization": self._normalization}
+        state = {"characters": list(self._characters), "normalization": self._normalization}
+        return state | ({"direction": self._direction} if self._direction else {})
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> "Charset":
@@ -177,7 +250,7 @@ class Charset:
         Raises:
             CharsetError: a key is missing or unknown, or its value is invalid.
         """
-        if set(state) != {"characters", "normalization"}:
+        if set(state) - {"direction"} != {"characters", "normalization"}:
             keys = ", ".join(map(str, state)) or "none"
             raise CharsetError(
                 f"a stored charset has the keys 'characters' and 'normalization', but this one has {keys}",
@@ -185,8 +258,17 @@ class Charset:
             )
         if not isinstance(state["characters"], list):
             raise CharsetError("the 'characters' of a stored charset are not a list: damaged file", kind="damaged")
-        return cls(state["characters"], normalization=state["normalization"])
+        direction = state.get("direction")
+        return cls(state["characters"], normalization=state["normalization"], direction=direction)
 
 
-def _collect_characters(texts: Iterable[str], normalization: Normalization) -> set[str]:
-    return set().union(*(normalize(text, normalization) for text in texts))
+def find_direction(texts: Iterable[str], direction: BaseDirection = "auto") -> BaseDirection | None:
+    """Return the direction of the charset of some texts: None if none of them has a letter from right to left."""
+    return direction if any(is_right_to_left(character) for text in texts for character in set(text)) else None
+
+
+def _collect_characters(
+    texts: Iterable[str], normalization: Normalization, direction: BaseDirection | None
+) -> set[str]:
+    normalized = (normalize(text, normalization) for text in texts)
+    return set().union(*(to_visual(text, direction) if direction else text for text in normalized))

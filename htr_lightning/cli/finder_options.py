@@ -2,13 +2,14 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import UsageError
 
 if TYPE_CHECKING:
-    from htr_lightning.segmentation.page import PageSegmenter
+    from htr_lightning.bidi import Direction
+    from htr_lightning.segmentation.finder import LineFinderSegmenter
     from htr_lightning.segmentation.segmenter import Segmenter
 
 
@@ -29,6 +30,13 @@ def add_finder_options(group: Any) -> None:
         help="leave out lines of which the finder is less certain, 0 to 1 (default: %(default)s)",
     )
     group.add_argument(
+        "--direction",
+        choices=("auto", "ltr", "rtl"),
+        default="auto",
+        help="of writing, for the order of regions, columns and halves of pages; auto is the model's, and ltr for "
+        "segment (default: %(default)s)",
+    )
+    group.add_argument(
         "--segmenter",
         nargs="+",
         default=[],
@@ -38,8 +46,8 @@ def add_finder_options(group: Any) -> None:
     )
 
 
-def build_segmenter(options: argparse.Namespace) -> "PageSegmenter":
-    """Load the line finder that the options name.
+def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegmenter":
+    """Load the line finder that the options name; with ``--direction auto``, for writing from left to right.
 
     Raises:
         UsageError: an option is out of its range, or does not go with the others.
@@ -60,9 +68,10 @@ def build_segmenter(options: argparse.Namespace) -> "PageSegmenter":
         remedy = "leave it out, or use another --finder"
         problem = "--finder classical knows no confidence of lines"
         raise UsageError(problem, key="--min-line-confidence", value=confidence, remedy=remedy)
+    direction: Direction = "ltr" if options.direction == "auto" else options.direction
     if is_classical:
-        return parse_segmenter(options.segmenter)
-    return load_segmenter(options.finder, min_line_confidence=confidence)
+        return replace(parse_segmenter(options.segmenter), direction=direction)
+    return load_segmenter(options.finder, min_line_confidence=confidence, direction=direction)
 
 
 def parse_segmenter(settings: Sequence[str]) -> "Segmenter":
@@ -74,7 +83,8 @@ def parse_segmenter(settings: Sequence[str]) -> "Segmenter":
     from htr_lightning.errors import InputError
     from htr_lightning.segmentation.segmenter import Segmenter
 
-    types: dict[str, Callable[[str], Any]] = {field.name: type(field.default) for field in fields(Segmenter)}
+    settings_of = [field for field in fields(Segmenter) if field.name != "direction"]  # --direction
+    types: dict[str, Callable[[str], Any]] = {field.name: type(field.default) for field in settings_of}
     values: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")

@@ -111,6 +111,8 @@ def load_reader(options: argparse.Namespace) -> "Reader":
 
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
     decoder = build_decoder(options, model.charset, model.info.languages)
+    if options.direction == "auto":
+        segmenter = replace(segmenter, direction=model.charset.page_direction)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
 
 

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [*options.texts, *list_inputs(options)]
     check_outputs([Output(options.out, ARPA)], inputs, overwrite=options.overwrite)
 
+    from htr_lightning.bidi import to_visual
     from htr_lightning.lm.arpa import write_arpa
     from htr_lightning.lm.kneser_ney import train_ngram
     from htr_lightning.lm.ngram import MAX_ORDER
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UsageError("out of range", key="--order", value=options.order, remedy=f"give 1 to {MAX_ORDER}")
 
     def read(path: Path) -> list[str]:
-        return list(read_texts(path, options.text_column, options.normalization))
+        texts = read_texts(path, options.text_column, options.normalization)
+        return [to_visual(text) for text in texts]  # the order in which recognizers write
 
     texts = [text for path in options.texts for text in read(path)]
     held_out = [] if options.held_out is None else read(options.held_out)

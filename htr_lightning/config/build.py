@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.errors import InputError
@@ -18,6 +19,15 @@ def build(node: Any) -> Any:
         hydra.errors.InstantiationException: the constructor refuses its arguments; ``__cause__`` says why.
     """
     return instantiate(node, _convert_="all")
+
+
+def build_dataset(cfg: DictConfig) -> Any:
+    """Return the dataset of a configuration; ``dataset.direction`` is not its own.
+
+    Raises:
+        hydra.errors.InstantiationException: see `build`.
+    """
+    return build({key: value for key, value in cfg.dataset.items_ex(resolve=False) if key != "direction"})
 
 
 @contextlib.contextmanager

@@ -42,6 +42,8 @@ class Config:
         callbacks: callbacks of one's own, each under a name: ``+callbacks.mine._target_=my_module.MyCallback``.
         logger: loggers, each under a name; ``logger=tensorboard,csv,wandb,mlflow`` chooses several options.
         metrics: metrics of pairs of texts, each under the name by which it is logged.
+        dataset: the data; ``dataset.direction`` is the base direction of its lines: ``ltr``, ``rtl``, or ``auto``,
+            that of most letters of each line.
         task: what is trained: ``recognition``, a line recognizer, or ``find_lines``, a line finder.
     """
 
@@ -62,7 +64,7 @@ class Config:
     logger: dict[str, Any] = dataclasses.field(default_factory=dict)
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
     task: Any = dataclasses.field(default_factory=lambda: {"_target_": RECOGNITION})
-    dataset: Any = MISSING
+    dataset: Any = dataclasses.field(default_factory=lambda: {"direction": "auto"})
     preprocess: Any = MISSING
     loader: Any = MISSING
     augment: Any = MISSING

@@ -18,6 +18,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from htr_lightning.bidi import BaseDirection
 from htr_lightning.config.parts import COLLECTIONS, list_supplied, split_node
 from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import describe_hint, fits, get_hints
@@ -36,6 +37,7 @@ SET_BY_THE_RUN = {
     "trainer.limit_predict_batches": "a run predicts nothing; use limit_test_batches",
     "trainer.model_registry": "the model is written into the run folder",
     "loader.seed": "use seed",
+    "loader.direction": "use dataset.direction",
     "loader.source": "use dataset",
     "loader.preprocess": "use preprocess",
     "loader.augment": "use augment",
@@ -71,7 +73,8 @@ def validate(cfg: DictConfig) -> None:
         if key.split(".")[1] in (root.get(key.split(".")[0]) or {})
     ]
     problems += [*_find_root_problems(root), *_find_missing_targets(root), *find_trainer_problems(root)]
-    problems += _find_problems(root, "")
+    dataset = {key: value for key, value in (root.get("dataset") or {}).items() if key != "direction"}
+    problems += _find_problems(root | {"dataset": dataset}, "")
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -86,14 +89,18 @@ def _find_root_problems(root: Mapping[str, Any]) -> Iterator[str]:
     ):
         if not root.get(key, 1) >= 0:
             yield f"{key}: {root[key]} is negative; {remedy}"
+    if isinstance(dataset := root.get("dataset"), Mapping):
+        direction, directions = dataset.get("direction", "auto"), typing.get_args(BaseDirection)
+        if direction not in directions:
+            yield f"dataset.direction: {direction!r} is not one of {', '.join(directions)}"
     if root.get("early_stopping") is not None and root["early_stopping"] < 1:
         yield f"early_stopping: {root['early_stopping']} stops at once; give 1 or more, or null for no early stopping"
 
 
 def _find_missing_targets(root: Mapping[str, Any]) -> Iterator[str]:
     for field in dataclasses.fields(Config):
-        if field.default != MISSING or root.get(field.name, MISSING) == MISSING:  # not a group, or reported already
-            continue
+        if field.name != "dataset" and (field.default != MISSING or root.get(field.name, MISSING) == MISSING):
+            continue  # not a group, or reported already
         node = root[field.name]
         if not isinstance(node, Mapping) or "_target_" not in node:
             yield f"{field.name}._target_: required; name the class to build"

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from htr_lightning.charset import Charset
+from htr_lightning.bidi import BaseDirection
+from htr_lightning.charset import Charset, find_direction
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.augmentation import adapt_augmentation
 from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
@@ -52,6 +53,7 @@ class LineDataModule(lightning.LightningDataModule):
         max_skipped: maximum number of unusable lines to skip, over all splits; more stop the run before it starts.
         max_shared: maximum fraction of val or test that may also be in train; more stop the run before it starts.
         normalization: Unicode form of all texts.
+        direction: base direction of the lines, if some of them have letters from right to left.
         seed: for the order of lines and for augmentation.
         num_views: number of differently augmented copies of each line in a training batch; see `Augment`.
         overfit: train and validate on the train split in a fixed order, without augmentation.
@@ -76,6 +78,7 @@ class LineDataModule(lightning.LightningDataModule):
         max_skipped: int = 0,
         max_shared: float = 0.5,
         normalization: Normalization = "NFC",
+        direction: BaseDirection = "auto",
         seed: int = 1,
         num_views: int = 1,
         overfit: bool = False,
@@ -115,6 +118,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.num_pack_workers = num_pack_workers or count_cores()
         self.max_train_lines = max_train_lines
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
+        self.direction: BaseDirection = direction
         self.charset: Charset | None = None
         self.packed: dict[Split, PackedLines] = {}
         self._dropped: dict[Split, list[int]] = {}
@@ -151,7 +155,8 @@ class LineDataModule(lightning.LightningDataModule):
                     kind="empty",
                 )
         if self.charset is None:
-            self.charset = Charset.from_texts(self.packed["train"].column("text"), self.normalization)
+            texts = self.packed["train"].column("text")
+            self.charset = Charset.from_texts(texts, self.normalization, find_direction(texts, self.direction))
 
     def _sample(self, lines: Sequence[Line], number: int) -> list[Line]:
         """Return a random subset in the original order."""

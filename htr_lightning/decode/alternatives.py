@@ -44,7 +44,7 @@ def find_alternatives(
         probabilities = ((other, float(np.exp(frame[other]))) for other in order[:number])
         found.append(
             tuple(
-                ("" if other == BLANK else charset.decode([other]), probability)
+                ("" if other == BLANK else charset.decode_visual([other]), probability)
                 for other, probability in probabilities
                 if probability >= _MIN_PROBABILITY
             )

@@ -110,7 +110,8 @@ class Calibrator:
             characters += character_log_probabilities(log_probs, spans, texts)
             lines.append(text_log_probabilities(log_probs, batch.frame_lengths, texts))
             for reference, ids in zip(batch.texts, texts, strict=True):
-                text = self._charset.decode(ids)
+                text = self._charset.decode_visual(ids)  # like the confidences
+                reference = self._charset.to_visual(reference)
                 correct.append(_find_correct_characters(reference, text))
                 correct_lines.append(reference == text.strip())
         return ConfidenceOutcomes(

@@ -107,7 +107,7 @@ def group_words(characters: Sequence[Character], pixels: NDArray[np.uint8], to_s
             continue
         if i > begin:
             inside = characters[begin:i]
-            start, end = inside[0].start_px, max(c.end_px for c in inside)
+            start, end = min(c.start_px for c in inside), max(c.end_px for c in inside)
             confidence = math.prod(c.confidence for c in inside)
             text = "".join(c.text for c in inside)
             words.append(Word(text, confidence, start, end, _compute_outline(start, end, pixels, to_source)))

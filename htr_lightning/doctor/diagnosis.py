@@ -94,7 +94,7 @@ def _check_characters(facts: Facts, settings: Settings, counts: dict[Split, Coun
     known = settings.known_characters.union(counts["train"])
     return [
         *characters.find_unknown_characters(texts, counts, known, settings.normalization),
-        *scripts.find_right_to_left(texts),
+        *scripts.find_script_problems(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.find_unprintable_characters(texts),
         *characters.find_uncomposed_texts(texts, settings.normalization),

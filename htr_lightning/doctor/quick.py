@@ -35,7 +35,7 @@ def check_packed_lines(packed: Mapping[Split, PackedLines], charset: Charset, se
         *leaks.find_repeated_images(facts),
         *leaks.find_shared_groups(facts, settings),
         *characters.find_unknown_characters(texts, counts, charset.characters, charset.normalization),
-        *scripts.find_right_to_left(texts),
+        *scripts.find_script_problems(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
         *characters.find_unprintable_characters(texts),
     ]

@@ -127,7 +127,7 @@ def _build_characters(
     model: Model, pixels: NDArray[np.uint8], log_probs: NDArray[np.float32], spans: NDArray[np.int64], ids: list[int]
 ) -> list[CharacterOutput]:
     """Return the characters of a text without leading and trailing spaces."""
-    text = model.charset.decode(ids)
+    text = model.charset.decode_visual(ids)
     start = len(text) - len(text.lstrip())
     inner = slice(start, max(len(text.rstrip()), start))
     confidences = np.exp(character_log_probabilities(log_probs, [spans], [ids])[0])
@@ -139,7 +139,7 @@ def _build_characters(
         peak = first + int(log_probs[0, first:end, class_id].argmax())
         best = np.argsort(-log_probs[0, peak], kind="stable")[:NUM_ALTERNATIVES]
         alternatives = tuple(
-            ("" if other == BLANK else model.charset.decode([other]), probability)
+            ("" if other == BLANK else model.charset.decode_visual([other]), probability)
             for other, probability in zip(best.tolist(), np.exp(log_probs[0, peak, best]).tolist(), strict=True)
         )
         outputs.append(CharacterOutput(character, class_id, first, end, peak, alternatives))

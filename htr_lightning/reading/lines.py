@@ -5,7 +5,7 @@ import copy
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -230,7 +230,7 @@ class LineReader:
         for line, ids, confidence, line_characters, others in zip(
             lines, texts, confidences, characters, alternatives, strict=True
         ):
-            text = self.model.charset.decode(ids).strip()
+            text = self.model.charset.order_logically(self.model.charset.decode_visual(ids).strip())[0]
             yield Prediction(
                 line.line.id,
                 self.model.charset.normalize(text),
@@ -251,23 +251,22 @@ class LineReader:
         for number, (line, ids, line_spans, line_log_probs) in enumerate(
             zip(lines, texts, spans, character_log_probs, strict=True)
         ):
-            text = self.model.charset.decode(ids)
+            text = self.model.charset.decode_visual(ids)
             stripped = slice(len(text) - len(text.lstrip()), len(text.rstrip()))
-            confidences = np.exp(line_log_probs[stripped])
-            located.append(
-                locate_characters(
-                    text[stripped],
-                    confidences,
-                    line_spans[stripped],
-                    line.pixels,
-                    self.model.frame_px,
-                    line.transform.to_source,
-                )
+            characters = locate_characters(
+                text[stripped],
+                np.exp(line_log_probs[stripped]),
+                line_spans[stripped],
+                line.pixels,
+                self.model.frame_px,
+                line.transform.to_source,
             )
             found = find_alternatives(
                 log_probs[number], line_spans[stripped], ids[stripped], self.model.charset, self.num_alternatives
             )
-            alternatives.append(found)
+            logical, places = self.model.charset.order_logically(text[stripped])
+            located.append([replace(characters[i], text=c) for c, i in zip(logical, places, strict=True)])
+            alternatives.append(tuple(found[i] for i in places) if found else found)
         return located, alternatives
 
 

@@ -3,32 +3,35 @@
 import importlib.util
 from pathlib import Path
 
+from htr_lightning.bidi import Direction
 from htr_lightning.model.info import ModelFileError, find_model
 from htr_lightning.segmentation.finder import LineFinderSegmenter
 from htr_lightning.segmentation.maps import MapPredictor
-from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.segmentation.segmenter import Segmenter
 
 DEFAULT_FINDER = "zoo:finder"
 CLASSICAL = "classical"
 
 
-def load_segmenter(finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: float = 0.0) -> PageSegmenter:
+def load_segmenter(
+    finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: float = 0.0, direction: Direction = "ltr"
+) -> Segmenter | LineFinderSegmenter:
     """Load what finds the lines of pages.
 
     Args:
         finder: ``zoo:finder``; a model file, an ONNX file, a checkpoint or a run folder of ``task=find_lines``; or
             ``classical`` for the way without a network.
         min_line_confidence: lines with a lower confidence are dropped.
+        direction: of writing, for the reading order.
 
     Raises:
         ModelFileError: it is missing or cannot be used, or neither ONNX Runtime nor PyTorch is installed.
     """
     if str(finder) == CLASSICAL:
-        return Segmenter()
+        return Segmenter(direction=direction)
     predict = load_finder(find_model(str(finder), is_finder=True))
     info = predict.info  # type: ignore[attr-defined]
-    return LineFinderSegmenter(predict, info.build_preprocess(), info.build_follower(), min_line_confidence)
+    return LineFinderSegmenter(predict, info.build_preprocess(), info.build_follower(), min_line_confidence, direction)
 
 
 def load_finder(path: Path) -> MapPredictor:

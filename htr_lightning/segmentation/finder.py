@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import Direction
 from htr_lightning.image.page_pixels import PagePreprocess, pad_page
 from htr_lightning.image.turn import turn_upright
 from htr_lightning.segmentation.follower import LineFollower
@@ -35,12 +36,14 @@ class LineFinderSegmenter:
         preprocess: of the pages.
         follower: turns maps into lines.
         min_line_confidence: lines with a lower confidence are dropped; 0 to keep all that the follower returns.
+        direction: of writing, for the reading order.
     """
 
     predict: MapPredictor
     preprocess: PagePreprocess
     follower: LineFollower
     min_line_confidence: float = 0.0
+    direction: Direction = "ltr"
 
     def find(self, image: NDArray[np.uint8]) -> DetectedPage:
         """Find regions and lines; writing that is turned or upside down is found as such.
@@ -60,7 +63,9 @@ class LineFinderSegmenter:
         most = int(np.argmax(fractions))
         orientation = most if most and fractions[most] >= _PAGE_TURNED else 0
         rules = find_vertical_rules(image) if len(lines) >= MIN_TABLE_LINES else []
-        return replace(group_page(lines, image.shape[1], image.shape[0], rules), orientation=orientation)
+        return replace(
+            group_page(lines, image.shape[1], image.shape[0], rules, self.direction), orientation=orientation
+        )
 
     def _find_upright(self, image: NDArray[np.uint8]) -> tuple[PageMaps, list[DetectedLine], float]:
         """Find upright lines; small writing is enlarged, and very large writing scaled down.

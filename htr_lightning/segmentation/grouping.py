@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import Direction
 from htr_lightning.image.turn import from_upright, to_upright
 from htr_lightning.segmentation.clutter import drop_edge_fragments, drop_facing_strips, drop_turned_specks
 from htr_lightning.segmentation.halves import find_gutter
 from htr_lightning.segmentation.page import DetectedPage
-from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, group_lines
+from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, group_lines
 from htr_lightning.segmentation.tables import find_tables
 
 _MIN_OVERLAP = 0.3  # of two lines one above the other, relative to the shorter one

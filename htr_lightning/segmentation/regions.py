@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import Direction
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout.page import Cell
-
-Direction = Literal["ltr", "rtl"]
-"""In which lines, and columns, are read: from left to right, or from right to left."""
 
 _MIN_OVERLAP = 0.3  # horizontal overlap of two lines of a region, relative to the shorter one
 _MAX_SPACING = 1.8  # vertical distance of neighboring lines of a region, in typical distances

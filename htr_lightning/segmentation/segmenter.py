@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import Direction
 from htr_lightning.errors import InputError
 from htr_lightning.image.preprocess import to_gray
 from htr_lightning.segmentation.binarization import Mask, binarize_page
@@ -35,6 +36,7 @@ class Segmenter:
         working_px: number of pixels that pages are scaled down to; four times as many for small writing.
         columns: split lines at the gutters between columns.
         min_height_px: minimum height of a line's polygon on the page.
+        direction: of writing, for the reading order.
 
     Raises:
         InputError: a value is out of its range; ``key`` is ``segmenter.<name>``.
@@ -43,6 +45,7 @@ class Segmenter:
     working_px: int = 2_100_000
     columns: bool = True
     min_height_px: float = 6.0
+    direction: Direction = "ltr"
 
     def __post_init__(self) -> None:
         if self.working_px < 10_000:
@@ -75,7 +78,7 @@ class Segmenter:
                 line = DetectedLine((baseline / scale).clip(0, limit), (polygon / scale).clip(0, limit))
                 if np.ptp(line.polygon[:, 1]) >= self.min_height_px:
                     lines.append(line)
-        return group_lines(lines, spacing / scale)
+        return group_lines(lines, spacing / scale, direction=self.direction)
 
     def find(self, image: NDArray[np.uint8]) -> DetectedPage:
         """Find regions and lines; see `htr_lightning.segmentation.page.PageSegmenter`."""

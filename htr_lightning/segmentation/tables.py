@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import Direction
 from htr_lightning.layout.page import Cell
-from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, Direction, compute_rotation, deskew
+from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, compute_rotation, deskew
 from htr_lightning.segmentation.table_columns import (
     MIN_COLUMNS,
     MIN_ROWS,

@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from htr_lightning.config.build import build
+from htr_lightning.config.build import build, build_dataset
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.page_augment import PageAugment
 from htr_lightning.data.page_module import PageDataModule
@@ -86,7 +86,7 @@ class FindLines:
         freezing = build(cfg.stage).build_freezing_schedule(network)
         callbacks = build_callbacks(cfg, folder, extensions)
         data: PageDataModule = build(cfg.loader)(
-            source=build(cfg.dataset), preprocess=preprocess, augment=build(cfg.augment), seed=cfg.seed, overfit=overfit
+            source=build_dataset(cfg), preprocess=preprocess, augment=build(cfg.augment), seed=cfg.seed, overfit=overfit
         )
         data.setup()
         info = describe_finder(cfg, network, preprocess, follower, data)

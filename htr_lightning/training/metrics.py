@@ -106,8 +106,9 @@ def _align(pairs: list[tuple[str, str]], charset: Charset) -> _Alignment:
 
 def _by_class(counts: Counter[str], charset: Charset) -> Tensor:
     totals = [0] * charset.num_classes
+    ids = {character: id for id, character in enumerate(charset.characters, start=1)}
     for character, count in counts.items():
-        totals[charset.encode_known(character)[0] if character in charset else BLANK] += count
+        totals[ids.get(character, BLANK)] += count
     return torch.tensor(totals, dtype=torch.int64)
 
 

@@ -162,6 +162,7 @@ def prepare_data(
         augment=augment,
         seed=cfg.seed,
         num_views=2 if cfg.consistency_weight else 1,
+        direction=cfg.dataset.get("direction", "auto"),
         overfit=overfit,
         needs_val=not isinstance(parts.stage, Adapt),
         progress=show_progress,
@@ -185,7 +186,8 @@ def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[Ne
         return model, parts.stage.build_freezing_schedule(model)
     assert isinstance(parts.stage, Finetune)
     arguments = reconcile_config(parts.base, "model", cfg.model)
-    data.charset = build_charset(parts.base, parts.stage.charset, list(data.packed["train"].column("text")))
+    texts = list(data.packed["train"].column("text"))
+    data.charset = build_charset(parts.base, parts.stage.charset, texts, data.direction)
     model, charset_diff = transfer_weights(parts.base, arguments, data.charset)
     charset_diff.log()
     return model, parts.stage.build_freezing_schedule(model)

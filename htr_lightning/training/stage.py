@@ -11,7 +11,8 @@ import torch
 from hydra.utils import get_object
 from torch import Tensor
 
-from htr_lightning.charset import Charset
+from htr_lightning.bidi import BaseDirection
+from htr_lightning.charset import Charset, find_direction
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.network import Network, get_class_path
@@ -155,15 +156,29 @@ def build_loaded_network(num_classes: int, *, dropout: float | None = None) -> N
     raise ConfigError("no model is loaded", key="model", value="loaded", remedy="choose a network, or stage=finetune")
 
 
-def build_charset(model: Model, policy: Literal["keep", "extend", "replace"], texts: Sequence[str]) -> Charset:
+def build_charset(
+    model: Model,
+    policy: Literal["keep", "extend", "replace"],
+    texts: Sequence[str],
+    direction: BaseDirection = "auto",
+) -> Charset:
     """Return the charset of the fine-tuned model.
+
+    Args:
+        model: to fine-tune.
+        policy: see `Finetune`.
+        texts: of the training lines.
+        direction: base direction of the lines.
 
     Raises:
         ConfigError: ``keep``, and the texts have characters that the charset lacks; names and counts them.
     """
     old = model.charset
+    found = find_direction(texts, direction)
     if policy == "replace":
-        return Charset.from_texts(texts, old.normalization)
+        return Charset.from_texts(texts, old.normalization, found)
+    if found and (old.direction is None or direction != "auto"):
+        old = old.with_direction(found)
     unknown = old.count_unknown(texts)
     if unknown and policy == "keep":
         listed = ", ".join(

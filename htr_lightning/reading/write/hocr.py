@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from htr_lightning.bidi import find_base_direction
 from htr_lightning.decode.positions import Character
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import Box, PixelGrid, get_extent_points
@@ -102,7 +103,8 @@ def _build_line(line_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAlloc
     ]
     problem = f"<!-- {_escape_comment(line.problem)} -->" if line.problem else ""
     title = _format_title(_format_bbox(box), *baseline)
-    return f'<span class="ocr_line" id="{line_id}"{title}>{" ".join(words)}{problem}</span>'
+    direction = ' dir="rtl"' if find_base_direction(line.text) == "rtl" else ""
+    return f'<span class="ocr_line" id="{line_id}"{direction}{title}>{" ".join(words)}{problem}</span>'
 
 
 def _build_word(token: Token, word_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAllocator) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lxml import etree
 
+from htr_lightning.bidi import find_base_direction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import (
     IntPoints,
@@ -191,6 +192,7 @@ def _add_lines(block: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_r
 def _fill_region(element: Any, region: PredictedRegion, number: int, grid: PixelGrid) -> None:
     if region.kind in _REGION_TYPES:
         element.set("type", region.kind)
+    _set_direction(element, region.lines)
     if region.orientation:
         element.set("orientation", str(_get_clockwise_rotation(region.orientation)))
     structure = f" structure {{type:{_escape_custom(region.kind)};}}" if region.kind else ""
@@ -198,6 +200,12 @@ def _fill_region(element: Any, region: PredictedRegion, number: int, grid: Pixel
     has_polygon = len(region.polygon) > 0
     points = region.polygon if has_polygon else [point for line in region.lines for point in get_extent_points(line)]
     add_coords(element, "Coords", _build_outline(grid, points, is_polygon=has_polygon))
+
+
+def _set_direction(element: Any, lines: Sequence[PredictedLine]) -> None:
+    """State that a region or a line is written from right to left."""
+    if find_base_direction("".join(line.text for line in lines)) == "rtl":
+        element.set("readingDirection", "right-to-left")
 
 
 def _get_clockwise_rotation(turns: int) -> int:
@@ -208,6 +216,7 @@ def _get_clockwise_rotation(turns: int) -> int:
 def _fill_line(
     element: Any, line: PredictedLine, index: int, grid: PixelGrid, ids: IdAllocator, is_recognized: bool
 ) -> None:
+    _set_direction(element, [line])
     element.set("custom", f"readingOrder {{index:{index};}}")
     if line.problem:
         element.set("comments", sanitize(line.problem))
