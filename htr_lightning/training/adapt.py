@@ -46,7 +46,7 @@ class Adapt(Finetune):
         ConfigError: a setting is out of its range; names ``stage.<key>``.
     """
 
-    num_steps: Sequence[Sequence[int]] = ((16, 100), (64, 200), (256, 400))
+    num_steps: Sequence[Sequence[int]] = ((16, 200), (64, 400), (256, 800), (400, 1000))
     interpolation: float = 0.5
 
     def __post_init__(self) -> None:

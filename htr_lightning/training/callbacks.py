@@ -124,7 +124,7 @@ def load_best_weights(task: lightning.LightningModule, best: BestCheckpoint, cfg
 def log_result(scores: Mapping[str, float], names: Sequence[str], folder: RunFolder) -> None:
     """Log the scores with some names, in percent, and where the model is."""
     shown = [f"{name} {100 * value:.2f} %" for name, value in scores.items() if name.endswith(tuple(names))]
-    log.info("Done: %s. Model: %s", ", ".join(shown), folder.model)
+    log.info("Done%s. Model: %s", f": {', '.join(shown)}" if shown else "", folder.model)
 
 
 def measure(
