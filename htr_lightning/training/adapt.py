@@ -47,7 +47,7 @@ class Adapt(Finetune):
     """
 
     num_steps: Sequence[Sequence[int]] = ((16, 200), (64, 400), (256, 800), (400, 1000))
-    interpolation: float = 0.5
+    interpolation: float = 0.75
 
     def __post_init__(self) -> None:
         super().__post_init__()
