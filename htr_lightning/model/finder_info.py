@@ -104,6 +104,7 @@ def parse_finder_info(text: str, path: Path) -> FinderInfo:
         if version < 1 or unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}" if unknown else f"format {version}")
         info = FinderInfo(**values)
+        info.arguments.setdefault("row_dilations", [])  # files of before November 30, 2026
         info.build_preprocess(), info.build_follower()
     except (TypeError, ValueError, AttributeError) as error:
         raise build_damage_error(path, str(error)) from None

@@ -55,6 +55,8 @@ class LineFinder(nn.Module):
     Args:
         channels: of each level; each level has half the resolution of the one before.
         dilations: of the residual blocks at the lowest resolution, which see most of the page.
+        row_dilations: horizontal dilations of the residual blocks at an eighth of the resolution, which see whether
+            anything follows in the same row behind a wide gap.
         dropout: of the features at the lowest resolution.
 
     Raises:
@@ -65,20 +67,22 @@ class LineFinder(nn.Module):
         self,
         *,
         channels: Sequence[int] = (16, 32, 64, 96, 128),
-        dilations: Sequence[int] = (1, 2, 4),
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        row_dilations: Sequence[int] = (1, 4, 16),
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
         if not 3 <= len(channels) <= _MAX_LEVELS or min(channels) < 1:
             remedy = f"give the channels of 3 to {_MAX_LEVELS} levels, each at least 1"
             raise InputError("not a number of levels", key="model.channels", value=list(channels), remedy=remedy)
-        if min(dilations, default=1) < 1:
-            raise InputError(
-                "a dilation is below 1", key="model.dilations", value=list(dilations), remedy="give 1 or more"
-            )
+        for key, values in (("dilations", dilations), ("row_dilations", row_dilations)):
+            if min(values, default=1) < 1:
+                value, remedy = list(values), "give 1 or more"
+                raise InputError("a dilation is below 1", key=f"model.{key}", value=value, remedy=remedy)
         self.arguments: dict[str, Any] = {
             "channels": list(channels),
             "dilations": list(dilations),
+            "row_dilations": list(row_dilations),
             "dropout": dropout,
         }
         self.stem = nn.Sequential(
@@ -89,6 +93,7 @@ class LineFinder(nn.Module):
         self.context = nn.ModuleList(_DilatedBlock(channels[-1], dilation) for dilation in dilations)
         self.dropout = nn.Dropout2d(dropout)
         self.up = nn.ModuleList(_UpBlock(high, low) for low, high in reversed(pairs))
+        self.rows = nn.ModuleList(_RowBlock(channels[_ORIENTATION_LEVEL], dilation) for dilation in row_dilations)
         self.lines = nn.Conv2d(channels[0], NUM_MAPS, 1)
         self.orientations = nn.Conv2d(channels[_ORIENTATION_LEVEL], NUM_ORIENTATIONS, 1)
         with torch.no_grad():
@@ -99,9 +104,10 @@ class LineFinder(nn.Module):
     def blocks(self) -> Sequence[str]:
         """Return the paths of the parts below the heads, from the top down, for freezing and learning rates."""
         up = [f"up.{number}" for number in reversed(range(len(self.up)))]
+        rows = [f"rows.{number}" for number in reversed(range(len(self.rows)))]
         context = [f"context.{number}" for number in reversed(range(len(self.context)))]
         down = [f"down.{number}" for number in reversed(range(len(self.down)))]
-        return [*up, *context, *down, "stem"]
+        return [*up[:_ORIENTATION_LEVEL], *rows, *up[_ORIENTATION_LEVEL:], *context, *down, "stem"]
 
     def forward(self, pages: Tensor) -> MapLogits:
         """``(N, 1, H, W)``, 0 for light, 1 for dark -> `MapLogits`."""
@@ -113,11 +119,13 @@ class LineFinder(nn.Module):
         for block in self.context:
             x = block(x)
         x = self.dropout(x)
-        levels = [x]
-        for block, skip in zip(self.up, reversed(skips), strict=True):
-            x = block(x, skip)
-            levels.append(x)
-        coarse = levels[-1 - _ORIENTATION_LEVEL]
+        coarse = x
+        for block in self.up:
+            if len(skips) == _ORIENTATION_LEVEL:  # the level of x
+                for row in self.rows:
+                    x = row(x)
+                coarse = x
+            x = block(x, skips.pop())
         return MapLogits(self.lines(x), self.orientations(coarse))
 
 
@@ -131,6 +139,20 @@ class _DilatedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+class _RowBlock(nn.Module):
+    """A depthwise convolution along the rows, dilated, and a pointwise one, with a shortcut."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        padding = (1, 4 * dilation)
+        self.along = nn.Conv2d(channels, channels, (3, 9), padding=padding, dilation=(1, dilation), groups=channels)
+        self.mix = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.relu(self.norm(self.mix(self.along(x))), inplace=True)
 
 
 class _UpBlock(nn.Module):
