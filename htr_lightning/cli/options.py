@@ -13,6 +13,7 @@ from htr_lightning.errors import InputError
 if TYPE_CHECKING:
     from htr_lightning.charset import Charset
     from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.reading.page_jobs import Shard
 
 MANIFEST = "manifest of line images and their transcriptions (.tsv, .csv or .jsonl)"
 
@@ -131,6 +132,27 @@ def add_overwrite_option(parser: argparse.ArgumentParser | argparse._ArgumentGro
     """Add ``--overwrite``; without it, only earlier results of the same command are replaced."""
     default = "also replace files that this command did not write (default: exit); never its input files"
     parser.add_argument("--overwrite", action="store_true", help=text or default)
+
+
+def add_shard_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--shard``, by which several machines share the pages."""
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="work on part I of N of the files, so that several machines, or the tasks of a SLURM array, share them; "
+        "each needs the same list of images and the same --out",
+    )
+
+
+def parse_shard(options: argparse.Namespace) -> "Shard | None":
+    """Return the part of the files that ``--shard`` names; None for all.
+
+    Raises:
+        InputError: there is no such part.
+    """
+    from htr_lightning.reading.page_jobs import Shard
+
+    return None if options.shard is None else Shard.parse(options.shard)
 
 
 def list_inputs(options: argparse.Namespace) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
 from htr_lightning.cli.finder_options import build_segmenter
-from htr_lightning.cli.options import build_decoder, list_inputs
+from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
 from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
 from htr_lightning.report.outputs import Output, check_outputs
@@ -50,6 +50,7 @@ def write_pages(options: argparse.Namespace) -> None:
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.folder import read_folder
 
+    shard = parse_shard(options)
     result = read_folder(
         options.images,
         options.out,
@@ -59,6 +60,7 @@ def write_pages(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
         ignore_layouts=options.ignore_layouts,
         layouts=options.layouts,
+        shard=shard,
         inputs=list(list_inputs(options)),
         report=_print_error,
         progress=show_progress,

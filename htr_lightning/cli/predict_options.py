@@ -12,6 +12,7 @@ from htr_lightning.cli.options import (
     add_model_argument,
     add_overwrite_option,
     add_precision_option,
+    add_shard_option,
     add_tta_option,
     parse_formats,
 )
@@ -19,7 +20,7 @@ from htr_lightning.cli.options import (
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
-_PAGE_OPTIONS = ("ignore_layouts", "layouts", "overlay", "segmenter", "min_line_confidence")
+_PAGE_OPTIONS = ("ignore_layouts", "layouts", "overlay", "segmenter", "min_line_confidence", "shard")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -94,6 +95,7 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
         help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
         "(default: from those beside the images)",
     )
+    add_shard_option(group)
     add_finder_options(group)
 
 
@@ -183,6 +185,8 @@ def _check_output_of_pages(options: argparse.Namespace) -> None:
         raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
     if not options.images:
         raise UsageError("name the scans of pages, or folders that contain them")
+    if options.out is None and options.shard is not None:
+        raise UsageError("only for files", key="--shard", value=options.shard, remedy="add --out FOLDER")
     if options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
         what = f"--format {','.join(options.format)}{' --overlay' if options.overlay else ''}"
         raise UsageError(f"{what}: --out FOLDER is required; only txt or json alone can be printed")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
-from htr_lightning.cli.options import add_overwrite_option, list_inputs, parse_formats
+from htr_lightning.cli.options import add_overwrite_option, add_shard_option, list_inputs, parse_formats, parse_shard
 from htr_lightning.files import check_writable
 from htr_lightning.text import format_count
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     check_format_names(options.format)
     check_writable(options.out, "--out")
+    shard = parse_shard(options)
     segmenter = build_segmenter(options)
 
     from htr_lightning.progress import show_progress
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         overlay=options.overlay,
         overwrite=options.overwrite,
         split_pages=options.split_pages,
+        shard=shard,
         inputs=list(list_inputs(options)),
         report=_print_error,
         progress=show_progress,
@@ -80,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="write the halves of double pages as images with a layout of their own, NAME_left and NAME_right; the "
         "images of the other pages are copied beside their layouts",
     )
+    add_shard_option(parser)
     add_overwrite_option(
         parser, "segment all pages, and replace files that exist (default: only the pages that lack a file)"
     )

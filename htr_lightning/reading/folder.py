@@ -16,7 +16,7 @@ from htr_lightning.reading.api import Reader
 from htr_lightning.reading.line_crops import SegmentedPage
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.page_files import join_documents, render_files, write_files
-from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, Shard, check_files, find_jobs
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
@@ -80,6 +80,7 @@ def read_folder(
     overwrite: bool = False,
     ignore_layouts: bool = False,
     layouts: str | Path | None = None,
+    shard: Shard | None = None,
     inputs: Sequence[str | Path] = (),
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
@@ -100,6 +101,8 @@ def read_folder(
             ``page/NAME.xml``); otherwise its lines are read, and the predictions are written into a copy of it.
         layouts: folder with the ALTO or PAGE files, such as the one that `htr_lightning.reading.layouts.segment_folder`
             wrote; None for those beside the scans.
+        shard: the part of the files to work on, if several machines share them; see
+            `htr_lightning.reading.page_jobs.Shard`. None for all.
         inputs: other files that are read, such as a lexicon; neither they nor scans and layouts are ever written over.
         report: called with each warning and each problem, a sentence, as it occurs.
         progress: draws a bar.
@@ -119,6 +122,7 @@ def read_folder(
         overlay=overlay,
         ignore_layouts=ignore_layouts,
         layouts=None if layouts is None else Path(layouts),
+        shard=shard,
         report=report,
     )
     check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)

@@ -21,7 +21,7 @@ from htr_lightning.reading.folder import (
     write_pages,
 )
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, Shard, check_files, find_jobs
 from htr_lightning.reading.pages import convert_regions, describe_orientation
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.segmentation.page import PageSegmenter
@@ -42,6 +42,7 @@ def segment_folder(
     overlay: bool = False,
     overwrite: bool = False,
     split_pages: bool = False,
+    shard: Shard | None = None,
     inputs: Sequence[str | Path] = (),
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
@@ -57,6 +58,8 @@ def segment_folder(
         overwrite: segment also the pages whose files all exist, and replace files that exist.
         split_pages: write each half of a double page as an image with a layout of its own, ``NAME_left`` and
             ``NAME_right``, and the images of the other pages beside their layouts.
+        shard: the part of the files to work on, if several machines share them; see
+            `htr_lightning.reading.page_jobs.Shard`. None for all.
         inputs: other files that are read; neither they nor scans are ever written over.
         report: called with each problem, a sentence, as it occurs; and at the end with each page that should be
             checked, because it is turned, or has few lines or uncertain ones.
@@ -69,7 +72,9 @@ def segment_folder(
     """
     out = Path(out)
     check_formats(formats, LAYOUT_FORMATS)
-    jobs, unreadable = find_jobs(to_paths(scans), out, formats, overlay=overlay, ignore_layouts=True, report=report)
+    jobs, unreadable = find_jobs(
+        to_paths(scans), out, formats, overlay=overlay, ignore_layouts=True, shard=shard, report=report
+    )
     if split_pages:
         jobs = [job.split() for job in jobs]
     check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)

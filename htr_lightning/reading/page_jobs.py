@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError, check_writable
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
@@ -20,6 +21,39 @@ _SIDES = ("left", "right")
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The part of a list of scans that one of several machines works on: every ``count``-th file.
+
+    Attributes:
+        number: from 1.
+        count: of all parts.
+
+    Raises:
+        InputError: there is no such part.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            remedy = "give two numbers as in 1/8, the first from 1 to the second"
+            raise InputError("there is no such part", key="--shard", value=f"{self.number}/{self.count}", remedy=remedy)
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Parse ``1/8``.
+
+        Raises:
+            InputError: it is nothing like that, or there is no such part.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.strip().isdecimal() and count.strip().isdecimal()):
+            raise InputError("this is no part", key="--shard", value=text, remedy="give two numbers as in 1/8")
+        return cls(int(number), int(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,7 @@ def find_jobs(
     overlay: bool = False,
     ignore_layouts: bool = False,
     layouts: Path | None = None,
+    shard: Shard | None = None,
     report: Callable[[str], None] = log.warning,
 ) -> tuple[list[PageJob], dict[Path, DataError]]:
     """Find the pages in files and folders, and decide which files their predictions go to.
@@ -96,6 +131,7 @@ def find_jobs(
         overlay: also write a picture of each page.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file.
         layouts: folder with the ALTO or PAGE files, structured as the searched folders; None to look beside the scans.
+        shard: the part of the files to take; the pages of a document stay together. None for all.
         report: called with a sentence for each kind of pictures that were passed over, and with how many pages have
             an ALTO or PAGE file.
 
@@ -108,7 +144,8 @@ def find_jobs(
     jobs: list[PageJob] = []
     unreadable: dict[Path, DataError] = {}
     finder = FileFinder()
-    for file, relative in find_scan_files(scans, report):
+    files = find_scan_files(scans, report)
+    for file, relative in files if shard is None else list(files)[shard.number - 1 :: shard.count]:
         try:
             pages = list_scans(file)
         except DataError as error:

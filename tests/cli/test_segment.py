@@ -108,6 +108,34 @@ def test_layouts_beside_the_scans_are_neither_read_nor_replaced(
     assert len(read_layout(tmp_path / "out" / "p0.xml").lines) == 4
 
 
+def test_several_machines_share_the_pages(tmp_path: Path, run_segment: Segment, read_scans: Run) -> None:
+    for number in range(5):
+        drawn = blank(800, 600)
+        write(drawn, 100, 700, 150, 3, seed=number)
+        save(drawn, tmp_path / "scans" / f"{number}.png")
+    code, err = run_segment(tmp_path / "scans", "--out", tmp_path / "all")
+    assert code == 0 and "5 pages" in err
+    for number, pages in ((1, 3), (2, 2)):
+        code, err = run_segment(tmp_path / "scans", "--out", tmp_path / "shared", "--shard", f"{number}/2")
+        assert code == 0 and f"on {pages} pages" in err
+    names = {path.name for path in (tmp_path / "all").iterdir()}
+    assert len(names) == 5 and {path.name for path in (tmp_path / "shared").iterdir()} == names
+    for name in names:
+        assert_same_lines(read_layout(tmp_path / "all" / name), read_layout(tmp_path / "shared" / name))
+    code, err = run_segment(tmp_path / "scans", "--out", tmp_path / "more", "--shard", "6/6")
+    assert code == 0 and "0 pages" in err
+    code, _, err = read_scans(tmp_path / "scans", "--out", tmp_path / "read", "--shard", "5/5")
+    assert code == 0 and [path.name for path in (tmp_path / "read").iterdir()] == ["4.txt"]
+    code, _, err = read_scans(tmp_path / "scans", "--shard", "1/2")
+    assert code == 2 and "--out" in err
+
+
+@pytest.mark.parametrize("value", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
+def test_parts_that_cannot_be(scans: Path, tmp_path: Path, run_segment: Segment, value: str) -> None:
+    code, err = run_segment(scans, "--out", tmp_path / "out", f"--shard={value}")
+    assert code == 1 and "--shard" in err and (value in err) and not (tmp_path / "out").exists()
+
+
 def test_double_pages_are_split(tmp_path: Path, run_segment: Segment, read_scans: Run) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     save(double_page(), scans / "open.png")
