@@ -50,11 +50,21 @@ def to_visual(text: str, direction: BaseDirection = "auto") -> str:
         direction: base direction of the line.
     """
     text = remove_marks(text)
+    return "".join(character for character, _ in order_visually(text, direction))
+
+
+def order_visually(text: str, direction: BaseDirection = "auto") -> list[tuple[str, int]]:
+    """Return the characters of a text in visual order, brackets mirrored where needed, each with its place in the text.
+
+    Args:
+        text: in logical order, without directional marks.
+        direction: base direction of the line.
+    """
     base = find_base_direction(text, direction)
     if base == "ltr" and not any(map(is_right_to_left, text)):
-        return text
+        return [(character, place) for place, character in enumerate(text)]
     levels = _find_levels(text, int(base == "rtl"))
-    return "".join(_mirror(text[i]) if levels[i] % 2 else text[i] for i in _reorder(text, levels))
+    return [(_mirror(text[i]) if levels[i] % 2 else text[i], i) for i in _reorder(text, levels)]
 
 
 def order_logically(visual: str, direction: BaseDirection = "auto") -> tuple[str, list[int]]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from htr_lightning.image.files import DataError
 
@@ -176,16 +176,32 @@ def _find_folder_fonts(folder: Path) -> dict[str, Font]:
     return fonts
 
 
+def is_joining(character: str) -> bool:
+    """Whether a letter changes its shape with its neighbors, as Arabic ones do, so that words have to be shaped."""
+    return unicodedata.bidirectional(character) == "AL"
+
+
+def can_shape() -> bool:
+    """Whether Pillow was built with Raqm, which shapes words by HarfBuzz."""
+    return bool(features.check("raqm"))
+
+
 @lru_cache(maxsize=512)
-def open_face(face: Face, size_px: int) -> ImageFont.FreeTypeFont:
+def open_face(face: Face, size_px: int, *, shapes: bool = False) -> ImageFont.FreeTypeFont:
     """Open a font at a size in px per em.
+
+    Args:
+        face: the font.
+        size_px: px per em.
+        shapes: for words of joining letters (`can_shape`).
 
     Raises:
         DataError: the file does not exist or is not a font.
     """
     try:
         # The basic layout is in every build of Pillow, so a text looks the same everywhere.
-        font = ImageFont.truetype(str(face.path), size_px, layout_engine=ImageFont.Layout.BASIC)
+        engine = ImageFont.Layout.RAQM if shapes else ImageFont.Layout.BASIC
+        font = ImageFont.truetype(str(face.path), size_px, layout_engine=engine)
         if face.weight is not None:
             font.set_variation_by_axes([face.weight])
     except OSError as error:
@@ -218,8 +234,8 @@ def find_supported_characters(path: Path, characters: frozenset[str]) -> frozens
     """Return those of the characters that a font file can draw one by one; always includes a space that is asked for.
 
     A character is supported if its glyph has ink and differs from the glyph that the font draws for missing
-    characters. Right-to-left scripts and combining marks are not supported, because glyphs are set one after the other
-    from left to right.
+    characters. Combining marks are not supported, because glyphs are set one after the other; nor joining letters where
+    Pillow cannot shape words.
 
     Raises:
         DataError: the file cannot be opened as a font.
@@ -227,12 +243,12 @@ def find_supported_characters(path: Path, characters: frozenset[str]) -> frozens
     font = open_face(Face(path), _PROBE_SIZE_PX)
     missing = _rasterize(font, _NO_GLYPH)
     return frozenset(
-        c for c in characters if c == " " or (_is_set_left_to_right(c) and _rasterize(font, c) not in (None, missing))
+        c for c in characters if c == " " or (_can_be_set(c) and _rasterize(font, c) not in (None, missing))
     )
 
 
-def _is_set_left_to_right(char: str) -> bool:
-    return unicodedata.category(char)[0] not in "CMZ" and unicodedata.bidirectional(char) not in ("R", "AL")
+def _can_be_set(char: str) -> bool:
+    return unicodedata.category(char)[0] not in "CMZ" and (not is_joining(char) or can_shape())
 
 
 def _rasterize(font: ImageFont.FreeTypeFont, char: str) -> tuple[tuple[int, int], bytes] | None:

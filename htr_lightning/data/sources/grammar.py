@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from htr_lightning.data.sources.fonts import INSTALL_COMMAND
+from htr_lightning.data.sources.fonts import INSTALL_COMMAND, can_shape, is_joining
 from htr_lightning.data.sources.locales import LOCALES, Locale
 from htr_lightning.image.files import DataError
 
@@ -74,9 +74,12 @@ class _Vocabulary:
         frequencies = _load_frequencies(language)
         writable = {word: f for word, f in frequencies.items() if alphabet.issuperset(word)}
         if sum(writable.values()) < 0.5 * sum(frequencies.values()):
+            remedy = "set dataset.font_folder to fonts that have its letters, or choose another language"
+            if any(map(is_joining, "".join(frequencies))) and not can_shape():
+                remedy = "install the wheel of Pillow, which has Raqm (HarfBuzz): its letters have to be joined"
             raise DataError(
                 f"{language!r} cannot be written with these fonts and dataset.characters",
-                remedy="set dataset.font_folder to fonts that have its letters, or choose another language",
+                remedy=remedy,
                 key="dataset.languages",
                 kind="unsupported",
             )
@@ -209,6 +212,8 @@ def _load_frequencies(language: str) -> dict[str, float]:
         if _WORD.fullmatch(word) and (len(word) > 1 or word in locale.one_letter_words):
             # wordfreq has small letters only.
             is_english_i = language == "en" and (word == "i" or word.startswith("i'"))
+            if language == "el" and word.endswith("σ"):
+                word = f"{word[:-1]}ς"  # the list folds the final sigma
             frequencies[word.capitalize() if is_english_i else word] = frequency
     return frequencies
 

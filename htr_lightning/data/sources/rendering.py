@@ -1,5 +1,6 @@
 """Renders the image of a handwritten line from text, font and style, and the extent of each character in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -7,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.bidi import order_visually
 from htr_lightning.data.sources.capitals import sample_capital_style
-from htr_lightning.data.sources.fonts import Face, draw_glyph, find_supported_characters, open_face
+from htr_lightning.data.sources.fonts import Face, draw_glyph, find_supported_characters, is_joining, open_face
 from htr_lightning.data.sources.paper import apply_ink, draw_paper, generate_smooth_noise
 
 # Glyphs are drawn at twice the final size: halving with linear interpolation averages 2 x 2 pixels exactly.
@@ -73,6 +75,21 @@ class RenderedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """What is drawn at once: a character, or a run of joining letters, whose shapes depend on each other.
+
+    Attributes:
+        text: in logical order.
+        places: of its characters in the text of the line.
+        is_shaped: whether it consists of joining letters.
+    """
+
+    text: str
+    places: tuple[int, ...]
+    is_shaped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Glyph:
     mask: NDArray[np.uint8]
     left: int
@@ -103,41 +120,71 @@ def render_line(text: str, face: Face, style: Style, generator: np.random.Genera
     Raises:
         DataError: the font file cannot be opened.
     """
-    layout = _lay_out(text, face, style, generator)
+    units = find_units(text)
+    layout = _lay_out(units, face, style, generator)
     growth = generator.uniform(0, style.ink_width_px) * _SUPERSAMPLING  # of strokes, in canvas px
     layout = replace(layout, canvas=_thicken(layout.canvas, growth))
     ink, boxes, baseline_px = _warp(layout, growth, style, generator)
     paper = draw_paper((style.height_px, ink.shape[1]), baseline_px, style.paper_texture, style.ruling, generator)
-    return RenderedLine(apply_ink(paper, ink, style.ink_lightness, style.paper_texture, generator), boxes, baseline_px)
+    ink_on_paper = apply_ink(paper, ink, style.ink_lightness, style.paper_texture, generator)
+    return RenderedLine(ink_on_paper, _divide_boxes(boxes, units), baseline_px)
 
 
-def _lay_out(text: str, face: Face, style: Style, generator: np.random.Generator) -> _Layout:
-    """Set the glyphs of a text one after the other, with random spacing, height and size of words."""
+def find_units(text: str) -> list[Unit]:
+    """Divide a text into what is drawn from left to right: characters, and runs of joining letters.
+
+    Args:
+        text: in logical order.
+    """
+    units: list[Unit] = []
+    for character, place in order_visually(text):
+        last = units[-1] if units else None
+        if is_joining(character) and last is not None and last.is_shaped and place == last.places[0] - 1:
+            units[-1] = Unit(character + last.text, (place, *last.places), is_shaped=True)
+        else:
+            units.append(Unit(character, (place,), is_joining(character)))
+    return units
+
+
+def _divide_boxes(boxes: NDArray[np.float32], units: Sequence[Unit]) -> NDArray[np.float32]:
+    """Return the boxes of the characters of a text; those of joining letters are equal parts of their word's."""
+    divided = np.zeros((sum(len(unit.places) for unit in units), 2), np.float32)
+    for (start, end), unit in zip(boxes.tolist(), units, strict=True):
+        edges = np.linspace(end, start, len(unit.places) + 1) if unit.is_shaped else np.array([end, start])
+        for place, right, left in zip(unit.places, edges[:-1], edges[1:], strict=True):
+            divided[place] = left, right
+    return divided
+
+
+def _lay_out(units: Sequence[Unit], face: Face, style: Style, generator: np.random.Generator) -> _Layout:
+    """Set the units of a text one after the other, with random spacing, height and size of words."""
     size = _find_raster_size(face, style.height_px)
     spacing = size * float(np.clip(generator.normal(0, style.letter_spacing), -0.04, 0.12))
     space = float(np.clip(generator.normal(1, style.word_spacing), 0.7, 2.2))
-    num_words = text.count(" ") + 1
+    num_words = sum(unit.text == " " for unit in units) + 1
     heights = size * style.baseline_wander * generator.standard_normal(num_words)
     # A writer whose baseline wanders also varies in size.
     relative_sizes = np.clip(generator.normal(0, style.baseline_wander, num_words), -0.2, 0.2)
     capitals = sample_capital_style(style.block_capitals, style.stray_capitals, generator)
     glyphs: list[tuple[_Glyph, int, int]] = []
     pen, word = 0.0, 0
-    for i, char in enumerate(text):
+    for number, unit in enumerate(units):
+        char = unit.text
         # Only a few sizes, so that most glyphs are in the cache.
         word_size = round(size * (1 + _SIZE_STEP * round(relative_sizes[word] / _SIZE_STEP)))
-        following, letter_size = text[i + 1 : i + 2], word_size
+        following = units[number + 1].text if number + 1 < len(units) and not unit.is_shaped else ""
+        letter_size = word_size
         if capitals is not None:
             following = following and (capitals.replace(following, face) or following)
             if capital := capitals.replace(char, face):
                 char, letter_size = capital, round(capitals.height * word_size)
-        glyphs.append((_load_glyph(face, letter_size, char), round(pen), round(heights[word])))
-        advance = _measure_advance(face, letter_size, char, following)
+        glyphs.append((_load_glyph(face, letter_size, char, unit.is_shaped), round(pen), round(heights[word])))
+        advance = _measure_advance(face, letter_size, char, following, unit.is_shaped)
         if char == " ":
             word += 1
             # The swashes of some fonts fill a narrow space, so that it could not be seen.
             advance = max(advance * space, 0.65 * _measure_advance(face, word_size, "n", ""))
-        pen += max(advance + spacing, 1.0)
+        pen += max(advance + (0 if unit.is_shaped else spacing), 1.0)
     return _compose(glyphs, size)
 
 
@@ -172,8 +219,8 @@ def _find_raster_size(face: Face, height_px: int) -> int:
 
 
 @lru_cache(maxsize=16384)
-def _load_glyph(face: Face, size_px: int, char: str) -> _Glyph:
-    font = open_face(face, size_px)
+def _load_glyph(face: Face, size_px: int, char: str, shapes: bool = False) -> _Glyph:
+    font = open_face(face, size_px, shapes=shapes)
     image, left, top = draw_glyph(font, char)
     mask = np.asarray(image, np.uint8)
     points = cv2.findNonZero(mask)
@@ -190,9 +237,9 @@ def _load_glyph(face: Face, size_px: int, char: str) -> _Glyph:
 
 
 @lru_cache(maxsize=65536)
-def _measure_advance(face: Face, size_px: int, char: str, following: str) -> float:
-    """Return the advance width of a character in px, kerning included."""
-    font = open_face(face, size_px)
+def _measure_advance(face: Face, size_px: int, char: str, following: str, shapes: bool = False) -> float:
+    """Return the advance width of a character, or of a word of joining letters, in px, kerning included."""
+    font = open_face(face, size_px, shapes=shapes)
     if not following:
         return font.getlength(char)
     return font.getlength(char + following) - font.getlength(following)

@@ -53,8 +53,8 @@ class Synthetic:
         num_train: number of training lines. The pieces of a short text file are repeated, rendered differently.
         num_val: number of validation lines.
         num_test: number of test lines.
-        languages: codes that ``wordfreq`` knows, such as en, fr, de; each sentence is in one of them. Right-to-left
-            scripts and scripts with combining marks cannot be rendered.
+        languages: codes that ``wordfreq`` knows, such as en, fr, de, ar, zh; each sentence is in one of them. Arabic
+            letters are joined where Pillow was built with Raqm; combining marks cannot be rendered.
         min_length: minimum number of characters of a line.
         max_length: maximum number of characters of a line.
         text_file: UTF-8 text to use instead of random text. Longer lines of the file are cut between words; those

@@ -1,6 +1,7 @@
 """Texts of synthetic lines: random running text, or pieces of a text file."""
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,14 @@ from htr_lightning.image.files import DataError
 from htr_lightning.text import clean_text
 
 _MAX_TRIES_PER_LINE = 20
+
+
+_BETWEEN_IDEOGRAPHS = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff]) (?=[\u3040-\u30ff\u3400-\u9fff])")
+
+
+def _join_ideographs(text: str) -> str:
+    """Remove the spaces between Chinese characters and kana."""
+    return _BETWEEN_IDEOGRAPHS.sub("", text)
 
 
 class SyntheticTexts:
@@ -66,7 +75,8 @@ class SyntheticTexts:
         words = Grammar(self._languages, supported).generate_words(generator)
         # The limit ends the search for texts of a length that no text can have.
         max_words = max_texts * (self._lengths[1] // 3 + 1)
-        texts = cut_lines(itertools.islice(words, max_words), *self._lengths, generator)
+        lines = cut_lines(itertools.islice(words, max_words), *self._lengths, generator)
+        texts = (text for line in lines if len(text := _join_ideographs(line)) >= self._lengths[0])
         return itertools.islice(texts, max_texts), alphabet
 
     def _restrict(self, characters: Iterable[str]) -> frozenset[str]:
