@@ -2,7 +2,7 @@
 
 python experiments/line_finder/widen_context.py zoo:finder runs/wide.safetensors
 
-As in Net2Net (Chen et al. 2016), new blocks start almost as the identity: their features are scaled by 0.05.
+As in Net2Net (Chen et al. 2016), new blocks start almost as the identity: their features are scaled by 0.1.
 """
 
 import sys
@@ -23,7 +23,7 @@ network = LineFinder(**arguments).eval()
 missing, unexpected = network.load_state_dict(finder.network.state_dict(), strict=False)
 assert not unexpected and all(key.startswith("rows.") for key in missing), (missing, unexpected)
 for block in network.rows:
-    block.get_submodule("norm").get_parameter("weight").data.fill_(0.05)
+    block.get_submodule("norm").get_parameter("weight").data.fill_(0.1)
 page = torch.rand(1, 1, 256, 256)
 with torch.inference_mode():
     difference = (network(page).lines[:, :2].sigmoid() - finder.network(page).lines[:, :2].sigmoid()).abs().max()

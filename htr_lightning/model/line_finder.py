@@ -142,17 +142,16 @@ class _DilatedBlock(nn.Module):
 
 
 class _RowBlock(nn.Module):
-    """A depthwise convolution along the rows, dilated, and a pointwise one, with a shortcut."""
+    """A dilated convolution along the rows, with a shortcut."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        padding = (1, 4 * dilation)
-        self.along = nn.Conv2d(channels, channels, (3, 9), padding=padding, dilation=(1, dilation), groups=channels)
-        self.mix = nn.Conv2d(channels, channels, 1, bias=False)
+        padding, steps = (0, 3 * dilation), (1, dilation)
+        self.conv = nn.Conv2d(channels, channels, (1, 7), padding=padding, dilation=steps, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + F.relu(self.norm(self.mix(self.along(x))), inplace=True)
+        return x + F.relu(self.norm(self.conv(x)), inplace=True)
 
 
 class _UpBlock(nn.Module):
