@@ -155,7 +155,7 @@ class LineDataModule(lightning.LightningDataModule):
                     kind="empty",
                 )
         if self.charset is None:
-            texts = self.packed["train"].column("text")
+            texts = list(self.packed["train"].column("text"))
             self.charset = Charset.from_texts(texts, self.normalization, find_direction(texts, self.direction))
 
     def _sample(self, lines: Sequence[Line], number: int) -> list[Line]:
