@@ -75,7 +75,7 @@ class PageAugment:
         scale = float(np.exp(generator.uniform(*np.log(self.scale))))
         degrees = float(np.clip(generator.normal(0, self.rotation_degrees), -8, 8)) + 90 * turns
         mirror = -1.0 if generator.random() < self.mirror_probability else 1.0
-        center = _choose_center(page.shape, lines, generator)
+        center = _choose_center(page.shape, lines, self.crop_px / 2 / scale, generator)
         matrix = _build_matrix(center, self.crop_px / 2, scale, degrees, mirror)
         bend = self._sample_bend(generator)
         crop = _warp(page, matrix, bend, self.crop_px)
@@ -115,13 +115,28 @@ class PageAugment:
         return np.asarray(levels.clip(0, 255), np.uint8)
 
 
-def _choose_center(shape: tuple[int, ...], lines: Sequence[TargetLine], generator: np.random.Generator) -> Points:
-    """Return a point near a random line, or sometimes anywhere on the page."""
+def _choose_center(
+    shape: tuple[int, ...], lines: Sequence[TargetLine], reach: float, generator: np.random.Generator
+) -> Points:
+    """Return a point near a random line, or sometimes anywhere on the page, around which a crop shows no outside.
+
+    What is beyond the page is never seen by a line finder, and what is cut off cannot be known: whether a line goes on
+    behind a wide gap, for example.
+
+    Args:
+        shape: of the page.
+        lines: of the page.
+        reach: half the size of the crop, in px of the page.
+        generator: source of randomness.
+    """
+    size = np.array([shape[1], shape[0]], np.float64)
     if lines and generator.random() < 0.85:
         line = lines[int(generator.integers(len(lines)))].baseline
-        point = line[int(generator.integers(len(line)))]
-        return np.asarray(point + generator.normal(0, 120, 2), np.float32)
-    return np.asarray(generator.uniform(0, 1, 2) * (shape[1], shape[0]), np.float32)
+        point = line[int(generator.integers(len(line)))] + generator.normal(0, 120, 2)
+    else:
+        point = generator.uniform(0, 1, 2) * size
+    inside = np.clip(point, reach, np.maximum(size - reach, reach))
+    return np.asarray(np.where(size < 2 * reach, size / 2, inside), np.float32)
 
 
 def _build_matrix(center: Points, middle: float, scale: float, degrees: float, mirror: float) -> NDArray[np.float64]:

@@ -61,3 +61,17 @@ def test_values_out_of_range(name: str, value: object) -> None:
     with pytest.raises(InputError) as refused:
         PageAugment(**{name: value})  # type: ignore[arg-type]
     assert refused.value.key == f"augment.{name}"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_crops_lie_on_the_page(seed: int) -> None:
+    """A crop as wide as the page shows whole lines, whichever line it is near."""
+    augment = PageAugment(
+        crop_px=640, scale=(1, 1), rotation_degrees=0, bend=0, turn_probability=0, mirror_probability=0, **CALM
+    )
+    page = np.full((1500, 600), 255, np.uint8)
+    lines = [TargetLine(np.array([(20, y), (580, y)], np.float32), 20, 8) for y in range(60, 1460, 60)]
+    _, moved = augment(page, lines, np.random.default_rng(seed))
+    for line in moved:
+        assert 0 < line.baseline[0, 0] < line.baseline[1, 0] < 640
+    assert sum(0 < line.baseline[0, 1] < 640 for line in moved) >= 10  # and no more outside than has to be
