@@ -10,14 +10,14 @@ import numpy as np
 
 from htr_lightning.aligning.confidence import compute_confidence
 from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text
-from htr_lightning.aligning.lattice import JOINT, Emissions, Lattice, LineFrames, LineScores
-from htr_lightning.aligning.search import Costs, Placement, place_lines
+from htr_lightning.aligning.lattice import IMPOSSIBLE, JOINT, Emissions, Lattice, LineFrames, LineScores
+from htr_lightning.aligning.search import UNPLACED, Costs, Placement, TextSearch
 from htr_lightning.charset import Charset
 
 _HAS_HYPHEN = 0.5  # probability of a hyphen at the end of a line from which on it is written
 _MAX_JOINTS = 4  # of a line, for which all spellings are compared
 _MAX_BREAK_COST = 8.0
-_MIN_BREAKS = 2  # line breaks of a text from which on it is tested whether they are those of the page
+_MIN_BREAKS = 2  # of a text, its start and end, which say nothing about the lines of the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,23 @@ def align_text(lines: Sequence[LineFrames], text: str, charset: Charset, costs: 
     emissions = Emissions(cuttable.characters, charset)
     scores = [emissions.score(line) for line in lines]
     columns, missing = emissions.index(cuttable.characters), emissions.compute_missing_costs(cuttable.characters)
-    placements = place_lines(scores, cuttable, columns, missing, costs)
+    search = TextSearch(scores, cuttable, columns, missing)
     follows = False
-    if cuttable.num_breaks >= _MIN_BREAKS:
-        costs, follows = _estimate_break_costs(cuttable, placements, costs)
-        placements = place_lines(scores, cuttable, columns, missing, costs)
-    placements = _remove_overlaps(cuttable, placements)
+    if cuttable.num_breaks > _MIN_BREAKS:
+        costs, follows = _estimate_break_costs(cuttable, search.find_parts(costs), costs)
+    placements = _remove_overlaps(cuttable, search.place_lines(costs))
     aligned = tuple(
         _write_line(placement, line, cuttable, emissions) for placement, line in zip(placements, scores, strict=True)
     )
     return TextAlignment(aligned, tuple(_list_unplaced(cuttable, placements)), follows)
 
 
-def _estimate_break_costs(text: CuttableText, placements: Sequence[Placement], costs: Costs) -> tuple[Costs, bool]:
+def _estimate_break_costs(text: CuttableText, parts: Sequence[tuple[int, int]], costs: Costs) -> tuple[Costs, bool]:
     """Return the costs of line ends that differ from the breaks of the text, by how often they did at first."""
-    placed = [placement for placement in placements if placement.is_placed]
-    ends = [placement.end for placement in placed if placement.end < text.num_cuts - 1]
+    placed = [(start, end) for start, end in parts if start != UNPLACED]
+    ends = [end for _, end in placed if end < text.num_cuts - 1]
     at_break = sum(text.kinds[end] == CutKind.BREAK for end in ends)
-    crossed = sum(int(text.breaks_before_end[p.end] - text.breaks_before_start[p.start]) for p in placed)
+    crossed = sum(int(text.breaks_before_end[end] - text.breaks_before_start[start]) for start, end in placed)
     missing_rate = (len(ends) - at_break + 0.5) / (len(ends) + 1)
     crossed_rate = (crossed + 0.5) / (crossed + at_break + 1)
     return (
@@ -159,8 +158,7 @@ def _score_text(written: str, line: LineScores, emissions: Emissions) -> float:
     )
     # Spaces and hyphens count in full here, unlike in the search.
     lattice = Lattice(whole, columns, np.full(len(written), 4.0, np.float32))
-    scores, _ = lattice.search(line, np.array([0.0, -1e9], np.float32))
-    return float(scores[-1])
+    return float(lattice.search(line, np.array([0.0, IMPOSSIBLE], np.float32))[-1])
 
 
 def _list_unplaced(text: CuttableText, placements: Sequence[Placement]) -> list[str]:

@@ -162,87 +162,68 @@ class Lattice:
         self._skip_penalty = np.zeros(len(columns), np.float32)  # a blank parts two equal characters
         self._skip_penalty[1:][columns[1:] == columns[:-1]] = IMPOSSIBLE
 
-    def search(self, line: LineScores, entry: Floats) -> tuple[Floats, Ints]:
-        """Find the best path from any cut to each cut (Viterbi, with a beam).
+    def search(self, line: LineScores, entry: Floats) -> Floats:
+        """Find the best paths from any cut to each cut (Viterbi, with a beam).
 
         Args:
             line: its scores.
             entry: ``(C,)`` score of starting at each cut.
 
         Returns:
-            ``(C,)`` the score of ending at each cut, and the cut where that path starts.
+            ``(C,)`` the score of ending at each cut. Parts without any character do not count.
         """
-        text, length = self.text, len(self.columns)
-        character = np.full(length, IMPOSSIBLE, np.float32)  # paths that end in character k
-        blank = np.full(length + 1, IMPOSSIBLE, np.float32)  # paths that end in the blank before character k
-        character_from, blank_from = np.zeros(length, np.int64), np.zeros(length + 1, np.int64)
-        blank[text.starts] = entry
-        blank_from[text.starts] = np.arange(text.num_cuts)
+        length = len(self.columns)
+        paths = _Paths(length)
+        paths.start[self.text.starts] = entry
         window = slice(0, length)
         for frame in range(len(line.blank)):
             if frame % _STRIDE == 0:
-                window = _narrow(character, blank, length)
-            after = slice(window.start + 1, window.stop + 1)
-            self._step(
-                (character[window], character_from[window], blank[window.start : after.stop]),
-                blank_from[window.start : after.stop],
-                window,
-                line.characters[frame].take(self.columns[window]),
-                line.blank[frame],
-            )
-        return self._collect(character, character_from, blank, blank_from)
-
-    def _step(
-        self,
-        paths: tuple[Floats, Ints, Floats],
-        blank_from: Ints,
-        window: slice,
-        character_scores: Floats,
-        blank_score: np.float32,
-    ) -> None:
-        """Extend the paths of a window, in place, by a frame."""
-        character, character_from, blank = paths
-        before, before_from = character.copy(), character_from.copy()
-        _improve(character, character_from, blank[:-1], blank_from[:-1])
-        skipping = before[:-1] + self._skip_penalty[window.start + 1 : window.stop]
-        _improve(character[1:], character_from[1:], skipping, before_from[:-1])
-        _improve(blank[1:], blank_from[1:], before, before_from)
-        blank += blank_score
-        character += character_scores
-        missing = self._missing[window.start : window.stop + 1]
-        ahead = blank + missing
-        best = np.maximum.accumulate(ahead)
-        is_moved = best > ahead
-        source = np.maximum.accumulate(np.where(is_moved, 0, self._places[: len(blank)]))
-        np.copyto(blank, best - missing, where=is_moved)
-        np.copyto(blank_from, blank_from[source], where=is_moved)
-
-    def _collect(self, character: Floats, character_from: Ints, blank: Floats, blank_from: Ints) -> tuple[Floats, Ints]:
-        """Return score and start of the best path to each cut; parts without any character do not count."""
+                window = paths.narrow()
+            self._step(paths, window, line.characters[frame].take(self.columns[window]), line.blank[frame])
         ends = self.text.ends
-        scores, origins = blank[ends].copy(), blank_from[ends].copy()
-        last = np.maximum(ends - 1, 0)
-        _improve(scores, origins, np.where(ends > 0, character[last], IMPOSSIBLE), character_from[last])
-        scores[self.text.starts[origins] >= ends] = IMPOSSIBLE
-        return scores, origins
+        in_character = np.where(ends > 0, paths.character[np.maximum(ends - 1, 0)], np.float32(IMPOSSIBLE))
+        return np.maximum(np.maximum(paths.blank[ends], in_character), np.float32(IMPOSSIBLE))
+
+    def _step(self, paths: "_Paths", window: slice, character_scores: Floats, blank_score: np.float32) -> None:
+        """Extend the paths of a window by a frame."""
+        first, last = window.start, window.stop
+        start, blank = paths.start[first : last + 1], paths.blank[first : last + 1]
+        before = paths.character[window]
+        character = np.maximum(np.maximum(blank[:-1], start[:-1]), before)
+        np.maximum(character[1:], before[:-1] + self._skip_penalty[first + 1 : last], out=character[1:])
+        np.maximum(blank[1:], before, out=blank[1:])
+        paths.character[window] = character + character_scores
+        blank += blank_score
+        start += blank_score
+        # Paths may go on behind characters that the line does not show.
+        missing = self._missing[first : last + 1]
+        ahead = np.maximum(blank[1:] + missing[1:], start[:-1] + missing[:-1])
+        blank[1:] = np.maximum.accumulate(ahead) - missing[1:]
 
 
-def _narrow(character: Floats, blank: Floats, length: int) -> slice:
-    """Return the part of the text that paths of the beam are in, and discard the others."""
-    best = np.maximum(character, blank[:-1])
-    active = np.flatnonzero(best > max(float(best.max()), float(blank[-1])) - _BEAM)
-    if not len(active):
-        return slice(0, length)
-    first, last = int(active[0]), min(length, int(active[-1]) + _LOOKAHEAD)
-    for values in (character, blank):
-        values[:first] = IMPOSSIBLE
-    character[last:] = IMPOSSIBLE
-    blank[last + 1 :] = IMPOSSIBLE
-    return slice(first, last)
+class _Paths:
+    """The best scores of the paths through a text of L characters.
 
+    Attributes:
+        start: ``(L + 1,)``, in the blank before the first character of the line's text, which is character k.
+        character: ``(L,)``, in character k.
+        blank: ``(L + 1,)``, in a later blank, before character k.
+    """
 
-def _improve(best: Floats, origins: Ints, values: Floats, value_origins: Ints) -> None:
-    """Replace scores, and where their paths start, by those that are better."""
-    is_better = values > best
-    np.copyto(best, values, where=is_better)
-    np.copyto(origins, value_origins, where=is_better)
+    def __init__(self, length: int) -> None:
+        self.start, self.blank = (np.full(length + 1, IMPOSSIBLE, np.float32) for _ in range(2))
+        self.character = np.full(length, IMPOSSIBLE, np.float32)
+
+    def narrow(self) -> slice:
+        """Return the part of the text that paths of the beam are in, and discard the others."""
+        length = len(self.character)
+        best = np.maximum(self.start, self.blank)
+        np.maximum(best[:-1], self.character, out=best[:-1])
+        active = np.flatnonzero(best > float(best.max()) - _BEAM)
+        first = min(int(active[0]), length - 1)
+        last = min(length, int(active[-1]) + _LOOKAHEAD)
+        for values in (self.start, self.character, self.blank):
+            values[:first] = IMPOSSIBLE
+        self.character[last:] = IMPOSSIBLE
+        self.start[last + 1 :] = self.blank[last + 1 :] = IMPOSSIBLE
+        return slice(first, last)

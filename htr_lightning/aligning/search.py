@@ -48,7 +48,8 @@ class Placement:
         end: cut where it ends.
         start_probability: 0..1, of this start among all others, from the best path through each.
         end_probability: likewise.
-        fit: score of the text relative to what the recognizer reads, for each character, at most 0.
+        fit: score of the text relative to what the recognizer reads, for each character, at most about 0.
+        margin: score of the best division of the text in comparison to the best in which the line has no text.
     """
 
     start: int = UNPLACED
@@ -56,6 +57,7 @@ class Placement:
     start_probability: float = 0.0
     end_probability: float = 0.0
     fit: float = 0.0
+    margin: float = 0.0
 
     @property
     def is_placed(self) -> bool:
@@ -63,34 +65,95 @@ class Placement:
         return self.start != UNPLACED
 
 
-def place_lines(
-    lines: Sequence[LineScores], text: CuttableText, columns: Ints, missing: Floats, costs: Costs
-) -> list[Placement]:
-    """Divide a text among lines.
+@dataclass(frozen=True, slots=True, eq=False)
+class TextSearch:
+    """The lines of a page and its text, among which it is to be divided.
 
-    Dynamic programming over the cuts of the text: each line shows a part of it, or nothing; parts may be left out, and
-    the text may jump, at a cost. A second search from the end gives the best division through any cut.
-
-    Args:
+    Attributes:
         lines: in reading order.
         text: with at least one character.
         columns: ``(L,)`` the columns of its characters in the scores.
         missing: ``(L,)`` the costs of its characters where a line does not show them.
-        costs: of what differs.
     """
-    ends = [_compute_end_costs(line, text, costs) for line in lines]
-    breaks = (text.breaks_before_start * costs.break_crossed).astype(np.float32)
-    breaks_end = (text.breaks_before_end * costs.break_crossed).astype(np.float32)
-    exits = [-end - breaks_end for end in ends]
-    forward = _Sweep(lines, Lattice(text, columns, missing), costs, [breaks] * len(lines), exits)
-    backward = _Sweep(
-        [line.reverse() for line in reversed(lines)],
-        Lattice(text.reverse(), columns[::-1], missing[::-1]),
-        costs,
-        [exit[::-1] for exit in reversed(exits)],
-        [breaks[::-1]] * len(lines),
-    )
-    return _read_placements(forward, backward, lines, text, costs)
+
+    lines: Sequence[LineScores]
+    text: CuttableText
+    columns: Ints
+    missing: Floats
+
+    def find_parts(self, costs: Costs) -> list[tuple[int, int]]:
+        """Return the cuts where the text of each line starts and ends, `UNPLACED` for lines without text.
+
+        Dynamic programming over the cuts of the text: each line shows a part of it, or nothing; parts may be left out,
+        and the text may jump, at a cost.
+        """
+        return self._trace_back(self._sweep_forward(costs), costs)
+
+    def place_lines(self, costs: Costs) -> list[Placement]:
+        """Return the placement of each line; a second search from the end gives the best division through any cut."""
+        forward = self._sweep_forward(costs)
+        entries, exits = self._compute_entries(costs)
+        backward = _Sweep(
+            [line.reverse() for line in reversed(self.lines)],
+            self._build_backward_lattice(),
+            costs,
+            [exit[::-1] for exit in reversed(exits)],
+            [entries[::-1]] * len(self.lines),
+        )
+        parts = self._trace_back(forward, costs)
+        return [self._rate(number, part, forward, backward, costs) for number, part in enumerate(parts)]
+
+    def _compute_entries(self, costs: Costs) -> tuple[Floats, list[Floats]]:
+        """Return ``(C,)`` the score of starting a line at each cut, and for each line that of ending it there."""
+        entry = (self.text.breaks_before_start * costs.break_crossed).astype(np.float32)
+        crossed = (self.text.breaks_before_end * costs.break_crossed).astype(np.float32)
+        return entry, [-_compute_end_costs(line, self.text, costs) - crossed for line in self.lines]
+
+    def _sweep_forward(self, costs: Costs) -> "_Sweep":
+        entry, exits = self._compute_entries(costs)
+        lattice = Lattice(self.text, self.columns, self.missing)
+        return _Sweep(self.lines, lattice, costs, [entry] * len(self.lines), exits)
+
+    def _build_backward_lattice(self) -> Lattice:
+        return Lattice(self.text.reverse(), self.columns[::-1], self.missing[::-1])
+
+    def _trace_back(self, forward: "_Sweep", costs: Costs) -> list[tuple[int, int]]:
+        """Follow the best division back from the end of the text."""
+        entry, _ = self._compute_entries(costs)
+        lattice = self._build_backward_lattice()
+        cut, parts = self.text.num_cuts - 1, []
+        for number in range(len(self.lines) - 1, -1, -1):
+            end = int(forward.previous[number + 1][cut])
+            if end != UNPLACED:  # find where the best path to this end starts
+                only = np.full(self.text.num_cuts, IMPOSSIBLE, np.float32)
+                only[-1 - end] = 0.0
+                from_end = lattice.search(self.lines[number].reverse(), only)[::-1]
+                cut = int((forward.before[number] + entry + from_end).argmax())
+            parts.append((UNPLACED, UNPLACED) if end == UNPLACED else (cut, end))
+        return parts[::-1]
+
+    def _rate(
+        self, number: int, part: tuple[int, int], forward: "_Sweep", backward: "_Sweep", costs: Costs
+    ) -> Placement:
+        """Return the placement of a line with its certainty."""
+        start, end = part
+        if start == UNPLACED:
+            return Placement()
+        line, text, mirrored = self.lines[number], self.text, len(self.lines) - 1 - number
+        rest = backward.before[mirrored][::-1]  # the best scores of all lines after this one, from each cut
+        unplaced = float((forward.before[number] + rest).max()) + compute_unplaced_score(line, costs)
+        starts = forward.before[number] + backward.after[mirrored][::-1]
+        ends = forward.after[number] + rest
+        own = float(forward.after[number][end] - forward.before[number][start])
+        own -= float(text.breaks_before_start[start] - text.breaks_before_end[end]) * costs.break_crossed
+        return Placement(
+            start,
+            end,
+            _compute_probability(starts, start, unplaced),
+            _compute_probability(ends, end, unplaced),
+            (own - line.best) / max(1, int(text.ends[end] - text.starts[start])),
+            float(ends[end]) - unplaced,
+        )
 
 
 def _compute_end_costs(line: LineScores, text: CuttableText, costs: Costs) -> Floats:
@@ -115,7 +178,6 @@ class _Sweep:
         before: for each line ``(C,)``, the best score of all lines before it if it may start at a cut; one more at the
             end.
         after: for each line ``(C,)``, the best score of all lines up to it, if it ends at a cut.
-        origins: for each line ``(C,)``, the cut where it then starts.
         previous: for each entry of ``before`` ``(C,)``, the cut where the line before it ends; `UNPLACED` if that line
             is not placed.
     """
@@ -136,12 +198,9 @@ class _Sweep:
         first, _ = self._skip(start)
         self.before, self.previous = [first], [np.full(text.num_cuts, UNPLACED, np.int64)]
         self.after: list[Floats] = []
-        self.origins: list[Ints] = []
         for line, entry, exit in zip(lines, entries, exits, strict=True):
-            scores, origins = lattice.search(line, self.before[-1] + entry)
-            scores = np.maximum(scores + exit, IMPOSSIBLE)
+            scores = np.maximum(lattice.search(line, self.before[-1] + entry) + exit, np.float32(IMPOSSIBLE))
             self.after.append(scores)
-            self.origins.append(origins)
             moved, previous = self._skip(scores)
             unplaced = self.before[-1] + compute_unplaced_score(line, costs)
             is_placed = moved >= unplaced
@@ -163,54 +222,10 @@ class _Sweep:
             moved, previous = np.where(is_better, values, moved), np.where(is_better, origins, previous)
         return moved, previous
 
-    def trace_back(self) -> list[tuple[int, int]]:
-        """Return the cuts where each line starts and ends, `UNPLACED` for those without text."""
-        cut = len(self.before[-1]) - 1
-        parts = []
-        for line in range(len(self.after) - 1, -1, -1):
-            end = int(self.previous[line + 1][cut])
-            if end == UNPLACED:
-                parts.append((UNPLACED, UNPLACED))
-                continue
-            cut = int(self.origins[line][end])
-            parts.append((cut, end))
-        return parts[::-1]
-
 
 def compute_unplaced_score(line: LineScores, costs: Costs) -> float:
     """Return the score of a line without text."""
     return line.best - costs.unplaced - costs.unplaced_character * line.num_read
-
-
-def _read_placements(
-    forward: _Sweep, backward: _Sweep, lines: Sequence[LineScores], text: CuttableText, costs: Costs
-) -> list[Placement]:
-    placements = []
-    count = len(lines)
-    for number, (line, (start, end)) in enumerate(zip(lines, forward.trace_back(), strict=True)):
-        if start == UNPLACED:
-            placements.append(Placement())
-            continue
-        mirrored = count - 1 - number
-        # `backward.before` of the mirrored line: the best score of all lines after this one, from each cut.
-        rest = backward.before[mirrored][::-1]
-        from_start = backward.after[mirrored][::-1]
-        unplaced = float((forward.before[number] + rest).max()) + compute_unplaced_score(line, costs)
-        starts = forward.before[number] + from_start
-        ends = forward.after[number] + rest
-        own = forward.after[number][end] - forward.before[number][start]
-        own -= (text.breaks_before_start[start] - text.breaks_before_end[end]) * costs.break_crossed
-        length = int(text.ends[end] - text.starts[start])
-        placements.append(
-            Placement(
-                start,
-                end,
-                _compute_probability(starts, start, unplaced),
-                _compute_probability(ends, end, unplaced),
-                (float(own) - line.best) / max(1, length),
-            )
-        )
-    return placements
 
 
 def _compute_probability(scores: NDArray[np.floating], place: int, other: float) -> float:
