@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from htr_lightning.aligning.confidence import compute_confidence
-from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text
+from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text, build_whole_text
 from htr_lightning.aligning.lattice import IMPOSSIBLE, JOINT, Emissions, Lattice, LineFrames, LineScores
+from htr_lightning.aligning.orders import invert
 from htr_lightning.aligning.search import UNPLACED, Costs, Placement, TextSearch
 from htr_lightning.charset import Charset
 
@@ -52,7 +53,13 @@ class TextAlignment:
     follows_breaks: bool = False
 
 
-def align_text(lines: Sequence[LineFrames], text: str, charset: Charset, costs: Costs | None = None) -> TextAlignment:
+def align_text(
+    lines: Sequence[LineFrames],
+    text: str,
+    charset: Charset,
+    costs: Costs | None = None,
+    orders: Sequence[Sequence[int]] = (),
+) -> TextAlignment:
     """Cut the text of a page into the lines that were found on it.
 
     The most probable division is searched for by dynamic programming over the frames of all lines: lines may have no
@@ -64,6 +71,8 @@ def align_text(lines: Sequence[LineFrames], text: str, charset: Charset, costs: 
         text: of the page; may have characters that the charset lacks.
         charset: of the recognizer that the frames are from.
         costs: of what may differ; None for those that were chosen on real pages.
+        orders: other orders in which the lines may have been transcribed, each as numbers of the lines; the one that
+            fits best is taken.
     """
     costs = costs or Costs()
     cuttable = build_cuttable_text(text)
@@ -73,15 +82,32 @@ def align_text(lines: Sequence[LineFrames], text: str, charset: Charset, costs: 
     emissions = Emissions(cuttable.characters, charset)
     scores = [emissions.score(line) for line in lines]
     columns, missing = emissions.index(cuttable.characters), emissions.compute_missing_costs(cuttable.characters)
-    search = TextSearch(scores, cuttable, columns, missing)
+    search, order = _choose_order(TextSearch(scores, cuttable, columns, missing), orders, costs)
     follows = False
     if cuttable.num_breaks > _MIN_BREAKS:
         costs, follows = _estimate_break_costs(cuttable, search.find_parts(costs), costs)
     placements = _remove_overlaps(cuttable, search.place_lines(costs))
-    aligned = tuple(
-        _write_line(placement, line, cuttable, emissions) for placement, line in zip(placements, scores, strict=True)
+    aligned = [
+        _write_line(placement, line, cuttable, emissions)
+        for placement, line in zip(placements, search.lines, strict=True)
+    ]
+    return TextAlignment(
+        tuple(aligned[place] for place in invert(order)), tuple(_list_unplaced(cuttable, placements)), follows
     )
-    return TextAlignment(aligned, tuple(_list_unplaced(cuttable, placements)), follows)
+
+
+def _choose_order(
+    search: TextSearch, orders: Sequence[Sequence[int]], costs: Costs
+) -> tuple[TextSearch, Sequence[int]]:
+    """Return the search with the lines in the order that fits the text best, and this order."""
+    given = list(range(len(search.lines)))
+    others = [list(order) for order in orders if list(order) != given]
+    if not others:
+        return search, given
+    searches = [(search, given)]
+    searches += [(replace(search, lines=[search.lines[n] for n in order]), order) for order in others]
+    scores = [candidate.score(costs) for candidate, _ in searches]
+    return searches[int(np.argmax(scores))]
 
 
 def _estimate_break_costs(text: CuttableText, parts: Sequence[tuple[int, int]], costs: Costs) -> tuple[Costs, bool]:
@@ -153,11 +179,8 @@ def _join_words(written: str, line: LineScores, emissions: Emissions) -> str:
 def _score_text(written: str, line: LineScores, emissions: Emissions) -> float:
     """Return the score of a whole text on a line."""
     columns = emissions.index(written)
-    whole = CuttableText(
-        written, *(np.array(pair, np.int64) for pair in ((0, len(written)), (0, len(written)), (0, 0), (0, 0), (0, 0)))
-    )
     # Spaces and hyphens count in full here, unlike in the search.
-    lattice = Lattice(whole, columns, np.full(len(written), 4.0, np.float32))
+    lattice = Lattice(build_whole_text(written), columns, np.full(len(written), 4.0, np.float32))
     return float(lattice.search(line, np.array([0.0, IMPOSSIBLE], np.float32))[-1])
 
 

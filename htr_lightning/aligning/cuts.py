@@ -15,6 +15,8 @@ _SOFT_HYPHEN = "\u00ad"
 _INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
+_CLOSING_MARK = re.compile("[-\u2012-\u2015=/.,;:!?)\\]\u2026]+(?: |$)")
+
 Ints = NDArray[np.int64]
 
 
@@ -43,6 +45,8 @@ class CuttableText:
         ends: ``(C,)`` indices, increasing.
         starts: ``(C,)`` indices, increasing.
         kinds: ``(C,)`` values of `CutKind`.
+        is_single_letter: ``(C,)`` whether a cut inside a word parts a single letter from it.
+        is_before_closing_mark: ``(C,)`` whether a mark that usually ends a line follows a cut, such as a dash.
         breaks_before_end: ``(C,)`` line breaks of the text before the end of the line that the cut ends.
         breaks_before_start: ``(C,)`` line breaks before the start of the line that it begins.
     """
@@ -51,6 +55,8 @@ class CuttableText:
     ends: Ints
     starts: Ints
     kinds: Ints
+    is_single_letter: NDArray[np.bool_]
+    is_before_closing_mark: NDArray[np.bool_]
     breaks_before_end: Ints
     breaks_before_start: Ints
 
@@ -68,12 +74,6 @@ class CuttableText:
         """Return the text between two cuts."""
         return self.characters[self.starts[start] : self.ends[end]]
 
-    def without_breaks(self) -> Self:
-        """Return the same text whose line breaks are spaces."""
-        kinds = np.where(self.kinds == CutKind.BREAK, CutKind.SPACE, self.kinds)
-        zeros = np.zeros_like(self.ends)
-        return replace(self, kinds=kinds, breaks_before_end=zeros, breaks_before_start=zeros)
-
     def reverse(self) -> Self:
         """Return the text backwards, for searching from its end; the kinds of the cuts stay with them."""
         length = len(self.characters)
@@ -84,6 +84,8 @@ class CuttableText:
             ends=length - self.starts[::-1],
             starts=length - self.ends[::-1],
             kinds=self.kinds[::-1],
+            is_single_letter=self.is_single_letter[::-1],
+            is_before_closing_mark=self.is_before_closing_mark[::-1],
             breaks_before_end=total - self.breaks_before_start[::-1],
             breaks_before_start=total - self.breaks_before_end[::-1],
         )
@@ -123,9 +125,32 @@ def build_cuttable_text(text: str) -> CuttableText:
         ends,
         starts,
         kinds,
+        *_describe_cuts(characters, ends, starts, kinds),
         before_end,
         before_end + is_inner_break,
     )
+
+
+def build_whole_text(characters: str) -> CuttableText:
+    """Return a text that can be divided nowhere."""
+    ends, zeros, never = np.array([0, len(characters)]), np.zeros(2, np.int64), np.zeros(2, bool)
+    return CuttableText(characters, ends, ends, zeros, never, never, zeros, zeros)
+
+
+def _describe_cuts(
+    characters: str, ends: Ints, starts: Ints, kinds: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which cuts part a single letter from its word, and which are before a mark that usually ends a line."""
+    padded = f"  {characters}  "
+    single = [
+        kind == CutKind.WORD and not (padded[end].isalpha() and padded[end + 3].isalpha())
+        for end, kind in zip(ends.tolist(), kinds.tolist(), strict=True)
+    ]
+    marked = [
+        kind == CutKind.SPACE and bool(_CLOSING_MARK.match(characters, start))
+        for start, kind in zip(starts.tolist(), kinds.tolist(), strict=True)
+    ]
+    return np.array(single, bool), np.array(marked, bool)
 
 
 def _classify_cut(before: str, after: str) -> CutKind | None:

@@ -124,7 +124,7 @@ def align_folder(
         layouts=None if layouts is None else Path(layouts),
         report=report,
     )
-    jobs = [replace(job, extra=(job.folder / f"{job.scan.stem}{REPORT_SUFFIX}",)) for job in jobs]
+    jobs = [_add_files(job, out, LINES in formats) for job in jobs]
     found = find_page_texts(texts, [job.scan for job in jobs], [job.folder.relative_to(out) for job in jobs], report)
     text_of = {job.extra[0]: text for job, text in zip(jobs, found, strict=True) if text is not None}
     jobs = [job for job in jobs if job.extra[0] in text_of]
@@ -133,7 +133,7 @@ def align_folder(
         tables.append(Output(out / MANIFEST, table_kind(*MANIFEST_COLUMNS), folder=out))
     check_files(jobs, out, inputs=[*to_paths(inputs), texts], overwrite=overwrite)
     check_outputs(tables, [texts], overwrite=overwrite)
-    writer = _Writer(out, text_of, LINES in formats, min_confidence)
+    writer = _Writer(out, text_of, min_confidence)
     result = write_pages(
         jobs,
         unreadable,
@@ -145,6 +145,13 @@ def align_folder(
         title="Aligning texts",
     )
     return _write_tables(out, jobs, LINES in formats, result)
+
+
+def _add_files(job: PageJob, out: Path, writes_lines: bool) -> PageJob:
+    """Return a job that also writes the report of its page, and the manifest of its lines if wanted or there."""
+    report = job.folder / f"{job.scan.stem}{REPORT_SUFFIX}"
+    manifest = out / LINES / job.folder.relative_to(out) / f"{job.scan.stem}.tsv"
+    return replace(job, extra=(report, manifest) if writes_lines or manifest.is_file() else (report,))
 
 
 def check_confidence(value: float) -> None:
@@ -165,13 +172,11 @@ class _Writer:
     Attributes:
         out: folder to write into.
         texts: of the pages, by the path of their report.
-        writes_lines: also render an image of each line.
         min_confidence: lines with a lower confidence get no text.
     """
 
     out: Path
     texts: Mapping[Path, PageText]
-    writes_lines: bool
     min_confidence: float
 
     def align(self, jobs: Sequence[PageJob], reader: PageReader) -> Iterator[tuple[PageJob, PageResult]]:
@@ -197,16 +202,23 @@ class _Writer:
             raise DataError("the text of the page is empty", file=text.name, remedy=remedy, kind="empty")
         with name_work(f"while aligning {job.scan.name}"):
             page = align_page(segmented, content, reader, min_confidence=self.min_confidence)
+        contents = self._render(job, page, text.name)
+        result = replace(page.page, notes=tuple(_build_notes(page, text.name)))
+        return PageResult(job.scan, result, contents=contents)
+
+    def _render(self, job: PageJob, page: AlignedPage, text: str) -> dict[Path, bytes]:
+        """Return the contents of the files of a page: images of lines, their manifest, the report."""
+        report, *manifests = job.extra
         images: dict[int, Path] = {}
-        if self.writes_lines:
-            folder = self.out / LINES / job.folder.relative_to(self.out) / job.scan.stem
+        for manifest in manifests:
+            folder = manifest.with_suffix("")
             images = {n: folder / f"{n + 1:04d}.png" for n, line in enumerate(page.page.lines) if line.text}
         contents = {path: render_crop(page, number) for number, path in images.items()}
         names = {number: path.relative_to(self.out).as_posix() for number, path in images.items()}
-        name = job.extra[0].relative_to(self.out).as_posix().removesuffix(REPORT_SUFFIX)
-        contents[job.extra[0]] = render_json(build_report(name, text.name, page, names))
-        result = replace(page.page, notes=tuple(_build_notes(page, text.name)))
-        return PageResult(job.scan, result, contents=contents)
+        name = report.relative_to(self.out).as_posix().removesuffix(REPORT_SUFFIX)
+        told = build_report(name, text, page, names)
+        contents |= {manifest: render_manifest([told]).encode() for manifest in manifests}
+        return contents | {report: render_json(told)}
 
 
 def _build_notes(page: AlignedPage, text: str) -> list[str]:

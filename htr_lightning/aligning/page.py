@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.aligning.align import AlignedLine, TextAlignment, align_text
 from htr_lightning.aligning.lattice import LineFrames
+from htr_lightning.aligning.orders import order_by_columns
 from htr_lightning.data.line import Line
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
@@ -60,7 +61,8 @@ def align_page(page: SegmentedPage, text: str, reader: PageReader, *, min_confid
     crops = [crop for _, crops in page.regions for crop in crops]
     frames = read_frames(crops, reader.line_reader)
     charset = reader.line_reader.model.charset
-    alignment = align_text(frames, text, charset)
+    columns = order_by_columns(_measure_places(crops), page.pixels.shape[1])
+    alignment = align_text(frames, text, charset, orders=[columns])
     predictions = tuple(charset.normalize(charset.decode(_decode(line))).strip() for line in frames)
     return AlignedPage(
         _build_page(page, alignment, min_confidence),
@@ -70,6 +72,16 @@ def align_page(page: SegmentedPage, text: str, reader: PageReader, *, min_confid
         alignment.unplaced,
         alignment.follows_breaks,
     )
+
+
+def _measure_places(crops: Sequence[LineCrop]) -> NDArray[np.float64]:
+    """Return ``(N, 2)`` px, the left edge and the middle height of each line."""
+    places = []
+    for crop in crops:
+        points = crop.line.polygon if len(crop.line.polygon) else crop.line.baseline
+        points = points if len(points) else np.zeros((1, 2))
+        places.append((float(points[:, 0].min()), float(points[:, 1].min() + points[:, 1].max()) / 2))
+    return np.array(places).reshape(-1, 2)
 
 
 def read_frames(crops: Sequence[LineCrop], reader: LineReader) -> list[LineFrames]:

@@ -24,6 +24,8 @@ class Costs:
         unplaced_character: of each character that the recognizer reads in it, in addition.
         inside_word: of a line that begins or ends inside a word, next to text that no line shows.
         undivided: of a line end inside a word without a hyphen.
+        single_letter: of a line end after the first or before the last letter of a word, in addition.
+        closing_mark: of a line that begins with a mark that usually ends one, such as a dash or a comma.
         break_crossed: of a line break of the text inside a line.
         break_missing: of a line end elsewhere than at a line break of the text.
     """
@@ -34,7 +36,9 @@ class Costs:
     unplaced: float = 4.0
     unplaced_character: float = 2.5
     inside_word: float = 10.0
-    undivided: float = 5.0
+    undivided: float = 7.0
+    single_letter: float = 2.0
+    closing_mark: float = 1.5
     break_crossed: float = 1.0
     break_missing: float = 0.0
 
@@ -88,6 +92,10 @@ class TextSearch:
         and the text may jump, at a cost.
         """
         return self._trace_back(self._sweep_forward(costs), costs)
+
+    def score(self, costs: Costs) -> float:
+        """Return the score of the best division."""
+        return float(self._sweep_forward(costs).before[-1][-1])
 
     def place_lines(self, costs: Costs) -> list[Placement]:
         """Return the placement of each line; a second search from the end gives the best division through any cut."""
@@ -167,6 +175,8 @@ def _compute_end_costs(line: LineScores, text: CuttableText, costs: Costs) -> Fl
     by_kind[CutKind.WORD] = costs.break_missing - np.log(undivided + (1 - undivided) * 0.5 * max(0.0, hyphen - 0.02))
     values = by_kind[text.kinds]
     ends_in_hyphen = np.array([end > 0 and text.characters[end - 1] in HYPHENS for end in text.ends])
+    values[text.is_single_letter] += costs.single_letter
+    values[text.is_before_closing_mark] += costs.closing_mark
     values[ends_in_hyphen & (text.kinds <= CutKind.SPACE)] += np.log(1 - 0.9 * hyphen)
     return values
 

@@ -8,6 +8,7 @@ from helpers.aligned import CHARSET, make_frames
 
 from htr_lightning.aligning.align import TextAlignment, align_text
 from htr_lightning.aligning.lattice import LineFrames
+from htr_lightning.aligning.orders import order_by_columns
 
 PAGE = (
     "Nous avons quitte la maison avant le jour",
@@ -81,6 +82,17 @@ def test_lines_without_text_and_text_without_line() -> None:
 def test_parts_in_another_order() -> None:
     lines = (*PAGE[4:], *PAGE[:4])
     assert texts_of(align(" ".join(PAGE), lines)) == lines
+
+
+def test_a_table_may_be_transcribed_column_by_column() -> None:
+    columns = (("565", "566", "567", "568"), ("18", "18", "20", "20"), ("Vente", "Bail", "Depot", "Procuration"))
+    rows = [cell for row in zip(*columns, strict=True) for cell in row]
+    text = " ".join(cell for column in columns for cell in column)
+    places = np.array([(100.0 * (n % 3), 50.0 * (n // 3)) for n in range(len(rows))])
+    order = order_by_columns(places, 400)
+    alignment = align_text([make_frames(cell) for cell in rows], text, CHARSET, orders=[order])
+    assert [line.text for line in alignment.lines] == rows
+    assert order_by_columns(places[::3], 400) == [0, 1, 2, 3] and order_by_columns(places[:0], 400) == []
 
 
 def test_the_same_text_twice_stays_in_order() -> None:

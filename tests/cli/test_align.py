@@ -65,6 +65,15 @@ def test_a_folder_is_aligned_and_resumed(scans: Path, texts: Path, tmp_path: Pat
     assert "skipped" not in err and (out / "p0.xml").stat().st_mtime_ns > before
 
 
+def test_a_format_may_be_added_later(scans: Path, texts: Path, tmp_path: Path, run_align: Align) -> None:
+    out = tmp_path / "out"
+    run_align(scans, texts, "--out", out)
+    for formats in ("lines", "page", "lines"):  # the second run writes the reports again, the third nothing
+        code, _ = run_align(scans, texts, "--out", out, "--format", formats)
+        assert code == 0 and len(Lines(str(out), manifest="lines.tsv", split_ratios=(1, 0, 0)).lines("train")) == 8
+    assert len((out / "lines" / "p0.tsv").read_text(encoding="utf-8").splitlines()) == 5
+
+
 def test_the_lines_of_layouts_get_the_texts(scans: Path, texts: Path, tmp_path: Path, run_align: Align) -> None:
     run_align(scans, texts, "--out", tmp_path / "first")
     (tmp_path / "first" / "p1.xml").unlink()
