@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from htr_lightning.aligning.confidence import compute_confidence
+from htr_lightning.aligning.confidence import compute_confidences
 from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text, build_whole_text
 from htr_lightning.aligning.lattice import IMPOSSIBLE, JOINT, Emissions, Lattice, LineFrames, LineScores
 from htr_lightning.aligning.orders import invert
@@ -87,9 +87,11 @@ def align_text(
     if cuttable.num_breaks > _MIN_BREAKS:
         costs, follows = _estimate_break_costs(cuttable, search.find_parts(costs), costs)
     placements = _remove_overlaps(cuttable, search.place_lines(costs))
+    read = [line.num_read for line in search.lines]
+    confidences = compute_confidences(placements, read, cuttable.num_cuts - 1)
     aligned = [
-        _write_line(placement, line, cuttable, emissions)
-        for placement, line in zip(placements, search.lines, strict=True)
+        _write_line(placement, confidence, line, cuttable, emissions)
+        for placement, confidence, line in zip(placements, confidences, search.lines, strict=True)
     ]
     return TextAlignment(
         tuple(aligned[place] for place in invert(order)), tuple(_list_unplaced(cuttable, placements)), follows
@@ -132,7 +134,7 @@ def _remove_overlaps(text: CuttableText, placements: Sequence[Placement]) -> lis
     """Return the placements without those whose text another line has with more certainty."""
     kept = list(placements)
     taken = np.zeros(len(text.characters), bool)
-    order = sorted(range(len(kept)), key=lambda n: -compute_confidence(kept[n], _count(text, kept[n])))
+    order = sorted(range(len(kept)), key=lambda number: -kept[number].margin)
     for number in order:
         placement = kept[number]
         if not placement.is_placed:
@@ -145,18 +147,15 @@ def _remove_overlaps(text: CuttableText, placements: Sequence[Placement]) -> lis
     return kept
 
 
-def _count(text: CuttableText, placement: Placement) -> int:
-    return int(text.ends[placement.end] - text.starts[placement.start]) if placement.is_placed else 0
-
-
-def _write_line(placement: Placement, line: LineScores, text: CuttableText, emissions: Emissions) -> AlignedLine:
+def _write_line(
+    placement: Placement, confidence: float, line: LineScores, text: CuttableText, emissions: Emissions
+) -> AlignedLine:
     """Return a line with its text as it stands on the page: with the hyphen at its end, without those inside."""
     if not placement.is_placed:
         return AlignedLine()
     written = _join_words(text.get_text(placement.start, placement.end), line, emissions)
     if text.kinds[placement.end] == CutKind.WORD and line.hyphen >= _HAS_HYPHEN:
         written += "-"
-    confidence = compute_confidence(placement, _count(text, placement))
     return AlignedLine(written, confidence, int(text.starts[placement.start]), int(text.ends[placement.end]))
 
 

@@ -1,37 +1,46 @@
-"""The confidence of a placed line: the probability that exactly its text was placed, and of a place at all."""
+"""The confidence of a placed line: the probability that the line shows exactly this text."""
 
 import math
+from collections.abc import Sequence
 
 from htr_lightning.aligning.search import Placement
 
-_PROBABILITY_RANGE = 1e-6
-# Logistic regression on the lines of experiments/align: the intercept, and a weight of each feature.
-_INTERCEPT = 2.0
-_WEIGHTS = (0.3, 0.3, 1.0, 0.3)
+_MAX_CERTAINTY = 1 - 1e-6
+_MIN_FIT = -8.0
+_AGREES = -2.0  # fit of a line from which on its text agrees with what is read
+# Logistic regression on training pages of ten archives, with two models and with texts of other pages
+# (experiments/align): the intercept, and the weights of the features in their order.
+_INTERCEPT = -5.903
+_WEIGHTS = (0.495, 0.393, 1.674, 3.925)
 
 
-def compute_features(placement: Placement, length: int) -> tuple[float, float, float, float]:
-    """Return what the confidence depends on: the certainty of both cuts, the fit, and the length of the text.
+def compute_confidences(placements: Sequence[Placement], read: Sequence[int], last_cut: int) -> list[float]:
+    """Return the confidence of each line, 0 to 1; 0 for lines without text.
+
+    It depends on the more doubtful of both cuts, on the fit of the text, on whether the lines before and after it have
+    the text before and after it, and on how much of the page agrees with its text.
 
     Args:
-        placement: of a line that is placed.
-        length: of its text in characters.
+        placements: of the lines, in the order of the text.
+        read: the number of characters that the recognizer reads in each.
+        last_cut: the end of the text.
     """
-    return (
-        _logit(placement.start_probability),
-        _logit(placement.end_probability),
-        placement.fit,
-        math.log(max(1, length)),
-    )
-
-
-def compute_confidence(placement: Placement, length: int) -> float:
-    """Return the probability, 0 to 1, that the line shows exactly this text."""
-    features = compute_features(placement, length)
-    score = _INTERCEPT + sum(weight * feature for weight, feature in zip(_WEIGHTS, features, strict=True))
-    return 1 / (1 + math.exp(-score))
+    placed = [number for number, placement in enumerate(placements) if placement.is_placed]
+    agreeing = sum(read[number] for number in placed if placements[number].fit > _AGREES)
+    agreement = agreeing / max(1, sum(read))
+    confidences = [0.0] * len(placements)
+    for place, number in enumerate(placed):
+        line = placements[number]
+        before = placements[placed[place - 1]].end if place else 0
+        after = placements[placed[place + 1]].start if place + 1 < len(placed) else last_cut
+        contiguous = float(before == line.start) + float(after == line.end)
+        certainty = min(_logit(line.start_probability), _logit(line.end_probability))
+        features = (certainty, max(line.fit, _MIN_FIT), contiguous, agreement)
+        score = _INTERCEPT + sum(weight * feature for weight, feature in zip(_WEIGHTS, features, strict=True))
+        confidences[number] = 1 / (1 + math.exp(-score))
+    return confidences
 
 
 def _logit(probability: float) -> float:
-    probability = min(max(probability, _PROBABILITY_RANGE), 1 - _PROBABILITY_RANGE)
+    probability = min(max(probability, 1 - _MAX_CERTAINTY), _MAX_CERTAINTY)
     return math.log(probability / (1 - probability))
