@@ -79,7 +79,7 @@ def _measure_places(crops: Sequence[LineCrop]) -> NDArray[np.float64]:
     places = []
     for crop in crops:
         points = crop.line.polygon if len(crop.line.polygon) else crop.line.baseline
-        points = points if len(points) else np.zeros((1, 2))
+        points = points if len(points) else np.zeros((1, 2), np.float32)
         places.append((float(points[:, 0].min()), float(points[:, 1].min() + points[:, 1].max()) / 2))
     return np.array(places).reshape(-1, 2)
 
