@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             finder=options.finder,
             layout_format=options.format,
             device=options.device,
+            learning=options.learn,
         )
         workspace.start()
         try:
@@ -86,6 +87,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--finder", default="zoo:finder", metavar="FINDER", help="what finds the lines: see segment")
     parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    parser.add_argument(
+        "--learn",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the training that Learn runs, as for +experiment=adapt: trainer.max_steps=50",
+    )
     return parser
 
 

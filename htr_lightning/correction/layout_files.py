@@ -88,8 +88,8 @@ class LayoutFiles:
         with self._lock:
             with self.project.lock:
                 revision, path = page.revision, self.get_path(page)
-                original = page.layout and _get_original(page.layout)
-                content = render_layout(page, original, page.layout, self._get_form(page))
+                original = None if page.layout is None else get_original(page.layout)
+                content = render_layout(page, original, self.get_form(page))
             before = self._written.get(page.key, {})
             with report_write_errors(path, is_file=True):
                 _keep_original(path, before.get("digest", ""))
@@ -104,7 +104,8 @@ class LayoutFiles:
         """Return the layout file of a page: that which it had, or one beside its image."""
         return page.layout or page.scan.path.with_name(f"{page.scan.stem}{_SUFFIXES[self.form]}")
 
-    def _get_form(self, page: ProjectPage) -> str:
+    def get_form(self, page: ProjectPage) -> str:
+        """Return ``alto`` or ``page``: the format of the layout file of a page."""
         if page.layout is None:
             return self.form
         from htr_lightning.layout.formats import detect_format
@@ -134,7 +135,8 @@ def _keep_original(path: Path, digest: str) -> None:
     raise OutputError("there are 99 copies of this file already", file=path, remedy="delete some", kind="unwritable")
 
 
-def _get_original(layout: Path) -> Path:
+def get_original(layout: Path) -> Path:
+    """Return a layout file as it was in the beginning."""
     original = layout.with_suffix(ORIGINAL)
     return original if original.is_file() else layout
 
@@ -143,13 +145,12 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def render_layout(page: ProjectPage, original: Path | None, layout: Path | None, form: str) -> bytes:
+def render_layout(page: ProjectPage, original: Path | None, form: str) -> bytes:
     """Return the content of the layout file of a page.
 
     Args:
         page: its lines must be known.
         original: the layout file as it was in the beginning; None without one.
-        layout: where it lay.
         form: ``alto`` or ``page``, to write a new one where the lines are others now.
 
     Raises:

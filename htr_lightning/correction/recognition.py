@@ -75,8 +75,7 @@ class PageRecognizer:
         path = None if ignore_layout else find_layout(page.scan.path, number=page.scan.number)
         layout = None if path is None else read_layout(path)
         segmented = self.page_reader.segment(page.scan, layout)
-        if layout is None:
-            segmented = self._turn(segmented)
+        segmented = self.page_reader.turn_lines(segmented)
         crops = [(region, crop) for region, crops in segmented.regions for crop in crops]
         height, width = segmented.pixels.shape[:2]
         band = _measure_height([crop.line.polygon for _, crop in crops], height)
@@ -98,16 +97,6 @@ class PageRecognizer:
         size = layout.size if layout is not None else None
         given = {line: text for line, text in texts.items() if text}
         return FoundPage((width, height), shapes, given, size, _describe(segmented, layout, shapes), path)
-
-    def _turn(self, page: "SegmentedPage") -> "SegmentedPage":
-        from htr_lightning.reading.orientation import turn_by_confidence
-
-        def measure(crops: "Sequence[LineCrop]") -> float:
-            predictions = self._read_crops(crops)
-            confidences = [c.confidence for prediction in predictions for c in prediction.characters]
-            return float(np.mean(confidences)) if confidences else 0.0
-
-        return turn_by_confidence(page, measure)
 
     def read_lines(self, pixels: "Pixels", shapes: Iterable[LineShape]) -> dict[str, Reading]:
         """Read lines of a page ``(H, W)`` or ``(H, W, 3)``; one that cannot be read has a problem."""

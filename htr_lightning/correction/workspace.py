@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Workspace:
         finder: what `htr_lightning.reading.segmenters.load_segmenter` takes.
         layout_format: ``alto`` or ``page``, of layout files for pages that have none.
         device: see `load_recognizer`.
+        learning: ``KEY=VALUE`` of the training, which replace those of ``+experiment=adapt``.
 
     Raises:
         InputError: see `htr_lightning.correction.project.Project`.
@@ -41,7 +43,9 @@ class Workspace:
         finder: str = "zoo:finder",
         layout_format: str = "alto",
         device: str | None = None,
+        learning: Sequence[str] = (),
     ) -> None:
+        self.learning = learning
         self._finder, self._device = finder, device
         self.project = Project(folder)
         self.project.set_base_model(model or self.project.base_model or DEFAULT_MODEL)
@@ -49,6 +53,7 @@ class Workspace:
         self.layout_files = LayoutFiles(self.project, layout_format)
         self.background = Background(self.project, self.load_model)
         self.project.listen(lambda page: self.background.wake())
+        self.closers: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Start to read pages and to write layout files."""
@@ -57,6 +62,8 @@ class Workspace:
 
     def close(self) -> None:
         """Stop, and write what is left; then another process may open the folder."""
+        for close in self.closers:
+            close()
         self.background.stop()
         self.layout_files.stop()
         self.project.close()

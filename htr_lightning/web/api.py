@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from htr_lightning.correction import edits
+from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, ProjectPage
 from htr_lightning.correction.pictures import get_picture_box, name_picture
 from htr_lightning.correction.project import ConflictError, ProjectError
@@ -240,9 +241,16 @@ def get_http_status(error: InputError) -> int:
     return 400
 
 
-def build_routes(workspace: Workspace) -> list[Route]:
+def build_routes(workspace: Workspace, learner: Learner) -> list[Route]:
     """Return the routes below ``/api`` and those of the pictures."""
-    gets = {"/api/status": get_status, "/api/page/{key}": get_page, "/api/characters": list_characters}
+
+    def get_full_status(workspace: Workspace, request: Request, values: Values) -> Any:
+        progress = learner.progress
+        fraction = f"{progress.fraction:.0%}" if progress.phase == "learning" else progress.phase
+        learning = {"is_running": progress.is_running, "phase": progress.phase, "left": fraction}
+        return get_status(workspace, request, values) | {"learning": learning}
+
+    gets = {"/api/status": get_full_status, "/api/page/{key}": get_page, "/api/characters": list_characters}
     posts = {
         "/api/line": save_line,
         "/api/undo": undo_line,

@@ -12,11 +12,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from htr_lightning.correction.export import FORMATS
+from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.workspace import Workspace
+from htr_lightning.layout.formats import TITLES
 from htr_lightning.text import format_count
 from htr_lightning.version import __version__
-from htr_lightning.web import api
+from htr_lightning.web import api, tools
 from htr_lightning.web.safety import Guard
 
 _STATIC = Path(__file__).parent / "static"
@@ -31,6 +34,8 @@ def build_app(workspace: Workspace, token: str, port: int) -> Guard:
         port: that the server listens on.
     """
     folder = workspace.project.folder.absolute()
+    learner = Learner(workspace)
+    workspace.closers.append(learner.close)
 
     def view(template: str, collect: Any) -> Any:
         async def endpoint(request: Request) -> Response:
@@ -45,7 +50,12 @@ def build_app(workspace: Workspace, token: str, port: int) -> Guard:
     routes = [
         Route("/", view("pages", show_pages)),
         Route("/page/{key}", view("lines", show_lines)),
-        *api.build_routes(workspace),
+        Route("/useful", view("useful", lambda *_: {"view": "useful", "page": None})),
+        Route("/find", view("find", lambda *_: {"view": "find"})),
+        Route("/learn", view("learn", lambda *_: {"view": "learn"})),
+        Route("/export", view("export", show_exports)),
+        *api.build_routes(workspace, learner),
+        *tools.build_routes(workspace, learner),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     return Guard(Starlette(routes=routes), token, port)
@@ -70,6 +80,12 @@ def show_lines(workspace: Workspace, request: Request) -> dict[str, Any]:
     keys = list(project.pages)
     place = keys.index(page.key)
     return {"view": "lines", "page": page, "place": place + 1, "num_pages": len(keys), "keys": keys}
+
+
+def show_exports(workspace: Workspace, request: Request) -> dict[str, Any]:
+    """Return the values of the view of exports."""
+    title = TITLES[{"alto": "alto", "page": "page_xml"}[workspace.layout_files.form]]
+    return {"view": "export", "formats": FORMATS, "layout_title": title}
 
 
 def render(name: str, /, **values: Any) -> str:

@@ -22,8 +22,15 @@ export function showProblem(sentence, action) {
 }
 
 export function hideProblem() {
+  const hadFocus = alertBox.contains(document.activeElement);
   alertBox.hidden = true;
+  if (hadFocus) (outside && outside.isConnected ? outside : document.getElementById("main")).focus();
 }
+
+let outside = null; // what had the focus last, besides the message
+document.addEventListener("focusin", (event) => {
+  if (!alertBox.contains(event.target)) outside = event.target;
+});
 
 export class RequestError extends Error {
   constructor(message, status, kind) {

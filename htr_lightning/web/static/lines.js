@@ -108,7 +108,8 @@ class Desk {
   showCount() {
     const done = this.rows.filter((row) => row.line.state === "confirmed").length;
     const place = keys.indexOf(this.page ? this.page.key : "");
-    const where = isUseful || place < 0 ? "" : `page ${place + 1} of ${keys.length}, `;
+    const name = isUseful && this.page ? `${this.page.name}; ` : "";
+    const where = isUseful || place < 0 ? name : `page ${place + 1} of ${keys.length}, `;
     document.getElementById("page-count").textContent = `${where}${done} of ${this.rows.length} confirmed`;
   }
 
@@ -216,6 +217,7 @@ class Desk {
 
   changed(row) {
     this.choices.close();
+    if (this.failed.has(row)) this.failed.set(row, "corrected"); // typed on since
     if (row.isChanged) localStorage.setItem(this.draftKey(row), JSON.stringify({ text: row.value, revision: row.line.revision }));
     else localStorage.removeItem(this.draftKey(row));
   }
@@ -238,7 +240,8 @@ class Desk {
   }
 
   /** Save a line; "corrected" only if it was changed. The next line does not wait for it. */
-  async save(row, state = "corrected", isLeaving = false) {
+  async save(row, wanted = "corrected", isLeaving = false) {
+    const state = this.failed.get(row) || wanted; // what could not be confirmed is confirmed when it is sent again
     if (row.conflict || (state === "corrected" && !row.isChanged)) return;
     const text = row.value;
     const key = this.draftKey(row);
@@ -250,7 +253,7 @@ class Desk {
         const isSame = row.value === text; // not typed on meanwhile
         row.line = { ...row.line, text: line.text };
         row.set({ ...row.line, ...line, number: row.line.number });
-        if (isSame) row.value = line.text; // cleaned
+        if (isSame) row.settle(line.text);
         if (this.failed.delete(row) && !this.failed.size) hideProblem();
         announce(`Line ${row.line.number} ${state === "confirmed" ? "confirmed" : "saved"}.`);
         this.remember(row);
@@ -335,7 +338,7 @@ class Desk {
   async onStatus(status) {
     if (this.version !== undefined && status.version < this.version) status.changed = [...this.pages.keys()];
     this.version = status.version;
-    if (!this.palette.isFilled && status.activity !== "loading the model") await this.palette.fill();
+    if (!this.palette.isFilled && status.read + status.corrected + status.confirmed) await this.palette.fill();
     for (const key of status.changed) {
       if (this.prefetched && this.prefetched.key === key) this.prefetched = null;
       if (!this.page || (this.page.key !== key && !this.rows.some((row) => row.line.page === key))) this.pages.delete(key);
@@ -418,6 +421,7 @@ class Desk {
       "Alt Digit0": "zoom-fit",
       "Alt Shift Equal": "larger",
       "Alt Shift Minus": "smaller",
+      "Alt KeyW": "elsewhere",
       "Alt KeyM": "merge",
       "Alt KeyS": "split",
       "Alt KeyR": "redraw",

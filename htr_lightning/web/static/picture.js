@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const MAX_ZOOM = 8;
+const EDGE = 16; // px around the page
 
 function element(name, attributes, parent) {
   const made = document.createElementNS(SVG, name);
@@ -112,8 +113,8 @@ export class Picture {
     const { width, height } = this.size();
     const scale = this.scale();
     const [w, h] = [this.page.width * scale, this.page.height * scale];
-    this.x = w <= width ? (width - w) / 2 : Math.min(0.25 * width, Math.max(0.75 * width - w, this.x));
-    this.y = h <= height ? (height - h) / 2 : Math.min(0.25 * height, Math.max(0.75 * height - h, this.y));
+    this.x = w <= width ? (width - w) / 2 : Math.min(EDGE, Math.max(width - EDGE - w, this.x));
+    this.y = h <= height ? (height - h) / 2 : Math.min(EDGE, Math.max(height - EDGE - h, this.y));
     this.stage.classList.toggle("smooth", isSmooth);
     this.stage.style.width = `${this.page.width}px`;
     this.stage.style.height = `${this.page.height}px`;

@@ -84,7 +84,14 @@ export class Row {
     if (isForced || now - this.lastInput > PAUSE_MS || !this.steps.length) {
       if (!last || last.text !== this.value) this.steps.push({ text: this.value, at: this.field.selectionStart });
     }
-    this.lastInput = now;
+    this.lastInput = isForced ? -Infinity : now; // what follows is a step of its own
+    this.undone = [];
+  }
+
+  /** Show the text as it was saved; from now on, undo gives the line its earlier texts back. */
+  settle(text) {
+    this.value = text; // cleaned
+    this.steps = [];
     this.undone = [];
   }
 

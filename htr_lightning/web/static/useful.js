@@ -1,0 +1,2 @@
+// The most useful lines first: the same desk.
+import "./lines.js";
