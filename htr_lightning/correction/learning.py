@@ -195,13 +195,15 @@ class Learner:
         run = RunFolder(folder / "run")
         command = [sys.executable, "-m", "htr_lightning.correction.learning_process"]
         output = folder / "output.txt"
+        package = Path(__file__).parents[2]  # the child imports this package, installed or not
+        paths = [str(package), os.environ.get("PYTHONPATH", "")]
         with output.open("wb") as file:
             self._process = subprocess.Popen(
                 [*command, str(run.path), str(folder / "lines"), model, *self.workspace.learning],
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             )
             with self._process as process:
                 self._follow(process, run)

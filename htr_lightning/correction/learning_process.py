@@ -59,8 +59,8 @@ def build_overrides(run: Path, lines: Path, model: str, num_steps: int) -> list[
 
 
 def _end_with_parent() -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(1):
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
             pass
     os._exit(1)
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.drawn_pages import Drawn, blank, write
+from helpers.drawn_pages import PITCH, Drawn, blank, write
 from htr_lightning.correction.page import LineShape, Reading
 from htr_lightning.correction.project import Project
 from htr_lightning.correction.recognition import build_band
 
 
 def draw_page(folder: Path, name: str, *, lines: int = 4, seed: int = 0) -> Drawn:
-    """Draw a page of 800 x 900 px into a folder."""
-    drawn = blank(800, 900)
+    """Draw a page of 800 x 900 px into a folder; it is higher for more than eight lines."""
+    drawn = blank(800, max(900, 180 + PITCH * lines))
     write(drawn, 100, 700, 150, lines, seed=seed)
     folder.mkdir(exist_ok=True)
     Image.fromarray(drawn.pixels).save(folder / name)
