@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from htr_lightning.bidi import (
+from htr_lightning.directions.bidi import (
     BaseDirection,
     Direction,
     find_base_direction,
@@ -36,7 +36,7 @@ class Charset:
 
     1. No character occurs twice, and the charset's normalization changes none of them.
     2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises. Where two
-       directions meet, several texts may look alike (`htr_lightning.bidi.order_logically`): then both look alike.
+       directions meet, several texts may look alike: then both do (`htr_lightning.directions.bidi.order_logically`).
     3. ``c.encode(t)`` contains no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
     4. ``c.extend(ts)`` keeps the id of every character of ``c``, and contains every character of ``ts``.
 

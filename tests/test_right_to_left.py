@@ -15,7 +15,7 @@ from helpers.typesetting import typeset
 from PIL import Image
 
 import htr_lightning
-from htr_lightning.bidi import to_visual
+from htr_lightning.directions.bidi import to_visual
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.folder import read_folder
 from htr_lightning.reading.write.writers import PAGE_WRITERS

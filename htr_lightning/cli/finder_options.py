@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from htr_lightning.cli.console import UsageError
 
 if TYPE_CHECKING:
-    from htr_lightning.bidi import Direction
+    from htr_lightning.directions.bidi import Direction
     from htr_lightning.segmentation.finder import LineFinderSegmenter
     from htr_lightning.segmentation.segmenter import Segmenter
 

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [*options.texts, *list_inputs(options)]
     check_outputs([Output(options.out, ARPA)], inputs, overwrite=options.overwrite)
 
-    from htr_lightning.bidi import to_visual
+    from htr_lightning.directions.bidi import to_visual
     from htr_lightning.lm.arpa import write_arpa
     from htr_lightning.lm.kneser_ney import train_ngram
     from htr_lightning.lm.ngram import MAX_ORDER

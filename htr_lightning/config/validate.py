@@ -18,11 +18,11 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from htr_lightning.bidi import BaseDirection
 from htr_lightning.config.parts import COLLECTIONS, list_supplied, split_node
 from htr_lightning.config.schema import Config, ConfigError
 from htr_lightning.config.signatures import describe_hint, fits, get_hints
 from htr_lightning.config.trainer import find_trainer_problems
+from htr_lightning.directions.bidi import BaseDirection
 
 SET_BY_THE_RUN = {
     "trainer.gradient_clip_val": "use optim.clip_norm",

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from htr_lightning.bidi import BaseDirection
 from htr_lightning.charset import Charset, find_direction
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.augmentation import adapt_augmentation
@@ -22,6 +21,7 @@ from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.unusable import refuse_or_skip
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
+from htr_lightning.directions.bidi import BaseDirection
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import MAX_WIDTH_STEP_PX, DataError
 from htr_lightning.image.ink import to_ink

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.model.info import ModelFileError, find_model
 from htr_lightning.segmentation.finder import LineFinderSegmenter
 from htr_lightning.segmentation.maps import MapPredictor

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.image.page_pixels import PagePreprocess, pad_page
 from htr_lightning.image.turn import turn_upright
 from htr_lightning.segmentation.follower import LineFollower

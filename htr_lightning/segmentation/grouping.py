@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.image.turn import from_upright, to_upright
 from htr_lightning.segmentation.clutter import drop_edge_fragments, drop_facing_strips, drop_turned_specks
 from htr_lightning.segmentation.halves import find_gutter

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout.page import Cell
 

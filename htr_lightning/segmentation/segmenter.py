@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.errors import InputError
 from htr_lightning.image.preprocess import to_gray
 from htr_lightning.segmentation.binarization import Mask, binarize_page

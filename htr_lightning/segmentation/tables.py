@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import Direction
+from htr_lightning.directions.bidi import Direction
 from htr_lightning.layout.page import Cell
 from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion, compute_rotation, deskew
 from htr_lightning.segmentation.table_columns import (

@@ -11,9 +11,9 @@ import torch
 from hydra.utils import get_object
 from torch import Tensor
 
-from htr_lightning.bidi import BaseDirection
 from htr_lightning.charset import Charset, find_direction
 from htr_lightning.config.schema import ConfigError
+from htr_lightning.directions.bidi import BaseDirection
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.network import Network, get_class_path
 from htr_lightning.text import describe_characters

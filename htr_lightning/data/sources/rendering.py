@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.bidi import order_visually
 from htr_lightning.data.sources.capitals import sample_capital_style
 from htr_lightning.data.sources.fonts import Face, draw_glyph, find_supported_characters, is_joining, open_face
 from htr_lightning.data.sources.paper import apply_ink, draw_paper, generate_smooth_noise
+from htr_lightning.directions.bidi import order_visually
 
 # Glyphs are drawn at twice the final size: halving with linear interpolation averages 2 x 2 pixels exactly.
 _SUPERSAMPLING = 2

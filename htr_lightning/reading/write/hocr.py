@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from htr_lightning.bidi import find_base_direction
 from htr_lightning.decode.positions import Character
+from htr_lightning.directions.bidi import find_base_direction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import Box, PixelGrid, get_extent_points
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids, group_cells

@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from htr_lightning.bidi import find_base_direction
+from htr_lightning.directions.bidi import find_base_direction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import (
     IntPoints,
