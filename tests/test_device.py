@@ -37,7 +37,7 @@ def test_bf16_reads_nearly_the_same(with_bf16: None) -> None:
     images = np.stack([np.asarray(typeset(text, 48).resize((320, 48))) for text in texts(4)])
     here, there = exact.logits(images), with_precision(exact, "bf16").logits(images)
     assert there.dtype == np.float32
-    assert 1e-4 < np.abs(here - there).max() < 2
+    assert 1e-4 < np.abs(here - there).max() < 5
     assert (here.argmax(2) == there.argmax(2)).mean() > 0.95
 
 

@@ -27,6 +27,8 @@ def test_python_listings_run(block: Block, tmp_path: Path, monkeypatch: pytest.M
     for copy in ("page.jpg", "scans/letter.jpg"):
         shutil.copy(REPOSITORY / "docs" / "images" / "letter.jpg", tmp_path / copy)
     typeset("bel ami").save(tmp_path / "line.png")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "letter.txt").write_text("Le 3 mai, au bord de la rivière\n", encoding="utf-8")
     (tmp_path / "words.txt").write_text("bel\nami\n", encoding="utf-8")
     exec(compile(block.code, name(block), "exec"), {})
 

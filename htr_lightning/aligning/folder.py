@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from htr_lightning.aligning.defaults import ALIGNED_FORMATS, MIN_CONFIDENCE
 from htr_lightning.aligning.page import AlignedPage, align_page
 from htr_lightning.aligning.report import (
     MANIFEST,
@@ -43,9 +44,7 @@ from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.report.outputs import Output, check_outputs, table_kind
 
-ALIGNED_FORMATS = ("alto", "page", "lines")
 LINES = "lines"
-MIN_CONFIDENCE = 0.5
 _FOREIGN = (
     0.2  # fraction of what is read on a page that has a text, below which the text is called that of another page
 )

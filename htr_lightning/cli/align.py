@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    from htr_lightning.aligning.folder import ALIGNED_FORMATS, MIN_CONFIDENCE
+    from htr_lightning.aligning.defaults import ALIGNED_FORMATS, MIN_CONFIDENCE
 
     parser = argparse.ArgumentParser(
         prog="python -m htr_lightning align",
@@ -147,7 +147,7 @@ def check_options(options: argparse.Namespace) -> None:
     Raises:
         UsageError: a value cannot be used, or options contradict each other.
     """
-    from htr_lightning.aligning.folder import ALIGNED_FORMATS
+    from htr_lightning.aligning.defaults import ALIGNED_FORMATS
 
     for name in options.format:
         if name not in ALIGNED_FORMATS:

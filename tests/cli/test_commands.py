@@ -33,7 +33,7 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "remedy"), [("pradict", "'predict'"), ("train", "leave it out"), ("xyz", "choose from predict, segment")]
+    ("name", "remedy"), [("pradict", "'predict'"), ("train", "leave it out"), ("xyz", "choose from predict, correct")]
 )
 def test_unknown_command(name: str, remedy: str) -> None:
     done = htr(name)

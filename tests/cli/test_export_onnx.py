@@ -75,7 +75,7 @@ def test_everything_known_of_the_model_is_in_the_file_and_beside_it(latin: Model
     beside = json.loads(latin_onnx.with_suffix(".json").read_text(encoding="utf-8"))
     stored = {p.key: p.value for p in onnx.load(latin_onnx).metadata_props}
     assert beside == json.loads(stored[METADATA_KEY])
-    assert beside["temperature"] == latin.info.temperature and beside["license"] == "CC-BY-4.0"
+    assert beside["temperature"] == latin.info.temperature and beside["license"] == "CC-BY-SA-4.0"
     assert beside["onnx"]["frame_px"] == latin.frame_px == 4 and beside["onnx"]["weights"] == "float32"
     assert beside["charset"]["characters"] == list(latin.charset.characters)
     for said, tensor in (("input", "images: uint8 (N, 1, H, W)"), ("output", "logits: float32 (N, T, K)")):
