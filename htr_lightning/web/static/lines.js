@@ -241,11 +241,12 @@ class Desk {
 
   /** Save a line; "corrected" only if it was changed. The next line does not wait for it. */
   async save(row, wanted = "corrected", isLeaving = false) {
-    const state = this.failed.get(row) || wanted; // what could not be confirmed is confirmed when it is sent again
-    if (row.conflict || (state === "corrected" && !row.isChanged)) return;
+    if (row.conflict || ((this.failed.get(row) || wanted) === "corrected" && !row.isChanged)) return;
     const text = row.value;
     const key = this.draftKey(row);
     row.sending = (row.sending || Promise.resolve()).then(async () => {
+      // What could not be confirmed is confirmed when it is sent again; whether it could, is known only now.
+      const state = this.failed.get(row) || wanted;
       const kept = state === "corrected" && row.line.state === "confirmed" && text === row.line.text ? "confirmed" : state;
       try {
         const line = await ask("/api/line", { page: row.line.page, line: row.line.id, text, state: kept, revision: row.line.revision, sampled: isUseful }, isLeaving ? { keepalive: true } : {});
