@@ -110,6 +110,14 @@ def test_damaged_and_newer_files(tmp_path: Path, changes: dict[str, object], kin
     assert refused.value.kind == kind and refused.value.file == path
 
 
+def test_files_from_before_there_were_convolutions_along_the_rows(tmp_path: Path) -> None:
+    network = LineFinder(channels=[4, 6, 8, 10], dilations=[1], row_dilations=[])
+    arguments = {name: value for name, value in network.arguments.items() if name != "row_dilations"}
+    path = tmp_path / "finder.safetensors"
+    write_finder(path, network.state_dict(), dataclasses.replace(tiny_finder().info, arguments=arguments))
+    assert not read_finder(path).network.rows
+
+
 def test_weights_that_are_not_finite(tmp_path: Path) -> None:
     finder, path = tiny_finder(), tmp_path / "finder.safetensors"
     weights = finder.network.state_dict()
