@@ -64,7 +64,7 @@ def load(
         precision: ``bf16`` is faster on devices with instructions for it.
         tta: test-time augmentation: recognize each line at three widths; fewer errors at a third of the speed.
         decoder: turns logits into class ids, such as one built by `htr_lightning.decode.decoder.build_beam_decoder`;
-            None for greedy decoding.
+            None for the one that the model file names: greedy, or with a language model.
         segmenter: detects the lines of pages; None for the line finder that ships.
         trust: import paths of networks outside of this package that the model may name; loading it runs their code.
 

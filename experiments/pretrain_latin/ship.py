@@ -1,12 +1,14 @@
 """Ship a model: calibrate it on all archives, measure it, and write ``htr_lightning/zoo/NAME`` and its card.
 
-    python experiments/pretrain_latin/ship.py runs/large2 --name latin-large [--test]
+    python experiments/pretrain_latin/ship.py runs/large2 --name latin-large [--lm auto] [--test]
 
 The temperature is fitted on 75 lines each of the ten archives' and copiste's val together. The file holds 16 bits,
 license, languages, attribution and scores; the section *Scores* of the card, and NAME.json beside this script, hold CER
 by archive, century and language with 95 % intervals (over pages; over writers for copiste) and the calibration error
-of lines before and after. --test also measures copiste's and peraire's test, greedy and with ``--lm auto``; without
-it, the file and the card have no figures of test. Needs HTR_DATA.
+of lines before and after. --lm auto also measures val with the language models of the model's languages; if they lower
+the CER of every set, the file names them, and predict and evaluate decode with them. --test also measures copiste's
+and peraire's test, greedy and with ``--lm auto``; without it, the file and the card have no figures of test. Needs
+HTR_DATA.
 """
 
 import argparse
@@ -123,14 +125,16 @@ def fit_temperature(sets: Sequence[LineSet], charset: Charset) -> float:
     return Calibrator(batches, charset).fit_temperature()
 
 
-def measure_val(sets: Sequence[LineSet], before: float, after: float) -> dict[str, Any]:
-    """Return scores by archive, language and century; temperatures before and after."""
+def measure_val(sets: Sequence[LineSet], before: float, after: float, beam: Decoder | None) -> dict[str, Any]:
+    """Return scores by archive, language and century; temperatures before and after; with a language model, if any."""
     origins = read_origins()
     counts = {one.name: one.count() for one in sets}
     archives: dict[str, Any] = {}
     for one in sets:
         errors = one.compute_calibration_errors((before, after))
         archives[one.name] = counts[one.name].score() | {"ece_before": errors[0], "ece": errors[1]}
+        if beam is not None:
+            archives[one.name]["cer_lm"] = one.count(beam).score()["cer"]
     result: dict[str, Any] = {"archives": archives}
     for row, key in enumerate(("language", "century")):
         result[key] = {}
@@ -138,13 +142,13 @@ def measure_val(sets: Sequence[LineSet], before: float, after: float) -> dict[st
             members = [counts[n] for n in counts if n != NEVER_TRAINED and origins[n][row] == value]
             joined = [[x for c in members for x in getattr(c, field)] for field in ("edits", "lengths", "groups")]
             result[key][value] = Counts(*joined).score()
-    result["mean"] = float(np.mean([archives[name]["cer"] for name in archives if name not in OWN]))
+    for key in ("cer", "cer_lm") if beam is not None else ("cer",):
+        result[key.replace("cer", "mean")] = float(np.mean([archives[n][key] for n in archives if n not in OWN]))
     return result
 
 
-def measure_test(model: Model, lm: Mapping[str, float]) -> dict[str, Any]:
+def measure_test(model: Model, beam: Decoder) -> dict[str, Any]:
     """Return the scores of copiste's and peraire's test, greedy and with the language models of the languages."""
-    beam = build_beam_decoder(model.charset, lm="auto", languages=LANGUAGES, **lm)  # type: ignore[arg-type]
     result = {}
     for name, lines in read_sets("test").items():
         one = LineSet(name, lines, model)
@@ -162,6 +166,7 @@ def describe(score: Mapping[str, float]) -> str:
 def render_scores(result: Mapping[str, Any]) -> str:
     """Render the section *Scores* of the card."""
     val = result["val"]
+    has_lm = "mean_lm" in val
     parts = ["Greedy decoding, 95 % confidence intervals over writers (copiste: Copiste d'un jour) or pages.\n"]
     if "test" in result:
         rows = [
@@ -172,12 +177,15 @@ def render_scores(result: Mapping[str, Any]) -> str:
     origins = read_origins()
     rows = [
         f"| {name}{', never trained on' if name == NEVER_TRAINED else ''} | {origins[name][0]}, "
-        f"{name_century(origins[name][1])} | {score['lines']} | {describe(score)} "
-        f"{100 * score['ece_before']:.1f} % | {100 * score['ece']:.1f} % |"
+        f"{name_century(origins[name][1])} | {score['lines']} | {describe(score)}"
+        + (f" {100 * score['cer_lm']:.1f} % |" if has_lm else "")
+        + f" {100 * score['ece_before']:.1f} % | {100 * score['ece']:.1f} % |"
         for name, score in val["archives"].items()
     ]
-    rows.append(f"| mean of the ten archives | | | {100 * val['mean']:.1f} % | | | |")
-    head = "val | language, century | lines | CER | interval | calibration error of lines, before | after"
+    mean_lm = f" {100 * val['mean_lm']:.1f} % |" if has_lm else ""
+    rows.append(f"| mean of the ten archives | | | {100 * val['mean']:.1f} % | |{mean_lm} | |")
+    with_lm = " | with `--lm auto`" if has_lm else ""
+    head = f"val | language, century | lines | CER | interval{with_lm} | calibration error of lines, before | after"
     parts.append(render_table(head, rows))
     rows = [f"| {LANGUAGE_NAMES[key]} | {score['lines']} | {describe(score)}" for key, score in val["language"].items()]
     rows += [f"| {name_century(key)} century | {s['lines']} | {describe(s)}" for key, s in val["century"].items()]
@@ -215,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("--name", required=True)
+    parser.add_argument("--lm", default="none", choices=("auto", "none"))
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--precision", default="bf16", choices=("fp32", "bf16"))
     parser.add_argument("--lm-weight", type=float, default=0.5)
@@ -228,18 +237,21 @@ def main() -> None:
     sets = [LineSet(name, lines, model) for name, lines in read_sets("val").items()]
     temperature = fit_temperature(sets, model.charset)
     print(f"temperature {temperature:g}, before {model.info.temperature:g}", flush=True)
-    val = measure_val(sets, model.info.temperature, temperature)
+    weights = {"lm_weight": options.lm_weight, "insertion_bonus": options.insertion_bonus}
+    beam = build_beam_decoder(model.charset, lm="auto", languages=LANGUAGES, **weights)
+    val = measure_val(sets, model.info.temperature, temperature, beam if options.lm == "auto" else None)
+    helps = options.lm == "auto" and all(score["cer_lm"] < score["cer"] for score in val["archives"].values())
     result: dict[str, Any] = {"temperature_before": model.info.temperature, "temperature": temperature, "val": val}
     scores = {"val/cer": val["archives"]["copiste"]["cer"], "archives/cer": val["mean"]}
     if options.test:
-        lm = {"lm_weight": options.lm_weight, "insertion_bonus": options.insertion_bonus}
-        result["test"] = measure_test(model, lm) | lm
+        result["test"] = measure_test(model, beam) | weights
         scores["test/cer"] = result["test"]["copiste"]["greedy"]["cer"]
     info = replace(
         model.info,
         temperature=temperature,
         license=LICENSE,
         languages=LANGUAGES,
+        lm="auto" if helps else "",
         attribution=ATTRIBUTION,
         scores=scores,
     )

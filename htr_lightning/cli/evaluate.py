@@ -136,7 +136,7 @@ def recognize_lines(lines: "Sequence[Line]", model: "Recognizer", options: argpa
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.lines import LineReader
 
-    decoder = build_decoder(options, model.charset, model.info.languages)
+    decoder = build_decoder(options, model.charset, model.info)
     reader = LineReader(model, decoder=decoder, positions=options.out is not None, views=get_views(options.tta))
     collector = ScoreCollector(model.charset)
     predictions = show_progress(([prediction] for prediction in reader.read(lines)), len(lines), "Recognizing")

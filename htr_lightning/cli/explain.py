@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.model.file import load_model
 
     model = load_model(options.model, select_device(options.device), options.trust)
-    decoder = build_decoder(options, model.charset, model.info.languages)
+    decoder = build_decoder(options, model.charset, model.info)
     failed = False
     for image, (picture, report) in zip(images, files, strict=True):
         try:

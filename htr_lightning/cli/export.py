@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message, print_result
-from htr_lightning.cli.options import add_model_argument, add_overwrite_option, list_inputs
+from htr_lightning.cli.options import (
+    AUTO,
+    NO_LM,
+    add_model_argument,
+    add_overwrite_option,
+    list_inputs,
+    name_decoder_options,
+)
 from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import MODEL, ONNX, Output, check_outputs, json_kind
 
 if TYPE_CHECKING:
     from htr_lightning.model.file import Model
+    from htr_lightning.model.info import ModelInfo
     from htr_lightning.model.onnx_int8 import CalibrationLines
 
 
@@ -40,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.model.file import load_model, write_model
 
     model = load_model(options.model, trust=options.trust)
-    metadata = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
-    model = replace(model, info=replace(model.info, **metadata))
+    model = replace(model, info=describe(options, model.info))
     note = ""
     with report_write_errors(options.out, "--out", is_file=True):
         if is_onnx:
@@ -49,6 +56,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             write_model(options.out, model.network.state_dict(), model.info, half=options.half)
     print_result(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB{note}")
+
+
+def describe(options: argparse.Namespace, info: "ModelInfo") -> "ModelInfo":
+    """Return the metadata with what the options say.
+
+    Raises:
+        UsageError: no language model ships for the languages of the model.
+    """
+    metadata = {key: getattr(options, key) for key in ("license", "languages", "attribution") if getattr(options, key)}
+    info = replace(info, **metadata)
+    if options.lm is None:
+        return info
+    if options.lm == AUTO:
+        from htr_lightning.lm.zoo import find_language_models
+
+        with name_decoder_options(options):
+            find_language_models(options.lm, info.languages)
+    return replace(info, lm="" if options.lm == NO_LM else options.lm)
 
 
 def is_line_finder(source: str) -> bool:
@@ -76,7 +101,7 @@ def export_finder(options: argparse.Namespace, *, is_onnx: bool) -> str:
     from htr_lightning.model.finder_file import read_finder, write_finder
     from htr_lightning.model.info import find_model
 
-    for name in ("int8", "languages"):
+    for name in ("int8", "languages", "lm"):
         if getattr(options, name):
             raise UsageError(f"--{name}: only for recognizers, and this is a line finder", remedy="leave it out")
     finder = read_finder(find_model(options.model, is_finder=True))
@@ -166,6 +191,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--license", metavar="SPDX", help="license of the weights, such as CC-BY-4.0")
     parser.add_argument("--languages", nargs="+", metavar="CODE", help="languages that the model reads, such as fr en")
+    parser.add_argument(
+        "--lm",
+        choices=(AUTO, NO_LM),
+        help="how predict and evaluate decode with this model unless they are told otherwise: auto for the language "
+        "models of its languages that ship, none for greedy decoding (default: as before)",
+    )
     parser.add_argument("--attribution", metavar="TEXT", help="sources of the training data, and their licenses")
     return parser
 

@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -13,9 +13,12 @@ from htr_lightning.errors import InputError
 if TYPE_CHECKING:
     from htr_lightning.charset import Charset
     from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.model.info import ModelInfo
     from htr_lightning.reading.page_jobs import Shard
 
 MANIFEST = "manifest of line images and their transcriptions (.tsv, .csv or .jsonl)"
+AUTO, NO_LM = "auto", "none"
+"""Values of ``--lm``: the language models of the model's languages; greedy decoding."""
 
 
 def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) -> None:
@@ -54,7 +57,9 @@ def parse_formats(value: str) -> list[str]:
 def add_decoder_options(parser: argparse.ArgumentParser) -> None:
     """Add the language model, the lexicon, and the settings of the beam search."""
     group = parser.add_argument_group(
-        "decoding", "greedy by default; with --lm, --lexicon or --beam-width, a beam search"
+        "decoding",
+        "as the model file says: greedy, or with a language model if that made fewer errors on its validation lines; "
+        "with --lm, --lexicon or --beam-width, a beam search",
     )
     add_lm_option(group)
     group.add_argument(
@@ -99,7 +104,8 @@ def add_lm_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, 
         required=required,
         metavar="ARPA",
         help="character language model: a file (see the command train-lm), one that ships (zoo:lm-fr, zoo:lm-en, "
-        "zoo:lm-de), or auto for those of the model's languages, of which each line takes the most probable",
+        "zoo:lm-de), or auto for those of the model's languages, of which each line takes the most probable"
+        + ("" if required else "; none for greedy decoding"),
     )
 
 
@@ -162,7 +168,7 @@ def list_inputs(options: argparse.Namespace) -> Iterator[Path]:
     for name in ("data", "align", "held_out", "lexicon"):
         if getattr(options, name, None) is not None:
             yield getattr(options, name)
-    if getattr(options, "lm", None) is not None:
+    if getattr(options, "lm", None) not in (None, AUTO, NO_LM):
         yield Path(options.lm)
     if hasattr(options, "model"):
         with contextlib.suppress(ModelFileError):  # reported when it is loaded
@@ -186,8 +192,21 @@ def positive_int(value: str) -> int:
     return int(value)
 
 
-def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Sequence[str]) -> "Decoder":
-    """Build the decoder that the options describe, for a charset and languages of a recognizer.
+def choose_default_lm(options: argparse.Namespace, info: "ModelInfo") -> None:
+    """Set ``--lm`` to the language model that the model file names, unless the options say how to decode."""
+    if options.lm is None and options.lexicon is None and options.beam_width is None:
+        options.lm = info.lm or None
+    elif options.lm == NO_LM:
+        options.lm = None
+
+
+def build_decoder(options: argparse.Namespace, charset: "Charset", info: "ModelInfo") -> "Decoder":
+    """Build the decoder that the options describe, or the model file, for a recognizer.
+
+    Args:
+        options: of `add_decoder_options`; ``lm`` is set to the language model that is used, None without any.
+        charset: of the recognizer.
+        info: of the recognizer.
 
     Raises:
         UsageError: a value is out of range, or belongs to a language model or lexicon that is not given.
@@ -195,6 +214,7 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Se
     """
     from htr_lightning.decode.decoder import build_beam_decoder, build_greedy_decoder
 
+    choose_default_lm(options, info)
     for part, names in (("lm", ("lm_weight", "insertion_bonus")), ("lexicon", ("unknown_word_cost",))):
         for name in names:
             if getattr(options, part) is None and getattr(options, name) is not None:
@@ -207,7 +227,7 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", languages: Se
         return build_beam_decoder(
             charset,
             lm=options.lm,
-            languages=languages,
+            languages=info.languages,
             lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
             insertion_bonus=1.0 if options.insertion_bonus is None else options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),

@@ -112,7 +112,7 @@ def load_reader(options: argparse.Namespace) -> "Reader":
     from htr_lightning.reading.api import Reader
 
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
-    decoder = build_decoder(options, model.charset, model.info.languages)
+    decoder = build_decoder(options, model.charset, model.info)
     if options.direction == "auto":
         segmenter = replace(segmenter, direction=model.charset.page_direction)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
@@ -133,7 +133,7 @@ def predict_lines(options: argparse.Namespace) -> None:
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
     reader = LineReader(
         model,
-        decoder=build_decoder(options, model.charset, model.info.languages),
+        decoder=build_decoder(options, model.charset, model.info),
         positions=options.format == ["json"] or options.character_crops is not None or options.visualize is not None,
         forced_alignment=options.align is not None,
         views=get_views(options.tta),

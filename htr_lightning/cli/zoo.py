@@ -110,6 +110,7 @@ def describe_model(name: str, path: Path, info: "ModelInfo") -> str:
     scores = ", ".join(f"{key} {100 * info.scores[key]:.1f} %" for key in SCORES if key in info.scores)
     facts = {
         "languages": ", ".join(info.languages),
+        "decoding": "with the language models of its languages (--lm auto)" if info.lm else "greedy",
         "charset": f"{len(characters)} characters: {characters}",
         "network": f"{network}, {info.preprocess['height_px']} px; {path.stat().st_size / 1e6:.1f} MB",
         "data": info.attribution,

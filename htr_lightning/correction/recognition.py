@@ -59,11 +59,15 @@ class PageRecognizer:
     """
 
     def __init__(self, model: "Recognizer", name: str, segmenter: "PageSegmenter | None" = None) -> None:
+        from htr_lightning.decode.decoder import build_default_decoder
         from htr_lightning.reading.lines import LineReader
         from htr_lightning.reading.pages import PageReader
 
         self.model, self.name = model, name
-        self.line_reader: LineReader = LineReader(model, positions=True, num_alternatives=_NUM_ALTERNATIVES)
+        decoder = build_default_decoder(model.charset, model.info.lm, model.info.languages)
+        self.line_reader: LineReader = LineReader(
+            model, decoder=decoder, positions=True, num_alternatives=_NUM_ALTERNATIVES
+        )
         self.page_reader = PageReader(self.line_reader, segmenter)
 
     def find_lines(self, page: ProjectPage, *, ignore_layout: bool = False) -> FoundPage:

@@ -35,6 +35,20 @@ def build_greedy_decoder(charset: Charset) -> Decoder:
     return greedy_decode
 
 
+def build_default_decoder(charset: Charset, lm: str, languages: Sequence[str]) -> Decoder:
+    """Build the decoder that a model file names: a beam search with its language model, or the greedy one.
+
+    Args:
+        charset: of the recognizer.
+        lm: see `build_beam_decoder`; empty for greedy decoding.
+        languages: of the recognizer, see `build_beam_decoder`.
+
+    Raises:
+        LanguageModelError: see `build_beam_decoder`.
+    """
+    return build_beam_decoder(charset, lm=lm, languages=languages) if lm else build_greedy_decoder(charset)
+
+
 def build_beam_decoder(
     charset: Charset,
     *,

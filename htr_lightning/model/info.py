@@ -42,6 +42,8 @@ class ModelInfo:
         data: name and fingerprint of the training data.
         license: of the weights; empty if unknown.
         languages: ISO 639-1 codes of the languages in the training data; empty if unknown.
+        lm: language model with which the model is decoded by default, such as ``auto``; see
+            `htr_lightning.decode.decoder.build_default_decoder`. Empty for greedy decoding.
         attribution: whom to credit for the training data, and its terms; empty if unknown.
         temperature: logits are divided by it before the softmax, so that confidences are calibrated.
         version: of this package.
@@ -62,6 +64,7 @@ class ModelInfo:
     data: dict[str, str] = field(default_factory=dict)
     license: str = ""
     languages: list[str] = field(default_factory=list)
+    lm: str = ""
     attribution: str = ""
     temperature: float = 1.0
     version: str = __version__

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from htr_lightning.data.line import Line
-from htr_lightning.decode.decoder import Decoder, build_greedy_decoder
+from htr_lightning.decode.decoder import Decoder, build_default_decoder
 from htr_lightning.image.decode import convert_pillow_image
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile, InMemoryImage, UnusableImage
@@ -38,7 +38,8 @@ class Reader:
         model: see `htr_lightning.model.load.load_recognizer`.
         name: the user's name of the model.
         tta: test-time augmentation: recognize each line at three widths.
-        decoder: turns logits into class ids; None for greedy decoding.
+        decoder: turns logits into class ids; None for the one that the model file names: greedy, or with a language
+            model.
         segmenter: detects the lines of pages; None for the line finder that ships.
     """
 
@@ -52,7 +53,7 @@ class Reader:
         segmenter: PageSegmenter | None = None,
     ) -> None:
         self.model, self.name = model, name
-        decoder = decoder or build_greedy_decoder(model.charset)
+        decoder = decoder or build_default_decoder(model.charset, model.info.lm, model.info.languages)
         self.line_reader = LineReader(model, decoder=decoder, positions=True, views=get_views(tta))
         self.page_reader = PageReader(self.line_reader, segmenter, model=name)
 

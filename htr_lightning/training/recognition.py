@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
@@ -15,18 +14,17 @@ from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.augmentation import Augmentation, adapt_augmentation
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.decode.confidence import MAX_CALIBRATION_LINES, CalibrationBatch, Calibrator
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
 from htr_lightning.doctor.quick import check_packed_lines, log_warnings, raise_for_errors
 from htr_lightning.files import RunFolder
-from htr_lightning.image.ink import to_ink
 from htr_lightning.model.file import Model, write_model
 from htr_lightning.model.info import ModelInfo
 from htr_lightning.model.network import Network
 from htr_lightning.progress import show_progress
 from htr_lightning.training.adapt import Adapt, BaseWeights, StepLog, list_new_rows, load_adapted_weights
 from htr_lightning.training.build import Parts, build_parts
+from htr_lightning.training.calibration import calibrate
 from htr_lightning.training.callbacks import (
     build_common_callbacks,
     build_trainer,
@@ -135,8 +133,7 @@ def train_and_measure(cfg: DictConfig, folder: RunFolder, checkpoint: Path | Non
     scores |= measure(trainer, task, data, has_val=has_val, has_test=has_test)
     if trainer.is_global_zero:
         log_final_scores(trainer, scores)
-        temperature = fit_temperature(model, data) if has_val else info.temperature
-        info = replace(info, scores=scores, temperature=temperature)
+        info = calibrate(replace(info, scores=scores), model, data)
         counts = {f"lines/{split}": len(packed) for split, packed in data.packed.items()}
         write_model(folder.model, model.state_dict(), info)
         write_results(folder, info.scores | counts, provenance)
@@ -246,19 +243,6 @@ def build_callbacks(cfg: DictConfig, folder: RunFolder, extensions: Extensions) 
     return build_common_callbacks(cfg, folder, extensions, Recognition.monitor, own, description)
 
 
-def fit_temperature(model: Network, data: LineDataModule) -> float:
-    """Return the temperature that calibrates the confidences on val (all of it, also with several processes)."""
-    assert data.charset is not None
-    device = next(model.parameters()).device
-    batches: list[CalibrationBatch] = []
-    model.eval()
-    with torch.inference_mode():
-        for batch in data.batches("val", max_lines=MAX_CALIBRATION_LINES):
-            logits = model(to_ink(batch.images.to(device))).logits.float().cpu().numpy()
-            batches.append(CalibrationBatch(logits, model.frame_lengths(batch.widths).numpy(), batch.texts))
-    return Calibrator(batches, data.charset).fit_temperature()
-
-
 def count_batches(trainer: lightning.Trainer, data: LineDataModule) -> dict[str, int]:
     """Return the number of batches of each split that is not empty."""
     sizes = {"train": data.num_batches(trainer.world_size)}
@@ -273,7 +257,7 @@ def describe_model(cfg: DictConfig, model: Network, data: LineDataModule, base: 
     """Return the metadata of the model file, except for the scores.
 
     License, languages and attribution that the configuration leaves empty are those of the base model, whose training
-    data still count; so is the temperature, until validation lines give another.
+    data still count; so are the temperature and the language model, until validation lines give others.
     """
     assert data.charset is not None
     known = base.info if base else None
@@ -283,6 +267,7 @@ def describe_model(cfg: DictConfig, model: Network, data: LineDataModule, base: 
         license=cfg.license or (known.license if known else ""),
         languages=list(cfg.languages or (known.languages if known else ())),
         attribution=cfg.attribution or (known.attribution if known else ""),
+        lm=known.lm if known else "",
         temperature=known.temperature if known else 1.0,
         commit=git_state()[0],
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from helpers.typesetting import texts
 from hydra import compose, initialize_config_dir
+from PIL import Image, ImageFilter
 
-from htr_lightning.cli import evaluate, predict, train_lm, tune_lm
+from htr_lightning import load
+from htr_lightning.cli import evaluate, export, predict, train_lm, tune_lm
 from htr_lightning.config.compose import conf_dir
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.config.validate import validate
@@ -51,6 +53,34 @@ def test_what_tune_finds_is_what_evaluate_measures(
     assert json.loads(capsys.readouterr().out)["cer"] == pytest.approx(found["greedy"])
     predict.main(["zoo:latin", str(lines / "val"), "--lm", str(arpa), *weights])
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_model_is_decoded_with_the_language_model_that_its_file_names(
+    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(tmp_path / "model.safetensors")
+    export.main(["zoo:latin", "--out", model, "--lm", "auto", "--languages", "fr"])
+    images = sorted((lines / "val").glob("*.png"))
+    for path in images:  # until they are misread
+        blurred = Image.open(path).convert("L").filter(ImageFilter.GaussianBlur(3.2))
+        blurred.save(path)
+
+    def read(*arguments: str) -> str:
+        capsys.readouterr()
+        predict.main([*arguments, *map(str, images)])
+        return capsys.readouterr().out
+
+    def score(*arguments: str) -> float:
+        capsys.readouterr()
+        evaluate.main([*arguments, "--data", str(lines / "val.tsv")])
+        return float(json.loads(capsys.readouterr().out)["cer"])
+
+    greedy, beam = read("zoo:latin", "--lm", "none"), read("zoo:latin", "--lm", "zoo:lm-fr")
+    assert read(model) == beam and read(model, "--lm", "none") == greedy != beam
+    assert [line.text for line in load(model).read_lines(images)] == beam.splitlines()
+    assert score(model) == score("zoo:latin", "--lm", "zoo:lm-fr") and score(model, "--lm", "none") == score(
+        "zoo:latin"
+    )
 
 
 def test_language_models_that_cannot_be_used(lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

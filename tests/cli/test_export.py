@@ -47,6 +47,22 @@ def test_half_precision_halves_the_matrices_and_reads_nearly_the_same(
     torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
 
 
+def test_the_language_model_to_decode_with(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, again = tmp_path / "out.safetensors", tmp_path / "again.safetensors"
+    export.main([str(model_file), "--out", str(out), "--lm", "auto", "--languages", "fr"])
+    export.main([str(out), "--out", str(again)])
+    assert read_model(out).info.lm == read_model(again).info.lm == "auto"
+    export.main([str(out), "--out", str(again), "--lm", "none", "--overwrite"])
+    assert read_model(again).info.lm == read_model(model_file).info.lm == ""
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        export.main([str(model_file), "--out", str(tmp_path / "no.safetensors"), "--lm", "auto"])
+    assert "--lm auto: no language model fits" in capsys.readouterr().err
+    assert not (tmp_path / "no.safetensors").exists()
+
+
 def test_without_options_nothing_changes(model_file: Path, tmp_path: Path) -> None:
     export.main([str(model_file), "--out", str(tmp_path / "same.safetensors")])
     assert (tmp_path / "same.safetensors").read_bytes() == model_file.read_bytes()
