@@ -12,6 +12,9 @@ import pytest
 from helpers.documentation import DOCS, READMES, REPOSITORY, Block, find_block, list_blocks, list_commands, write_files
 from helpers.typesetting import texts, typeset
 
+from htr_lightning.reading.records.index import write_index
+from htr_lightning.reading.records.journal import PageRecord
+
 LISTINGS = [block for block in list_blocks(*READMES, *DOCS) if block.language == "python" and not block.title]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
@@ -30,6 +33,8 @@ def test_python_listings_run(block: Block, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "letter.txt").write_text("Le 3 mai, au bord de la rivière\n", encoding="utf-8")
     (tmp_path / "words.txt").write_text("bel\nami\n", encoding="utf-8")
+    (tmp_path / "transcripts").mkdir()
+    write_index(tmp_path / "transcripts", [PageRecord("letter", "scans/letter.jpg", "read", confidence=0.9)])
     exec(compile(block.code, name(block), "exec"), {})
 
 

@@ -26,22 +26,12 @@ from htr_lightning.errors import InputError
 from htr_lightning.files import report_write_errors, write_text
 from htr_lightning.image.files import DataError
 from htr_lightning.reading.api import Reader
-from htr_lightning.reading.folder import (
-    FolderResult,
-    PageResult,
-    Paths,
-    Progress,
-    check_formats,
-    compute_ahead,
-    load_reader,
-    name_work,
-    segment_job,
-    to_paths,
-    write_pages,
-)
+from htr_lightning.reading.folder import Paths, check_formats, load_reader, segment_job, to_paths
 from htr_lightning.reading.line_crops import SegmentedPage
-from htr_lightning.reading.page_jobs import PageJob, check_files, find_jobs
+from htr_lightning.reading.page_checks import check_files
+from htr_lightning.reading.page_jobs import PageJob, find_jobs
 from htr_lightning.reading.pages import PageReader
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
 from htr_lightning.report.outputs import Output, check_outputs, table_kind
 
 LINES = "lines"
@@ -186,7 +176,7 @@ class _Writer:
                     raise segmented
                 yield job, self._align_page(job, segmented, reader)
             except DataError as error:
-                yield job, PageResult(job.scan, problem=str(error))
+                yield job, PageResult(job.scan, error=error)
 
     def _align_page(self, job: PageJob, segmented: SegmentedPage, reader: PageReader) -> PageResult:
         """Align a page.

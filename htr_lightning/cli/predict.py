@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
-from htr_lightning.cli.finder_options import build_segmenter
-from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
+from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
 from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
 from htr_lightning.report.outputs import Output, check_outputs
@@ -17,7 +16,6 @@ from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
     from htr_lightning.data.line import Line
-    from htr_lightning.reading.api import Reader
     from htr_lightning.reading.lines import Prediction
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -33,89 +31,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_intermixed_args(argv)
     if not decide_pages(options):
         predict_lines(options)
+        return
+
+    from htr_lightning.cli.predict_pages import print_pages, print_status, write_pages
+
+    if options.status:
+        print_status(options)
     elif options.out is None:
         print_pages(options)
     else:
         write_pages(options)
-
-
-def write_pages(options: argparse.Namespace) -> None:
-    """Recognize pages, and write the results into a folder.
-
-    Raises:
-        SystemExit: 1 if a page could not be read.
-    """
-    check_writable(options.out, "--out")
-
-    from htr_lightning.progress import show_progress
-    from htr_lightning.reading.folder import read_folder
-
-    shard = parse_shard(options)
-    result = read_folder(
-        options.images,
-        options.out,
-        load_reader(options),
-        formats=options.format,
-        overlay=options.overlay,
-        overwrite=options.overwrite,
-        ignore_layouts=options.ignore_layouts,
-        layouts=options.layouts,
-        shard=shard,
-        inputs=list(list_inputs(options)),
-        report=_print_error,
-        progress=show_progress,
-    )
-    written = (
-        f"{options.out}: {format_count(result.num_pages, 'page')} with {format_count(result.num_lines, 'line')} read"
-    )
-    if result.num_skipped:
-        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
-    if result.problems:
-        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
-    _print_error(written)
-    if result.problems:
-        raise SystemExit(1)
-
-
-def print_pages(options: argparse.Namespace) -> None:
-    """Recognize pages, and print them as text or JSON, separated by form feeds.
-
-    Raises:
-        SystemExit: 1 if a page could not be read.
-    """
-    from datetime import UTC, datetime
-
-    from htr_lightning.reading.folder import read_pages
-    from htr_lightning.reading.write.writers import PAGE_WRITERS
-
-    separator, failed = "", False
-    reader = load_reader(options)
-    for result in read_pages(
-        options.images, reader, ignore_layouts=options.ignore_layouts, layouts=options.layouts, report=_print_error
-    ):
-        for problem in [*result.warnings, *filter(None, [result.problem])]:
-            _print_error(problem)
-        if result.page is None:
-            failed = True
-            continue
-        write_stdout(separator + PAGE_WRITERS[options.format[0]].write(result.page, datetime.now(UTC)).decode())
-        separator = "\f"
-    if failed:
-        raise SystemExit(1)
-
-
-def load_reader(options: argparse.Namespace) -> "Reader":
-    """Load the model, with the decoder and the segmenter that the options describe."""
-    segmenter = build_segmenter(options)  # before the model, which takes seconds
-
-    from htr_lightning.model.load import load_recognizer
-    from htr_lightning.reading.api import Reader
-
-    model = load_recognizer(options.model, options.device, options.precision, options.trust)
-    decoder = build_decoder(options, model.charset, model.info)
-    if options.direction == "auto":
-        segmenter = replace(segmenter, direction=model.charset.page_direction)
-    return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
 
 
 def predict_lines(options: argparse.Namespace) -> None:

@@ -15,12 +15,23 @@ from htr_lightning.cli.options import (
     add_shard_option,
     add_tta_option,
     parse_formats,
+    positive_int,
 )
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
 _LINE_OPTIONS = ("align", "character_crops", "visualize")
-_PAGE_OPTIONS = ("ignore_layouts", "layouts", "overlay", "segmenter", "min_line_confidence", "shard")
+_PAGE_OPTIONS = (
+    "ignore_layouts",
+    "layouts",
+    "overlay",
+    "segmenter",
+    "min_line_confidence",
+    "shard",
+    "status",
+    "index",
+    "engine",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -96,6 +107,33 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
         "(default: from those beside the images)",
     )
     add_shard_option(group)
+    group.add_argument(
+        "--engine",
+        choices=("ray",),
+        help="ray: read with several processes, here or on a Ray cluster; writes index.parquet (default: one process)",
+    )
+    group.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="--engine ray: number of processes, of one thread each (default: one for each core)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="--engine ray: a cluster that sees the same folders; auto for the one that this machine belongs to "
+        "(default: this machine)",
+    )
+    group.add_argument(
+        "--index",
+        action="store_true",
+        help="also write index.parquet, a table of all pages in the folder with their expected CER, the worst first",
+    )
+    group.add_argument(
+        "--status",
+        action="store_true",
+        help="read nothing; say how many pages of --out are read, failed and left, and how long it will take",
+    )
     add_finder_options(group)
 
 
@@ -185,8 +223,12 @@ def _check_output_of_pages(options: argparse.Namespace) -> None:
         raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
     if not options.images:
         raise UsageError("name the scans of pages, or folders that contain them")
-    if options.out is None and options.shard is not None:
-        raise UsageError("only for files", key="--shard", value=options.shard, remedy="add --out FOLDER")
+    for name in ("workers", "address"):
+        if options.engine is None and getattr(options, name):
+            raise UsageError(f"--{name}: only for --engine ray", remedy="add --engine ray, or leave it out")
+    for name in ("shard", "status", "index", "engine"):
+        if options.out is None and getattr(options, name):
+            raise UsageError(f"--{name}: only for files", remedy="add --out FOLDER")
     if options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
         what = f"--format {','.join(options.format)}{' --overlay' if options.overlay else ''}"
         raise UsageError(f"{what}: --out FOLDER is required; only txt or json alone can be printed")

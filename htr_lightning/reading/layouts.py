@@ -9,21 +9,13 @@ import numpy as np
 
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
-from htr_lightning.reading.folder import (
-    FolderResult,
-    PageResult,
-    Paths,
-    Progress,
-    check_formats,
-    compute_ahead,
-    name_work,
-    to_paths,
-    write_pages,
-)
+from htr_lightning.reading.folder import Paths, check_formats, to_paths
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.page_jobs import PageJob, Shard, check_files, find_jobs
+from htr_lightning.reading.page_checks import check_files
+from htr_lightning.reading.page_jobs import PageJob, Shard, find_jobs
 from htr_lightning.reading.pages import convert_regions, describe_orientation
 from htr_lightning.reading.segmenters import load_segmenter
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.text import format_count
 
@@ -171,7 +163,7 @@ def _segment_jobs(jobs: Sequence[PageJob], segmenter: PageSegmenter) -> Iterator
     """Yield the layout of each page, or those of the halves of a double page, if it is to be split."""
     for job, found in compute_ahead(lambda job: _segment(job, segmenter), jobs):
         if isinstance(found, DataError):
-            yield [(job, PageResult(job.scan, problem=str(found)))]
+            yield [(job, PageResult(job.scan, error=found))]
             continue
         page, gutter = found
         if job.halves is None:

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, check_writable
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.write.writers import PAGE_WRITERS
-from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
@@ -70,6 +68,7 @@ class PageJob:
         halves: left and right half, in case that it is a double page; None if double pages are not split.
         folder: that the files are written to.
         extra: further files, whose contents the result of the page holds.
+        side: ``left`` or ``right`` for a half of a double page; empty for a page.
     """
 
     scan: Scan
@@ -81,6 +80,12 @@ class PageJob:
     halves: tuple["PageJob", "PageJob"] | None = None
     folder: Path = Path()
     extra: tuple[Path, ...] = ()
+    side: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Name of the result files, without suffix."""
+        return f"{self.scan.stem}_{self.side}" if self.side else self.scan.stem
 
     @property
     def files(self) -> list[Path]:
@@ -106,9 +111,66 @@ class PageJob:
             outputs = {form: folder / f"{stem}_{side}{path.name[len(stem) :]}" for form, path in self.outputs.items()}
             overlay = folder / f"{stem}_{side}{OVERLAY_SUFFIX}" if self.overlay else None
             image = folder / f"{stem}_{side}{'.jpg' if suffix in _JPEG_SUFFIXES else '.png'}"
-            halves.append(PageJob(self.scan, outputs, overlay=overlay, image=image))
+            halves.append(PageJob(self.scan, outputs, overlay=overlay, image=image, folder=self.folder, side=side))
         image = folder / (self.scan.path.name if is_copied else f"{stem}.png")
         return replace(self, image=image, halves=(halves[0], halves[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A scan that cannot be opened.
+
+    Attributes:
+        error: the reason.
+        folder: that its results would be written to.
+    """
+
+    error: DataError
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlan:
+    """Which files the results of pages go to, and where their lines come from.
+
+    Attributes:
+        out: folder to write into; keeps the structure of the searched folders.
+        formats: names of `PAGE_WRITERS`.
+        overlay: also write a picture of each page.
+        ignore_layouts: segment also the pages that have an ALTO or PAGE file.
+        layouts: folder with the ALTO or PAGE files, structured as the searched folders; None to look beside the scans.
+    """
+
+    out: Path
+    formats: Sequence[str]
+    overlay: bool = False
+    ignore_layouts: bool = False
+    layouts: Path | None = None
+
+    def make_jobs(
+        self, files: Iterable[tuple[Path, Path]], finder: FileFinder | None = None
+    ) -> tuple[list[PageJob], dict[Path, UnreadableFile]]:
+        """Return the pages of files, and the files that cannot be opened.
+
+        Args:
+            files: pairs of a file and its path relative to the folder that was searched.
+            finder: to list each folder once for many calls.
+        """
+        jobs: list[PageJob] = []
+        unreadable: dict[Path, UnreadableFile] = {}
+        finder = finder or FileFinder()
+        for file, relative in files:
+            folder = self.out / relative.parent
+            try:
+                pages = list_scans(file)
+            except DataError as error:
+                unreadable[file] = UnreadableFile(error, folder)
+                continue
+            for page in pages:
+                place = file if self.layouts is None else self.layouts / relative
+                layout = None if self.ignore_layouts else find_layout(place, finder, page.number)
+                jobs.append(_make_job(page, folder, self.formats, self.overlay, layout))
+        return jobs, unreadable
 
 
 def find_jobs(
@@ -121,41 +183,30 @@ def find_jobs(
     layouts: Path | None = None,
     shard: Shard | None = None,
     report: Callable[[str], None] = log.warning,
-) -> tuple[list[PageJob], dict[Path, DataError]]:
+) -> tuple[list[PageJob], dict[Path, UnreadableFile]]:
     """Find the pages in files and folders, and decide which files their predictions go to.
 
     Args:
         scans: images, documents, or folders to search.
         out: folder to write into; keeps the structure of the searched folders.
         formats: names of `PAGE_WRITERS`.
-        overlay: also write a picture of each page.
-        ignore_layouts: segment also the pages that have an ALTO or PAGE file.
-        layouts: folder with the ALTO or PAGE files, structured as the searched folders; None to look beside the scans.
+        overlay: see `PagePlan`.
+        ignore_layouts: likewise.
+        layouts: likewise.
         shard: the part of the files to take; the pages of a document stay together. None for all.
         report: called with a sentence for each kind of pictures that were passed over, and with how many pages have
             an ALTO or PAGE file.
 
     Returns:
-        The pages in order, and the files that cannot be opened, each with the reason.
+        The pages in order, and the files that cannot be opened.
 
     Raises:
         DataError: a folder holds no scan, or ``layouts`` no layout of any page.
     """
-    jobs: list[PageJob] = []
-    unreadable: dict[Path, DataError] = {}
-    finder = FileFinder()
     files = find_scan_files(scans, report)
-    for file, relative in files if shard is None else list(files)[shard.number - 1 :: shard.count]:
-        try:
-            pages = list_scans(file)
-        except DataError as error:
-            unreadable[file] = error
-            continue
-        folder = out / relative.parent
-        for page in pages:
-            place = file if layouts is None else layouts / relative
-            layout = None if ignore_layouts else find_layout(place, finder, page.number)
-            jobs.append(_make_job(page, folder, formats, overlay, layout))
+    if shard is not None:
+        files = files[shard.number - 1 :: shard.count]
+    jobs, unreadable = PagePlan(out, formats, overlay, ignore_layouts, layouts).make_jobs(files)
     _report_layouts(jobs, layouts, report)
     return jobs, unreadable
 
@@ -207,57 +258,6 @@ def _make_job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, l
         outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
     overlay_file = folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None
     return PageJob(scan, outputs, document, overlay_file, layout, folder=folder)
-
-
-def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
-    """Check, before anything is read, that the files of all pages can be written.
-
-    Args:
-        jobs: the pages.
-        out: folder to write into.
-        inputs: files that are read besides scans and layouts.
-        overwrite: files that exist will be replaced; otherwise they are kept.
-
-    Raises:
-        OutputError: a result would be written over a file that is read.
-        OutputError: two pages would be written to one file, a result would be taken for a scan or a layout by the next
-            run, or a folder cannot be written.
-    """
-    owners: dict[Path, str] = {}  # file -> the scan that it is written for
-    for job in jobs:
-        if job.document is not None and owners.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
-            raise _conflict(owners[job.document], str(job.scan.path), job.document)
-        for path in [file for part in (job, *(job.halves or ())) for file in part.files]:
-            if path in owners:
-                raise _conflict(owners[path], job.scan.name, path)
-            owners[path] = job.scan.name
-    _refuse_outputs_beside_scans(jobs, out)
-    scans = {job.scan.path: None for job in jobs}
-    read = [*scans, *filter(None, [job.layout for job in jobs]), *inputs]
-    written = {*owners, *filter(None, [job.document for job in jobs])}
-    check_outputs((Output(path, folder=out) for path in written), read, overwrite=True)
-    for folder in {path.parent for path in owners if not path.parent.name.startswith(".")} | {out}:
-        check_writable(folder)
-
-
-def _conflict(scan: str, other: str, path: Path) -> OutputError:
-    return OutputError(f"{scan} and {other} would both be written to {path}", remedy="rename one", kind="conflict")
-
-
-def _refuse_outputs_beside_scans(jobs: Sequence[PageJob], out: Path) -> None:
-    """Refuse to write what `find_layout` and `find_scan_files` would find in the next run.
-
-    Raises:
-        OutputError: a result would be such a file.
-    """
-    searched = {(job.scan.path.parent / folder).resolve() for job in jobs for folder in ("", "alto", "page")}
-    for job in jobs:
-        files = [job.document or path for form, path in job.outputs.items() if form in ("alto", "page", "pdf")]
-        files += filter(None, [job.image])
-        for path in files:
-            if path.parent.resolve() in searched:
-                problem = f"the next run would take {path.name} beside the scans for a layout or a scan"
-                raise OutputError(problem, file=out, remedy="choose another folder", kind="conflict")
 
 
 def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:

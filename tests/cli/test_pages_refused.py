@@ -29,7 +29,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(scans: Path, tmp_path
     for name in ("cut.jpg", "bad.pdf", "dot.png", "p1.xml"):
         assert sum(name in line for line in err.split("\n")) == 1, name
     assert "1 x 1 px are too few for a page" in err and "declares entities" in err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p0.txt"]
+    failed = [f"{name}.error.json" for name in ("bad", "cut", "dot", "p1")]
+    assert {path.name for path in (tmp_path / "out").glob("[!.]*")} == {"p0.txt", *failed}
 
 
 def test_a_document_with_a_page_that_cannot_be_read(
@@ -52,10 +53,10 @@ def test_a_document_with_a_page_that_cannot_be_read(
     monkeypatch.undo()
     code, _, err = read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
     assert code == 0 and "2 pages skipped" in err
-    assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
     (out / "doc_0002.txt").unlink()
     read_scans(tmp_path / "doc.pdf", "--out", out, "--format", "txt,pdf")
-    assert sorted(path.name for path in out.iterdir()) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["doc.pdf", *(f"doc_000{n}.txt" for n in (1, 2, 3))]
 
 
 def test_a_document_and_an_image_of_one_name(tmp_path: Path, read_scans: Run) -> None:

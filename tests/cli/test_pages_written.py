@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 def test_every_format_is_written(scans: Path, tmp_path: Path, read_scans: Run) -> None:
     code, _, err = read_scans(scans, "--out", tmp_path / "out", "--format", ALL, "--overlay")
     assert code == 0 and "2 pages with 8 lines read" in err
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
     assert names == sorted(f"p{n}{s}" for n in range(2) for s in (*SUFFIXES, ".overlay.jpg"))
     layouts = [read_layout(tmp_path / "out" / f"p0{suffix}") for suffix in (".xml", ".page.xml")]
     told = json.loads((tmp_path / "out" / "p0.json").read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ def test_documents_of_several_pages(tmp_path: Path, read_scans: Run) -> None:
         tmp_path / "doc.pdf", tmp_path / "book.tif", "--out", tmp_path / "out", "--format", "txt,pdf"
     )
     assert code == 0 and "6 pages with 18 lines" in err
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {path.name for path in (tmp_path / "out").glob("[!.]*")}
     assert names == {f"{n}_000{i}.txt" for n in ("doc", "book") for i in (1, 2, 3)} | {"doc.pdf", "book.pdf"}
     document = pypdfium2.PdfDocument(tmp_path / "out" / "doc.pdf")
     words = document[2].get_textpage().get_text_range().split()
@@ -194,6 +194,11 @@ def test_a_line_of_a_layout_far_outside_of_the_page(place: int, part: str, tmp_p
     code, _, err = read_scans(tmp_path / "in", "--pages", "--out", tmp_path / "out", "--format", "txt", "--overlay")
     assert code == 0 and "line l2: " in err
     assert ("leaves its outline" in err) == (part == "baseline")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.overlay.jpg", "a.txt", "b.overlay.jpg", "b.txt"]
+    assert sorted(p.name for p in (tmp_path / "out").glob("[!.]*")) == [
+        "a.overlay.jpg",
+        "a.txt",
+        "b.overlay.jpg",
+        "b.txt",
+    ]
     with Image.open(tmp_path / "out" / "a.overlay.jpg") as overlay:
         assert max(overlay.size) < 10_000

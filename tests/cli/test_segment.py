@@ -68,7 +68,7 @@ def test_layouts_are_written_and_predict_reads_them(
     out = tmp_path / "layouts"
     code, err = run_segment(scans, "--out", out, "--format", "alto,page", "--overlay")
     assert code == 0 and "8 lines found on 2 pages" in err
-    names = sorted(path.name for path in out.iterdir())
+    names = sorted(path.name for path in out.glob("[!.]*"))
     assert names == sorted(f"p{n}{suffix}" for n in range(2) for suffix in (".xml", ".page.xml", ".overlay.jpg"))
     alto, page = (out / f"p0{suffix}" for suffix in (".xml", ".page.xml"))
     assert not list(check_page_xml(page.read_bytes()).iter("{*}TextEquiv"))
@@ -145,7 +145,7 @@ def test_double_pages_are_split(tmp_path: Path, run_segment: Segment, read_scans
     assert code == 0 and "found on 5 pages" in err
     stems = ["book_0001_left", "book_0001_right", "open_left", "open_right", "single"]
     suffixes = (".png", ".xml", ".page.xml", ".overlay.jpg")
-    assert sorted(path.name for path in out.iterdir()) == sorted(f"{stem}{s}" for stem in stems for s in suffixes)
+    assert sorted(path.name for path in out.glob("[!.]*")) == sorted(f"{stem}{s}" for stem in stems for s in suffixes)
     assert (out / "single.png").read_bytes() == (scans / "single.png").read_bytes()
     left, right = (np.asarray(Image.open(out / f"open_{side}.png")) for side in ("left", "right"))
     np.testing.assert_array_equal(np.concatenate([left, right], 1), double_page().pixels)

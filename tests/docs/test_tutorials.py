@@ -144,10 +144,10 @@ def test_reading_pages(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-
     one, folder, evaluate, corrected = find_arguments(page)
     run(one)
     shown = find_block(page, "text", "Le 3 mai")
-    assert (tmp_path / "transcripts" / "letter.txt").read_text(encoding="utf-8").startswith(shown)
+    assert (tmp_path / "first" / "letter.txt").read_text(encoding="utf-8").startswith(shown)
     run(folder)
     names = {path.name for path in (tmp_path / "transcripts").iterdir()}
-    assert {"page.xml", "page.txt", "page.pdf", "page.overlay.jpg", "letter.overlay.jpg"} <= names
+    assert {"page.xml", "page.txt", "page.pdf", "page.overlay.jpg"} <= names
     run(evaluate)
     assert (tmp_path / "measured" / "report.html").is_file()
     shutil.copy(tmp_path / "transcripts" / "page.xml", tmp_path / "scans" / "page.xml")

@@ -11,7 +11,8 @@ from htr_lightning import load, read_folder
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError
 from htr_lightning.reading.api import Reader
-from htr_lightning.reading.folder import FolderResult, read_pages
+from htr_lightning.reading.folder import read_pages
+from htr_lightning.reading.work import FolderResult
 from htr_lightning.segmentation.segmenter import Segmenter
 
 
@@ -23,7 +24,7 @@ def model() -> Reader:
 def test_a_folder_is_read_once(model: Reader, scans: Path, tmp_path: Path) -> None:
     out, formats = tmp_path / "out", ["alto", "txt"]
     assert read_folder(scans, out, model, formats=formats) == FolderResult(2, 8, 0, ())
-    assert sorted(path.name for path in out.iterdir()) == ["p0.txt", "p0.xml", "p1.txt", "p1.xml"]
+    assert sorted(p.name for p in out.glob("[!.]*")) == ["p0.txt", "p0.xml", "p1.txt", "p1.xml"]
     assert (out / "p0.txt").read_text(encoding="utf-8").strip() == model.read(scans / "p0.png").text
     (out / "p1.txt").unlink()
     assert read_folder(str(scans), str(out), model, formats=formats) == FolderResult(1, 4, 1, ())

@@ -1,0 +1,160 @@
+"""What ``predict`` does with whole pages: recognize them, and write or print the results, or say how far they are."""
+
+import argparse
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from htr_lightning.cli.console import print_result, write_stdout
+from htr_lightning.cli.finder_options import build_segmenter
+from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
+from htr_lightning.cli.predict_options import build_parser
+from htr_lightning.cli.reading_settings import describe_settings
+from htr_lightning.files import check_writable
+from htr_lightning.text import format_count
+
+if TYPE_CHECKING:
+    from htr_lightning.reading.api import Reader
+    from htr_lightning.reading.work import FolderResult
+
+
+def write_pages(options: argparse.Namespace) -> None:
+    """Recognize pages, and write the results into a folder.
+
+    Raises:
+        SystemExit: 1 if a page could not be read.
+    """
+    check_writable(options.out, "--out")
+
+    from htr_lightning.progress import show_progress
+    from htr_lightning.reading.folder import read_folder
+
+    shard = parse_shard(options)
+    settings = describe_settings(options, build_parser())
+    if options.engine is not None:
+        report_result(options, read_on_ray(options, settings))
+        return
+    result = read_folder(
+        options.images,
+        options.out,
+        load_reader(options),
+        formats=options.format,
+        overlay=options.overlay,
+        overwrite=options.overwrite,
+        ignore_layouts=options.ignore_layouts,
+        layouts=options.layouts,
+        shard=shard,
+        inputs=list(list_inputs(options)),
+        settings=settings,
+        index=options.index,
+        report=print_error,
+        progress=show_progress,
+    )
+    report_result(options, result)
+
+
+def read_on_ray(options: argparse.Namespace, settings: Mapping[str, str]) -> "FolderResult":
+    """Read the pages with Ray."""
+    from htr_lightning.progress import show_progress
+    from htr_lightning.reading.page_jobs import PagePlan
+    from htr_lightning.reading.ray_engine import RayEngine, read_folder_on_ray
+
+    return read_folder_on_ray(
+        options.images,
+        PagePlan(options.out, options.format, options.overlay, options.ignore_layouts, options.layouts),
+        functools.partial(load_reader, options),
+        RayEngine(options.workers, options.address),
+        overwrite=options.overwrite,
+        shard=parse_shard(options),
+        inputs=list(list_inputs(options)),
+        settings=settings,
+        report=print_error,
+        progress=show_progress,
+    )
+
+
+def report_result(options: argparse.Namespace, result: "FolderResult") -> None:
+    """Print what became of the pages.
+
+    Raises:
+        SystemExit: 1 if a page could not be read.
+    """
+    written = (
+        f"{options.out}: {format_count(result.num_pages, 'page')} with {format_count(result.num_lines, 'line')} read"
+    )
+    if result.num_skipped:
+        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
+    if result.problems:
+        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
+    print_error(written)
+    if result.problems:
+        raise SystemExit(1)
+
+
+def print_status(options: argparse.Namespace) -> None:
+    """Print how many pages are read, failed and left."""
+    from htr_lightning.reading.page_jobs import find_jobs
+    from htr_lightning.reading.records.journal import Journal
+    from htr_lightning.reading.records.settings import compute_digest
+    from htr_lightning.reading.records.status import compute_status
+
+    jobs, unreadable = find_jobs(
+        options.images,
+        options.out,
+        options.format,
+        overlay=options.overlay,
+        ignore_layouts=options.ignore_layouts,
+        layouts=options.layouts,
+        shard=parse_shard(options),
+        report=lambda sentence: None,
+    )
+    digest = compute_digest(describe_settings(options, build_parser()))
+    print_result(compute_status(jobs, unreadable, Journal(options.out, digest)).describe())
+
+
+def print_pages(options: argparse.Namespace) -> None:
+    """Recognize pages, and print them as text or JSON, separated by form feeds.
+
+    Raises:
+        SystemExit: 1 if a page could not be read.
+    """
+    from datetime import UTC, datetime
+
+    from htr_lightning.reading.folder import read_pages
+    from htr_lightning.reading.write.writers import PAGE_WRITERS
+
+    separator, failed = "", False
+    reader = load_reader(options)
+    for result in read_pages(
+        options.images, reader, ignore_layouts=options.ignore_layouts, layouts=options.layouts, report=print_error
+    ):
+        for problem in [*result.warnings, *filter(None, [result.problem])]:
+            print_error(problem)
+        if result.page is None:
+            failed = True
+            continue
+        write_stdout(separator + PAGE_WRITERS[options.format[0]].write(result.page, datetime.now(UTC)).decode())
+        separator = "\f"
+    if failed:
+        raise SystemExit(1)
+
+
+def load_reader(options: argparse.Namespace) -> "Reader":
+    """Load the model, with the decoder and the segmenter that the options describe."""
+    segmenter = build_segmenter(options)  # before the model, which takes seconds
+
+    from htr_lightning.model.load import load_recognizer
+    from htr_lightning.reading.api import Reader
+
+    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    decoder = build_decoder(options, model.charset, model.info)
+    if options.direction == "auto":
+        segmenter = replace(segmenter, direction=model.charset.page_direction)
+    return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
+
+
+def print_error(message: str) -> None:
+    """Print a sentence on standard error."""
+    print(message, file=sys.stderr)

@@ -1,0 +1,59 @@
+"""Checks, before pages are read, that their results can be written and destroy nothing."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from htr_lightning.files import OutputError, check_writable
+from htr_lightning.reading.page_jobs import PageJob
+from htr_lightning.report.outputs import Output, check_outputs
+
+
+def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
+    """Check, before anything is read, that the files of all pages can be written.
+
+    Args:
+        jobs: the pages.
+        out: folder to write into.
+        inputs: files that are read besides scans and layouts.
+        overwrite: files that exist will be replaced; otherwise they are kept.
+
+    Raises:
+        OutputError: a result would be written over a file that is read.
+        OutputError: two pages would be written to one file, a result would be taken for a scan or a layout by the next
+            run, or a folder cannot be written.
+    """
+    owners: dict[Path, str] = {}  # file -> the scan that it is written for
+    for job in jobs:
+        if job.document is not None and owners.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
+            raise _conflict(owners[job.document], str(job.scan.path), job.document)
+        for path in [file for part in (job, *(job.halves or ())) for file in part.files]:
+            if path in owners:
+                raise _conflict(owners[path], job.scan.name, path)
+            owners[path] = job.scan.name
+    _refuse_outputs_beside_scans(jobs, out)
+    scans = {job.scan.path: None for job in jobs}
+    read = [*scans, *filter(None, [job.layout for job in jobs]), *inputs]
+    written = {*owners, *filter(None, [job.document for job in jobs])}
+    check_outputs((Output(path, folder=out) for path in written), read, overwrite=True)
+    for folder in {path.parent for path in owners if not path.parent.name.startswith(".")} | {out}:
+        check_writable(folder)
+
+
+def _conflict(scan: str, other: str, path: Path) -> OutputError:
+    return OutputError(f"{scan} and {other} would both be written to {path}", remedy="rename one", kind="conflict")
+
+
+def _refuse_outputs_beside_scans(jobs: Sequence[PageJob], out: Path) -> None:
+    """Refuse to write what `find_layout` and `find_scan_files` would find in the next run.
+
+    Raises:
+        OutputError: a result would be such a file.
+    """
+    searched = {(job.scan.path.parent / folder).resolve() for job in jobs for folder in ("", "alto", "page")}
+    for job in jobs:
+        files = [job.document or path for form, path in job.outputs.items() if form in ("alto", "page", "pdf")]
+        files += filter(None, [job.image])
+        for path in files:
+            if path.parent.resolve() in searched:
+                problem = f"the next run would take {path.name} beside the scans for a layout or a scan"
+                raise OutputError(problem, file=out, remedy="choose another folder", kind="conflict")
