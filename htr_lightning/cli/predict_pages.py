@@ -39,7 +39,7 @@ def write_pages(options: argparse.Namespace) -> None:
     result = read_folder(
         options.images,
         options.out,
-        load_reader(options),
+        functools.partial(load_reader, options),
         formats=options.format,
         overlay=options.overlay,
         overwrite=options.overwrite,
@@ -97,7 +97,6 @@ def print_status(options: argparse.Namespace) -> None:
     """Print how many pages are read, failed and left."""
     from htr_lightning.reading.page_jobs import find_jobs
     from htr_lightning.reading.records.journal import Journal
-    from htr_lightning.reading.records.settings import compute_digest
     from htr_lightning.reading.records.status import compute_status
 
     jobs, unreadable = find_jobs(
@@ -110,8 +109,8 @@ def print_status(options: argparse.Namespace) -> None:
         shard=parse_shard(options),
         report=lambda sentence: None,
     )
-    digest = compute_digest(describe_settings(options, build_parser()))
-    print_result(compute_status(jobs, unreadable, Journal(options.out, digest)).describe())
+    journal = Journal(options.out, describe_settings(options, build_parser()))
+    print_result(compute_status(jobs, unreadable, journal).describe())
 
 
 def print_pages(options: argparse.Namespace) -> None:

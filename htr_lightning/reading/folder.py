@@ -15,7 +15,7 @@ from htr_lightning.reading.page_jobs import PageJob, Shard, find_jobs
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
-from htr_lightning.reading.records.settings import claim_folder
+from htr_lightning.reading.records.settings import check_settings
 from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def read_folder(
     scans: Paths,
     out: str | Path,
-    model: Reader | str | Path,
+    model: Reader | str | Path | Callable[[], Reader],
     *,
     formats: Sequence[str] = ("txt",),
     overlay: bool = False,
@@ -52,7 +52,8 @@ def read_folder(
     Args:
         scans: images, PDF or TIFF documents, or folders that are searched for them; one or several.
         out: folder for the results; keeps the structure of the searched folders.
-        model: from `htr_lightning.load`, which takes decoder and segmenter, or what `htr_lightning.load` takes.
+        model: from `htr_lightning.load`, which takes decoder and segmenter, or what `htr_lightning.load` takes, or a
+            function that loads it, which is called if a page is left to read.
         formats: names of `htr_lightning.reading.write.writers.PAGE_WRITERS`: alto, page, hocr, json, txt, pdf.
         overlay: also write a picture of each page with the predictions.
         overwrite: read also the pages whose files all exist, and replace files that exist.
@@ -90,7 +91,8 @@ def read_folder(
         report=report,
     )
     check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)
-    journal = Journal(out, claim_folder(out, settings or {}, overwrite=overwrite))
+    check_settings(out, settings or {}, overwrite=overwrite)
+    journal = Journal(out, settings)
     result = write_pages(
         jobs,
         unreadable,
@@ -140,10 +142,12 @@ def to_paths(scans: Paths) -> list[Path]:
     return [Path(scans)] if isinstance(scans, str | Path) else [Path(path) for path in scans]
 
 
-def load_reader(model: Reader | str | Path) -> Reader:
-    """Return a reader, which is loaded if only its model is given."""
+def load_reader(model: Reader | str | Path | Callable[[], Reader]) -> Reader:
+    """Return a reader, which is loaded if only its model or a function is given."""
     import htr_lightning
 
+    if callable(model):
+        return model()
     return model if isinstance(model, Reader) else htr_lightning.load(model)
 
 

@@ -23,7 +23,7 @@ from htr_lightning.reading.page_checks import check_files
 from htr_lightning.reading.page_jobs import PagePlan, Shard
 from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
-from htr_lightning.reading.records.settings import claim_folder
+from htr_lightning.reading.records.settings import Settings, check_settings
 from htr_lightning.reading.work import FolderResult, Progress, write_pages
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RayEngine:
                 ray.init(address=self.address, **common)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise self._build_error(str(error).strip().split("\n")[0]) from None
-            workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 2)) - 1)
+            workers = self.workers or max(1, int(_count_cpus(ray)) - 1)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -116,19 +116,24 @@ class RayEngine:
         return InputError(f"there is no such Ray cluster: {reason}", key="--address", value=self.address, remedy=remedy)
 
 
+def _count_cpus(ray: Any) -> float:
+    """Return the number of cores of a cluster."""
+    return float(ray.cluster_resources().get("CPU", 2))
+
+
 class PageWorker:
     """Reads blocks of files in a process of its own.
 
     Args:
         make_reader: loads the model.
         plan: which files to write.
-        digest: of the settings.
+        settings: see `Journal`.
         overwrite: replace files that exist.
         folder: the working directory of the run, to which paths are relative.
     """
 
     def __init__(
-        self, make_reader: Callable[[], "Reader"], plan: PagePlan, digest: str, overwrite: bool, folder: str
+        self, make_reader: Callable[[], "Reader"], plan: PagePlan, settings: Settings, overwrite: bool, folder: str
     ) -> None:
         import torch
 
@@ -143,7 +148,7 @@ class PageWorker:
             self.fatal = f"{platform.node()}: {error}"
             return
         self._read = lambda jobs: ([step] for step in read_jobs(jobs, reader.page_reader))
-        self.journal = Journal(plan.out, digest, is_read=False)
+        self.journal = Journal(plan.out, settings, is_read=False)
         self.finder = FileFinder()
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -214,13 +219,14 @@ def read_folder_on_ray(
     files = find_scan_files(scans, report)
     if shard is not None:
         files = files[shard.number - 1 :: shard.count]
-    journal = Journal(plan.out, claim_folder(plan.out, settings or {}, overwrite=overwrite))
+    check_settings(plan.out, settings or {}, overwrite=overwrite)
+    journal = Journal(plan.out, settings)
     table, num_done = _find_waiting(files, plan, journal, inputs, overwrite, report)
     counts = {"pages": 0, "lines": 0}
     problems: list[str] = []
     if len(table):
         with engine.connect() as workers:
-            blocks = _run(table, workers, (make_reader, plan, journal.digest, overwrite, str(Path.cwd())))
+            blocks = _run(table, workers, (make_reader, plan, journal.settings, overwrite, str(Path.cwd())))
             if progress is not None:
                 blocks = progress(blocks, len(table), "Reading files")  # type: ignore[assignment]
             for block in blocks:
@@ -255,7 +261,8 @@ def _run(table: "pa.Table", workers: int, arguments: tuple[Any, ...]) -> Iterato
     workers = min(workers, -(-len(table) // size))
     pool = ray.data.ActorPoolStrategy(size=workers)
     read = dataset.map_batches(PageWorker, fn_constructor_args=arguments, batch_size=None, compute=pool, num_cpus=1)
-    for batch in read.iter_batches(batch_size=None, batch_format="pyarrow"):
+    batches: Iterator[Any] = iter(read.iter_batches(batch_size=None, batch_format="pyarrow"))
+    for batch in batches:
         yield _Block(batch.to_pylist())
 
 

@@ -102,7 +102,7 @@ def write_pages(
     for path, file in unreadable.items():
         writer.fail_file(path, file)
     waiting = [job for job in jobs if writer.is_waiting(job)]
-    steps: Iterable[Any] = ([step] for step in read(waiting))
+    steps: Iterable[Any] = ([step] for step in read(waiting)) if waiting else ()
     if progress is not None:
         steps = progress(steps, len(waiting), title)
     start = time.monotonic()

@@ -15,16 +15,16 @@ from htr_lightning.image.scan import Scan
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
 from htr_lightning.reading.records.index import compute_expected_cer, write_index
 from htr_lightning.reading.records.journal import (
-    JOURNAL_FOLDER,
     Journal,
     PageRecord,
     describe_files,
     describe_image,
     read_records,
 )
-from htr_lightning.reading.records.settings import claim_folder, compute_digest
+from htr_lightning.reading.records.settings import JOURNAL_FOLDER, check_settings
 from htr_lightning.reading.records.status import compute_status, describe_duration
 
+A = {"model": "a"}
 SETTINGS = {"model": "zoo:latin (0123456789ab)", "--finder": "classical"}
 
 
@@ -48,11 +48,11 @@ def record(journal: Journal, job: PageJob, **fields: object) -> PageRecord:
 
 
 def reopen(journal: Journal) -> Journal:
-    return Journal(journal.out, journal.digest)
+    return Journal(journal.out, journal.settings)
 
 
 def test_what_was_read_is_done_until_its_scan_or_the_settings_change(job: PageJob) -> None:
-    journal = Journal(job.folder, "a")
+    journal = Journal(job.folder, A)
     assert journal.judge(job) == "done"  # without a record, files that exist count
     written = record(journal, job)
     journal = reopen(journal)
@@ -68,14 +68,14 @@ def test_what_was_read_is_done_until_its_scan_or_the_settings_change(job: PageJo
 
 
 def test_other_settings_need_another_reading(job: PageJob) -> None:
-    record(Journal(job.folder, "a"), job)
-    assert Journal(job.folder, "b").judge(job) == "changed" and Journal(job.folder, "a").judge(job) == "done"
+    record(Journal(job.folder, A), job)
+    assert Journal(job.folder, SETTINGS).judge(job) == "changed" and Journal(job.folder, A).judge(job) == "done"
 
 
 def test_both_halves_of_a_double_page_count(job: PageJob) -> None:
     halves = [replace(job, outputs={"txt": job.folder / f"p_{side}.txt"}, side=side) for side in ("left", "right")]
     whole = replace(job, outputs={"txt": job.folder / "whole.txt"}, halves=(halves[0], halves[1]))
-    journal = Journal(job.folder, "a")
+    journal = Journal(job.folder, A)
     for half in halves:
         half.outputs["txt"].write_text("half")
         record(journal, half)
@@ -85,7 +85,7 @@ def test_both_halves_of_a_double_page_count(job: PageJob) -> None:
 
 
 def test_records_that_are_cut_off_are_left_out(job: PageJob) -> None:
-    journal = Journal(job.folder, "a")
+    journal = Journal(job.folder, A)
     record(journal, job, lines=3)
     (path,) = (job.folder / JOURNAL_FOLDER).glob("*.jsonl")
     path.write_text(path.read_text() + '{"page": "q", "sc')
@@ -93,7 +93,7 @@ def test_records_that_are_cut_off_are_left_out(job: PageJob) -> None:
 
 
 def test_a_page_that_fails_leaves_its_reason_until_it_is_read(job: PageJob) -> None:
-    journal = Journal(job.folder, "a")
+    journal = Journal(job.folder, A)
     journal.add(PageRecord("sub/p", "sub/p.png", "failed", problem="cut off", kind="damaged"))
     reason = job.folder / "sub" / "p.error.json"
     assert json.loads(reason.read_text())["problem"] == "cut off"
@@ -101,20 +101,25 @@ def test_a_page_that_fails_leaves_its_reason_until_it_is_read(job: PageJob) -> N
     assert not reason.exists() and reopen(journal).records["sub/p"].status == "read"
 
 
-def test_a_folder_takes_the_results_of_one_model(tmp_path: Path) -> None:
-    digest = claim_folder(tmp_path, SETTINGS, overwrite=False)
+def test_a_folder_takes_the_results_of_one_model(job: PageJob) -> None:
+    journal = Journal(job.folder, SETTINGS)
+    check_settings(job.folder, {"model": "another"}, overwrite=False)  # nothing was read yet
+    record(journal, job)
     renamed = SETTINGS | {"model": "copies/latin.safetensors (0123456789ab)"}
-    assert claim_folder(tmp_path, renamed, overwrite=False) == digest == compute_digest(SETTINGS)
+    check_settings(job.folder, renamed, overwrite=False)
+    check_settings(job.folder, {}, overwrite=False)
+    assert Journal(job.folder, renamed).judge(job) == "done"
     other = {"model": "zoo:latin-large (ba9876543210)", "--lm": "none"}
     words = r"--finder classical, now not given; --lm not given, now none; model .*latin.*, now zoo:latin-large.*--over"
     with pytest.raises(InputError, match=words):
-        claim_folder(tmp_path, other, overwrite=False)
-    assert claim_folder(tmp_path, other, overwrite=True) != digest
-    assert claim_folder(tmp_path, {}, overwrite=False) == ""
+        check_settings(job.folder, other, overwrite=False)
+    check_settings(job.folder, other, overwrite=True)
+    record(Journal(job.folder, other), job)
+    check_settings(job.folder, other, overwrite=False)
 
 
 def test_status(job: PageJob) -> None:
-    journal = Journal(job.folder, "a")
+    journal = Journal(job.folder, A)
     record(journal, job, seconds=2.0)
     others = [replace(job, scan=Scan(job.scan.path.with_name(f"{n}.png")), outputs={"txt": Path(n)}) for n in "abc"]
     journal.add(PageRecord("a", "a.png", "failed", kind="damaged", problem="long reason", machine="elsewhere"))

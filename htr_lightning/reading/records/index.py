@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from htr_lightning.files import atomic_write, report_write_errors
-from htr_lightning.reading.records.journal import JOURNAL_FOLDER, PageRecord, read_records
+from htr_lightning.reading.records.journal import PageRecord, read_records
+from htr_lightning.reading.records.settings import JOURNAL_FOLDER
 
 INDEX_FILE = "index.parquet"
 DOUBT_FACTOR = 1.65

@@ -17,12 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from htr_lightning.files import format_json, report_write_errors
+from htr_lightning.files import format_json, read_json, report_write_errors, write_json
 from htr_lightning.reading.page_jobs import PageJob
+from htr_lightning.reading.records.settings import JOURNAL_FOLDER, SETTINGS_FILE, Settings, compute_digest
 
 log = logging.getLogger(__name__)
-JOURNAL_FOLDER = ".htr_lightning"
-"""Hidden folder with the journal, in a folder of results."""
 ERROR_SUFFIX = ".error.json"
 """Suffix of the file that says why a page could not be read."""
 State = Literal["done", "missing", "changed", "edited"]
@@ -73,12 +72,12 @@ class Journal:
 
     Args:
         out: the folder, which need not exist yet.
-        digest: of the settings that pages are read with.
+        settings: that pages are read with, noted in the folder with the first record.
         is_read: read the records of earlier runs.
     """
 
-    def __init__(self, out: Path, digest: str = "", *, is_read: bool = True) -> None:
-        self.out, self.digest = out, digest
+    def __init__(self, out: Path, settings: Settings | None = None, *, is_read: bool = True) -> None:
+        self.out, self.settings, self.digest = out, dict(settings or {}), compute_digest(settings or {})
         self.folder = out / JOURNAL_FOLDER
         self.records = {record.page: record for record in read_records(self.folder)} if is_read else {}
         self._path = self.folder / f"{platform.node() or 'machine'}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
@@ -117,10 +116,18 @@ class Journal:
         """
         self.records[record.page] = record
         with report_write_errors(self.out):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._path.exists():
+                self._begin()
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(format_json(asdict(record)) + "\n")
             self._write_error(record)
+
+    def _begin(self) -> None:
+        """Create the folder, and note the settings in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / SETTINGS_FILE
+        if self.settings and read_json(path) != self.settings:
+            write_json(path, self.settings)
 
     def _write_error(self, record: PageRecord) -> None:
         path = self.out / f"{record.page}{ERROR_SUFFIX}"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from htr_lightning.errors import InputError
-from htr_lightning.files import format_json, read_json, report_write_errors, write_json
-from htr_lightning.reading.records.journal import JOURNAL_FOLDER
+from htr_lightning.files import format_json, read_json
 
-SETTINGS_FILE = "settings.json"
+JOURNAL_FOLDER, SETTINGS_FILE = ".htr_lightning", "settings.json"
+"""Hidden folder in a folder of results, and the file with the settings in it."""
 Settings = Mapping[str, str]
 """Option -> value, both as the user writes them; a value may end in a digest of a file, in brackets."""
 
@@ -26,31 +26,23 @@ def _get_content(value: str) -> str:
     return match[1] if match else value
 
 
-def claim_folder(out: Path, settings: Settings, *, overwrite: bool) -> str:
-    """Note the settings in a folder of results, and return their digest.
+def check_settings(out: Path, settings: Settings, *, overwrite: bool) -> None:
+    """Check that a folder has no results of other settings.
 
     Args:
         out: the folder.
-        settings: of this run; without any, nothing is noted.
+        settings: of this run; without any, nothing is compared.
         overwrite: whether all pages are read again, so that other settings may take the place of those before.
 
     Raises:
         InputError: the folder has results of other settings; says which.
-        OutputError: the folder cannot be written.
     """
-    if not settings:
-        return ""
-    path = out / JOURNAL_FOLDER / SETTINGS_FILE
-    known = {key: str(value) for key, value in read_json(path).items()}
-    differences = describe_differences(known, settings) if known else []
-    if differences and not overwrite:
+    known = {key: str(value) for key, value in read_json(out / JOURNAL_FOLDER / SETTINGS_FILE).items()}
+    if not (settings and known) or overwrite:
+        return
+    if differences := describe_differences(known, settings):
         remedy = "choose another folder, or read all of its pages again with --overwrite"
         raise InputError(f"it has results of other settings: {'; '.join(differences)}", file=out, remedy=remedy)
-    if known != dict(settings):
-        with report_write_errors(out):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, dict(settings))
-    return compute_digest(settings)
 
 
 def describe_differences(known: Settings, settings: Settings) -> list[str]:
