@@ -9,10 +9,10 @@ from htr_lightning.directions.bidi import (
     Direction,
     find_base_direction,
     is_right_to_left,
-    order_logically,
     remove_marks,
     to_visual,
 )
+from htr_lightning.directions.inverse import order_logically
 from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, describe_characters, normalize
 
@@ -36,7 +36,7 @@ class Charset:
 
     1. No character occurs twice, and the charset's normalization changes none of them.
     2. ``c.decode(c.encode(t)) == c.normalize(t)`` if ``c.find_unknown(t) == ""``; else ``encode`` raises. Where two
-       directions meet, several texts may look alike: then both do (`htr_lightning.directions.bidi.order_logically`).
+       directions meet, several texts may look alike: then both do (`htr_lightning.directions.inverse.order_logically`).
     3. ``c.encode(t)`` contains no 0 (blank), and ``len(c.encode(t)) == len(c.normalize(t))``.
     4. ``c.extend(ts)`` keeps the id of every character of ``c``, and contains every character of ``ts``.
 

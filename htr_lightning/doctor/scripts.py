@@ -50,7 +50,7 @@ def _check_directions(texts: Texts, counts: Counter[str], letters: set[str]) -> 
     if backward >= _MIN_CLUES and backward > 3 * forward:
         title = f"texts are stored backwards: {backward:,} words begin as words end, {forward:,} do not"
         remedy = "store them in logical order, as they are typed; the first letter of a text is the one at the right"
-        yield Finding("visual_order", "error", title, len(lines), remedy, lines)
+        yield Finding("visual_order", "warning", title, len(lines), remedy, lines)
 
     forms = _find_lines(texts, lambda text: bool(_PRESENTATION_FORMS.search(text)))
     if forms:

@@ -64,8 +64,9 @@ def test_texts_that_are_stored_backwards(tmp_path: Path, caplog: pytest.LogCaptu
     }
     findings = check_packed_lines(packed, Charset.from_texts(texts), Settings(max_shared=1.0))  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING):
-        log_warnings(findings)
-    assert any("stored backwards" in str(finding.title) and finding.severity == "error" for finding in findings)
+        log_warnings(findings)  # a heuristic: a run goes on
+    assert "stored backwards" in caplog.text
+    assert [finding.severity for finding in findings if finding.key == "visual_order"] == ["warning"]
 
 
 def test_forms_and_stretched_words() -> None:

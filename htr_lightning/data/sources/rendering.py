@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.sources.capitals import sample_capital_style
-from htr_lightning.data.sources.fonts import Face, draw_glyph, find_supported_characters, is_joining, open_face
+from htr_lightning.data.sources.fonts import Face, draw_glyph, find_supported_characters, open_face
 from htr_lightning.data.sources.paper import apply_ink, draw_paper, generate_smooth_noise
-from htr_lightning.directions.bidi import order_visually
+from htr_lightning.data.sources.units import Unit, divide_boxes, find_units
 
 # Glyphs are drawn at twice the final size: halving with linear interpolation averages 2 x 2 pixels exactly.
 _SUPERSAMPLING = 2
@@ -75,21 +75,6 @@ class RenderedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """What is drawn at once: a character, or a run of joining letters, whose shapes depend on each other.
-
-    Attributes:
-        text: in logical order.
-        places: of its characters in the text of the line.
-        is_shaped: whether it consists of joining letters.
-    """
-
-    text: str
-    places: tuple[int, ...]
-    is_shaped: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Glyph:
     mask: NDArray[np.uint8]
     left: int
@@ -127,33 +112,7 @@ def render_line(text: str, face: Face, style: Style, generator: np.random.Genera
     ink, boxes, baseline_px = _warp(layout, growth, style, generator)
     paper = draw_paper((style.height_px, ink.shape[1]), baseline_px, style.paper_texture, style.ruling, generator)
     ink_on_paper = apply_ink(paper, ink, style.ink_lightness, style.paper_texture, generator)
-    return RenderedLine(ink_on_paper, _divide_boxes(boxes, units), baseline_px)
-
-
-def find_units(text: str) -> list[Unit]:
-    """Divide a text into what is drawn from left to right: characters, and runs of joining letters.
-
-    Args:
-        text: in logical order.
-    """
-    units: list[Unit] = []
-    for character, place in order_visually(text):
-        last = units[-1] if units else None
-        if is_joining(character) and last is not None and last.is_shaped and place == last.places[0] - 1:
-            units[-1] = Unit(character + last.text, (place, *last.places), is_shaped=True)
-        else:
-            units.append(Unit(character, (place,), is_joining(character)))
-    return units
-
-
-def _divide_boxes(boxes: NDArray[np.float32], units: Sequence[Unit]) -> NDArray[np.float32]:
-    """Return the boxes of the characters of a text; those of joining letters are equal parts of their word's."""
-    divided = np.zeros((sum(len(unit.places) for unit in units), 2), np.float32)
-    for (start, end), unit in zip(boxes.tolist(), units, strict=True):
-        edges = np.linspace(end, start, len(unit.places) + 1) if unit.is_shaped else np.array([end, start])
-        for place, right, left in zip(unit.places, edges[:-1], edges[1:], strict=True):
-            divided[place] = left, right
-    return divided
+    return RenderedLine(ink_on_paper, divide_boxes(boxes, units), baseline_px)
 
 
 def _lay_out(units: Sequence[Unit], face: Face, style: Style, generator: np.random.Generator) -> _Layout:

@@ -12,8 +12,9 @@ import pytest
 from htr_lightning.data.sources import fonts, grammar, synthetic_texts
 from htr_lightning.data.sources.fonts import Face, find_supported_characters
 from htr_lightning.data.sources.grammar import Grammar, collect_characters
-from htr_lightning.data.sources.rendering import Style, find_units, render_line
+from htr_lightning.data.sources.rendering import Style, render_line
 from htr_lightning.data.sources.synthetic import Synthetic
+from htr_lightning.data.sources.units import find_units
 from htr_lightning.image.files import DataError
 
 fontpkg = pytest.importorskip("fontpkg")

@@ -6,7 +6,8 @@ import unicodedata
 import pytest
 
 from htr_lightning.charset import Charset, CharsetError, find_direction
-from htr_lightning.directions.bidi import MARKS, find_base_direction, order_logically, to_logical, to_visual
+from htr_lightning.directions.bidi import MARKS, find_base_direction, to_visual
+from htr_lightning.directions.inverse import order_logically, to_logical
 
 HEBREW, ARABIC, LATIN = "אבגדהוזחטיכלמנסעפצקרשת", "ابتثجحخدذرزسشصضطظعغفقكلمنهوي", "abcdefghijklmnopqrstuvwxyzé"
 NUMBERS = ["7", "1890", "3.5", "12/7/1890", "10:30", "1,000", "50%", "$5", "1-2", "+3", "٣٤٥"]
