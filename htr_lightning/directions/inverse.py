@@ -1,14 +1,17 @@
 """From visual order, as a line is written, back to logical order, as it is stored."""
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from htr_lightning.directions.bidi import BaseDirection, find_base_direction, is_right_to_left, to_visual
 from htr_lightning.directions.characters import get_class, is_bracket, mirror, reverse_clusters
 from htr_lightning.directions.rules import find_levels, list_runs, pair_brackets, reorder
 
 _QUOTE = "\N{QUOTATION MARK}"
+_WITHOUT_LATIN = re.compile(r"[^a-zA-Z\s](?:[^a-zA-Z]*[^a-zA-Z\s])?")  # between two Latin words
 _MAX_ORDERS = 40  # of a stretch of Latin words and numbers, of which one is chosen
 _ALEF, _ARABIC_ALEF = "\N{HEBREW LETTER ALEF}", "\N{ARABIC LETTER ALEF}"
 
@@ -27,23 +30,79 @@ def order_logically(visual: str, direction: BaseDirection = "auto") -> tuple[str
     if base == "ltr" and not any(map(is_right_to_left, visual)):
         return visual, list(range(len(visual)))
     if base == "ltr":
-        levels = find_levels(visual, 0)
-        order = reorder(visual, levels)
-        return "".join(mirror(visual[i]) if levels[i] % 2 else visual[i] for i in order), order
-    order, flipped = [], set[int]()
-    for start, stop, is_island in _split_islands(visual):
-        if is_island:
-            part, turned = _order_island(visual, start, stop)
-        else:
-            part, turned = reverse_clusters(visual, range(start, stop)), set(range(start, stop))
-        order = part + order
-        flipped |= turned
-    return "".join(mirror(visual[i]) if i in flipped else visual[i] for i in order), order
+        return _order_left_to_right(visual)
+    parts = [
+        _order_island(visual, start, stop) if is_island else [_Part(*_reverse(visual, start, stop), ())]
+        for start, stop, is_island in _split_islands(visual)
+    ]
+    return _join(visual, _choose(visual, parts))
 
 
 def to_logical(visual: str, direction: BaseDirection = "auto") -> str:
     """Return a text in logical order; see `order_logically`."""
     return order_logically(visual, direction)[0]
+
+
+def _order_left_to_right(visual: str) -> tuple[str, list[int]]:
+    """Order a line from left to right: its phrases from right to left are turned.
+
+    Numbers and signs beside a phrase stay outside it, unless the line's brackets and quotation marks say otherwise.
+    """
+    levels = find_levels(visual, 0)
+    order = reorder(visual, levels)
+    text = "".join(mirror(visual[i]) if levels[i] % 2 else visual[i] for i in order)
+    for match in _WITHOUT_LATIN.finditer(visual):
+        # A mark at either end of the phrase may belong to what is around it.
+        for start, stop in itertools.product(*((i, i + step) for i, step in zip(match.span(), (1, -1), strict=True))):
+            if not any(map(is_right_to_left, visual[start:stop])):
+                continue
+            part, places = order_logically(visual[start:stop], "rtl")
+            other = text[:start] + part + text[stop:]  # text and visual have the same phrases at the same places
+            if to_visual(other, "ltr") == visual and _rate(other) > _rate(text):
+                text, order[start:stop] = other, [start + i for i in places]
+    return text, order
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A way to order a stretch of a line.
+
+    Attributes:
+        order: places of its characters in the line, in logical order.
+        flipped: places of the characters whose mirror images are written.
+        rating: how likely the order is; higher is likelier.
+    """
+
+    order: list[int]
+    flipped: set[int]
+    rating: tuple[int, ...]
+
+
+def _join(visual: str, parts: Sequence[_Part]) -> tuple[str, list[int]]:
+    """Return the text of parts that follow each other from right to left, and the places of its characters."""
+    order = [i for part in reversed(parts) for i in part.order]
+    flipped = set().union(*(part.flipped for part in parts))
+    return "".join(mirror(visual[i]) if i in flipped else visual[i] for i in order), order
+
+
+def _choose(visual: str, choices: Sequence[list[_Part]]) -> list[_Part]:
+    """Choose from the orders of each part: the likeliest, unless others pair more brackets of the line."""
+    chosen = [max(parts, key=lambda part: part.rating) for parts in choices]
+    if 2 * _rate(_join(visual, chosen)[0])[0] == sum(map(is_bracket, visual)):
+        return chosen
+    for k, parts in enumerate(choices):
+
+        def rate(part: _Part, k: int = k) -> tuple[int | tuple[int, ...], ...]:
+            text = _join(visual, [*chosen[:k], part, *chosen[k + 1 :]])[0]
+            return to_visual(text, "rtl") == visual, *_rate(text), part.rating
+
+        if len(parts) > 1:
+            chosen[k] = max(parts, key=rate)
+    return chosen
+
+
+def _reverse(visual: str, start: int, stop: int) -> tuple[list[int], set[int]]:
+    return reverse_clusters(visual, range(start, stop)), set(range(start, stop))
 
 
 def _split_islands(visual: str) -> list[tuple[int, int, bool]]:
@@ -62,15 +121,11 @@ def _split_islands(visual: str) -> list[tuple[int, int, bool]]:
     return parts
 
 
-def _order_island(visual: str, start: int, stop: int) -> tuple[list[int], set[int]]:
-    """Order a stretch without letters from right to left, within a line from right to left.
+def _order_island(visual: str, start: int, stop: int) -> list[_Part]:
+    """Find orders of a stretch without letters from right to left, within a line from right to left.
 
     It is cut at some of its gaps into pieces, which are read from left to right and follow each other from right to
-    left. Of those that look like the stretch, the one with the most pairs of brackets, the best punctuation and the
-    fewest cuts is taken.
-
-    Returns:
-        The places in logical order, and those whose brackets are mirrored.
+    left. The best look like the stretch and have the most pairs of brackets, the best punctuation and the fewest cuts.
     """
     goal = visual[start:stop]
     left = _ALEF if start else ""  # what is around it decides on what is next to it
@@ -88,9 +143,9 @@ def _order_island(visual: str, start: int, stop: int) -> tuple[list[int], set[in
         order, flipped = _arrange(goal, runs, forced.union(cuts))
         text = "".join(mirror(goal[i]) if i in flipped else goal[i] for i in order)
         looks_alike = to_visual(right + text + left, "rtl") == left + goal + right
-        candidates.append(((looks_alike, *_rate(text), -len(cuts)), order, flipped))
-    _, order, flipped = max(candidates, key=lambda candidate: candidate[0])
-    return [start + i for i in order], {start + i for i in flipped}
+        rating = (looks_alike, *_rate(text), -len(cuts))
+        candidates.append(_Part([start + i for i in order], {start + i for i in flipped}, rating))
+    return candidates
 
 
 def _find_strong(text: str) -> str:
@@ -122,8 +177,17 @@ def _rate(text: str) -> tuple[int, int]:
         or (unicodedata.category(c) == "Ps" and after == " ")
         for before, c, after in zip(padded, text, padded[2:], strict=False)
     )
-    odd += sum(word.count(_QUOTE) % 2 for word in text.split())
-    return pairs, -odd
+    return pairs, -odd - _count_odd_quotes(padded)
+
+
+def _count_odd_quotes(text: str) -> int:
+    """Count the quotation marks that stand inside a word, beside two spaces, or open after a word."""
+    places = [i for i, c in enumerate(text) if c == _QUOTE]
+    odd = len(places) % 2
+    for number, i in enumerate(places):
+        outer, inner = (text[i - 1], text[i + 1]) if number % 2 == 0 else (text[i + 1], text[i - 1])
+        odd += inner == " " or outer.isalnum()
+    return odd
 
 
 def _arrange(text: str, runs: Sequence[tuple[int, int, str]], cuts: set[int]) -> tuple[list[int], set[int]]:
