@@ -8,14 +8,15 @@ from htr_lightning.image.files import DataError
 from htr_lightning.layout.geometry import (
     Shape,
     format_box,
-    parse_orientation,
     parse_page_number,
     parse_page_size,
     parse_shape,
+    parse_turns,
+    parse_vertical,
 )
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
-from htr_lightning.layout.xml import get_local_name, get_only_element, parse_points, read_xml
+from htr_lightning.layout.xml import find_attribute, get_local_name, get_only_element, parse_points, read_xml
 
 ROOT_NAME = "alto"
 _NO_SHAPE = "neither an outline, nor a baseline, nor a box with an area"
@@ -54,7 +55,7 @@ def parse_page(root: Any, path: Path) -> Page:
     - A BASELINE of one number, as in ALTO up to 4.1, is a y coordinate: it becomes a horizontal line across the
       polygon, unless it is outside the polygon.
     - Types are the labels of the tags in TAGREFS, or else TYPE.
-    - The ROTATION of a block gives the orientation of its lines.
+    - The ROTATION of a block gives the orientation of its lines, and so does a vertical BASEDIRECTION.
     - Font styles in the STYLE of a String become spans.
     - ReadingOrder is used, IDNEXT is not.
     - A ComposedBlock with the TYPE ``table`` is a table. ALTO knows no rows and columns.
@@ -127,6 +128,7 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
     text, spans = _parse_text(line)
     shape = _parse_line_shape(line)
     block = line.getparent()
+    vertical = parse_vertical(find_attribute(line, "BASEDIRECTION"), shape)
     return PageLine(
         id,
         text,
@@ -137,15 +139,11 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
         _get_type(block, tags, "block"),
         spans,
         shape.problem,
-        orientation=parse_orientation(_get_rotation(block), shape.baseline),
+        # ROTATION is that of the content, counterclockwise: the clockwise one that turns the block upright.
+        orientation=parse_turns(find_attribute(block, "ROTATION"), vertical, shape.baseline),
         table=sys.intern(next((e.get("ID", "") for e in line.iterancestors("{*}ComposedBlock") if _is_table(e)), "")),
+        vertical=vertical,
     )
-
-
-def _get_rotation(block: Any) -> str | None:
-    """Return the clockwise rotation that turns a block upright; ROTATION is that of its content, counterclockwise."""
-    around = (block, *block.iterancestors())
-    return next((element.get("ROTATION") for element in around if element.get("ROTATION")), None)
 
 
 def _is_table(block: Any) -> bool:

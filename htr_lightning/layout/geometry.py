@@ -7,6 +7,7 @@ import numpy as np
 
 from htr_lightning.image.files import DataError
 from htr_lightning.image.straighten import Points, no_points
+from htr_lightning.layout.page import TURNS_OF_VERTICAL, Vertical
 from htr_lightning.layout.xml import parse_points
 
 
@@ -91,6 +92,30 @@ def parse_orientation(written: str | None, baseline: Points) -> int:
         if (down > across) != (turns % 2 == 1):
             return 0
     return turns
+
+
+def parse_vertical(written: str | None, shape: Shape) -> Vertical:
+    """Return how a vertical line runs; empty if it is none.
+
+    Args:
+        written: the direction that the file gives, as in PAGE or, like ``ttb``, as in ALTO; None if it gives none.
+        shape: of the line; if it is wider than high, or its baseline runs across, the line is not vertical.
+    """
+    names: dict[str | None, Vertical] = {"ttb": "top-to-bottom", "btt": "bottom-to-top"}
+    names |= {"top-to-bottom": "top-to-bottom", "bottom-to-top": "bottom-to-top"}
+    vertical = names.get(written, "")
+    points = shape.baseline if len(shape.baseline) > 1 else shape.polygon
+    if not vertical or not len(points):
+        return vertical
+    across, down = np.ptp(points, axis=0).tolist()
+    return vertical if down >= across else ""
+
+
+def parse_turns(written: str | None, vertical: Vertical, baseline: Points) -> int:
+    """Return the orientation of a line: as its region says, or that of a vertical line; see `parse_orientation`."""
+    if not vertical or written:
+        return parse_orientation(written, baseline)
+    return TURNS_OF_VERTICAL[vertical]
 
 
 def parse_page_number(written: str | None) -> int | None:

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from htr_lightning.image.files import DataError
 from htr_lightning.image.straighten import Points, clip_baseline, no_points, orient_rightwards
 
+Vertical = Literal["", "top-to-bottom", "bottom-to-top"]
+"""How a vertical line runs; empty for others."""
+TURNS_OF_VERTICAL: dict[str, int] = {"top-to-bottom": 1, "bottom-to-top": 3}
+"""Quarter turns clockwise of a line from left to right that runs like a vertical line."""
 _DEFAULT_LINE_SPACING = 1 / 40  # of the height of the page, if it has a single line
 _SLIVER = 0.3  # height of a polygon, relative to the median of its page, below which it is none of a whole line
 _MIN_LINES_TO_COMPARE = 3
@@ -61,11 +66,13 @@ class PageLine:
         spans: tagged parts of the text.
         text_index: of the TextEquiv of PAGE that the text comes from; None if it has none, or the format knows none.
             Programs such as LAREX number transcriptions 0 and the texts of recognizers from 1 on.
-        orientation: quarter turns clockwise by which its writing is turned, 0 to 3, as the file says of its region.
+        orientation: quarter turns clockwise by which its writing is turned, 0 to 3, as the file says of its region; of
+            a vertical line, those by which a line from left to right would run like it.
         problem: why the line cannot be cropped, and the remedy (``its baseline has a single point; draw it again``);
             empty if it can.
         table: id of the table that contains the line; empty outside of tables.
         cell: its position in that table; None if the file does not say it.
+        vertical: how it runs if its characters stand below each other, as in Chinese; empty for other lines.
     """
 
     id: str
@@ -81,6 +88,7 @@ class PageLine:
     orientation: int = 0
     table: str = ""
     cell: Cell | None = None
+    vertical: Vertical = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

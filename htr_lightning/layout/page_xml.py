@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.geometry import parse_orientation, parse_page_number, parse_page_size, parse_shape
+from htr_lightning.layout.geometry import parse_page_number, parse_page_size, parse_shape, parse_turns, parse_vertical
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Cell, Page, PageLine, Span
-from htr_lightning.layout.xml import get_local_name, get_only_element, read_xml
+from htr_lightning.layout.xml import find_attribute, get_local_name, get_only_element, read_xml
 
 ROOT_NAME = "PcGts"
 _MAX_ROWS, _MAX_COLUMNS = 5000, 500  # of tables; a larger index is none
@@ -49,7 +49,8 @@ def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
     - Lines are sorted by the index in ``custom="readingOrder {index:...;}"``, or else by the attribute ``index``, if
       every line of the region has one. Regions are sorted by ReadingOrder, or else by that index. Lines in table
       cells and nested regions are sorted with the element that contains them.
-    - The ``orientation`` of a region gives that of its lines.
+    - The ``orientation`` of a region gives that of its lines, and so does a vertical ``readingDirection`` of a line or
+      region.
     - The TableCellRole of a region in a TableRegion, or the row and column of Transkribus' TableCell, become the cell.
     - Entries of ``custom`` with ``offset`` and ``length`` become spans tagged by the entry's name; ``textStyle`` gives
       a span for each of its flags, and so do the flags of the line's TextStyle, for the whole text. Spans are clipped
@@ -103,6 +104,7 @@ def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
     entries, region = _parse_custom(line), line.getparent()
     text = get_line_text(line, text_index)
     shape = parse_shape(_get_points(line, "Coords"), _get_points(line, "Baseline"))
+    vertical = parse_vertical(find_attribute(line, "readingDirection"), shape)
     return PageLine(
         id,
         text,
@@ -114,15 +116,10 @@ def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
         tuple(dict.fromkeys([*_parse_text_style(line, text), *_build_spans(entries, text)])),
         shape.problem,
         _find_text_index(line) if text_index is None else text_index,
-        parse_orientation(_get_orientation(region), shape.baseline),
+        parse_turns(find_attribute(region, "orientation"), vertical, shape.baseline),
         *_find_cell(line),
+        vertical,
     )
-
-
-def _get_orientation(region: Any) -> str | None:
-    """Return the orientation of a region, or of the closest region or table around it that has one."""
-    around = (region, *region.iterancestors())
-    return next((element.get("orientation") for element in around if element.get("orientation")), None)
 
 
 def _find_cell(line: Any) -> tuple[str, Cell | None]:

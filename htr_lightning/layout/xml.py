@@ -155,3 +155,9 @@ def _is_number(field: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def find_attribute(element: Any, name: str) -> str | None:
+    """Return an attribute of an element, or of the closest one around it that has it."""
+    around = (element, *element.iterancestors())
+    return next((value for element in around if (value := element.get(name))), None)

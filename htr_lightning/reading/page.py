@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from htr_lightning.decode.positions import Character, Word
+from htr_lightning.directions.bidi import find_base_direction
 from htr_lightning.image.straighten import Points, no_points
-from htr_lightning.layout.page import Cell
+from htr_lightning.layout.page import TURNS_OF_VERTICAL, Cell, Vertical
 from htr_lightning.report.notebook import NOTEBOOK_PX, render_page
 from htr_lightning.report.panel import blend_confidence, load_font
 
@@ -35,10 +36,12 @@ class PredictedLine:
             requested.
         words: of the text, split at spaces, likewise.
         problem: why the line could not be read; empty if it could.
-        orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
+        orientation: quarter turns clockwise by which its writing is turned, 0 to 3; of a vertical line, those by which
+            a line from left to right would run like it.
         line_confidence: 0..1, the line finder's probability that this is a line; None if it is not known, as for lines
             of a layout file.
         cell: of the table that it is in; None outside of tables.
+        vertical: how it runs if its characters stand below each other, as in Chinese; empty for other lines.
     """
 
     id: str
@@ -52,6 +55,14 @@ class PredictedLine:
     orientation: int = 0
     line_confidence: float | None = None
     cell: Cell | None = None
+    vertical: Vertical = ""
+
+    @property
+    def direction(self) -> str:
+        """How its text runs, in the words of ALTO: ``ltr``, ``rtl``, ``ttb`` or ``btt``."""
+        if self.vertical:
+            return {"top-to-bottom": "ttb", "bottom-to-top": "btt"}[self.vertical]
+        return find_base_direction(self.text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +87,16 @@ class PredictedRegion:
     def orientation(self) -> int:
         """Quarter turns clockwise by which the writing of its lines is turned."""
         return self.lines[0].orientation if self.lines else 0
+
+    @property
+    def vertical(self) -> Vertical:
+        """How its lines run, if their characters stand below each other; empty for other lines."""
+        return self.lines[0].vertical if self.lines else ""
+
+    @property
+    def rotation(self) -> int:
+        """Quarter turns clockwise by which its characters are turned, which stand upright in vertical lines."""
+        return (self.orientation - TURNS_OF_VERTICAL.get(self.vertical, 0)) % 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -214,6 +214,7 @@ def _convert_line(line: PageLine, scale: NDArray[np.floating], *, uses_band: boo
         problem=line.problem,
         orientation=line.orientation,
         cell=line.cell,
+        vertical=line.vertical,
     )
 
 

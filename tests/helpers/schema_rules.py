@@ -30,7 +30,7 @@ ALTO: Rules = {
     "Page": ("((Top|Left|Right|Bottom)Margin )*(PrintSpace )?", "ID PHYSICAL_IMG_NR", "WIDTH HEIGHT"),
     "PrintSpace": ("((TextBlock|ComposedBlock|Illustration|GraphicalElement) )*", "", f"ID {BOX}"),
     "TextBlock": ("(Shape )?(TextLine )*", "ID", f"{BOX} TAGREFS"),
-    "TextLine": ("(Shape )?(String (SP )?)+(HYP )?", "", f"ID {BOX} TAGREFS BASELINE"),
+    "TextLine": ("(Shape )?(String (SP )?)+(HYP )?", "", f"ID {BOX} TAGREFS BASELINE BASEDIRECTION"),
     "Shape": "(Polygon|Ellipse|Circle) ",
     "Polygon": ("", "POINTS", ""),
     "String": ("", "CONTENT", f"ID {BOX} TAGREFS STYLE SUBS_TYPE SUBS_CONTENT"),

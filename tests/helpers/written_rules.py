@@ -38,11 +38,11 @@ PAGE_WRITTEN: Rules = PAGE | {
     "TextRegion": (
         f"Coords (Roles )?{REGION}(TextLine )*(TextEquiv )?(TextStyle )?",
         "id",
-        "custom type orientation",
+        "custom type orientation readingDirection textLineOrder",
     ),
     "Coords": ("", "points", "conf"),
     "Baseline": ("", "points", "conf"),
-    "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )*", "id", "custom comments"),
+    "TextLine": ("Coords (Baseline )?(Word )*(TextEquiv )*", "id", "custom comments readingDirection"),
     "TableRegion": ("Coords (TextRegion )+", "id", "custom orientation"),
     "Roles": "(TableCellRole )?",
     "TableCellRole": ("", "rowIndex columnIndex", "rowSpan colSpan header"),

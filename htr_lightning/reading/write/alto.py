@@ -36,7 +36,8 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
     - All coordinates are whole pixels inside the page. What is not an axis-aligned box has a Shape as well.
     - The String of a line of a layout alone is empty. Its WC is the confidence of the line, for which ALTO has no
       place.
-    - The ROTATION of a block is that of its writing, in degrees counterclockwise.
+    - The ROTATION of a block is that of its characters, in degrees counterclockwise. The BASEDIRECTION of a line says
+      that it is vertical, or written from right to left.
     - The type of a region is a tag, as in eScriptorium.
     - A table is a ComposedBlock with the TYPE ``table``, and a TextBlock for each cell, in row order.
     - The order of the file is the reading order, so there is no ReadingOrder element.
@@ -70,8 +71,8 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
         block = add_element(space, "ComposedBlock" if is_table else "TextBlock", ID=region_id)
         if region.kind in tags:
             block.set("TAGREFS", tags[region.kind])
-        if region.orientation:
-            block.set("ROTATION", str(360 - 90 * region.orientation))
+        if region.rotation:
+            block.set("ROTATION", str(360 - 90 * region.rotation))
         _set_region_geometry(block, region, grid)
         if is_table:
             block.set("TYPE", "table")
@@ -93,6 +94,8 @@ def _add_cells(table: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_r
 def _add_lines(block: Any, lines: Lines, grid: PixelGrid, ids: IdAllocator, is_recognized: bool) -> None:
     for line_id, line in lines:
         element = add_element(block, "TextLine", ID=line_id)
+        if line.direction != "ltr":
+            element.set("BASEDIRECTION", line.direction)
         _fill_line(element, line, grid, ids)
         if not is_recognized and line.line_confidence is not None:
             element.find("{*}String").set("WC", format_confidence(line.line_confidence))

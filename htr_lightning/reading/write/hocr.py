@@ -8,7 +8,6 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from htr_lightning.decode.positions import Character
-from htr_lightning.directions.bidi import find_base_direction
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import Box, PixelGrid, get_extent_points
 from htr_lightning.reading.write.elements import SOFTWARE_VERSION, IdAllocator, assign_ids, group_cells
@@ -103,7 +102,7 @@ def _build_line(line_id: str, line: PredictedLine, grid: PixelGrid, ids: IdAlloc
     ]
     problem = f"<!-- {_escape_comment(line.problem)} -->" if line.problem else ""
     title = _format_title(_format_bbox(box), *baseline)
-    direction = ' dir="rtl"' if find_base_direction(line.text) == "rtl" else ""
+    direction = ' dir="rtl"' if line.direction == "rtl" else ""
     return f'<span class="ocr_line" id="{line_id}"{direction}{title}>{" ".join(words)}{problem}</span>'
 
 

@@ -22,6 +22,7 @@ regions      in reading order:
     problem     why the line could not be read; empty if it could
     polygon     [[x, y], ...] around the line; may be empty
     baseline    [[x, y], ...] from its start to its end; may be empty
+    direction   ltr, rtl, ttb (top to bottom) or btt, in which its text runs
     cell        of a line in a table: row and column, from 0, row_span and column_span; null elsewhere
     words       of the text, split at spaces; empty if their positions are unknown:
       text
@@ -75,6 +76,7 @@ def _build_line(line_id: str, line: PredictedLine) -> dict[str, Any]:
         "problem": sanitize(line.problem),
         "polygon": _round_points(line.polygon),
         "baseline": _round_points(line.baseline),
+        "direction": line.direction,
         "cell": None if line.cell is None else dataclasses.asdict(line.cell),
         "words": [_build_word(token) for token in split_tokens(line) if token.outline is not None],
     }

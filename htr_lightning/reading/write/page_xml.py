@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from lxml import etree
 
 from htr_lightning.directions.bidi import find_base_direction
@@ -65,7 +66,9 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
       polygon gets the bounding box of its words and baseline, or else ``0,0 0,0``.
     - The type of a region is its ``type`` if PAGE defines it, and always in ``custom``, as in Transkribus.
     - The confidence of a detected line is that of its Coords and of its Baseline.
-    - The ``orientation`` of a region is the clockwise rotation that turns its writing upright.
+    - The ``orientation`` of a region is the clockwise rotation that turns its characters upright. The
+      ``readingDirection`` of a region and a line says that it is vertical, or written from right to left; the
+      ``textLineOrder`` of a vertical region says on which side its first line is.
     - A layout alone has no TextEquiv.
     - A table is a TableRegion with a TextRegion for each cell, in row order, whose TableCellRole gives row, column and
       spans.
@@ -193,8 +196,10 @@ def _fill_region(element: Any, region: PredictedRegion, number: int, grid: Pixel
     if region.kind in _REGION_TYPES:
         element.set("type", region.kind)
     _set_direction(element, region.lines)
-    if region.orientation:
-        element.set("orientation", str(_get_clockwise_rotation(region.orientation)))
+    if region.vertical:
+        element.set("textLineOrder", _get_order_of_columns(region.lines))
+    if region.rotation:
+        element.set("orientation", str(_get_clockwise_rotation(region.rotation)))
     structure = f" structure {{type:{_escape_custom(region.kind)};}}" if region.kind else ""
     element.set("custom", f"readingOrder {{index:{number};}}{structure}")
     has_polygon = len(region.polygon) > 0
@@ -203,9 +208,17 @@ def _fill_region(element: Any, region: PredictedRegion, number: int, grid: Pixel
 
 
 def _set_direction(element: Any, lines: Sequence[PredictedLine]) -> None:
-    """State that a region or a line is written from right to left."""
-    if find_base_direction("".join(line.text for line in lines)) == "rtl":
+    """State that a region or a line is vertical, or written from right to left."""
+    if lines and lines[0].vertical:
+        element.set("readingDirection", lines[0].vertical)
+    elif find_base_direction("".join(line.text for line in lines)) == "rtl":
         element.set("readingDirection", "right-to-left")
+
+
+def _get_order_of_columns(lines: Sequence[PredictedLine]) -> str:
+    """Return the order of vertical lines; that of Chinese if there is only one."""
+    first, last = (np.mean([x for x, _ in get_extent_points(line)]) for line in (lines[0], lines[-1]))
+    return "left-to-right" if first < last else "right-to-left"
 
 
 def _get_clockwise_rotation(turns: int) -> int:

@@ -23,6 +23,7 @@ KNOWN = {
     "$ref",
     "type",
     "const",
+    "enum",
     "properties",
     "required",
     "items",
@@ -42,7 +43,7 @@ def check(value: Any, rule: dict[str, Any]) -> None:
         rule = SCHEMA["$defs"][rule["$ref"].removeprefix("#/$defs/")]
     kinds = [rule["type"]] if isinstance(rule.get("type"), str) else rule.get("type", [])
     assert not kinds or any(isinstance(value, TYPES[kind]) for kind in kinds), (value, kinds)
-    assert value == rule.get("const", value)
+    assert value == rule.get("const", value) and value in rule.get("enum", [value])
     if isinstance(value, dict):
         assert set(rule["required"]) == set(rule["properties"]) == set(value)
         for key, part in value.items():
