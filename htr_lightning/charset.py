@@ -13,6 +13,7 @@ from htr_lightning.directions.bidi import (
     to_visual,
 )
 from htr_lightning.directions.inverse import order_logically
+from htr_lightning.directions.scripts import find_scripts
 from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, describe_characters, normalize
 
@@ -129,6 +130,11 @@ class Charset:
             return self._direction
         letters = {character.lower() for character in self._characters if character.isalpha()}
         return "rtl" if self._direction and find_base_direction("".join(letters)) == "rtl" else "ltr"
+
+    @property
+    def scripts(self) -> list[str]:
+        """The scripts of its letters, such as ``Latin``, the one with most of them first; those of few are left out."""
+        return find_scripts(self._characters)
 
     @property
     def num_classes(self) -> int:

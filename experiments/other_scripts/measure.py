@@ -52,16 +52,17 @@ def read_synthetic(reader: Reader, fonts: Path, script: str, pages: int) -> Iter
     for font in sorted(folder.iterdir()) if folder.is_dir() else [None]:
         settings = {"fonts": [font.stem], "font_folder": folder} if font else {}
         length = (6, 14) if script == "chinese" else (20, 45)
-        lines = Synthetic(
-            0,
-            0,
-            pages * NUM_LINES,
+        data = Synthetic(
+            num_train=0,
+            num_val=0,
+            num_test=pages * NUM_LINES,
             languages=[LANGUAGES[script]],
             min_length=length[0],
             max_length=length[1],
             seed=5,
-            **settings,
-        ).lines("test")  # type: ignore[arg-type]
+            **settings,  # type: ignore[arg-type]
+        )
+        lines = data.lines("test")
         predictions = list(reader.line_reader.read(lines))
         for start in range(0, len(predictions), NUM_LINES):
             yield f"synthetic {script}", predictions[start : start + NUM_LINES]
@@ -98,6 +99,7 @@ def main() -> None:
     for source in sources:
         for kind, predictions in source:
             result[kind].append(describe(predictions))
+            print(kind, result[kind][-1], flush=True)
     for kind, pages in result.items():
         print(f"{kind}, {len(pages)} pages")
         for key in pages[0]:

@@ -106,11 +106,14 @@ def try_models(folder: Path, device: str | None) -> str:
 
 def describe_model(name: str, path: Path, info: "ModelInfo") -> str:
     """Return the metadata of a model, one fact per line."""
+    from htr_lightning.directions.scripts import find_scripts
+
     characters, network = "".join(info.charset["characters"]), info.architecture.rpartition(".")[2]
     scores = ", ".join(f"{key} {100 * info.scores[key]:.1f} %" for key in SCORES if key in info.scores)
     facts = {
         "languages": ", ".join(info.languages),
         "decoding": "with the language models of its languages (--lm auto)" if info.lm else "greedy",
+        "scripts": ", ".join(find_scripts(characters)),
         "charset": f"{len(characters)} characters: {characters}",
         "network": f"{network}, {info.preprocess['height_px']} px; {path.stat().st_size / 1e6:.1f} MB",
         "data": info.attribution,

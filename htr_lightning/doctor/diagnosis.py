@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import SPLITS, LeftOut, Split
+from htr_lightning.directions.scripts import group_by_script
 from htr_lightning.doctor import characters, leaks, lines, scripts
 from htr_lightning.doctor.facts import Facts, Settings, SplitFacts
 from htr_lightning.doctor.finding import Finding, Verdict, decide_verdict, sort_by_severity
@@ -127,6 +128,7 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
             }
             for finding in diagnosis.findings
         ],
+        "scripts": {script: len(members) for script, members in group_by_script(diagnosis.charset).items()},
         "charset": [
             {
                 "character": character,

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from htr_lightning.data.line import SPLITS, Split
+from htr_lightning.directions.scripts import group_by_script
 from htr_lightning.doctor.charts import draw_density, draw_histogram
 from htr_lightning.doctor.contact_sheet import LinePicture
 from htr_lightning.doctor.diagnosis import Diagnosis, summarize_split
@@ -48,6 +49,7 @@ def render_page(diagnosis: Diagnosis, sheet: Mapping[str, Sequence[LinePicture]]
         num_findings=Counter(finding.severity for finding in diagnosis.findings),
         charts=_draw_charts(diagnosis),
         num_characters=len(characters),
+        scripts={script: len(members) for script, members in group_by_script(characters).items()},
         characters=[_count_character(diagnosis, character) for character in characters[:_MAX_CHARACTERS]],
         sheet=sheet,
         max_lines=_MAX_LINES,

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from htr_lightning.directions.scripts import name_script
 from htr_lightning.doctor.characters import Texts
 from htr_lightning.doctor.finding import AffectedLine, Finding
 from htr_lightning.text import format_count
@@ -33,7 +34,7 @@ def _check_directions(texts: Texts, counts: Counter[str], letters: set[str]) -> 
     lines = _find_lines(texts, lambda text: not letters.isdisjoint(text))
     scripts: Counter[str] = Counter()
     for letter in letters:
-        scripts[_name_script(letter)] += counts[letter]
+        scripts[name_script(letter)] += counts[letter]
     named = ", ".join(f"{name} {format_count(count, 'letter')}" for name, count in scripts.most_common())
     number = format_count(len(lines), "line has text", "lines have text")
     title = f"{number} that is written from right to left ({named})"
@@ -85,7 +86,3 @@ def _count_clues(texts: Texts) -> tuple[int, int]:
                 forward += word.startswith(_ARTICLE) + bool(_FINAL_LETTERS.match(word[-1]))
                 backward += word.endswith(_ARTICLE[::-1]) + bool(_FINAL_LETTERS.match(word[0]))
     return forward, backward
-
-
-def _name_script(letter: str) -> str:
-    return unicodedata.name(letter, "unknown script").split()[0].capitalize()

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from htr_lightning.data.line import SPLITS
+from htr_lightning.directions.scripts import group_by_script
 from htr_lightning.doctor.charts import draw_sparkline
 from htr_lightning.doctor.diagnosis import Diagnosis, summarize_split
 from htr_lightning.doctor.finding import AffectedLine, Finding, Severity
@@ -51,10 +52,14 @@ def _format_range(summary: dict[str, int] | None, histogram: str) -> Text:
 
 
 def _format_charset(characters: list[str]) -> Text:
-    number = len(characters)
-    more = f" and {number - _MAX_CHARACTERS:,} more" if number > _MAX_CHARACTERS else ""
-    visible = sorted(c for c in characters[:_MAX_CHARACTERS] if not is_unprintable(c) and c != " ")
-    return Text.assemble((f"{format_count(number, 'character')}: ", "bold"), "".join(visible), more)
+    """Return the characters by script, a row for each."""
+    text = Text(format_count(len(characters), "character"), "bold")
+    for script, members in group_by_script(characters).items():
+        number = len(members)
+        more = f" and {number - _MAX_CHARACTERS:,} more" if number > _MAX_CHARACTERS else ""
+        visible = sorted(c for c in members[:_MAX_CHARACTERS] if not is_unprintable(c) and c != " ")
+        text.append_text(Text.assemble(f"\n  {script}, {number:,}: ", "".join(visible), more))
+    return text
 
 
 def _format_finding(finding: Finding) -> Text:
