@@ -1,5 +1,6 @@
 """Synthetic lines in handwriting fonts, on synthetic paper."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from htr_lightning.data.line import SPLITS, Line, Split
+from htr_lightning.data.sources.font_check import FontCheck
 from htr_lightning.data.sources.fonts import (
     Font,
     check_font_names,
@@ -19,6 +21,7 @@ from htr_lightning.data.sources.synthetic_image import SyntheticImage
 from htr_lightning.data.sources.synthetic_texts import SyntheticTexts
 from htr_lightning.image.files import DataError
 
+_NUM_TRIED_TEXTS = 300  # of which a font has to be able to write some
 _RANGES: dict[str, tuple[float, float]] = {
     "num_train": (0, 10_000_000),
     "num_val": (0, 10_000_000),
@@ -81,7 +84,7 @@ class Synthetic:
 
     Raises:
         DataError: a value is out of range, a file or folder is missing, or a font is unknown, not installed or
-            cannot be opened.
+            cannot be opened. `lines` refuses a font that is named but lacks the letters of the texts.
     """
 
     def __init__(
@@ -149,6 +152,8 @@ class Synthetic:
             seed,
         )
         self._fonts = _assign_fonts(fonts, held_out_fonts, None if font_folder is None else Path(font_folder))
+        folder = None if font_folder is None else Path(font_folder)
+        self._font_check = FontCheck(frozenset([*(fonts or ()), *held_out_fonts]), folder)
 
     def lines(self, split: Split) -> Sequence[Line]:
         """Return the lines of a split. Texts are generated here, pixels when the image of a line is read.
@@ -176,7 +181,9 @@ class Synthetic:
             return lines
         texts, alphabet = self._texts.generate(split, num_lines, fonts, generator)
         supported = [find_supported_characters(font.faces[0].path, alphabet) for font in fonts]
-        for candidate in texts:
+        tried = list(itertools.islice(texts, _NUM_TRIED_TEXTS))
+        self._font_check(tried, fonts, supported)
+        for candidate in itertools.chain(tried, texts):
             choice = _choose_font(candidate, fonts, supported, generator)
             if choice is None or choice[0].casefold() in excluded:
                 continue

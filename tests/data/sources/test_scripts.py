@@ -83,6 +83,18 @@ def test_lines_of_a_language(language: str, font: str, tmp_path: Path) -> None:
     assert all(line.image.read(10**9).shape[1] > 40 for line in lines)
 
 
+def test_a_font_without_the_letters_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("amiri", "caveat"):
+        shutil.copy(find_font(name), tmp_path / f"my_{name}{find_font(name).suffix}")
+    settings = {"num_train": 4, "num_val": 0, "num_test": 0, "languages": ["ar"], "font_folder": str(tmp_path)}
+    with pytest.raises(DataError, match=r"my_caveat.*U\+0627 ARABIC LETTER ALEF") as caught:
+        Synthetic(**settings, fonts=["my_amiri", "my_caveat"]).lines("train")  # type: ignore[arg-type]
+    assert caught.value.key == "dataset.fonts" and caught.value.remedy
+    lines = Synthetic(**settings).lines("train")  # type: ignore[arg-type]
+    assert len(lines) == 4 and {line.group for line in lines} >= {"my_amiri"}
+    assert caplog.text.count("my_caveat") == 1 and "dataset.font_folder" in caplog.text
+
+
 def test_arabic_needs_shaping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     font = find_font("amiri")
     for module in (fonts, grammar):
