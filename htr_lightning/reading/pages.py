@@ -21,6 +21,7 @@ from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.orientation import turn_by_confidence
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import PixelGrid
+from htr_lightning.reading.script_check import ScriptCheck
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.segmentation.regions import DetectedRegion
@@ -39,6 +40,11 @@ class PageReader:
 
     def __init__(self, line_reader: LineReader, segmenter: PageSegmenter | None = None, *, model: str = "") -> None:
         self.line_reader, self._segmenter, self.model = line_reader, segmenter, model
+
+    @functools.cached_property
+    def script_check(self) -> ScriptCheck:
+        """What finds pages in other scripts."""
+        return ScriptCheck(self.line_reader.model)
 
     @functools.cached_property
     def segmenter(self) -> PageSegmenter:
@@ -116,17 +122,17 @@ class PageReader:
     def _build_notes(
         self, page: SegmentedPage, crops: Sequence[LineCrop], predictions: Sequence[Prediction]
     ) -> list[str]:
-        """Report a page that is blank, rotated or illegible, judged by the confidence of the recognizer."""
+        """Report a page that is blank, rotated, illegible or in another script, judged by what was read."""
         if page.layout is not None and not page.layout.lines:
             return [f"its layout, {page.layout.path}, has no lines; use --ignore-layouts to segment the page"]
         if not any(prediction.text for prediction in predictions):
             return ["no handwriting was found on the page"]
         if page.orientation:
             return [describe_orientation(page.orientation)]
-        if page.layout is not None:
-            return []
         confidence = _compute_mean_confidence(predictions)
-        if confidence < _LEGIBLE:
+        if doubt := self.script_check.describe([prediction.text for prediction in predictions], confidence):
+            return [doubt]
+        if page.layout is None and confidence < _LEGIBLE:
             return [f"the model can hardly read the page (confidence {confidence:.0%}); check that it is handwriting"]
         return []
 
