@@ -22,6 +22,7 @@ from htr_lightning.image.scan import list_scans
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.api import Reader
 from htr_lightning.reading.lines import Prediction
+from htr_lightning.reading.script_check import ScriptCheck
 
 LANGUAGES = {"arabic": "ar", "hebrew": "he", "greek": "el", "russian": "ru", "chinese": "zh", "latin": "fr"}
 NUM_LINES = 10  # of a page
@@ -68,8 +69,8 @@ def read_synthetic(reader: Reader, fonts: Path, script: str, pages: int) -> Iter
             yield f"synthetic {script}", predictions[start : start + NUM_LINES]
 
 
-def describe(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Return the confidence of characters and lines, and the number of characters per height of a line."""
+def describe(predictions: Sequence[Prediction], check: ScriptCheck) -> dict[str, float | None]:
+    """Return confidences, characters per height of a line, likelihood of the text, and whether it is reported."""
     characters = [c.confidence for p in predictions for c in p.characters]
     lines = [p for p in predictions if p.pixels is not None]
     widths = sum(p.pixels.shape[1] / p.pixels.shape[0] for p in lines if p.pixels is not None)
@@ -78,11 +79,13 @@ def describe(predictions: Sequence[Prediction]) -> dict[str, float]:
         "low": round(float(np.mean([c < 0.5 for c in characters])), 3) if characters else 1.0,
         "lines": round(float(np.mean([p.confidence for p in lines])), 3) if lines else 0.0,
         "density": round(len(characters) / max(1.0, widths), 3),
+        "likelihood": check.measure([p.text for p in predictions]),
+        "reported": bool(check.describe([p.text for p in predictions], float(np.mean(characters or [0])))),
     }
 
 
 def main() -> None:
-    """Write the figures of every page, and print the deciles of each kind."""
+    """Write the figures of every page, and print how many of each kind are reported."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="folders of pages with ALTO or PAGE files")
@@ -92,19 +95,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     reader = load(options.model)
+    check = ScriptCheck(reader.model)
     sources = [read_pages(reader, folder, options.step) for folder in options.pages]
     if options.fonts:
         sources += [read_synthetic(reader, options.fonts, script, options.synthetic_pages) for script in LANGUAGES]
-    result = defaultdict[str, list[dict[str, float]]](list)
+    result = defaultdict[str, list[dict[str, float | None]]](list)
     for source in sources:
         for kind, predictions in source:
-            result[kind].append(describe(predictions))
+            result[kind].append(describe(predictions, check))
             print(kind, result[kind][-1], flush=True)
     for kind, pages in result.items():
         print(f"{kind}, {len(pages)} pages")
-        for key in pages[0]:
-            values = np.quantile([page[key] for page in pages], [0, 0.1, 0.5, 0.9, 1])
-            print(f"  {key:10} " + " ".join(f"{value:.3f}" for value in values))
+        print(f"  {sum(bool(page['reported']) for page in pages)} reported")
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
