@@ -113,3 +113,9 @@ def test_strange_characters() -> None:
         visual = to_visual(text, "rtl")
         assert sorted(unicodedata.normalize("NFD", visual)) and len(visual) == len(text)
         assert to_visual(to_logical(visual, "rtl"), "rtl") == visual
+
+
+@pytest.mark.parametrize("text", ["\u0301", "\u05b8", "\u05b8אב", "\u064b كتب", "אב \u0301"])
+def test_lone_combining_marks_stay_where_they_are(text: str) -> None:
+    charset = Charset.from_texts([text, "אבכתب"], direction="auto")
+    assert charset.decode(charset.encode(text)) == charset.normalize(text)
