@@ -222,7 +222,8 @@ class LineReader:
         else:
             texts = self.decoder(logits, lengths)
         log_probs = log_softmax(logits, self.model.info.temperature)
-        confidences = np.exp(text_log_probabilities(log_probs, lengths, texts))
+        # Of a model that is certain, rounding makes sums of probabilities larger than 1.
+        confidences = np.minimum(np.exp(text_log_probabilities(log_probs, lengths, texts)), 1.0)
         characters: Sequence[list[Character]] = [[] for _ in lines]
         alternatives: Sequence[Alternatives] = [() for _ in lines]
         if self.positions:

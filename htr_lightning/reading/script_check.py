@@ -1,7 +1,7 @@
 """Finds pages in a script, language or hand that the model does not know, by what it read."""
 
 import functools
-import statistics
+import math
 from collections.abc import Iterable, Sequence
 
 from htr_lightning.decode.languages import compute_log_probability
@@ -61,7 +61,7 @@ class ScriptCheck:
             return None
         charset = self._model.charset
         totals = [max(compute_log_probability(t, charset.encode_known(text)) for t in self._tables) for text in lines]
-        return statistics.fsum(totals) / sum(lengths)
+        return math.fsum(totals) / sum(lengths)
 
     @functools.cached_property
     def _tables(self) -> list[ContextTables]:
