@@ -81,7 +81,7 @@ def measure_schedule(number: int, folder: Path) -> dict[str, Any]:
     import ray
 
     from htr_lightning.image.scan import find_scan_files
-    from htr_lightning.reading import ray_engine
+    from htr_lightning.reading.ray_engine import RayEngine, find_waiting
 
     scans = folder / "scans"
     for page in range(number):
@@ -92,11 +92,9 @@ def measure_schedule(number: int, folder: Path) -> dict[str, Any]:
     start = time.monotonic()
     files = find_scan_files([scans])
     listed = time.monotonic() - start
-    table, _ = ray_engine._find_waiting(
-        files, PagePlan(folder / "out", ("txt",)), Journal(folder / "out"), (), False, print
-    )
+    table, _ = find_waiting(files, PagePlan(folder / "out", ("txt",)), Journal(folder / "out"), (), False, print)
     checked = time.monotonic() - start
-    with ray_engine.RayEngine(2).connect():
+    with RayEngine(2).connect():
         size = -(-len(table) // 4000)
         dataset = ray.data.from_arrow([table.slice(first, size) for first in range(0, len(table), size)])
         counted = dataset.map_batches(Counter, batch_size=None, compute=ray.data.ActorPoolStrategy(size=2), num_cpus=1)

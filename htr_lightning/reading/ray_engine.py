@@ -221,7 +221,7 @@ def read_folder_on_ray(
         files = files[shard.number - 1 :: shard.count]
     check_settings(plan.out, settings or {}, overwrite=overwrite)
     journal = Journal(plan.out, settings)
-    table, num_done = _find_waiting(files, plan, journal, inputs, overwrite, report)
+    table, num_done = find_waiting(files, plan, journal, inputs, overwrite, report)
     counts = {"pages": 0, "lines": 0}
     problems: list[str] = []
     if len(table):
@@ -266,7 +266,7 @@ def _run(table: "pa.Table", workers: int, arguments: tuple[Any, ...]) -> Iterato
         yield _Block(batch.to_pylist())
 
 
-def _find_waiting(
+def find_waiting(
     files: Sequence[tuple[Path, Path]],
     plan: PagePlan,
     journal: Journal,
