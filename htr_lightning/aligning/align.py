@@ -10,10 +10,12 @@ import numpy as np
 
 from htr_lightning.aligning.confidence import compute_confidences
 from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text, build_whole_text
+from htr_lightning.aligning.frame_order import drop_inner_cuts, order_by_frames, reverse_frames
 from htr_lightning.aligning.lattice import IMPOSSIBLE, JOINT, Emissions, Lattice, LineFrames, LineScores
 from htr_lightning.aligning.orders import invert
 from htr_lightning.aligning.search import UNPLACED, Costs, Placement, TextSearch
 from htr_lightning.charset import Charset
+from htr_lightning.directions.bidi import Direction, find_base_direction
 
 _HAS_HYPHEN = 0.5  # probability of a hyphen at the end of a line from which on it is written
 _MAX_JOINTS = 4  # of a line, for which all spellings are compared
@@ -68,20 +70,22 @@ def align_text(
 
     Args:
         lines: in reading order.
-        text: of the page; may have characters that the charset lacks.
-        charset: of the recognizer that the frames are from.
+        text: of the page, in logical order; may have characters that the charset lacks.
+        charset: of the recognizer that the frames are from; with a direction, the text is put into visual order.
         costs: of what may differ; None for those that were chosen on real pages.
         orders: other orders in which the lines may have been transcribed, each as numbers of the lines; the one that
             fits best is taken.
     """
     costs = costs or Costs()
-    cuttable = build_cuttable_text(text)
+    base = find_base_direction(text, charset.direction) if charset.direction else None
+    cuttable = drop_inner_cuts(build_cuttable_text(text), base)
     if not cuttable.characters or not lines:
         parts = (cuttable.characters,) if cuttable.characters else ()
         return TextAlignment(tuple(AlignedLine() for _ in lines), parts)
-    emissions = Emissions(cuttable.characters, charset)
-    scores = [emissions.score(line) for line in lines]
-    columns, missing = emissions.index(cuttable.characters), emissions.compute_missing_costs(cuttable.characters)
+    shown, _ = order_by_frames(cuttable.characters, base)
+    emissions = Emissions(cuttable.characters + shown, charset)
+    scores = [emissions.score(reverse_frames(line, base)) for line in lines]
+    columns, missing = emissions.index(shown), emissions.compute_missing_costs(shown)
     search, order = _choose_order(TextSearch(scores, cuttable, columns, missing), orders, costs)
     follows = False
     if cuttable.num_breaks > _MIN_BREAKS:
@@ -90,7 +94,7 @@ def align_text(
     read = [line.num_read for line in search.lines]
     confidences = compute_confidences(placements, read, cuttable.num_cuts - 1)
     aligned = [
-        _write_line(placement, confidence, line, cuttable, emissions)
+        _write_line(placement, confidence, line, cuttable, _Spelling(emissions, base))
         for placement, confidence, line in zip(placements, confidences, search.lines, strict=True)
     ]
     return TextAlignment(
@@ -147,40 +151,51 @@ def _remove_overlaps(text: CuttableText, placements: Sequence[Placement]) -> lis
     return kept
 
 
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """Finds the most probable spelling of the text of a line.
+
+    Attributes:
+        emissions: scores of characters.
+        base: base direction of the text; see `order_by_frames`.
+    """
+
+    emissions: Emissions
+    base: Direction | None
+
+    def join_words(self, written: str, line: LineScores) -> str:
+        """Return the most probable spelling of words that the text divides in a line: ``vou- loir``, ``vouloir``."""
+        joints = list(JOINT.finditer(written))
+        if not joints or len(joints) > _MAX_JOINTS:
+            return written
+        pieces, last = [], 0
+        for match in joints:
+            pieces.append(written[last : match.start()])
+            last = match.end()
+        spellings = []
+        for choice in itertools.product(*((match[1], match[1][0], "") for match in joints)):
+            spelling = "".join(itertools.chain(*zip(pieces, choice, strict=True))) + written[last:]
+            spellings.append((self._score(spelling, line), spelling))
+        return max(spellings)[1]
+
+    def _score(self, written: str, line: LineScores) -> float:
+        """Return the score of a whole text on a line."""
+        columns = self.emissions.index(order_by_frames(written, self.base)[0])
+        # Spaces and hyphens count in full here, unlike in the search.
+        lattice = Lattice(build_whole_text(written), columns, np.full(len(written), 4.0, np.float32))
+        return float(lattice.search(line, np.array([0.0, IMPOSSIBLE], np.float32))[-1])
+
+
 def _write_line(
-    placement: Placement, confidence: float, line: LineScores, text: CuttableText, emissions: Emissions
+    placement: Placement, confidence: float, line: LineScores, text: CuttableText, spelling: _Spelling
 ) -> AlignedLine:
     """Return a line with its text as it stands on the page: with the hyphen at its end, without those inside."""
     if not placement.is_placed:
         return AlignedLine()
-    written = _join_words(text.get_text(placement.start, placement.end), line, emissions)
+    written = spelling.join_words(text.get_text(placement.start, placement.end), line)
     if text.kinds[placement.end] == CutKind.WORD and line.hyphen >= _HAS_HYPHEN:
         written += "-"
     return AlignedLine(written, confidence, int(text.starts[placement.start]), int(text.ends[placement.end]))
-
-
-def _join_words(written: str, line: LineScores, emissions: Emissions) -> str:
-    """Return the most probable spelling of words that the text divides inside a line: ``vou- loir``, ``vouloir``."""
-    joints = list(JOINT.finditer(written))
-    if not joints or len(joints) > _MAX_JOINTS:
-        return written
-    pieces, last = [], 0
-    for match in joints:
-        pieces.append(written[last : match.start()])
-        last = match.end()
-    spellings = []
-    for choice in itertools.product(*((match[1], match[1][0], "") for match in joints)):
-        spelling = "".join(itertools.chain(*zip(pieces, choice, strict=True))) + written[last:]
-        spellings.append((_score_text(spelling, line, emissions), spelling))
-    return max(spellings)[1]
-
-
-def _score_text(written: str, line: LineScores, emissions: Emissions) -> float:
-    """Return the score of a whole text on a line."""
-    columns = emissions.index(written)
-    # Spaces and hyphens count in full here, unlike in the search.
-    lattice = Lattice(build_whole_text(written), columns, np.full(len(written), 4.0, np.float32))
-    return float(lattice.search(line, np.array([0.0, IMPOSSIBLE], np.float32))[-1])
 
 
 def _list_unplaced(text: CuttableText, placements: Sequence[Placement]) -> list[str]:

@@ -9,10 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.directions.bidi import MARKS
+
 HYPHENS = "-\u00ac=\u2010\u2e17"
 """Signs that divide a word at the end of a line: ``-``, ``¬``, ``=`` and two more."""
 _SOFT_HYPHEN = "\u00ad"
-_INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_INVISIBLE = re.compile(f"[\ufeff\u200b\u200c\u200d\u2060\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{MARKS}]")
 _LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 _CLOSING_MARK = re.compile("[-\u2012-\u2015=/.,;:!?)\\]\u2026]+(?: |$)")
@@ -73,6 +75,15 @@ class CuttableText:
     def get_text(self, start: int, end: int) -> str:
         """Return the text between two cuts."""
         return self.characters[self.starts[start] : self.ends[end]]
+
+    def keep_cuts(self, kept: NDArray[np.bool_]) -> Self:
+        """Return the text with some of its cuts only.
+
+        Args:
+            kept: ``(C,)``.
+        """
+        arrays = {name: getattr(self, name)[kept] for name in self.__slots__ if name != "characters"}
+        return replace(self, **arrays)
 
     def reverse(self) -> Self:
         """Return the text backwards, for searching from its end; the kinds of the cuts stay with them."""

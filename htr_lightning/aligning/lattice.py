@@ -39,6 +39,11 @@ def find_variants(character: str) -> set[str]:
     return {variant for variant in variants if len(variant) == 1} - {character}
 
 
+def _find_ids(character: str, charset: Charset) -> list[int]:
+    """Return the ids of a character as it is seen: the charset would mirror a bracket in a text from right to left."""
+    return [charset.characters.index(part) + 1 for part in charset.normalize(character) if part in charset]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LineFrames:
     """What a recognizer computed for a line.
@@ -72,14 +77,14 @@ class Emissions:
         weights = np.zeros((charset.num_classes, len(self.characters)), np.float32)
         for column, character in enumerate(self.characters):
             for variant in find_variants(character):
-                weights[charset.encode_known(variant), column] = _VARIANT
-            known = charset.encode_known(character)
+                weights[_find_ids(variant, charset), column] = _VARIANT
+            known = _find_ids(character, charset)
             weights[known[:1], column] = 1.0
             if not weights[:, column].any():
                 weights[1:, column] = _VARIANT
         self._weights = weights
-        self._is_known = np.array([bool(charset.encode_known(character)) for character in self.characters], bool)
-        self._hyphens = [id for sign in HYPHENS for id in charset.encode_known(sign)]
+        self._is_known = np.array([bool(_find_ids(character, charset)) for character in self.characters], bool)
+        self._hyphens = [id for sign in HYPHENS for id in _find_ids(sign, charset)]
 
     def index(self, characters: str) -> Ints:
         """Return ``(L,)`` the column of each character of a text."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_GAP = 0.028  # of the width of the page, between the left edges of two columns
+_GAP = 0.028  # of the width of the page, between the starts of two columns
 _MIN_LINES = 3  # of a column
 
 
@@ -13,7 +13,9 @@ def order_by_columns(extents: NDArray[np.floating], width_px: int) -> list[int]:
     """Return the order of lines column by column, each from top to bottom, as tables are often transcribed.
 
     Args:
-        extents: ``(N, 2)`` px, the left edge and the middle height of each line.
+        extents: ``(N, 2)`` px, of each line the distance of its start from the edge of the page where lines start (of
+            its left end from the left edge; from the right ones if the page is read from right to left), and its middle
+            height.
         width_px: of the page.
 
     Returns:
@@ -21,8 +23,8 @@ def order_by_columns(extents: NDArray[np.floating], width_px: int) -> list[int]:
     """
     if not len(extents):
         return []
-    lefts = np.sort(extents[:, 0])
-    edges = lefts[1:][np.diff(lefts) > _GAP * width_px]
+    starts = np.sort(extents[:, 0])
+    edges = starts[1:][np.diff(starts) > _GAP * width_px]
     columns = np.searchsorted(edges, extents[:, 0], "right")
     if (np.bincount(columns) >= _MIN_LINES).sum() < 2:
         return list(range(len(extents)))

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.aligning.align import AlignedLine, TextAlignment, align_text
+from htr_lightning.aligning.defaults import MIN_CONFIDENCE
 from htr_lightning.aligning.lattice import LineFrames
 from htr_lightning.aligning.orders import order_by_columns
+from htr_lightning.charset import Charset
 from htr_lightning.data.line import Line
 from htr_lightning.decode.confidence import log_softmax
 from htr_lightning.decode.greedy import greedy_decode
@@ -47,7 +49,9 @@ class AlignedPage:
         return placed / sum(lengths) if any(lengths) else 1.0
 
 
-def align_page(page: SegmentedPage, text: str, reader: PageReader, *, min_confidence: float = 0.5) -> AlignedPage:
+def align_page(
+    page: SegmentedPage, text: str, reader: PageReader, *, min_confidence: float = MIN_CONFIDENCE
+) -> AlignedPage:
     """Cut the text of a page into its lines.
 
     Args:
@@ -61,8 +65,7 @@ def align_page(page: SegmentedPage, text: str, reader: PageReader, *, min_confid
     crops = [crop for _, crops in page.regions for crop in crops]
     frames = read_frames(crops, reader.line_reader)
     charset = reader.line_reader.model.charset
-    columns = order_by_columns(_measure_places(crops), page.pixels.shape[1])
-    alignment = align_text(frames, text, charset, orders=[columns])
+    alignment = align_lines(crops, frames, text, charset, page.pixels.shape[1])
     predictions = tuple(charset.normalize(charset.decode(_decode(line))).strip() for line in frames)
     return AlignedPage(
         _build_page(page, alignment, min_confidence),
@@ -74,14 +77,34 @@ def align_page(page: SegmentedPage, text: str, reader: PageReader, *, min_confid
     )
 
 
+def align_lines(
+    crops: Sequence[LineCrop], frames: Sequence[LineFrames], text: str, charset: Charset, width_px: int
+) -> TextAlignment:
+    """Cut the text of a page into its lines, which may have been transcribed in their order or column by column.
+
+    Args:
+        crops: of the lines, in reading order.
+        frames: of each crop; see `read_frames`.
+        text: of the page.
+        charset: of the recognizer.
+        width_px: of the page.
+    """
+    places = _measure_places(crops)
+    if charset.page_direction == "rtl":
+        places[:, 0] = width_px - places[:, 1]
+    columns = order_by_columns(places[:, ::2], width_px)
+    return align_text(frames, text, charset, orders=[columns])
+
+
 def _measure_places(crops: Sequence[LineCrop]) -> NDArray[np.float64]:
-    """Return ``(N, 2)`` px, the left edge and the middle height of each line."""
+    """Return ``(N, 3)`` px, left edge, right edge and middle height of each line."""
     places = []
     for crop in crops:
         points = crop.line.polygon if len(crop.line.polygon) else crop.line.baseline
         points = points if len(points) else np.zeros((1, 2), np.float32)
-        places.append((float(points[:, 0].min()), float(points[:, 1].min() + points[:, 1].max()) / 2))
-    return np.array(places).reshape(-1, 2)
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        places.append((left, right, (top + bottom) / 2))
+    return np.array(places, np.float64).reshape(-1, 3)
 
 
 def read_frames(crops: Sequence[LineCrop], reader: LineReader) -> list[LineFrames]:

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from htr_lightning.aligning.defaults import MIN_CONFIDENCE
 from htr_lightning.correction.page import CONFIRMED, ProjectPage
 from htr_lightning.correction.project import Project, ProjectError
 from htr_lightning.correction.recognition import PageRecognizer, crop_lines, read_pixels
-
-DEFAULT_MIN_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def place_texts(
     project: Project,
     recognizer: PageRecognizer,
     texts: Mapping[str, str],
-    min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+    min_confidence: float = MIN_CONFIDENCE,
 ) -> list[PlacedPage]:
     """Lay texts along the lines of their pages; confirmed lines keep their text.
 
@@ -101,12 +100,13 @@ def _place_none(page: ProjectPage, text: str) -> PlacedPage:
 def _place_text(
     project: Project, recognizer: PageRecognizer, min_confidence: float, page: ProjectPage, text: str
 ) -> PlacedPage:
-    from htr_lightning.aligning.align import align_text
-    from htr_lightning.aligning.page import read_frames
+    from htr_lightning.aligning.page import align_lines, read_frames
 
     shapes = list(page.shapes or ())
-    crops = crop_lines(read_pixels(page), shapes)
-    alignment = align_text(read_frames(crops, recognizer.line_reader), text, recognizer.model.charset)
+    pixels = read_pixels(page)
+    crops = crop_lines(pixels, shapes)
+    frames = read_frames(crops, recognizer.line_reader)
+    alignment = align_lines(crops, frames, text, recognizer.model.charset, pixels.shape[1])
     changes: list[tuple[str, str, str]] = []
     uncertain: list[tuple[int, str, float]] = []
     for number, (shape, line) in enumerate(zip(shapes, alignment.lines, strict=True), 1):
