@@ -26,13 +26,13 @@ from htr_lightning.aligning.lattice import LineFrames
 from htr_lightning.aligning.orders import order_by_columns
 from htr_lightning.charset import Charset
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.segmentation.line_scores import match_lines
 
 CONFIDENT = 0.9
 BANDS = (0.0, 0.2, 0.3, 0.4, 9.0)  # of the CER of a page
 HYPHEN = re.compile(r"[-¬=]$")
 FRACTION = 0.1  # of the lines that are left out of, or added to, a text
 MIN_OVERLAP = 0.85  # of the horizontal extents of two lines that are the same, as intersection over union
-MAX_DISTANCE = 0.4  # of their baselines, in heights of the line
 
 
 def clean(text: str) -> str:
@@ -84,30 +84,24 @@ VARIANTS: dict[str, Callable[[Sequence[str], Sequence[str], random.Random], str]
 }
 
 
-def measure_extent(line: dict[str, Any]) -> tuple[float, float, float, float]:
-    """Return left, right, height of the middle and height of a line, in px."""
-    points = np.concatenate([np.reshape(line["polygon"], (-1, 2)), np.reshape(line["baseline"], (-1, 2))])
+def measure_place(line: dict[str, Any]) -> tuple[float, float]:
+    """Return left edge and middle height of a line, in px, as `htr_lightning.aligning.page` does."""
+    points = np.reshape(line["polygon"] if len(line["polygon"]) else line["baseline"], (-1, 2))
     if not len(points):
-        return 0.0, 0.0, -1e9, 1.0
-    center = points if len(line["polygon"]) else np.asarray(line["baseline"])
-    (left, top), (right, bottom) = points.min(0), points.max(0)
-    return float(left), float(right), float(np.median(center[:, 1])), float(bottom - top)
+        return 0.0, 0.0
+    return float(points[:, 0].min()), float(points[:, 1].min() + points[:, 1].max()) / 2
 
 
-def match_lines(found: Sequence[dict[str, Any]], true: Sequence[dict[str, Any]]) -> dict[int, int]:
-    """Return the true line of each found line that is the same line, one to one."""
-    pairs = []
-    for (n, a), (m, b) in itertools.product(
-        enumerate(map(measure_extent, found)), enumerate(map(measure_extent, true))
-    ):
-        union = max(a[1], b[1]) - min(a[0], b[0])
-        overlap = (min(a[1], b[1]) - max(a[0], b[0])) / max(union, 1.0)
-        distance = abs(a[2] - b[2]) / max(1.0, min(a[3], b[3]))
-        if overlap >= MIN_OVERLAP and distance <= MAX_DISTANCE:
-            pairs.append((distance, n, m))
-    matches: dict[int, int] = {}
-    for _, n, m in sorted(pairs):
-        if n not in matches and m not in matches.values():
+def find_matches(found: Sequence[dict[str, Any]], true: Sequence[dict[str, Any]]) -> dict[int, int]:
+    """Return the true line of each found line that shows the same, by their baselines: also their ends agree."""
+    baselines = [[np.asarray(line["baseline"], np.float32).reshape(-1, 2) for line in lines] for lines in (true, found)]
+    matches = {}
+    for m, n in match_lines(*baselines).items():
+        (left, right), (low, high) = (
+            (line[:, 0].min(), line[:, 0].max()) for line in (baselines[0][m], baselines[1][n])
+        )
+        overlap = (min(right, high) - max(left, low)) / (max(right, high) - min(left, low))
+        if overlap >= MIN_OVERLAP:
             matches[n] = m
     return matches
 
@@ -129,15 +123,16 @@ def measure_page(page: dict[str, Any], foreign: Sequence[str], variants: Sequenc
     if all(line["id"] in ids for line in page["found"]):
         matches = {number: ids[line["id"]] for number, line in enumerate(page["found"])}
     else:
-        matches = match_lines(page["found"], page["gt"])
+        matches = find_matches(page["found"], page["gt"])
     predictions = [read(values, charset) for values in frames]
     pairs = [(plain(truths[m]), predictions[n]) for n, m in matches.items() if truths[m]]
     cer = sum(Levenshtein.distance(a, b) for a, b in pairs) / max(1, sum(len(a) for a, _ in pairs))
     texts = [text for text in truths if text]
+    is_segmented_right = {number for number, text in enumerate(truths) if text} <= set(matches.values())
     for variant in variants:
         text = VARIANTS[variant](texts, foreign, random.Random(page["page"]))
         whole = clean(text)
-        order = order_by_columns(np.array([(e[0], e[2]) for e in map(measure_extent, page["found"])]), page["size"][1])
+        order = order_by_columns(np.array([measure_place(line) for line in page["found"]]), page["size"][1])
         alignment = align_text([LineFrames(values) for values in frames], text, charset, orders=[order])
         for number, true in matches.items():
             line, reference = alignment.lines[number], truths[true]
@@ -148,6 +143,7 @@ def measure_page(page: dict[str, Any], foreign: Sequence[str], variants: Sequenc
                 "page": page["page"],
                 "variant": variant,
                 "cer": round(cer, 4),
+                "is_segmented_right": is_segmented_right,
                 "is_given": is_given,
                 "reference": reference,
                 "text": line.text,
@@ -188,6 +184,18 @@ def score(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def score_bands(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the scores of lines by the CER of their page; those of pages that lack a line, for themselves."""
+    scores = {}
+    for is_right, suffix in ((True, ""), (False, ", pages on which a line was not found")):
+        for low, high in itertools.pairwise(BANDS):
+            chosen = [row for row in rows if row["is_segmented_right"] == is_right and low <= row["cer"] < high]
+            if chosen:
+                band = f"CER {low:.0%} to {high:.0%}" if high < 1 else f"CER above {low:.0%}"
+                scores[f"{band}{suffix}"] = score(chosen)
+    return scores
+
+
 def main() -> None:
     """Measure all variants on some files."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -206,12 +214,7 @@ def main() -> None:
             print(Path(prefix).name, page["page"], flush=True)
         every += [{"frames": Path(prefix).name} | row for row in rows]
         results[Path(prefix).name] = {
-            variant: {
-                f"CER {low:.0%} to {high:.0%}" if high < 1 else f"CER above {low:.0%}": score(chosen)
-                for low, high in itertools.pairwise(BANDS)
-                if (chosen := [row for row in rows if row["variant"] == variant and low <= row["cer"] < high])
-            }
-            for variant in options.variants
+            variant: score_bands([row for row in rows if row["variant"] == variant]) for variant in options.variants
         }
     options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.rows:

@@ -91,8 +91,11 @@ def align_text(
     if cuttable.num_breaks > _MIN_BREAKS:
         costs, follows = _estimate_break_costs(cuttable, search.find_parts(costs), costs)
     placements = _remove_overlaps(cuttable, search.place_lines(costs))
-    read = [line.num_read for line in search.lines]
-    confidences = compute_confidences(placements, read, cuttable.num_cuts - 1)
+    read = [line.read for line in search.lines]
+    shown_texts = [
+        order_by_frames(cuttable.get_text(p.start, p.end), base)[0] if p.is_placed else "" for p in placements
+    ]
+    confidences = compute_confidences(placements, read, shown_texts, cuttable.num_cuts - 1)
     aligned = [
         _write_line(placement, confidence, line, cuttable, _Spelling(emissions, base))
         for placement, confidence, line in zip(placements, confidences, search.lines, strict=True)

@@ -84,6 +84,7 @@ class Emissions:
                 weights[1:, column] = _VARIANT
         self._weights = weights
         self._is_known = np.array([bool(_find_ids(character, charset)) for character in self.characters], bool)
+        self._alphabet = charset.characters
         self._hyphens = [id for sign in HYPHENS for id in _find_ids(sign, charset)]
 
     def index(self, characters: str) -> Ints:
@@ -123,7 +124,7 @@ class Emissions:
             np.log(probabilities @ self._weights * (1 - _NOISE) + noise),
             np.log(blank * (1 - _NOISE) + noise),
             float(np.log(probabilities.max(1) * (1 - _NOISE) + noise).sum()),
-            int(read.sum()),
+            "".join(self._alphabet[id - 1] for id in best[read]),
             float(hyphen.max(initial=0.0)),
         )
 
@@ -136,19 +137,19 @@ class LineScores:
         characters: ``(T, number of different characters)``.
         blank: ``(T,)``.
         best: of the most probable path, whatever it spells.
-        num_read: the number of characters that this path spells.
+        read: the characters that this path spells, in the order of the frames.
         hyphen: 0..1, whether the line ends in a hyphen.
     """
 
     characters: Floats
     blank: Floats
     best: float
-    num_read: int
+    read: str
     hyphen: float
 
     def reverse(self) -> "LineScores":
         """Return the scores of the line from its end to its start."""
-        return LineScores(self.characters[::-1], self.blank[::-1], self.best, self.num_read, self.hyphen)
+        return LineScores(self.characters[::-1], self.blank[::-1], self.best, self.read[::-1], self.hyphen)
 
 
 class Lattice:

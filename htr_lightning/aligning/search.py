@@ -235,7 +235,7 @@ class _Sweep:
 
 def compute_unplaced_score(line: LineScores, costs: Costs) -> float:
     """Return the score of a line without text."""
-    return line.best - costs.unplaced - costs.unplaced_character * line.num_read
+    return line.best - costs.unplaced - costs.unplaced_character * len(line.read)
 
 
 def _compute_probability(scores: NDArray[np.floating], place: int, other: float) -> float:

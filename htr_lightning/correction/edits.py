@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import LineShape, ProjectPage
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.recognition import build_band
 from htr_lightning.image.straighten import Points
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.layout_files import LayoutFiles, build_page, get_original
 from htr_lightning.correction.line_images import render_dataset
 from htr_lightning.correction.page import ProjectPage
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.recognition import read_pixels
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.files import atomic_write, report_write_errors

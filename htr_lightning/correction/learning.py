@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.learned_model import LearnedModel, read_texts
 from htr_lightning.correction.line_images import ConfirmedLine, render_dataset
 from htr_lightning.correction.page import CHANCE_FRACTION, draw_lot
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.errors import InputError
 from htr_lightning.files import RunFolder, read_json, write_json

@@ -1,31 +1,17 @@
 """A project: a folder of pages, its journal, and everything that is known of its lines."""
 
-import contextlib
-import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from htr_lightning.correction.errors import ConflictError, ProjectError
 from htr_lightning.correction.journal import Event, Journal
-from htr_lightning.correction.page import CONFIRMED, CORRECTED, READ, LineShape, ProjectPage, Reading, make_key
-from htr_lightning.errors import InputError
-from htr_lightning.files import check_writable, file_lock, read_json, report_write_errors, write_json, write_text
-from htr_lightning.image.files import DataError
-from htr_lightning.image.scan import Scan, find_scan_files, list_scans
+from htr_lightning.correction.page import CONFIRMED, CORRECTED, READ, LineShape, ProjectPage, Reading
+from htr_lightning.correction.state_folder import StateFolder, find_pages
 from htr_lightning.text import clean_text
 
-STATE_FOLDER = ".htr"
 MAX_TEXT_LENGTH = 4000
-FORMAT = 1
-
-
-class ProjectError(InputError):
-    """A project that cannot be opened, or a request that does not fit its state."""
-
-
-class ConflictError(ProjectError):
-    """A line was changed elsewhere in the meantime."""
 
 
 class Project:
@@ -46,104 +32,45 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = folder / STATE_FOLDER
+        self.files = StateFolder(folder)
+        self.state = self.files.path
         self.lock = threading.RLock()
         self.model = self.base_model = ""
         self.version = 0
         self.page_versions: dict[str, int] = {}
         self.pages: dict[str, ProjectPage] = {}
         self._listeners: list[Callable[[ProjectPage], None]] = []
-        self._exit = contextlib.ExitStack()
-        scans = self._find_pages()
+        pages = find_pages(folder)
         try:
-            self._claim()
+            self.files.claim()
             self.journal = Journal(self.state / "journal.jsonl")
-            self._load(scans)
+            self._load(pages)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Let other processes open the folder."""
-        self._exit.close()
+        self.files.release()
 
     def listen(self, listener: Callable[[ProjectPage], None]) -> None:
         """Call a function with each page whose lines or texts a person has changed."""
         self._listeners.append(listener)
 
-    def _find_pages(self) -> list[ProjectPage]:
-        if not self.folder.is_dir():
-            remedy = "name a folder with images or PDF files of pages"
-            raise ProjectError("there is no such folder", file=self.folder, remedy=remedy, kind="missing")
-        pages = []
-        for file, relative in find_scan_files([self.folder]):
-            try:
-                scans, problem = list_scans(file), ""
-            except DataError as error:
-                scans, problem = [Scan(file)], str(error)
-            for scan in scans:
-                name = relative.as_posix() + (f", page {scan.number}" if scan.number else "")
-                pages.append(ProjectPage(make_key(name), name, scan, problem=problem))
-        return pages
-
-    def _claim(self) -> None:
-        """Keep other processes out of the folder, and make the folder of the state."""
-
-        def refuse() -> None:
-            address = read_json(self.state / "server.json").get("address", "")
-            where = f"; it shows the folder at {address}" if address else ""
-            raise ProjectError(
-                f"another process has opened this folder{where}",
-                file=self.folder,
-                remedy="use that one, or stop it first",
-                kind="busy",
-            )
-
-        check_writable(self.folder)
-        with report_write_errors(self.folder):
-            self.state.mkdir(exist_ok=True)
-            self._exit.enter_context(file_lock(self.state / ".lock", refuse))
-            about = read_json(self.state / "project.json")
-            if about.get("format", FORMAT) > FORMAT:
-                remedy = "upgrade with pip install -U htr-lightning"
-                problem = f"the project has format {about['format']}; this version reads formats up to {FORMAT}"
-                raise ProjectError(problem, file=self.state, remedy=remedy, kind="newer")
-            if not about:
-                write_json(self.state / "project.json", {"format": FORMAT})
-                write_text(self.state / ".gitignore", "cache/\n")
-            for name in ("pages", "readings", "models", "cache"):
-                (self.state / name).mkdir(exist_ok=True)
-
     def _load(self, pages: Sequence[ProjectPage]) -> None:
         for page in pages:
             self.pages[page.key] = page
-            self._load_page(page)
+            texts = self.files.load_page(page)
+            self._set_found(page, page.shapes, texts)
         for event in self.journal.read():
             self._apply(event)
 
-    def _load_page(self, page: ProjectPage) -> None:
-        found = read_json(self._page_file(page))
-        if found:
-            page.width, page.height = found["size"]
-            page.layout_size = tuple(found["layout_size"]) if found["layout_size"] else None
-            page.layout = self.folder / found["layout"] if found["layout"] else None
-            page.notes = found["notes"]
-            self._set_found(page, [LineShape.from_dict(shape) for shape in found["lines"]], found["texts"])
-        readings = read_json(self._reading_file(page))
-        page.readings = {line: Reading.from_dict(values) for line, values in readings.items()}
-
-    def _set_found(self, page: ProjectPage, shapes: list[LineShape], texts: Mapping[str, str]) -> None:
+    def _set_found(self, page: ProjectPage, shapes: list[LineShape] | None, texts: Mapping[str, str]) -> None:
         page.shapes = shapes
         for line, text in texts.items():
             known = page.get_text(line)
             if not known.revision:
                 known.state, known.text = CORRECTED, text
-
-    def _page_file(self, page: ProjectPage) -> Path:
-        return self.state / "pages" / f"{page.key}.json"
-
-    def _reading_file(self, page: ProjectPage) -> Path:
-        return self.state / "readings" / f"{page.key}.json"
 
     def get_page(self, key: str) -> ProjectPage:
         """Return a page.
@@ -303,15 +230,7 @@ class Project:
             page = self.get_page(key)
             page.width, page.height = size
             page.layout, page.layout_size, page.notes = layout, layout_size, list(notes)
-            content = {
-                "size": size,
-                "layout_size": layout_size,
-                "layout": page.layout.relative_to(self.folder).as_posix() if page.layout else "",
-                "notes": page.notes,
-                "lines": [shape.to_dict() for shape in shapes],
-                "texts": dict(texts),
-            }
-            write_json(self._page_file(page), content)
+            self.files.write_lines(page, shapes, texts)
             self._set_found(page, list(shapes), texts)
             self._touch(page)
 
@@ -320,8 +239,7 @@ class Project:
         with self.lock:
             page = self.get_page(key)
             page.readings |= readings
-            kept = {line: dataclasses.asdict(reading) for line, reading in page.readings.items()}
-            write_json(self._reading_file(page), kept)
+            self.files.write_readings(page)
             self._touch(page)
 
     def report_problem(self, key: str, problem: str) -> None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from htr_lightning.correction.project import Project, ProjectError
+from htr_lightning.correction.errors import ProjectError
+from htr_lightning.correction.project import Project
 from htr_lightning.text import normalize
 
 MAX_MATCHES = 500

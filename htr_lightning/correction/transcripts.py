@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from htr_lightning.aligning.defaults import MIN_CONFIDENCE
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import CONFIRMED, ProjectPage
-from htr_lightning.correction.project import Project, ProjectError
+from htr_lightning.correction.project import Project
 from htr_lightning.correction.recognition import PageRecognizer, crop_lines, read_pixels
 
 

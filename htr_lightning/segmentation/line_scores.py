@@ -50,6 +50,17 @@ class LineCounts:
 
 
 def count_matches(true: Sequence[Points], found: Sequence[Points]) -> LineCounts:
+    """Match found baselines to true ones, and count them; see `match_lines`.
+
+    Args:
+        true: baselines ``(n, 2)`` in px of the page; those that are not nearly horizontal do not count.
+        found: likewise.
+    """
+    counted = (sum(map(_is_horizontal, lines)) for lines in (true, found))
+    return LineCounts(*counted, len(match_lines(true, found)))
+
+
+def match_lines(true: Sequence[Points], found: Sequence[Points]) -> dict[int, int]:
     """Match found baselines to true ones, one to one, the closest pairs first.
 
     Two baselines match if the found one covers at least 70 % of the true one horizontally, reaches beyond each of its
@@ -57,16 +68,22 @@ def count_matches(true: Sequence[Points], found: Sequence[Points]) -> LineCounts
     median vertical distance of neighboring true lines.
 
     Args:
-        true: baselines ``(n, 2)`` in px of the page; those that are not nearly horizontal do not count.
+        true: baselines ``(n, 2)`` in px of the page; those that are not nearly horizontal match nothing.
         found: likewise.
+
+    Returns:
+        The number of the found line of each true one that has one.
     """
-    true, found = ([_sort_points(line) for line in lines if _is_horizontal(line)] for lines in (true, found))
-    pitch = estimate_pitch(true)
+    true_lines, found_lines = (
+        {number: _sort_points(line) for number, line in enumerate(lines) if _is_horizontal(line)}
+        for lines in (true, found)
+    )
+    pitch = estimate_pitch(list(true_lines.values()))
     pairs = []
-    for i, line in enumerate(true):
+    for i, line in true_lines.items():
         length = float(np.ptp(line[:, 0]))
         slack = max(_MAX_EXCESS * length, _MAX_EXCESS_PITCHES * pitch)
-        for k, other in enumerate(found):
+        for k, other in found_lines.items():
             low, high = _intersect(line, other)
             if high - low < _MIN_COVERAGE * length or high <= low:
                 continue
@@ -76,13 +93,13 @@ def count_matches(true: Sequence[Points], found: Sequence[Points]) -> LineCounts
             offset = float(np.abs(_y_at(other, xs) - _y_at(line, xs)).mean())
             if offset <= _MAX_OFFSET * pitch:
                 pairs.append((offset, i, k))
-    matched_true: set[int] = set()
-    matched_found: set[int] = set()
+    matches: dict[int, int] = {}
+    used: set[int] = set()
     for _, i, k in sorted(pairs):
-        if i not in matched_true and k not in matched_found:
-            matched_true.add(i)
-            matched_found.add(k)
-    return LineCounts(len(true), len(found), len(matched_true))
+        if i not in matches and k not in used:
+            matches[i] = k
+            used.add(k)
+    return matches
 
 
 def estimate_pitch(lines: Sequence[Points]) -> float:

@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from htr_lightning.correction import edits
+from htr_lightning.correction.errors import ConflictError, ProjectError
 from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, ProjectPage
 from htr_lightning.correction.pictures import get_picture_box, name_picture
-from htr_lightning.correction.project import ConflictError, ProjectError
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError

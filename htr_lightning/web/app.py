@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.export import FORMATS
 from htr_lightning.correction.learning import Learner
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.layout.formats import TITLES
 from htr_lightning.text import format_count

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.export import export
 from htr_lightning.correction.learning import MIN_LINES, Learner
 from htr_lightning.correction.order import ErrorRate, choose_lines, measure_by_chance
 from htr_lightning.correction.page import ProjectPage
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.search import MAX_MATCHES, Query, find_matches, replace_matches
 from htr_lightning.correction.transcripts import assign_texts, place_texts
 from htr_lightning.correction.workspace import Workspace

@@ -130,3 +130,11 @@ def test_no_lines_and_lines_without_frames() -> None:
     assert align_text([], "un mot", CHARSET) == TextAlignment((), ("un mot",))
     empty = LineFrames(np.zeros((0, CHARSET.num_classes), np.float32))
     assert texts_of(align_text([empty, make_frames(PAGE[0])], PAGE[0], CHARSET)) == ("", PAGE[0])
+
+
+def test_a_short_text_that_is_read_as_something_else_is_never_certain() -> None:
+    lines = (*PAGE[:3], "12", *PAGE[3:])
+    text = " ".join((*PAGE[:3], "1924", *PAGE[3:]))
+    alignment = align(text, lines)
+    placed = {line.text: line.confidence for line in alignment.lines}
+    assert placed["1924"] < 0.9 < min(confidence for text, confidence in placed.items() if text != "1924")

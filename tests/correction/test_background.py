@@ -10,10 +10,10 @@ import pytest
 from helpers.drawn_pages import Drawn
 from helpers.projects import draw_page, make_project
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.layout_files import build_page
 from htr_lightning.correction.learning import Learner, split_lines
 from htr_lightning.correction.page import CONFIRMED, CORRECTED
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.correction.transcripts import assign_texts, place_texts
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.reading.write.alto import write_alto

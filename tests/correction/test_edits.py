@@ -7,8 +7,9 @@ import pytest
 from helpers.projects import make_project
 
 from htr_lightning.correction import edits
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, READ, LineShape, ProjectPage
-from htr_lightning.correction.project import Project, ProjectError
+from htr_lightning.correction.project import Project
 
 
 @pytest.fixture

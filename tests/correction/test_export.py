@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from helpers.correction_server import make_client, open_workspace
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.export import FORMATS, export
 from htr_lightning.correction.page import CONFIRMED
-from htr_lightning.correction.project import ProjectError
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.image.pdf import count_pdf_pages
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from helpers.projects import draw_page, make_project, put_lines
 
+from htr_lightning.correction.errors import ConflictError, ProjectError
 from htr_lightning.correction.journal import JournalError
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, READ
-from htr_lightning.correction.project import ConflictError, Project, ProjectError
+from htr_lightning.correction.project import Project
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError
 from htr_lightning.image.files import DataError

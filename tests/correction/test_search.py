@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from helpers.projects import make_project
 
+from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import CONFIRMED, CORRECTED
-from htr_lightning.correction.project import Project, ProjectError
+from htr_lightning.correction.project import Project
 from htr_lightning.correction.search import Query, find_matches, replace_matches
 
 
