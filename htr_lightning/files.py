@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import IO, Any
 from htr_lightning.errors import InputError
 
 PARTIAL = ".partial"
+_STALE_S = 24 * 3600.0
 _UNSUPPORTED_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # of some network drives
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_stale(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in a folder; a recent one may still be written."""
+    for partial in folder.glob(f".*{PARTIAL}"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _STALE_S:
+                partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message
-from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
+from htr_lightning.cli.finder_options import add_finder_options, build_segmenter, orient_segmenter
 from htr_lightning.cli.options import (
     add_device_option,
+    add_layout_options,
+    add_model_argument,
+    add_overlay_option,
     add_overwrite_option,
     add_precision_option,
-    add_trust_option,
+    check_layout_options,
+    check_probability,
     list_inputs,
     parse_formats,
 )
@@ -31,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_writable(options.out, "--out")
     segmenter = build_segmenter(options)  # before the model, which takes seconds
 
-    import htr_lightning
     from htr_lightning.aligning.folder import align_folder
+    from htr_lightning.model.load import load_recognizer
     from htr_lightning.progress import show_progress
+    from htr_lightning.reading.api import Reader
 
-    reader = htr_lightning.load(
-        options.model, options.device, precision=options.precision, segmenter=segmenter, trust=options.trust
-    )
+    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    reader = Reader(model, options.model, segmenter=orient_segmenter(segmenter, options, model.charset))
     result = align_folder(
         options.scans,
         options.texts,
@@ -89,14 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder with a text file for each page (NAME.txt for NAME.jpg, NAME_0002.txt for page 2 of NAME.pdf), or "
         "one file of all pages, divided by form feeds or by lines === NAME ===",
     )
-    parser.add_argument(
-        "--model",
-        default="zoo:latin-large",
-        metavar="MODEL",
-        help="zoo:NAME (see the command zoo), model.safetensors, model.onnx, a checkpoint or a run folder (default: "
-        "%(default)s)",
-    )
-    add_trust_option(parser)
+    add_model_argument(parser, default="zoo:latin-large")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     parser.add_argument(
         "--format",
@@ -113,32 +110,20 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="P",
         help="write no text for lines of which the alignment is less certain, 0 to 1 (default: %(default)s)",
     )
-    parser.add_argument("--overlay", action="store_true", help="also write a picture of each page with its texts")
+    add_overlay_option(parser, "texts")
     add_overwrite_option(
         parser, "align all pages, and replace files that exist (default: only the pages that lack a file)"
     )
-    _add_line_options(parser)
+    lines = parser.add_argument_group("lines")
+    add_layout_options(
+        lines,
+        "detect the lines of pages although they have an ALTO or PAGE file (default: take those of that file)",
+    )
+    add_finder_options(lines)
     recognition = parser.add_argument_group("recognition")
     add_device_option(recognition)
     add_precision_option(recognition)
     return parser
-
-
-def _add_line_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("lines")
-    group.add_argument(
-        "--ignore-layouts",
-        action="store_true",
-        help="detect the lines of pages although they have an ALTO or PAGE file (default: take those of that file)",
-    )
-    group.add_argument(
-        "--layouts",
-        type=Path,
-        metavar="FOLDER",
-        help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
-        "(default: from those beside the images)",
-    )
-    add_finder_options(group)
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -153,11 +138,8 @@ def check_options(options: argparse.Namespace) -> None:
         if name not in ALIGNED_FORMATS:
             remedy = f"choose from {', '.join(ALIGNED_FORMATS)}"
             raise UsageError("not a format of aligned pages", key="--format", value=name, remedy=remedy)
-    if not 0 <= options.min_confidence <= 1:
-        remedy = "give a number from 0 to 1"
-        raise UsageError("not a probability", key="--min-confidence", value=options.min_confidence, remedy=remedy)
-    if options.layouts is not None and options.ignore_layouts:
-        raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
+    check_probability("--min-confidence", options.min_confidence)
+    check_layout_options(options)
     if not options.texts.exists():
         remedy = "name a folder of text files, or a text file"
         raise UsageError("there is no such file or folder", key="TEXTS", value=options.texts, remedy=remedy)

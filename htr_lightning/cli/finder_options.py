@@ -6,8 +6,10 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import UsageError
+from htr_lightning.cli.options import check_probability
 
 if TYPE_CHECKING:
+    from htr_lightning.charset import Charset
     from htr_lightning.directions.bidi import Direction
     from htr_lightning.segmentation.finder import LineFinderSegmenter
     from htr_lightning.segmentation.segmenter import Segmenter
@@ -61,9 +63,7 @@ def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegme
         key, value = "--segmenter", " ".join(options.segmenter)
         raise UsageError(f"{options.finder} has no such settings", key=key, value=value, remedy=remedy)
     confidence = options.min_line_confidence
-    if not 0 <= confidence <= 1:
-        remedy = "give a number from 0 to 1"
-        raise UsageError("not a probability", key="--min-line-confidence", value=confidence, remedy=remedy)
+    check_probability("--min-line-confidence", confidence)
     if confidence and is_classical:
         remedy = "leave it out, or use another --finder"
         problem = "--finder classical knows no confidence of lines"
@@ -72,6 +72,13 @@ def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegme
     if is_classical:
         return replace(parse_segmenter(options.segmenter), direction=direction)
     return load_segmenter(options.finder, min_line_confidence=confidence, direction=direction)
+
+
+def orient_segmenter(
+    segmenter: "Segmenter | LineFinderSegmenter", options: argparse.Namespace, charset: "Charset"
+) -> "Segmenter | LineFinderSegmenter":
+    """Return a segmenter for the direction of writing that the options name: with ``auto``, that of the charset."""
+    return replace(segmenter, direction=charset.page_direction) if options.direction == "auto" else segmenter
 
 
 def parse_segmenter(settings: Sequence[str]) -> "Segmenter":

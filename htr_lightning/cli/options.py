@@ -21,12 +21,20 @@ AUTO, NO_LM = "auto", "none"
 """Values of ``--lm``: the language models of the model's languages; greedy decoding."""
 
 
-def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True) -> None:
-    """Add the model; commands that only recognize also take an ONNX file."""
+def add_model_argument(parser: argparse.ArgumentParser, *, onnx: bool = True, default: str | None = None) -> None:
+    """Add the model; commands that only recognize also take an ONNX file.
+
+    Args:
+        parser: to add it to.
+        onnx: whether an ONNX file will do.
+        default: makes it the option ``--model``.
+    """
     files = "model.safetensors, model.onnx" if onnx else "model.safetensors"
-    parser.add_argument(
-        "model", metavar="MODEL", help=f"zoo:NAME (see the command zoo), {files}, a checkpoint or a run folder"
-    )
+    described = f"zoo:NAME (see the command zoo), {files}, a checkpoint or a run folder"
+    if default is None:
+        parser.add_argument("model", metavar="MODEL", help=described)
+    else:
+        parser.add_argument("--model", metavar="MODEL", default=default, help=f"{described} (default: %(default)s)")
     add_trust_option(parser)
 
 
@@ -138,6 +146,48 @@ def add_overwrite_option(parser: argparse.ArgumentParser | argparse._ArgumentGro
     """Add ``--overwrite``; without it, only earlier results of the same command are replaced."""
     default = "also replace files that this command did not write (default: exit); never its input files"
     parser.add_argument("--overwrite", action="store_true", help=text or default)
+
+
+def add_layout_options(group: argparse._ArgumentGroup, ignoring: str) -> None:
+    """Add ``--ignore-layouts`` and ``--layouts``.
+
+    Args:
+        group: of the parser.
+        ignoring: what ``--ignore-layouts`` does.
+    """
+    group.add_argument("--ignore-layouts", action="store_true", help=ignoring)
+    group.add_argument(
+        "--layouts",
+        type=Path,
+        metavar="FOLDER",
+        help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
+        "(default: from those beside the images)",
+    )
+
+
+def check_layout_options(options: argparse.Namespace) -> None:
+    """Check that ``--ignore-layouts`` and ``--layouts`` do not contradict each other.
+
+    Raises:
+        UsageError: they do.
+    """
+    if options.layouts is not None and options.ignore_layouts:
+        raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
+
+
+def add_overlay_option(group: argparse.ArgumentParser | argparse._ArgumentGroup, content: str) -> None:
+    """Add ``--overlay``, which draws some content on each page."""
+    group.add_argument("--overlay", action="store_true", help=f"also write a picture of each page with its {content}")
+
+
+def check_probability(key: str, value: float) -> None:
+    """Check that the value of an option is a probability.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not 0 <= value <= 1:
+        raise UsageError("not a probability", key=key, value=value, remedy="give a number from 0 to 1")
 
 
 def add_shard_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

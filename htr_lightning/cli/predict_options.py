@@ -9,11 +9,14 @@ from htr_lightning.cli.options import (
     MANIFEST,
     add_decoder_options,
     add_device_option,
+    add_layout_options,
     add_model_argument,
+    add_overlay_option,
     add_overwrite_option,
     add_precision_option,
     add_shard_option,
     add_tta_option,
+    check_layout_options,
     parse_formats,
     positive_int,
 )
@@ -91,20 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_page_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pages only")
-    group.add_argument(
-        "--overlay", action="store_true", help="also write a picture of each page with its lines and predictions"
-    )
-    group.add_argument(
-        "--ignore-layouts",
-        action="store_true",
-        help="segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)",
-    )
-    group.add_argument(
-        "--layouts",
-        type=Path,
-        metavar="FOLDER",
-        help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
-        "(default: from those beside the images)",
+    add_overlay_option(group, "lines and predictions")
+    add_layout_options(
+        group, "segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)"
     )
     add_shard_option(group)
     group.add_argument(
@@ -219,8 +211,7 @@ def _check_formats(formats: list[str], kind: str) -> None:
 
 
 def _check_output_of_pages(options: argparse.Namespace) -> None:
-    if options.layouts is not None and options.ignore_layouts:
-        raise UsageError("--layouts cannot be combined with --ignore-layouts", remedy="leave one of them out")
+    check_layout_options(options)
     if not options.images:
         raise UsageError("name the scans of pages, or folders that contain them")
     for name in ("workers", "address"):

@@ -4,11 +4,10 @@ import argparse
 import functools
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import print_result, write_stdout
-from htr_lightning.cli.finder_options import build_segmenter
+from htr_lightning.cli.finder_options import build_segmenter, orient_segmenter
 from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
 from htr_lightning.cli.predict_options import build_parser
 from htr_lightning.cli.reading_settings import describe_settings
@@ -149,8 +148,7 @@ def load_reader(options: argparse.Namespace) -> "Reader":
 
     model = load_recognizer(options.model, options.device, options.precision, options.trust)
     decoder = build_decoder(options, model.charset, model.info)
-    if options.direction == "auto":
-        segmenter = replace(segmenter, direction=model.charset.page_direction)
+    segmenter = orient_segmenter(segmenter, options, model.charset)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
 
 

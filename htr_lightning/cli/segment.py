@@ -7,7 +7,14 @@ from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message
 from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
-from htr_lightning.cli.options import add_overwrite_option, add_shard_option, list_inputs, parse_formats, parse_shard
+from htr_lightning.cli.options import (
+    add_overlay_option,
+    add_overwrite_option,
+    add_shard_option,
+    list_inputs,
+    parse_formats,
+    parse_shard,
+)
 from htr_lightning.files import check_writable
 from htr_lightning.text import format_count
 
@@ -75,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FORMAT[,FORMAT]",
         help="alto, page or both (default: alto)",
     )
-    parser.add_argument("--overlay", action="store_true", help="also write a picture of each page with its lines")
+    add_overlay_option(parser, "lines")
     parser.add_argument(
         "--split-pages",
         action="store_true",

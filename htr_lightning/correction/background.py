@@ -9,11 +9,12 @@ from typing import Any
 
 from htr_lightning.correction.page import ProjectPage
 from htr_lightning.correction.project import Project
-from htr_lightning.correction.recognition import PageRecognizer, drop_empty, read_pixels
+from htr_lightning.correction.recognition import FoundPage, PageRecognizer, drop_empty, read_pixels
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 
 log = logging.getLogger(__name__)
+_START_DELAY_S = 1.5  # the list of pages is shown first; loading PyTorch keeps the interpreter busy
 _RETRY_S = 10.0  # after a full disk
 _NICENESS = 10  # of the thread, where the system gives threads priorities of their own
 
@@ -90,6 +91,7 @@ class Background:
     def _run(self) -> None:
         with contextlib.suppress(AttributeError, OSError):  # Linux alone has priorities of threads
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        self._wake.wait(_START_DELAY_S)
         while not self._stopped:
             self._wake.clear()
             if not self._work():
@@ -136,20 +138,24 @@ class Background:
         if page.shapes is None:
             found = recognizer.find_lines(page, ignore_layout=page.key in self._ignored_layouts)
             page.layout_size = found.layout_size
-            readings = recognizer.read_lines(read_pixels(page), found.shapes)
-            found = drop_empty(found, readings)
-            kept = {shape.id: readings[shape.id] for shape in found.shapes}
-            self.project.store_readings(page.key, kept)
-            self.project.store_lines(
-                page.key,
-                found.size,
-                found.shapes,
-                found.texts,
-                layout=found.layout,
-                layout_size=found.layout_size,
-                notes=found.notes,
-            )
+            if found.layout is None:
+                readings = recognizer.read_lines(read_pixels(page), found.shapes)
+                found = drop_empty(found, readings)
+                kept = {shape.id: readings[shape.id] for shape in found.shapes}
+                self.project.store_readings(page.key, kept)
+            self._store_lines(page, found)  # those of a layout file are read next, but shown now
             return
         with self.project.lock:
             waiting = [shape for shape in page.shapes if self.project.is_outdated(page, shape.id)]
         self.project.store_readings(page.key, recognizer.read_lines(read_pixels(page), waiting))
+
+    def _store_lines(self, page: ProjectPage, found: FoundPage) -> None:
+        self.project.store_lines(
+            page.key,
+            found.size,
+            found.shapes,
+            found.texts,
+            layout=found.layout,
+            layout_size=found.layout_size,
+            notes=found.notes,
+        )

@@ -13,7 +13,7 @@ import numpy as np
 from htr_lightning.correction.page import READ, ProjectPage
 from htr_lightning.correction.project import Project
 from htr_lightning.errors import InputError
-from htr_lightning.files import OutputError, atomic_write, read_json, report_write_errors, write_json
+from htr_lightning.files import OutputError, atomic_write, read_json, remove_stale, report_write_errors, write_json
 
 if TYPE_CHECKING:
     from htr_lightning.reading.page import PredictedPage
@@ -46,6 +46,8 @@ class LayoutFiles:
 
     def start(self) -> None:
         """Start to write, beginning with what an earlier process could not write any more."""
+        for folder in {page.scan.path.parent for page in self.project.pages.values()}:
+            remove_stale(folder)
         self._wake.set()
         self._thread.start()
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from htr_lightning.correction.page import DoubtfulWord, LineShape, ProjectPage, Reading
 from htr_lightning.image.files import DataError
-from htr_lightning.layout.formats import read_layout
-from htr_lightning.reading.page_jobs import find_layout
 
 if TYPE_CHECKING:
     from htr_lightning.layout.page import Page
@@ -76,6 +74,9 @@ class PageRecognizer:
         Raises:
             DataError: the image or the layout cannot be read, or the layout is of another image.
         """
+        from htr_lightning.layout.formats import read_layout
+        from htr_lightning.reading.page_jobs import find_layout
+
         path = None if ignore_layout else find_layout(page.scan.path, number=page.scan.number)
         layout = None if path is None else read_layout(path)
         segmented = self.page_reader.segment(page.scan, layout)
@@ -201,9 +202,7 @@ def _find_doubtful_words(crop: "LineCrop", prediction: "Prediction") -> list[Dou
 
 
 def drop_empty(found: FoundPage, readings: Mapping[str, Reading]) -> FoundPage:
-    """Return a page without the detected lines in which nothing was read; those of a layout file stay."""
-    if found.layout is not None:
-        return found
+    """Return a page without the detected lines in which nothing was read."""
     kept = [shape for shape in found.shapes if readings[shape.id].text]
     return replace(found, shapes=kept)
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import LineShape, ProjectPage, Reading, make_key
-from htr_lightning.files import check_writable, file_lock, read_json, report_write_errors, write_json, write_text
+from htr_lightning.files import (
+    check_writable,
+    file_lock,
+    read_json,
+    remove_stale,
+    report_write_errors,
+    write_json,
+    write_text,
+)
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan, find_scan_files, list_scans
 
@@ -71,6 +79,8 @@ class StateFolder:
                 write_text(self.path / ".gitignore", "cache/\n")
             for name in _FOLDERS:
                 (self.path / name).mkdir(exist_ok=True)
+                remove_stale(self.path / name)
+            remove_stale(self.path)
 
     def release(self) -> None:
         """Let other processes open the project."""

@@ -83,7 +83,8 @@ class Workspace:
         from htr_lightning.reading.segmenters import load_segmenter
 
         recognizer = load_recognizer(self.get_model_source(name), self._device)
-        return PageRecognizer(recognizer, name, load_segmenter(self._finder))
+        segmenter = load_segmenter(self._finder, direction=recognizer.charset.page_direction)
+        return PageRecognizer(recognizer, name, segmenter)
 
     def find_unknown(self, text: str) -> str:
         """Return the characters of a text that the present model lacks; empty while it is not loaded."""

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from typing import Any
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
-from htr_lightning.files import PARTIAL, atomic_write, file_lock
+from htr_lightning.files import atomic_write, file_lock, remove_stale
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import UnusableImage
 from htr_lightning.image.preprocess import Preprocess
 
-STALE_SECONDS = 24 * 3600
 log = logging.getLogger(__name__)
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Wraps an iterable of steps to show a progress bar: (steps, number of lines, description) -> the same steps."""
@@ -61,7 +59,7 @@ def pack(
         return packed
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder)
+        remove_stale(folder)
         with _lock(path):
             # Another process may have written it while this one waited.
             if (packed := _open_existing(path, key, lines, preprocess)) is not None:
@@ -142,14 +140,6 @@ def _is_outdated(packed: PackedLines, lines: Sequence[Line], preprocess: Preproc
     reasons = {skipped.id: skipped.reason for skipped in packed.skipped}
     retried = (_prepare(preprocess, line) for line in lines if line.id in reasons)
     return any(not isinstance(result, str) or result != reasons[line.id] for line, result in retried)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Delete what a killed process left; a recent file may belong to a process that is still packing."""
-    for partial in folder.glob(f".*{PARTIAL}"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
-                partial.unlink()
 
 
 def _prepare(preprocess: Preprocess, line: Line) -> PreparedLine:

@@ -31,10 +31,16 @@ def is_right_to_left(character: str) -> bool:
 
 def find_base_direction(text: str, direction: BaseDirection = "auto") -> Direction:
     """Return the base direction of a line: as given, or that of most of its letters, whatever their order."""
-    if direction != "auto":
-        return direction
+    return (find_letter_direction(text) or "ltr") if direction == "auto" else direction
+
+
+def find_letter_direction(text: str) -> Direction | None:
+    """Return the direction of most letters of a text, whatever their order; None if it has no letters."""
     classes = [get_class(character) for character in text]
-    return "rtl" if sum(c in ("R", "AL") for c in classes) > sum(c == "L" for c in classes) else "ltr"
+    to_left, to_right = sum(c in ("R", "AL") for c in classes), classes.count("L")
+    if not to_left and not to_right:
+        return None
+    return "rtl" if to_left > to_right else "ltr"
 
 
 def to_visual(text: str, direction: BaseDirection = "auto") -> str:

@@ -56,8 +56,8 @@ def count_matches(true: Sequence[Points], found: Sequence[Points]) -> LineCounts
         true: baselines ``(n, 2)`` in px of the page; those that are not nearly horizontal do not count.
         found: likewise.
     """
-    counted = (sum(map(_is_horizontal, lines)) for lines in (true, found))
-    return LineCounts(*counted, len(match_lines(true, found)))
+    num_true, num_found = (sum(map(_is_horizontal, lines)) for lines in (true, found))
+    return LineCounts(num_true, num_found, len(match_lines(true, found)))
 
 
 def match_lines(true: Sequence[Points], found: Sequence[Points]) -> dict[int, int]:

@@ -16,10 +16,10 @@ from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, ProjectPage
 from htr_lightning.correction.pictures import get_picture_box, name_picture
 from htr_lightning.correction.workspace import Workspace
+from htr_lightning.directions.bidi import find_letter_direction
 from htr_lightning.errors import InputError
 from htr_lightning.files import OutputError
 from htr_lightning.image.files import DataError
-from htr_lightning.web.direction import get_direction
 
 Values = dict[str, Any]
 Handler = Callable[[Workspace, Request, Values], Any]
@@ -58,7 +58,7 @@ def describe_line(workspace: Workspace, page: ProjectPage, number: int) -> Value
         "picture": get_picture_box(page, shape),
         "picture_id": name_picture(page, shape),
         "turned": shape.orientation,
-        "dir": get_direction(text),
+        "dir": find_letter_direction(text) or "auto",
         "unknown": workspace.find_unknown(text) if known and known.text is not None else "",
     }
 

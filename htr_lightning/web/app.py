@@ -1,10 +1,8 @@
 """The application: pages of HTML, the routes for their scripts, and the guard in front of them."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,8 +15,7 @@ from htr_lightning.correction.export import FORMATS
 from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.layout.formats import TITLES
-from htr_lightning.text import format_count
-from htr_lightning.version import __version__
+from htr_lightning.report.html import render_template
 from htr_lightning.web import api, tools
 from htr_lightning.web.safety import Guard
 
@@ -90,18 +87,4 @@ def show_exports(workspace: Workspace, request: Request) -> dict[str, Any]:
 
 def render(name: str, /, **values: Any) -> str:
     """Render a template of this package."""
-    return _environment().get_template(f"{name}.html.jinja").render(values)
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("htr_lightning.web", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["format_count"] = format_count
-    environment.globals["version"] = __version__
-    return environment
+    return render_template(f"web/templates/{name}.html.jinja", **values)

@@ -13,7 +13,8 @@ from helpers.projects import draw_page, make_project
 from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.layout_files import build_page
 from htr_lightning.correction.learning import Learner, split_lines
-from htr_lightning.correction.page import CONFIRMED, CORRECTED
+from htr_lightning.correction.page import CONFIRMED, CORRECTED, Reading
+from htr_lightning.correction.recognition import PageRecognizer
 from htr_lightning.correction.transcripts import assign_texts, place_texts
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.reading.write.alto import write_alto
@@ -138,3 +139,25 @@ def test_a_folder_with_one_page_reads_the_open_page_first(tmp_path: Path) -> Non
     wait(lambda: any(page.shapes is not None for page in pages))
     assert pages[2].shapes is not None
     workspace.close()
+
+
+def test_lines_of_a_layout_file_are_shown_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, keys, drawn = make_project(tmp_path / "scans", pages=1)
+    layout = write_alto(build_page(project.get_page(keys[0])), datetime.now(UTC))
+    project.close()
+    shutil.rmtree(tmp_path / "scans" / ".htr")
+    (tmp_path / "scans" / "page 1.xml").write_bytes(layout)
+    workspace = open_folder(tmp_path / "scans")
+    (page,) = workspace.project.pages.values()
+    shown: list[str] = []
+
+    def read(self: PageRecognizer, pixels: object, shapes: object) -> dict[str, Reading]:
+        shown.extend(page.show_text(line) for line in page.line_ids)
+        return {line: Reading("read", model=self.name) for line in page.line_ids}
+
+    monkeypatch.setattr(PageRecognizer, "read_lines", read)
+    workspace.start()
+    wait(lambda: not workspace.background.get_status()["left"])
+    workspace.close()
+    assert shown == [text[:-1] for text in drawn[0].texts]
+    assert {reading.text for reading in page.readings.values()} == {"read"}

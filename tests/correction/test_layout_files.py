@@ -1,5 +1,7 @@
 """Layout files beside the images: other programs open them, and the original ones are kept."""
 
+import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,4 +119,21 @@ def test_what_could_not_be_written_is_written_at_the_next_start(
     project = Project(tmp_path / "scans")
     LayoutFiles(project).write_changed()
     assert read_layout(path).lines[0].text == "un"
+    project.close()
+
+
+def test_what_a_killed_process_left_long_ago_is_deleted(tmp_path: Path) -> None:
+    project, _, _ = make_project(tmp_path / "scans")
+    project.close()
+    folder = tmp_path / "scans"
+    left = [place / f".{name}.partial" for place in (folder, folder / ".htr" / "readings") for name in ("old", "new")]
+    for path in left:
+        path.touch()
+        if "old" in path.name:
+            os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
+    project = Project(folder)
+    files = LayoutFiles(project)
+    files.start()
+    files.stop()
+    assert [path.exists() for path in left] == [False, True, False, True]
     project.close()

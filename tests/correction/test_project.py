@@ -102,8 +102,13 @@ def test_a_text_of_a_whole_book_is_refused(tmp_path: Path) -> None:
 
 def test_another_process_is_kept_out(tmp_path: Path) -> None:
     project, _, _ = make_project(tmp_path / "scans")
-    code = "import sys, pathlib\nfrom htr_lightning.correction.project import Project, ProjectError\n"
-    code += "try: Project(pathlib.Path(sys.argv[1]))\nexcept ProjectError as error: print(error.kind)"
+    code = (
+        "import sys, pathlib\n"
+        "from htr_lightning.correction.errors import ProjectError\n"
+        "from htr_lightning.correction.project import Project\n"
+        "try: Project(pathlib.Path(sys.argv[1]))\n"
+        "except ProjectError as error: print(error.kind)"
+    )
     command = [sys.executable, "-c", code, str(tmp_path / "scans")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "busy\n"
     project.close()

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from htr_lightning.charset import Charset, CharsetError, find_direction
-from htr_lightning.directions.bidi import MARKS, find_base_direction, to_visual
+from htr_lightning.directions.bidi import MARKS, find_base_direction, find_letter_direction, to_visual
 from htr_lightning.directions.characters import mirror
 from htr_lightning.directions.inverse import order_logically, to_logical
 
@@ -90,6 +90,7 @@ def test_latin_texts_stay_as_they_are(direction: str) -> None:
 def test_the_direction_of_most_letters_decides() -> None:
     assert find_base_direction("abc של") == "ltr" and find_base_direction("ab שלום") == "rtl"
     assert find_base_direction("12 34") == "ltr" and find_base_direction("abc", "rtl") == "rtl"
+    assert find_letter_direction("12 34") is None and find_letter_direction("سلام 12") == "rtl"
 
 
 def test_charsets_with_a_direction() -> None:

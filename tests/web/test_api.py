@@ -2,28 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from helpers.correction_server import make_client, open_workspace
 from PIL import Image
 from starlette.testclient import TestClient
 
 from htr_lightning.correction.page import DoubtfulWord, Reading
 from htr_lightning.correction.workspace import Workspace
-from htr_lightning.web.direction import get_direction
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "scans") as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    return make_client(workspace)
 
 
 @pytest.fixture
@@ -163,8 +148,7 @@ def test_the_palette_has_the_characters_that_keyboards_lack(client: TestClient, 
     assert characters[0] == "ꝑ" and "é" in characters and "a" not in characters
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("le roi", "ltr"), ("שלום 12", "rtl"), ("سلام", "rtl"), ("12 - 3", "auto"), ("", "auto")]
-)
-def test_the_direction_of_a_text(text: str, expected: str) -> None:
-    assert get_direction(text) == expected
+def test_fields_have_the_direction_of_their_text(client: TestClient, key: str) -> None:
+    for text, expected in (("le roi", "ltr"), ("שלום 12", "rtl"), ("12 - 3", "auto")):
+        client.post("/api/line", json={"page": key, "line": "r1_l1", "text": text, "state": "corrected"})
+        assert client.get(f"/api/page/{key}").json()["lines"][0]["dir"] == expected

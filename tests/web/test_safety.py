@@ -1,28 +1,16 @@
 """Whoever is not the person in front of the screen is refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from helpers.correction_server import PORT, TOKEN, make_client, open_workspace
+from helpers.correction_server import PORT, TOKEN, make_client
 from helpers.projects import draw_page
 from starlette.testclient import TestClient
 
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.web.app import build_app
 from htr_lightning.web.safety import MAX_BODY_BYTES
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "scans") as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    return make_client(workspace)
 
 
 def get_paths(workspace: Workspace) -> list[str]:
