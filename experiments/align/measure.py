@@ -216,7 +216,7 @@ def main() -> None:
         results[Path(prefix).name] = {
             variant: score_bands([row for row in rows if row["variant"] == variant]) for variant in options.variants
         }
-    options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.rows:
         options.rows.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every), encoding="utf-8")
 

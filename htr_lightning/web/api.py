@@ -80,6 +80,11 @@ def describe_page(workspace: Workspace, page: ProjectPage) -> Values:
     }
 
 
+def describe_progress(page: ProjectPage) -> Values:
+    """Return how far a page is, as the list of pages shows it."""
+    return page.count() | {"problem": page.problem, "is_found": page.shapes is not None}
+
+
 def get_page(workspace: Workspace, request: Request, values: Values) -> Any:
     """Return a page; it is read before the others from now on."""
     page = workspace.project.get_page(request.path_params["key"])
@@ -96,7 +101,7 @@ def get_status(workspace: Workspace, request: Request, values: Values) -> Any:
         changed = [key for key, version in project.page_versions.items() if version > since]
         status = workspace.get_status() | {"version": project.version, "changed": changed}
         if "counts" in request.query_params:
-            status["counts"] = {key: page.count() | {"problem": page.problem} for key, page in project.pages.items()}
+            status["counts"] = {key: describe_progress(page) for key, page in project.pages.items()}
     return status
 
 

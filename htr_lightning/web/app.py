@@ -62,11 +62,7 @@ def show_pages(workspace: Workspace, request: Request) -> dict[str, Any]:
     """Return the values of the list of pages."""
     project = workspace.project
     with project.lock:
-        pages = [
-            {"key": page.key, "name": page.name, "problem": page.problem, "is_found": page.shapes is not None}
-            | page.count()
-            for page in project.pages.values()
-        ]
+        pages = [{"key": page.key, "name": page.name} | api.describe_progress(page) for page in project.pages.values()]
     return {"view": "pages", "pages": pages}
 
 

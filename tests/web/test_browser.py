@@ -205,6 +205,11 @@ def test_keys_of_a_line(story: Story, context: Any) -> None:
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Control+z")
     page.wait_for_selector(".line:nth-child(1)[data-state=read]")
+    page.keyboard.insert_text("ꝑ")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".line:nth-child(1) .note.warn")
+    note = page.inner_text(".line:nth-child(1) .note")
+    assert "“ꝑ”" in note and "Learn" in note  # a character that the model lacks
     for key, selector in (
         ("F1", "#help[open]"),
         ("F2", "#palette:not([hidden])"),

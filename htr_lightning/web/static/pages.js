@@ -6,10 +6,15 @@ const items = new Map([...document.querySelectorAll("#pages li")].map((item) => 
 
 function describe(count) {
   if (count.problem) return "cannot be used";
-  if (!count.lines) return "waiting";
+  if (!count.is_found) return "waiting";
+  if (!count.lines) return "no lines";
   const parts = [`${count.confirmed} of ${count.lines} confirmed`];
   if (count.corrected) parts.push(`${count.corrected} corrected`);
   return parts.join(", ");
+}
+
+function number(count, name) {
+  return `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
 }
 
 watchStatus((status) => {
@@ -23,5 +28,5 @@ watchStatus((status) => {
     }
   }
   document.getElementById("totals").textContent =
-    `${status.pages} pages, ${status.lines} lines: ${status.confirmed} confirmed, ${status.corrected} corrected, ${status.read} read`;
+    `${number(status.pages, "page")}, ${number(status.lines, "line")}: ${status.confirmed} confirmed, ${status.corrected} corrected, ${status.read} read`;
 }, "&counts=1");
