@@ -2,7 +2,8 @@
 
     python experiments/correct/measure.py
 
-Needs HTR_DATA, the extra web, playwright, and Chromium. Writes result.json.
+Needs HTR_DATA, the extra web, playwright, and Chromium. Writes result.json. Beside each wait, it tells the seconds of
+the processor, which do not depend on what else runs on the machine, and the load average.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from project import LINES, MODEL, PAGES, copy_pages, fill_project, write_layouts
 
 IMAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages" / "val"
 UNREAD = 8  # pages that the server reads in the background while lines are confirmed
-CONFIRMED_PAGES = 6  # by Enter, in the browser
+CONFIRMED_PAGES = 4  # by Enter, in the browser
 TYPED = "mot "
 
 # When Enter is pressed, until the next field has the focus and the window was painted. Playwright's own clock counts
@@ -77,18 +78,32 @@ class Client:
 
 def measure_opening(folder: Path) -> dict[str, float]:
     """Return the seconds from the command to the list of pages, and to the first page with its lines and pictures."""
-    with start_server(folder) as (_, address, began):
+    with start_server(folder) as (process, address, began):
         client = Client(address)
-        listed = time.perf_counter() - began
+        listed, listed_cpu = time.perf_counter() - began, read_cpu(process.pid)
         key = client.first.decode().split('href="/page/')[1].split('"')[0].split("#")[0]
         client.get(f"/page/{key}")
         page = client.wait_for(f"/api/page/{key}", lambda answer: answer["is_found"])
         assert len(page["lines"]) == LINES
-        with_lines = time.perf_counter() - began
+        with_lines, with_lines_cpu = time.perf_counter() - began, read_cpu(process.pid)
         client.get(f"/picture/{key}.jpg")
         client.get(f"/picture/{key}/{page['lines'][0]['id']}.jpg")
         with_pictures = time.perf_counter() - began
-    return {"list_s": round(listed, 2), "lines_s": round(with_lines, 2), "pictures_s": round(with_pictures, 2)}
+    seconds = {
+        "list_s": listed,
+        "list_cpu_s": listed_cpu,
+        "lines_s": with_lines,
+        "lines_cpu_s": with_lines_cpu,
+        "pictures_s": with_pictures,
+        "load_average": os.getloadavg()[0],
+    }
+    return {key: round(value, 2) for key, value in seconds.items()}
+
+
+def read_cpu(pid: int) -> float:
+    """Return the seconds of the processor that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure_work(folder: Path) -> dict[str, Any]:
@@ -103,6 +118,9 @@ def measure_work(folder: Path) -> dict[str, Any]:
         page.click("#pages a")
         page.wait_for_selector(".line.active textarea:focus")
         page.evaluate(WATCH)
+        metrics = page.context.new_cdp_session(page)
+        metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
+        before = read_tasks(metrics)
         for _ in range(CONFIRMED_PAGES * LINES):
             count = page.evaluate("window.waits.length")
             page.keyboard.type(TYPED, delay=15)
@@ -110,6 +128,7 @@ def measure_work(folder: Path) -> dict[str, Any]:
             while page.evaluate("window.waits.length") == count:
                 page.wait_for_timeout(5)
         waits = page.evaluate("window.waits")
+        tasks_ms = 1000 * (read_tasks(metrics) - before) / len(waits)
         memory = read_memory(process.pid)
         while json.loads(page.evaluate("fetch('/api/status').then(r => r.text())"))["left"]:
             page.wait_for_timeout(500)
@@ -117,7 +136,19 @@ def measure_work(folder: Path) -> dict[str, Any]:
         browser.close()
     inside = [wait for number, wait in enumerate(waits, 1) if number % LINES]
     across = [wait for number, wait in enumerate(waits, 1) if not number % LINES]
-    return {"enter_ms": describe(inside), "enter_to_the_next_page_ms": describe(across), "memory_mb": memory}
+    return {
+        "enter_ms": describe(inside),
+        "enter_to_the_next_page_ms": describe(across),
+        "processor_ms_per_line": round(tasks_ms, 1),
+        "load_average": round(os.getloadavg()[0], 1),
+        "memory_mb": memory,
+    }
+
+
+def read_tasks(metrics: Any) -> float:
+    """Return the seconds of the processor that the main thread of the window has taken, for all that it does."""
+    values = {metric["name"]: metric["value"] for metric in metrics.send("Performance.getMetrics")["metrics"]}
+    return float(values["TaskDuration"])
 
 
 def describe(waits: list[float]) -> dict[str, float]:
@@ -139,7 +170,7 @@ def read_memory(pid: int) -> dict[str, int]:
 def main() -> None:
     """Make the projects, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("result.json"))
     options = parser.parse_args()
     result: dict[str, Any] = {"pages": PAGES, "lines": PAGES * LINES}

@@ -39,8 +39,8 @@ def describe_rate(rate: ErrorRate | None) -> str:
     """Return a sentence on the error rate of the present model."""
     if rate is None:
         return (
-            "Each fifth of the most useful lines is chosen by chance; once some of them are confirmed, they tell the CER "
-            "of the model on these pages."
+            "Each fifth of the most useful lines is chosen by chance; once some of them are confirmed, they tell the "
+            "CER of the model on these pages."
         )
     text = f"CER {100 * rate.cer:.1f} %"
     if rate.low == rate.low:
