@@ -1,10 +1,10 @@
 """Takes the pictures of the correction page: four invented pages in an open handwriting font, read, corrected, learned.
 
-python docs/images/shoot_correction.py docs/images
+python docs/images/shoot_correction.py docs/images --learn trainer.max_steps=60
 """
 
+import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,7 +70,7 @@ def shoot_all(workspace: Workspace, url: str, texts: list[list[str]], out: Path)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1360, "height": 850})
-        page.set_default_timeout(600_000)
+        page.set_default_timeout(3_600_000)
         page.goto(url)
         while workspace.background.get_status()["left"]:
             time.sleep(1)
@@ -100,6 +100,10 @@ def shoot_all(workspace: Workspace, url: str, texts: list[list[str]], out: Path)
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--learn", nargs="+", default=[], metavar="KEY=VALUE", help="see the command correct")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "Letters"
         folder.mkdir()
@@ -108,10 +112,10 @@ if __name__ == "__main__":
             image, lines = draw_page(number)
             image.save(folder / f"letter {number}.jpg", quality=85)
             texts.append(lines)
-        workspace = Workspace(folder, "zoo:latin", device="cpu")
+        workspace = Workspace(folder, "zoo:latin", device="cpu", learning=options.learn)
         workspace.start()
         try:
             with serve_in_thread(workspace) as address:
-                shoot_all(workspace, address.url, texts, Path(sys.argv[1]))
+                shoot_all(workspace, address.url, texts, options.out)
         finally:
             workspace.close()
