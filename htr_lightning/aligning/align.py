@@ -12,6 +12,7 @@ from htr_lightning.aligning.confidence import compute_confidences
 from htr_lightning.aligning.cuts import HYPHENS, CutKind, CuttableText, build_cuttable_text, build_whole_text
 from htr_lightning.aligning.frame_order import drop_inner_cuts, order_by_frames, reverse_frames
 from htr_lightning.aligning.lattice import IMPOSSIBLE, JOINT, Emissions, Lattice, LineFrames, LineScores
+from htr_lightning.aligning.leftovers import match_leftovers
 from htr_lightning.aligning.orders import invert
 from htr_lightning.aligning.search import UNPLACED, Costs, Placement, TextSearch
 from htr_lightning.charset import Charset
@@ -96,6 +97,8 @@ def align_text(
         order_by_frames(cuttable.get_text(p.start, p.end), base)[0] if p.is_placed else "" for p in placements
     ]
     confidences = compute_confidences(placements, read, shown_texts, cuttable.num_cuts - 1)
+    for number, leftover in match_leftovers(placements, read, cuttable, base).items():
+        placements[number], confidences[number] = leftover.placement, leftover.confidence
     aligned = [
         _write_line(placement, confidence, line, cuttable, _Spelling(emissions, base))
         for placement, confidence, line in zip(placements, confidences, search.lines, strict=True)

@@ -138,3 +138,14 @@ def test_a_short_text_that_is_read_as_something_else_is_never_certain() -> None:
     alignment = align(text, lines)
     placed = {line.text: line.confidence for line in alignment.lines}
     assert placed["1924"] < 0.9 < min(confidence for text, confidence in placed.items() if text != "1924")
+
+
+def test_a_single_line_that_was_transcribed_elsewhere_gets_its_text() -> None:
+    lines = ("Lettre 0058", *PAGE)
+    frames = [make_frames("Lettne 005", 0.0), *(make_frames(line) for line in PAGE)]
+    alignment = align_text(frames, " ".join((*PAGE, "Lettre 0058")), CHARSET)
+    assert texts_of(alignment) == lines
+    assert 0.5 < alignment.lines[0].confidence < 0.9 < min(line.confidence for line in alignment.lines[1:])
+    assert not alignment.unplaced
+    elsewhere = align_text([make_frames("Xqz vwk jj"), *frames[1:]], " ".join((*PAGE, "Lettre 0058")), CHARSET)
+    assert texts_of(elsewhere) == ("", *PAGE) and elsewhere.unplaced == ("Lettre 0058",)
