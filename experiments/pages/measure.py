@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.decode.decoder import build_default_decoder
 from htr_lightning.image.scan import Scan
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.metrics import cer
@@ -55,10 +56,12 @@ def get_handwritten_lines(page: PredictedPage, name: str) -> list[Any]:
     return [line for line in page.lines if float(line.baseline[0, 1]) > min_y]
 
 
-def measure(split: str, model: str, finder: str) -> dict[str, Any]:
-    """Measure detection and CER on the pages of a split."""
+def measure(split: str, model: str, finder: str, lm: str) -> dict[str, Any]:
+    """Measure detection and CER on the pages of a split, with a language model or without (an empty string)."""
     segmenter = load_segmenter(finder)
-    reader = PageReader(LineReader(load_recognizer(model), positions=True), segmenter, model=model)
+    recognizer = load_recognizer(model)
+    decoder = build_default_decoder(recognizer.charset, lm, recognizer.info.languages)
+    reader = PageReader(LineReader(recognizer, decoder=decoder, positions=True), segmenter, model=model)
     true_lines = num_detected = num_matches = 0
     texts: dict[str, list[str]] = {"true": [], "detected": [], "given": []}
     segmentation_s, prediction_s = [], []
@@ -101,11 +104,13 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["zoo:latin"])
     parser.add_argument("--finders", nargs="+", default=["zoo:finder", "classical"])
     parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--lm", default="", help="auto for the language models of the model's languages")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "result.json")
     options = parser.parse_args()
     result = {
         model: {
-            finder: {split: measure(split, model, finder) for split in options.splits} for finder in options.finders
+            finder: {split: measure(split, model, finder, options.lm) for split in options.splits}
+            for finder in options.finders
         }
         for model in options.models
     }
