@@ -1,5 +1,6 @@
 """Synthetic lines in handwriting fonts, on synthetic paper."""
 
+import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -179,11 +180,11 @@ class Synthetic:
         lines: list[Line] = []
         if num_lines == 0:
             return lines
+        tried, _ = self._texts.generate(split, num_lines, fonts, copy.deepcopy(generator))
         texts, alphabet = self._texts.generate(split, num_lines, fonts, generator)
         supported = [find_supported_characters(font.faces[0].path, alphabet) for font in fonts]
-        tried = list(itertools.islice(texts, _NUM_TRIED_TEXTS))
-        self._font_check(tried, fonts, supported)
-        for candidate in itertools.chain(tried, texts):
+        self._font_check(list(itertools.islice(tried, _NUM_TRIED_TEXTS)), fonts, supported)
+        for candidate in texts:
             choice = _choose_font(candidate, fonts, supported, generator)
             if choice is None or choice[0].casefold() in excluded:
                 continue
