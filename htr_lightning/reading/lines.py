@@ -51,6 +51,7 @@ class Prediction:
         characters: of the text, with their positions; empty if positions were not requested.
         words: of the text, likewise.
         alternatives: of each character, see `htr_lightning.decode.alternatives`; empty if they were not requested.
+        greedy_text: the text without language model and lexicon.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Prediction:
     characters: tuple[Character, ...] = field(default=(), repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
     alternatives: Alternatives = field(default=(), repr=False)
+    greedy_text: str = field(default="", repr=False)
 
     @property
     def problem(self) -> str | None:
@@ -221,6 +223,7 @@ class LineReader:
             texts = [self.model.charset.encode(line.line.text) for line in lines]
         else:
             texts = self.decoder(logits, lengths)
+        greedy_texts = texts if self.decoder is greedy_decode else greedy_decode(logits, lengths)
         log_probs = log_softmax(logits, self.model.info.temperature)
         # Of a model that is certain, rounding makes sums of probabilities larger than 1.
         confidences = np.minimum(np.exp(text_log_probabilities(log_probs, lengths, texts)), 1.0)
@@ -228,19 +231,24 @@ class LineReader:
         alternatives: Sequence[Alternatives] = [() for _ in lines]
         if self.positions:
             characters, alternatives = self._locate_batch(lines, log_probs, lengths, texts)
-        for line, ids, confidence, line_characters, others in zip(
-            lines, texts, confidences, characters, alternatives, strict=True
+        for line, ids, greedy_ids, confidence, line_characters, others in zip(
+            lines, texts, greedy_texts, confidences, characters, alternatives, strict=True
         ):
-            text = self.model.charset.order_logically(self.model.charset.decode_visual(ids).strip())[0]
             yield Prediction(
                 line.line.id,
-                self.model.charset.normalize(text),
+                self._spell(ids),
                 float(confidence),
                 line.pixels,
                 characters=tuple(line_characters),
                 words=tuple(group_words(line_characters, line.pixels, line.transform.to_source)),
                 alternatives=others,
+                greedy_text=self._spell(greedy_ids),
             )
+
+    def _spell(self, ids: Sequence[int]) -> str:
+        """Return the normalized text of class ids, in logical order."""
+        charset = self.model.charset
+        return charset.normalize(charset.order_logically(charset.decode_visual(ids).strip())[0])
 
     def _locate_batch(
         self, lines: Sequence[_PreparedLine], log_probs: Logits, lengths: Lengths, texts: Sequence[Sequence[int]]

@@ -130,7 +130,7 @@ class PageReader:
         if page.orientation:
             return [describe_orientation(page.orientation)]
         confidence = _compute_mean_confidence(predictions)
-        if doubt := self.script_check.describe([prediction.text for prediction in predictions], confidence):
+        if doubt := self.script_check.describe([prediction.greedy_text for prediction in predictions], confidence):
             return [doubt]
         if page.layout is None and confidence < _LEGIBLE:
             return [f"the model can hardly read the page (confidence {confidence:.0%}); check that it is handwriting"]

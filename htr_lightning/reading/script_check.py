@@ -35,7 +35,7 @@ class ScriptCheck:
         """Return a sentence about a page that is hardly in the model's script; empty if it may be.
 
         Args:
-            texts: of its lines, as they were read.
+            texts: of its lines, as they were read without language model, which would find words of its own.
             confidence: mean of its characters, 0..1.
         """
         if confidence >= _DOUBTFUL:

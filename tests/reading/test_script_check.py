@@ -4,8 +4,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from helpers.drawn_pages import small_page
 
+from htr_lightning import load
 from htr_lightning.charset import Charset
+from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.script_check import ScriptCheck
 
 ENGLISH = [
@@ -31,6 +35,22 @@ def test_text_like_no_language_is_reported_in_one_sentence(check: ScriptCheck) -
     doubt = check.describe(2 * NONSENSE, 0.6)
     assert "another script than Latin" in doubt and "(en; confidence 60%)" in doubt and "\n" not in doubt
     assert check.describe(2 * NONSENSE, 0.95) == ""  # read with confidence: a list of names
+
+
+def test_a_language_model_does_not_hide_the_nonsense(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def describe(check: ScriptCheck, texts: list[str], confidence: float) -> str:
+        seen.extend(texts)
+        return "doubt"
+
+    monkeypatch.setattr(ScriptCheck, "describe", describe)
+    charset = load_recognizer("zoo:latin").charset
+    reader = load("zoo:latin", decoder=lambda logits, lengths: [charset.encode("invented") for _ in logits])
+    page = reader.read(small_page(lines=2).pixels)
+    greedy = load("zoo:latin", decoder=greedy_decode).read(small_page(lines=2).pixels)
+    assert {line.text for line in page.lines} == {"invented"} and page.notes == ("doubt",)
+    assert seen[: len(seen) // 2] == [line.text for line in greedy.lines] != []
 
 
 def test_too_little_text_and_rows_of_numbers_say_nothing(check: ScriptCheck) -> None:
