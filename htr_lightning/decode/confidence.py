@@ -19,6 +19,16 @@ MAX_CALIBRATION_LINES = 2000
 _MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.3, 5.0
 
 
+DOUBT_FACTOR = 1.65
+"""CER divided by what the characters lack in confidence: missing characters have none, and models are too confident of
+writing unlike their training data. Fitted over archives and models (experiments/pretrain_latin/expected.py)."""
+
+
+def compute_expected_cer(mean_confidence: float) -> float:
+    """Return the CER to expect, 0..1, of a text whose characters have a mean confidence."""
+    return min(1.0, DOUBT_FACTOR * (1 - mean_confidence))
+
+
 def log_softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
     """Return the log-softmax of logits ``(..., K)`` divided by a temperature."""
     values = logits - logits.max(-1, keepdims=True)

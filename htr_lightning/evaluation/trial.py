@@ -10,6 +10,7 @@ import numpy as np
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.lines import Lines
+from htr_lightning.decode.confidence import compute_expected_cer
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile, InMemoryImage
 from htr_lightning.image.scan import find_images
@@ -25,9 +26,6 @@ from htr_lightning.text import clean_text
 NUM_LINES, NUM_PAGES = 40, 3
 GOOD_CER, HOPELESS_CER = 0.05, 0.35
 """Below the one, fine-tuning is worth little; above the other, correcting takes longer than typing."""
-DOUBT_FACTOR = 1.65
-"""CER divided by what the characters lack in confidence: missing characters have none, and models are too confident of
-writing unlike their training data. Fitted over archives and models (experiments/pretrain_latin/expected.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Trial:
     @property
     def expected_cer(self) -> float:
         """What the confidences let expect, 0..1."""
-        return min(1.0, DOUBT_FACTOR * (1 - self.mean_confidence))
+        return compute_expected_cer(self.mean_confidence)
 
     @property
     def error(self) -> float:

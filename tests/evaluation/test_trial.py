@@ -9,7 +9,8 @@ from helpers.drawn_pages import small_page
 from helpers.typesetting import texts, typeset
 
 from htr_lightning.cli import zoo as command
-from htr_lightning.evaluation.trial import DOUBT_FACTOR, Trial, advise, choose_lines
+from htr_lightning.decode.confidence import compute_expected_cer
+from htr_lightning.evaluation.trial import Trial, advise, choose_lines
 from htr_lightning.image.files import DataError
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.lines import LineReader
@@ -88,7 +89,7 @@ def test_the_advice_depends_on_the_best_model(cer: float, words: str) -> None:
 
 def test_without_transcriptions_the_expected_error_follows_the_confidence() -> None:
     surer, doubtful, silent = (Trial(name, None, c, 0.1, "") for name, c in (("a", 0.9), ("b", 0.8), ("c", 0.0)))
-    assert surer.expected_cer == pytest.approx(DOUBT_FACTOR * 0.1)
+    assert surer.expected_cer == pytest.approx(compute_expected_cer(0.9))
     assert doubtful.expected_cer == pytest.approx(2 * surer.expected_cer) and silent.expected_cer == 1
     assert f"Take a: an expected CER (from confidences, roughly) of {surer.expected_cer:.1%}" in advise(
         [doubtful, surer]

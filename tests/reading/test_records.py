@@ -9,11 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from htr_lightning.decode.confidence import compute_expected_cer
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
-from htr_lightning.reading.records.index import compute_expected_cer, write_index
+from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import (
     Journal,
     PageRecord,
@@ -70,6 +71,7 @@ def test_what_was_read_is_done_until_its_scan_or_the_settings_change(job: PageJo
 def test_other_settings_need_another_reading(job: PageJob) -> None:
     record(Journal(job.folder, A), job)
     assert Journal(job.folder, SETTINGS).judge(job) == "changed" and Journal(job.folder, A).judge(job) == "done"
+    assert Journal(job.folder).judge(job) == "done"  # a run that names no settings compares none
 
 
 def test_both_halves_of_a_double_page_count(job: PageJob) -> None:

@@ -4,18 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from htr_lightning.decode.confidence import compute_expected_cer
 from htr_lightning.files import atomic_write, report_write_errors
 from htr_lightning.reading.records.journal import PageRecord, read_records
 from htr_lightning.reading.records.settings import JOURNAL_FOLDER
 
 INDEX_FILE = "index.parquet"
-DOUBT_FACTOR = 1.65
-"""The CER to expect for a mean doubt (1 - confidence) of the characters; see experiments/pretrain_latin."""
-
-
-def compute_expected_cer(confidence: float | None) -> float | None:
-    """Return the CER to expect of a page, 0..1, from the mean confidence of its characters; None without any."""
-    return None if confidence is None else min(1.0, DOUBT_FACTOR * (1 - confidence))
 
 
 def write_index(out: Path, records: Iterable[PageRecord] | None = None) -> int:
@@ -39,7 +33,10 @@ def write_index(out: Path, records: Iterable[PageRecord] | None = None) -> int:
     import pyarrow.parquet as pq
 
     last = {r.page: r for r in (read_records(out / JOURNAL_FOLDER) if records is None else records)}
-    expected = {page: compute_expected_cer(record.confidence) for page, record in last.items()}
+    expected = {
+        page: None if record.confidence is None else compute_expected_cer(record.confidence)
+        for page, record in last.items()
+    }
     pages = sorted(last, key=lambda page: (expected[page] is None, -(expected[page] or 0), page))
     rows = [last[page] for page in pages]
     ranks = [number if expected[page] is not None else None for number, page in enumerate(pages, 1)]

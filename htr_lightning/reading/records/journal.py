@@ -96,10 +96,14 @@ class Journal:
         if not job.is_done:
             return "missing"
         records = list(self.find_records(job))
-        if all(r.settings == self.digest and is_same_image(job.scan.path, r.image) for r in records):
+        if all(self._has_settings(r) and is_same_image(job.scan.path, r.image) for r in records):
             return "done"
         known = {job.folder / name: state for record in records for name, state in record.files.items()}
         return "changed" if all(_get_state(path) == state for path, state in known.items()) else "edited"
+
+    def _has_settings(self, record: PageRecord) -> bool:
+        """Return whether a page was read with the settings of this run, as far as both are known."""
+        return not (self.digest and record.settings) or record.settings == self.digest
 
     def find_records(self, job: PageJob) -> Iterator[PageRecord]:
         """Yield the records of a page that was read, or those of its halves."""
@@ -135,8 +139,7 @@ class Journal:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        shown = ("scan", "problem", "kind", "machine", "finished")
-        path.write_text(format_json({key: getattr(record, key) for key in shown}, indent=2) + "\n", encoding="utf-8")
+        write_json(path, {key: getattr(record, key) for key in ("scan", "problem", "kind", "machine", "finished")})
 
 
 def read_records(folder: Path) -> Iterator[PageRecord]:
