@@ -25,10 +25,10 @@ def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = 
     owners: dict[Path, str] = {}  # file -> the scan that it is written for
     for job in jobs:
         if job.document is not None and owners.setdefault(job.document, str(job.scan.path)) != str(job.scan.path):
-            raise _conflict(owners[job.document], str(job.scan.path), job.document)
+            raise build_conflict(owners[job.document], str(job.scan.path), job.document)
         for path in [file for part in (job, *(job.halves or ())) for file in part.files]:
             if path in owners:
-                raise _conflict(owners[path], job.scan.name, path)
+                raise build_conflict(owners[path], job.scan.name, path)
             owners[path] = job.scan.name
     _refuse_outputs_beside_scans(jobs, out)
     scans = {job.scan.path: None for job in jobs}
@@ -39,7 +39,8 @@ def check_files(jobs: Sequence[PageJob], out: Path, *, inputs: Iterable[Path] = 
         check_writable(folder)
 
 
-def _conflict(scan: str, other: str, path: Path) -> OutputError:
+def build_conflict(scan: str, other: str, path: Path) -> OutputError:
+    """Return the error for two scans whose results would have one name."""
     return OutputError(f"{scan} and {other} would both be written to {path}", remedy="rename one", kind="conflict")
 
 

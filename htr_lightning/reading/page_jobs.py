@@ -207,24 +207,29 @@ def find_jobs(
     if shard is not None:
         files = files[shard.number - 1 :: shard.count]
     jobs, unreadable = PagePlan(out, formats, overlay, ignore_layouts, layouts).make_jobs(files)
-    _report_layouts(jobs, layouts, report)
+    report_layouts(sum(job.layout is not None for job in jobs), len(jobs), layouts, report)
     return jobs, unreadable
 
 
-def _report_layouts(jobs: Sequence[PageJob], layouts: Path | None, report: Callable[[str], None]) -> None:
+def report_layouts(number: int, num_pages: int, layouts: Path | None, report: Callable[[str], None]) -> None:
     """Report how many pages have a layout.
+
+    Args:
+        number: of the pages that have one.
+        num_pages: of all.
+        layouts: folder in which they were looked for; None for beside the scans.
+        report: called with the sentence.
 
     Raises:
         DataError: none has, although their folder was given.
     """
-    number = sum(job.layout is not None for job in jobs)
     counted = format_count(number, "page")
     if layouts is not None:
         if not number:
             problem = "there is no ALTO or PAGE file of any of the pages in this folder"
             remedy = "name the folder that the command segment wrote; its files have the names of the scans"
             raise DataError(problem, file=layouts, remedy=remedy, kind="missing")
-        report(f"{counted}: lines are taken from {layouts}; those of {len(jobs) - number} others are detected")
+        report(f"{counted}: lines are taken from {layouts}; those of {num_pages - number} others are detected")
     elif number:
         where = "the ALTO or PAGE file beside it" if number == 1 else "the ALTO or PAGE files beside them"
         report(f"{counted}: lines are taken from {where}; --ignore-layouts detects them in the image instead")

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from htr_lightning.errors import InputError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import find_scan_files
-from htr_lightning.reading.page_checks import check_files
-from htr_lightning.reading.page_jobs import PagePlan, Shard
+from htr_lightning.reading.page_checks import build_conflict, check_files
+from htr_lightning.reading.page_jobs import PagePlan, Shard, report_layouts
 from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
 from htr_lightning.reading.records.settings import Settings, check_settings
-from htr_lightning.reading.work import FolderResult, Progress, write_pages
+from htr_lightning.reading.work import FolderResult, Progress, describe_edited, write_pages
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -277,27 +277,35 @@ def find_waiting(
     """Return the files with pages that are to be read, and the number of pages of the others.
 
     Raises:
+        DataError: no page has a layout, although their folder was given.
         OutputError: see `htr_lightning.reading.page_checks.check_files`.
     """
     import pyarrow as pa
 
-    finder, num_done = FileFinder(), 0
+    finder, num_pages, num_layouts, num_done = FileFinder(), 0, 0, 0
+    names: set[int] = set()  # hashes of the names of results: a million names would take much memory
     columns: dict[str, list[Any]] = {"file": [], "relative": [], "again": []}
     for start in range(0, len(files), _CHUNK):
         chunk = files[start : start + _CHUNK]
         jobs, unreadable = plan.make_jobs(chunk, finder)
         check_files(jobs, plan.out, inputs=inputs, overwrite=overwrite)
         states: dict[Path, set[str]] = {path: {"missing"} for path in unreadable}
+        num_pages, num_layouts = num_pages + len(jobs), num_layouts + sum(job.layout is not None for job in jobs)
         for job in jobs:
+            name = hash((job.folder, job.stem))
+            if name in names:
+                raise build_conflict(job.scan.name, "another scan", job.files[0])
+            names.add(name)
             state = "missing" if overwrite else journal.judge(job)
             states.setdefault(job.scan.path, set()).add(state)
             num_done += state in ("done", "edited")
             if state == "edited":
-                report(f"{job.scan.name}: it has changed since it was read, but so have its results, which are kept")
+                report(describe_edited(job))
         for file, relative in chunk:
             if states[file] & {"missing", "changed"}:
                 columns["file"].append(str(file))
                 columns["relative"].append(str(relative))
                 columns["again"].append("changed" in states[file])
+    report_layouts(num_layouts, num_pages, plan.layouts, report)
     schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
     return pa.table(columns, schema), num_done

@@ -149,10 +149,7 @@ class _PageWriter:
             return self.overwrite or not job.is_done
         state = self.journal.judge(job)
         if state == "edited":
-            self.warn(
-                f"{job.scan.name}: it has changed since it was read, but so have its results, which are kept; "
-                "to read it again, delete them"
-            )
+            self.warn(describe_edited(job))
         if state == "changed":
             self.changed.add(job.scan.name)
         return state in ("missing", "changed")
@@ -179,6 +176,14 @@ class _PageWriter:
             self.num_pages, self.num_lines = self.num_pages + 1, self.num_lines + len(page.lines)
         if self.journal is not None:
             self.journal.add(describe_page(self.journal, job, page, error, seconds))
+
+
+def describe_edited(job: PageJob) -> str:
+    """Return a sentence about a page that is not read again, as its results have been edited."""
+    return (
+        f"{job.scan.name}: it has changed since it was read, but its results have been edited and are kept; to read it "
+        "again, delete them"
+    )
 
 
 def describe_page(

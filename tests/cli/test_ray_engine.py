@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from htr_lightning.cli import predict
+from htr_lightning.reading import ray_engine
 
 FORMATS = ["--format", "txt,json", "--finder", "classical"]
 
@@ -86,3 +87,21 @@ def test_wrong_options(
     needs("ray")
     _, reported, code = read(tmp_path / "out", *options)
     assert code != 0 and words in f"{reported}{code}"
+
+
+def test_what_one_process_refuses_is_refused(
+    read: Callable[..., tuple[str, str, object]],
+    scans: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    needs: Callable[[str], None],
+) -> None:
+    needs("ray")
+    monkeypatch.setattr(ray_engine, "_CHUNK", 1)
+    (tmp_path / "none").mkdir()
+    _, reported, code = read(tmp_path / "out", "--engine", "ray", "--layouts", str(tmp_path / "none"))
+    assert code != 0 and "there is no ALTO or PAGE file of any of the pages" in f"{reported}{code}"
+    (scans / "p0.jpg").write_bytes((scans / "p0.png").read_bytes())
+    _, reported, code = read(tmp_path / "out", "--engine", "ray")
+    assert code != 0 and "and another scan would both be written to" in f"{reported}{code}"
+    assert not (tmp_path / "out").exists()
