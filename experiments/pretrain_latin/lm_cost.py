@@ -2,8 +2,8 @@
 
     python experiments/pretrain_latin/lm_cost.py zoo:latin-large [--lines 60] --out FILE.json
 
-Every n-th line of each set is decoded greedily, with ``--lm auto``, with the German and with the French model alone, and
-with narrower beams; milliseconds are those of the processor for decoding alone. Needs HTR_DATA.
+Every n-th line of each set is decoded greedily, with ``--lm auto``, with the German and with the French model alone,
+and with narrower beams; milliseconds are those of the processor for decoding alone. Needs HTR_DATA.
 """
 
 import argparse

@@ -64,10 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         written += f"; {result.num_uncertain:,} are below --min-confidence {options.min_confidence}"
     if result.num_unplaced:
         written += f"; {format_count(result.num_unplaced, 'piece')} of text without line"
-    if pages.num_skipped:
-        written += f"; {format_count(pages.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
-    if pages.problems:
-        written += f"; {format_count(len(pages.problems), 'problem')}, listed above"
+    written += pages.describe_rest()
     _print_error(f"{written}; align.tsv lists all of them")
     if pages.problems:
         raise SystemExit(1)

@@ -83,10 +83,7 @@ def report_result(options: argparse.Namespace, result: "FolderResult") -> None:
     written = (
         f"{options.out}: {format_count(result.num_pages, 'page')} with {format_count(result.num_lines, 'line')} read"
     )
-    if result.num_skipped:
-        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
-    if result.problems:
-        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
+    written += result.describe_rest()
     print_error(written)
     if result.problems:
         raise SystemExit(1)

@@ -50,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     lines, pages = format_count(result.num_lines, "line"), format_count(result.num_pages, "page")
     written = f"{options.out}: {lines} found on {pages}"
-    if result.num_skipped:
-        written += f"; {format_count(result.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
-    if result.problems:
-        written += f"; {format_count(len(result.problems), 'problem')}, listed above"
+    written += result.describe_rest()
     _print_error(written)
     if result.problems:
         raise SystemExit(1)

@@ -16,6 +16,7 @@ from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.page_files import join_documents, render_files, write_files
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
 from htr_lightning.reading.records.journal import Journal, PageRecord, describe_files, describe_image
+from htr_lightning.text import format_count
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """A progress bar such as `htr_lightning.progress.show_progress`."""
@@ -67,6 +68,15 @@ class FolderResult:
     num_lines: int
     num_skipped: int
     problems: tuple[str, ...]
+
+    def describe_rest(self) -> str:
+        """Return what was skipped and what failed, as the end of a sentence; empty if nothing was."""
+        rest = ""
+        if self.num_skipped:
+            rest += f"; {format_count(self.num_skipped, 'page')} skipped because of existing results (see --overwrite)"
+        if self.problems:
+            rest += f"; {format_count(len(self.problems), 'problem')}, listed above"
+        return rest
 
 
 def write_pages(
