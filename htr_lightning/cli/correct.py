@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             layout_format=options.format,
             device=options.device,
             learning=options.learn,
+            index=options.index,
+            worst=options.worst,
         )
         workspace.start()
         try:
@@ -74,6 +76,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--model",
         metavar="MODEL",
         help="the model to begin with (default: the one that the project began with, or zoo:latin-large)",
+    )
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="index",
+        metavar="INDEX",
+        help="work on the worst pages alone, the worst first: the index.parquet that predict --index wrote for FOLDER",
+    )
+    parser.add_argument(
+        "--worst",
+        type=float,
+        default=0.01,
+        metavar="FRACTION",
+        help="fraction of the pages of --from to work on, by expected CER (default: %(default)s)",
     )
     parser.add_argument(
         "--port", type=int, default=0, metavar="N", help="port to listen on (default: one that is free)"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from htr_lightning.correction.journal import Event
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import Points
 from htr_lightning.layout.page import Cell
@@ -198,6 +199,26 @@ class ProjectPage:
         if known is not None and known.state != READ:
             return known.state
         return READ if line in self.readings else ""
+
+    def apply(self, event: Event) -> None:
+        """Change lines and texts as an event of the journal says."""
+        self.revision = event["n"]
+        if event["kind"] == "text":
+            known = self.get_text(event["line"])
+            known.history.append((known.state, known.text))
+            known.state, known.text, known.revision = event["state"], event["text"], event["n"]
+            known.predicted, known.model = event.get("predicted"), event.get("model", "")
+        elif event["kind"] == "undo":
+            known = self.get_text(event["line"])
+            known.state, known.text = known.history.pop() if known.history else (READ, None)
+            known.revision = event["n"]
+        elif event["kind"] == "lines":
+            self.edits.append(self.shapes or [])
+            self.shapes = [LineShape.from_dict(shape) for shape in event["shapes"]]
+            for line, text in event["texts"].items():
+                self.get_text(line).state, self.get_text(line).text = CORRECTED, text
+        elif event["kind"] == "undo_lines":
+            self.shapes = self.edits.pop() if self.edits else self.shapes
 
     def count(self) -> dict[str, int]:
         """Return the number of lines, and how many of them are in each state."""

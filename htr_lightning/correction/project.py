@@ -22,6 +22,7 @@ class Project:
 
     Args:
         folder: holds images, PDF files, or images with ALTO or PAGE files.
+        choose: chooses pages among all of the folder, and their order; None for all. What was done on the others stays.
 
     Raises:
         DataError: the folder holds no scan.
@@ -30,7 +31,9 @@ class Project:
         JournalError: its journal is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, choose: Callable[[Sequence[ProjectPage]], Sequence[ProjectPage]] | None = None
+    ) -> None:
         self.folder = folder
         self.files = StateFolder(folder)
         self.state = self.files.path
@@ -40,7 +43,9 @@ class Project:
         self.page_versions: dict[str, int] = {}
         self.pages: dict[str, ProjectPage] = {}
         self._listeners: list[Callable[[ProjectPage], None]] = []
-        pages = find_pages(folder)
+        pages: Sequence[ProjectPage] = find_pages(folder)
+        if choose is not None:
+            pages = choose(pages)
         try:
             self.files.claim()
             self.journal = Journal(self.state / "journal.jsonl")
@@ -270,25 +275,8 @@ class Project:
             self.model = event["model"]
             self.base_model = self.model if event["is_base"] else self.base_model
         page = self.pages.get(event.get("page", ""))
-        if page is None:
-            return
-        page.revision = event["n"]
-        if event["kind"] == "text":
-            known = page.get_text(event["line"])
-            known.history.append((known.state, known.text))
-            known.state, known.text, known.revision = event["state"], event["text"], event["n"]
-            known.predicted, known.model = event.get("predicted"), event.get("model", "")
-        elif event["kind"] == "undo":
-            known = page.get_text(event["line"])
-            known.state, known.text = known.history.pop() if known.history else (READ, None)
-            known.revision = event["n"]
-        elif event["kind"] == "lines":
-            page.edits.append(page.shapes or [])
-            page.shapes = [LineShape.from_dict(shape) for shape in event["shapes"]]
-            for line, text in event["texts"].items():
-                page.get_text(line).state, page.get_text(line).text = CORRECTED, text
-        elif event["kind"] == "undo_lines":
-            page.shapes = page.edits.pop() if page.edits else page.shapes
+        if page is not None:
+            page.apply(event)
 
     def confirmed_lines(self) -> list[tuple[ProjectPage, LineShape, str]]:
         """Return all confirmed lines with their texts."""

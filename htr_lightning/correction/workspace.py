@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from htr_lightning.correction.layout_files import LayoutFiles
 from htr_lightning.correction.page import CONFIRMED
 from htr_lightning.correction.pictures import Pictures
 from htr_lightning.correction.project import Project
+from htr_lightning.correction.ranking import choose_worst
 from htr_lightning.correction.recognition import PageRecognizer
 
 DEFAULT_MODEL = "zoo:latin-large"
@@ -30,6 +32,8 @@ class Workspace:
         layout_format: ``alto`` or ``page``, of layout files for pages that have none.
         device: see `load_recognizer`.
         learning: ``KEY=VALUE`` of the training, which replace those of ``+experiment=adapt``.
+        index: table of results by ``predict --index``, to work on its worst pages alone; None for all pages.
+        worst: fraction of the pages of the index.
 
     Raises:
         InputError: see `htr_lightning.correction.project.Project`.
@@ -44,10 +48,13 @@ class Workspace:
         layout_format: str = "alto",
         device: str | None = None,
         learning: Sequence[str] = (),
+        index: Path | None = None,
+        worst: float = 0.01,
     ) -> None:
         self.learning = learning
         self._finder, self._device = finder, device
-        self.project = Project(folder)
+        choose = None if index is None else partial(choose_worst, folder=folder, index=index, fraction=worst)
+        self.project = Project(folder, choose)
         self.project.set_base_model(model or self.project.base_model or DEFAULT_MODEL)
         self.pictures = Pictures(self.project)
         self.layout_files = LayoutFiles(self.project, layout_format)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from htr_lightning.decode.confidence import compute_expected_cer
 from htr_lightning.files import atomic_write, report_write_errors
+from htr_lightning.image.files import DataError
 from htr_lightning.reading.records.journal import PageRecord, read_records
 from htr_lightning.reading.records.settings import JOURNAL_FOLDER
 
@@ -60,3 +61,23 @@ def write_index(out: Path, records: Iterable[PageRecord] | None = None) -> int:
     with report_write_errors(path, is_file=True), atomic_write(path) as file:
         pq.write_table(table, file)
     return len(rows)
+
+
+def read_ranks(path: Path) -> dict[str, int]:
+    """Return the rank of each page of an index that was read and has text; 1 has the highest expected CER.
+
+    Raises:
+        DataError: the file is missing, or no index.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    remedy = f"name the {INDEX_FILE} that predict --index wrote"
+    if not path.is_file():
+        raise DataError("there is no such file", file=path, remedy=remedy, kind="missing")
+    try:
+        table = pq.read_table(path, columns=["page", "rank"])
+        pages, ranks = (table.column(name).to_pylist() for name in ("page", "rank"))
+    except (OSError, pa.ArrowException, KeyError):
+        raise DataError("it is no index of results", file=path, remedy=remedy, kind="format") from None
+    return {page: rank for page, rank in zip(pages, ranks, strict=True) if rank is not None}
