@@ -1,6 +1,7 @@
 """The files of a folder: one search and one way to find a file by its name, for all commands and data sources."""
 
 import difflib
+import functools
 import itertools
 import os
 import unicodedata
@@ -121,6 +122,7 @@ class FileFinder:
     def __init__(self) -> None:
         self._listings: dict[Path, dict[str, list[str]]] = {}
         self._folders: dict[Path, Path | None] = {}
+        self._suffixes: dict[tuple[Path, str], bool] = {}
 
     def find(self, root: Path, name: str) -> Path | None:
         """Return the file of a name, or of the only other spelling that exists; None if there is none.
@@ -131,6 +133,27 @@ class FileFinder:
         """
         path = root / name
         return self._find_in(path.parent, path.name) if name else None
+
+    def has_suffix(self, folder: Path, suffix: str, subfolders: Collection[str] = ()) -> bool:
+        """Return whether a folder, or one of its subfolders, may have files with a suffix.
+
+        Args:
+            folder: that is listed, once; if it cannot be, it may have any file.
+            suffix: in lower case, such as ``.xml``.
+            subfolders: names of the subfolders.
+        """
+        known = self._suffixes.get((folder, suffix))
+        if known is None:
+            known = any(map(functools.partial(self._may_have, suffix), (folder, *map(folder.joinpath, subfolders))))
+            self._suffixes[folder, suffix] = known
+        return known
+
+    def _may_have(self, suffix: str, folder: Path) -> bool:
+        real = self._find_folder(folder)
+        try:
+            return real is not None and any(name.endswith(suffix) for name in self._list(real))
+        except DataError:
+            return True
 
     def list_names(self, folder: Path) -> list[str]:
         """Return the names in a folder; none if it does not exist.

@@ -50,11 +50,13 @@ def _refuse_outputs_beside_scans(jobs: Sequence[PageJob], out: Path) -> None:
     Raises:
         OutputError: a result would be such a file.
     """
-    searched = {(job.scan.path.parent / folder).resolve() for job in jobs for folder in ("", "alto", "page")}
+    parents = {job.scan.path.parent for job in jobs}
+    searched = {(parent / folder).resolve() for parent in parents for folder in ("", "alto", "page")}
+    examples: dict[Path, Path] = {}  # folder -> one of the files that are written there
     for job in jobs:
         files = [job.document or path for form, path in job.outputs.items() if form in ("alto", "page", "pdf")]
-        files += filter(None, [job.image])
-        for path in files:
-            if path.parent.resolve() in searched:
-                problem = f"the next run would take {path.name} beside the scans for a layout or a scan"
-                raise OutputError(problem, file=out, remedy="choose another folder", kind="conflict")
+        examples |= {path.parent: path for path in (*files, *filter(None, [job.image]))}
+    for folder, path in examples.items():
+        if folder.resolve() in searched:
+            problem = f"the next run would take {path.name} beside the scans for a layout or a scan"
+            raise OutputError(problem, file=out, remedy="choose another folder", kind="conflict")

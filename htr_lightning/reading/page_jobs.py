@@ -17,7 +17,8 @@ from htr_lightning.text import format_count
 log = logging.getLogger(__name__)
 _SIDES = ("left", "right")
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
-_LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", "alto/{}.xml", "page/{}.xml")  # relative to the image's folder
+_SUBFOLDERS = ("alto", "page")
+_LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", *(f"{name}/{{}}.xml" for name in _SUBFOLDERS))
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
 
 
@@ -246,6 +247,8 @@ def find_layout(image: Path, finder: FileFinder | None = None, number: int | Non
         number: of the page in a document of several pages, from 1; None for an image of one page.
     """
     finder = finder or FileFinder()
+    if not finder.has_suffix(image.parent, ".xml", _SUBFOLDERS):
+        return None
     stems = [image.stem] if number is None else [f"{image.stem}_{number:0{digits}}" for digits in (4, 1, 3, 2)]
     for pattern in _LAYOUT_FILES:
         for stem in dict.fromkeys(stems):
