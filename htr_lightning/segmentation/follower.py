@@ -1,6 +1,5 @@
 """From the maps of a page to its lines: ridges of the baseline map are followed, joined, and given outlines."""
 
-import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 
 from htr_lightning.errors import InputError
 from htr_lightning.image.straighten import Points
-from htr_lightning.segmentation.maps import Map, PageMaps
+from htr_lightning.segmentation.maps import PageMaps
+from htr_lightning.segmentation.pieces import Piece, join_pieces, join_spanned, measure_piece
 from htr_lightning.segmentation.regions import DetectedLine
-from htr_lightning.segmentation.ridges import Ridge, link_peaks
+from htr_lightning.segmentation.ridges import link_peaks
 
 _MAX_STEP_PX = 1.6  # vertical movement of a baseline from column to column of the maps
 _BLUR_PX = 1.0  # standard deviation across the baselines
@@ -64,120 +64,15 @@ class LineFollower:
         strength = maps.baselines * (1 - maps.ends)
         smooth = np.asarray(cv2.GaussianBlur(strength, (1, 0), sigmaX=1, sigmaY=_BLUR_PX), np.float32)
         ridges = link_peaks(smooth, self.min_probability, _MAX_STEP_PX)
-        pieces = [_measure_piece(ridge, maps) for ridge in sorted(ridges, key=lambda r: -len(r.x))[:_MAX_RIDGES]]
-        joined = self._join(pieces, maps)
+        pieces = [measure_piece(ridge, maps) for ridge in sorted(ridges, key=lambda r: -len(r.x))[:_MAX_RIDGES]]
+        joined = join_spanned(join_pieces(pieces, maps.ends, self.max_gap, self.min_end))
         kept = [p for p in joined if p.confidence >= self.min_confidence and p.length >= self.min_length * p.above]
         return _build_lines(_remove_duplicates(kept), maps)
 
-    def _join(self, pieces: list["_Piece"], maps: PageMaps) -> list["_Piece"]:
-        """Join pieces of one baseline, the closest pairs first."""
-        pairs = []
-        pieces = sorted(pieces, key=lambda piece: piece.x[0])
-        starts = np.array([piece.x[0] for piece in pieces])
-        for i, piece in enumerate(pieces):
-            reach = self.max_gap * (piece.above + piece.below)
-            first, last = np.searchsorted(starts, [piece.x[-1] - reach / 3, piece.x[-1] + reach])
-            for j in range(int(first), int(last)):
-                other = pieces[j]
-                if j == i or other.x[-1] <= piece.x[-1]:
-                    continue
-                gap = float(other.x[0] - piece.x[-1])
-                offset = _measure_offset(piece, other)
-                heights = min(piece.above, other.above), max(piece.above, other.above)
-                if offset > 0.35 * heights[0] + 1 or heights[1] > 2.5 * heights[0] + 2:
-                    continue
-                if self._find_end(maps.ends, piece, other) < self.min_end:
-                    pairs.append((gap + 2 * offset, i, j))
-        successor: dict[int, int] = {}
-        followed: set[int] = set()
-        for _, i, j in sorted(pairs):
-            if i not in successor and j not in followed:
-                successor[i] = j
-                followed.add(j)
-        chains = []
-        for i, piece in enumerate(pieces):
-            if i in followed:
-                continue
-            chain, number = [piece], i
-            while number in successor:
-                number = successor[number]
-                chain.append(pieces[number])
-            chains.append(_merge(chain))
-        return chains
 
-    def _find_end(self, ends: Map, piece: "_Piece", other: "_Piece") -> float:
-        """Return the largest probability of a line end between two pieces."""
-        left, right = sorted((float(piece.x[-1]), float(other.x[0])))
-        y = (piece.y[-1] + other.y[0]) / 2
-        reach = max(1, int(0.3 * min(piece.above, other.above)))
-        top, bottom = max(0, int(y) - reach), int(y) + reach + 1
-        area = ends[top:bottom, max(0, int(left) - 1) : int(right) + 2]
-        return float(area.max(0).max()) if area.size else 0.0
-
-
-@dataclass(slots=True, eq=False)
-class _Piece:
-    """A piece of a baseline, in px of the maps: its points, and for each column probability and extents."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    tops: NDArray[np.float64]
-    bottoms: NDArray[np.float64]
-    above: float
-    below: float
-
-    @property
-    def length(self) -> float:
-        return float(self.x[-1] - self.x[0])
-
-    @property
-    def confidence(self) -> float:
-        return float(self.probability.mean())
-
-    def y_at(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        return np.asarray(np.interp(x, self.x, self.y))
-
-
-def _measure_piece(ridge: Ridge, maps: PageMaps) -> _Piece:
-    x, y = np.array(ridge.x), np.array(ridge.y)
-    rows = np.round(y).astype(int).clip(0, len(maps.baselines) - 1)
-    columns = x.astype(int)
-    tops, bottoms = maps.above[rows, columns].astype(float), maps.below[rows, columns].astype(float)
-    probability = maps.baselines[rows, columns].astype(float)
-    return _Piece(x, y, probability, tops, bottoms, float(np.median(tops)), float(np.median(bottoms)))
-
-
-def _measure_offset(piece: _Piece, other: _Piece) -> float:
-    """Return the vertical distance of two pieces at the middle between them, along their slopes."""
-    middle = (piece.x[-1] + other.x[0]) / 2
-    reach = 2 * (piece.above + piece.below)
-    return abs(_extrapolate(piece.x[-1], piece, middle, reach) - _extrapolate(other.x[0], other, middle, reach))
-
-
-def _extrapolate(end: float, piece: _Piece, x: float, reach: float) -> float:
-    near = np.abs(piece.x - end) <= reach
-    xs, ys = piece.x[near], piece.y[near]
-    slope = float(np.clip(np.polyfit(xs, ys, 1)[0], -0.3, 0.3)) if len(xs) > 8 else 0.0
-    return float(ys.mean() + slope * (x - xs.mean())) if len(xs) > 8 else float(piece.y_at(end))
-
-
-def _merge(chain: list[_Piece]) -> _Piece:
-    if len(chain) == 1:
-        return chain[0]
-    kept = [chain[0].x > -np.inf]
-    for before, piece in itertools.pairwise(chain):
-        kept.append(piece.x > before.x[-1])
-    x, y, probability, tops, bottoms = (
-        np.concatenate([getattr(piece, name)[own] for piece, own in zip(chain, kept, strict=True)])
-        for name in ("x", "y", "probability", "tops", "bottoms")
-    )
-    return _Piece(x, y, probability, tops, bottoms, float(np.median(tops)), float(np.median(bottoms)))
-
-
-def _remove_duplicates(pieces: list[_Piece]) -> list[_Piece]:
+def _remove_duplicates(pieces: list[Piece]) -> list[Piece]:
     """Drop a piece that runs along a stronger one at less than `_DUPLICATE_DISTANCE`."""
-    kept: list[_Piece] = []
+    kept: list[Piece] = []
     for piece in sorted(pieces, key=lambda p: -p.length * p.confidence):
         reach = _DUPLICATE_DISTANCE * piece.above
         low, high = piece.y.min() - reach, piece.y.max() + reach
@@ -192,7 +87,7 @@ def _remove_duplicates(pieces: list[_Piece]) -> list[_Piece]:
     return kept
 
 
-def _build_lines(pieces: list[_Piece], maps: PageMaps) -> list[DetectedLine]:
+def _build_lines(pieces: list[Piece], maps: PageMaps) -> list[DetectedLine]:
     """Give each line its baseline and outline on the page."""
     lines = []
     for piece in pieces:
@@ -215,7 +110,7 @@ def _build_lines(pieces: list[_Piece], maps: PageMaps) -> list[DetectedLine]:
     return lines
 
 
-def _sample(piece: _Piece, xs: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def _sample(piece: Piece, xs: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Return smooth y coordinates and extents at some columns."""
     reach = _HEIGHT_WINDOW * (piece.above + piece.below) / 2
     ys, tops, bottoms = np.empty(len(xs)), np.empty(len(xs)), np.empty(len(xs))
@@ -229,8 +124,8 @@ def _sample(piece: _Piece, xs: NDArray[np.float64]) -> tuple[NDArray[np.float64]
 
 
 def _limit(
-    piece: _Piece,
-    others: list[_Piece],
+    piece: Piece,
+    others: list[Piece],
     xs: NDArray[np.float64],
     ys: NDArray[np.float64],
     tops: NDArray[np.float64],

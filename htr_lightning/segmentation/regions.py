@@ -13,6 +13,7 @@ from htr_lightning.layout.page import Cell
 _MIN_OVERLAP = 0.3  # horizontal overlap of two lines of a region, relative to the shorter one
 _MAX_SPACING = 1.8  # vertical distance of neighboring lines of a region, in typical distances
 _SEARCH_DISTANCE = 8.0  # above a line, in line spacings, in which the line before it is searched
+_MAX_ROW_OFFSET = 0.4  # vertical distance of two pieces of a row, in line spacings
 _MAX_MARGINALIA_WIDTH = 0.4  # relative to the main text
 _MAX_BESIDE = 0.2  # of a region that is above another one, beside that one, relative to the lower of the two
 _MAX_MARGINALIA_OVERLAP = 0.15  # with the main text, relative to the width of the marginalia
@@ -101,7 +102,7 @@ def group_lines(
     straight = dict(zip(map(id, everything), deskew(everything), strict=True))
     originals = {id(straight[id(line)]): line for line in everything}
     blocks = _group_into_blocks([straight[id(line)] for line in lines], line_spacing) if lines else []
-    regions = [DetectedRegion(tuple(_sort_lines(block, direction))) for block in blocks]
+    regions = [DetectedRegion(tuple(_sort_lines(block, line_spacing, direction))) for block in blocks]
     regions += [replace(table, lines=tuple(straight[id(line)] for line in table.lines)) for table in tables]
     return [
         replace(region, lines=tuple(originals[id(line)] for line in region.lines))
@@ -126,11 +127,25 @@ def _compute_slope(line: DetectedLine) -> float:
     return float(np.clip(down / max(across, 1.0), -0.2, 0.2))
 
 
-def _sort_lines(lines: Sequence[DetectedLine], direction: Direction) -> list[DetectedLine]:
-    """Sort the lines of a region from top to bottom, and lines of equal height in the direction of writing."""
+def _sort_lines(lines: Sequence[DetectedLine], line_spacing: float, direction: Direction) -> list[DetectedLine]:
+    """Sort the lines of a region from top to bottom, and pieces of one row in the direction of writing."""
     middle = float(np.mean([(line.left + line.right) / 2 for line in lines]))
+    rows: list[list[DetectedLine]] = []
+    for line in sorted(lines, key=lambda line: line.y_at(middle)):
+        if rows and all(_are_one_row(line, other, line_spacing) for other in rows[-1]):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
     side = 1 if direction == "ltr" else -1
-    return sorted(lines, key=lambda line: (line.y_at(middle), side * line.left))
+    return [line for row in rows for line in sorted(row, key=lambda line: side * line.left)]
+
+
+def _are_one_row(a: DetectedLine, b: DetectedLine, line_spacing: float) -> bool:
+    """Return whether two lines are side by side at one height, with hardly any overlap."""
+    left, right = sorted((a, b), key=lambda line: line.left)
+    shared = left.right - right.left
+    distance = abs(left.y_at(left.right) - right.y_at(right.left))
+    return shared <= 0.2 * min(a.right - a.left, b.right - b.left) and distance <= _MAX_ROW_OFFSET * line_spacing
 
 
 def _group_into_blocks(lines: Sequence[DetectedLine], line_spacing: float) -> list[list[DetectedLine]]:
