@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from htr_lightning.segmentation.regions import DetectedLine
 
 _MAX_LENGTH = 0.06  # of a line in a strip, relative to the width of the page
 _REACH = 0.02  # distance from the edge of the image up to which a line touches it, relative to the width
 _MIN_LINES = 3
+_MAX_CUT_LENGTH = 0.35  # the same, of a strip whose lines the edge of the image cuts off
+_CUT_REACH = 0.0015  # distance from the edge within which a line is cut off, relative to the width
+_MIN_CUT_LINES, _MIN_CUT = 5, 0.8  # number of such lines, and their fraction of the strip
 _MIN_GAP = 0.01  # between the strip and the text, relative to the width
 _MAX_BETWEEN = 0.05  # fraction of the other lines that may begin in the gap
 _SHORT, _SHORT_TURNED = 3.0, 2.5  # length of fragments, in heights of lines
@@ -21,7 +25,8 @@ _MIN_TEXT = 0.7  # fraction of the text, by length, that has to lie on the other
 def drop_facing_strips(lines: Sequence[DetectedLine], width: float) -> list[DetectedLine]:
     """Drop the ends of lines of the facing page, at the left and right edge of an image.
 
-    They are three or more short lines that touch the same edge, one below the other, beside a gap to the text.
+    They are three or more short lines that touch the same edge, one below the other, beside a gap to the text; or five
+    or more longer ones that the edge cuts off.
 
     Args:
         lines: upright, of a page.
@@ -42,18 +47,28 @@ def _find_strip(lines: Sequence[DetectedLine], width: float, side: int) -> set[i
     outer, inner = (spans[:, 0], spans[:, 1]) if side < 0 else (width - spans[:, 1], width - spans[:, 0])
     # From here on, both are distances from the edge.
     lengths = inner - outer
-    touches = (lengths <= _MAX_LENGTH * width) & (outer <= _REACH * width)
-    if touches.sum() < _MIN_LINES:
+    narrow = (lengths <= _MAX_LENGTH * width) & (outer <= _REACH * width)
+    cut = (lengths <= _MAX_CUT_LENGTH * width) & (outer <= _CUT_REACH * width)
+    in_strip = _select_strip(outer, inner, cut, width) if cut.sum() >= _MIN_CUT_LINES else None
+    if in_strip is None or cut[in_strip].mean() < _MIN_CUT:
+        in_strip = _select_strip(outer, inner, narrow, width) if narrow.sum() >= _MIN_LINES else None
+    if in_strip is None:
         return set()
+    return {id(line) for line, is_in in zip(lines, in_strip.tolist(), strict=True) if is_in}
+
+
+def _select_strip(
+    outer: NDArray[np.float64], inner: NDArray[np.float64], touches: NDArray[np.bool_], width: float
+) -> NDArray[np.bool_] | None:
+    """Return which lines are in the strip of lines that touch an edge; None if no gap divides it from the text."""
+    lengths = inner - outer
     end = float(inner[touches].max())
     beyond = outer >= end + _MIN_GAP * width
     in_strip = inner <= end
     others = ~in_strip
     if not others.any() or lengths[others & beyond].sum() < _MIN_TEXT * lengths[others].sum():
-        return set()
-    if (others & ~beyond).sum() > _MAX_BETWEEN * others.sum():
-        return set()
-    return {id(line) for line, is_in in zip(lines, in_strip.tolist(), strict=True) if is_in}
+        return None
+    return in_strip if (others & ~beyond).sum() <= _MAX_BETWEEN * others.sum() else None
 
 
 def drop_edge_fragments(lines: Sequence[DetectedLine], width: float) -> list[DetectedLine]:

@@ -36,6 +36,18 @@ def test_the_strip_of_the_facing_page_is_dropped(is_mirrored: bool) -> None:
     assert len(region.lines) == len(text)
 
 
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_a_wide_strip_is_dropped_where_the_edge_cuts_its_lines(is_mirrored: bool) -> None:
+    text = [line(340, 960 - 9 * (k % 3), 100 + 40 * k) for k in range(12)]
+    strip = [line(0, 300 - 8 * (k % 5), 110 + 40 * k) for k in range(12)]
+    notes = [line(15, 300 - 8 * (k % 5), 110 + 40 * k) for k in range(12)]
+    if is_mirrored:
+        text, strip, notes = map(mirror, (text, strip, notes))
+    assert drop_facing_strips([*strip, *text], WIDTH) == text
+    assert drop_facing_strips([*strip[:4], *text], WIDTH) == [*strip[:4], *text], "four lines may be a note"
+    assert drop_facing_strips([*notes, *text], WIDTH) == [*notes, *text], "a column that is not cut off"
+
+
 @pytest.mark.parametrize(
     "others",
     [
