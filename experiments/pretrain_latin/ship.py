@@ -5,8 +5,8 @@
 The temperature is fitted on 75 lines each of the ten archives' and copiste's val together. The file holds 16 bits,
 license, languages, attribution and scores; the section *Scores* of the card, and NAME.json beside this script, hold CER
 by archive, century and language with 95 % intervals (over pages; over writers for copiste) and the calibration error
-of lines before and after. --lm auto also measures val with the language models of the model's languages; if they lower
-the CER of every set, the file names them, and predict and evaluate decode with them. --test also measures copiste's
+of lines before and after. --lm auto also measures val with the language models of the model's languages; if they raise
+the CER of no set, the file names them, and predict and evaluate decode with them. --test also measures copiste's
 and peraire's test, greedy and with ``--lm auto``; without it, the file and the card have no figures of test. Needs
 HTR_DATA.
 """
@@ -240,7 +240,8 @@ def main() -> None:
     weights = {"lm_weight": options.lm_weight, "insertion_bonus": options.insertion_bonus}
     beam = build_beam_decoder(model.charset, lm="auto", languages=LANGUAGES, **weights)
     val = measure_val(sets, model.info.temperature, temperature, beam if options.lm == "auto" else None)
-    helps = options.lm == "auto" and all(score["cer_lm"] < score["cer"] for score in val["archives"].values())
+    sets_lm = [(score["cer_lm"], score["cer"]) for score in val["archives"].values() if options.lm == "auto"]
+    helps = bool(sets_lm) and all(lm <= greedy for lm, greedy in sets_lm) and any(lm < greedy for lm, greedy in sets_lm)
     result: dict[str, Any] = {"temperature_before": model.info.temperature, "temperature": temperature, "val": val}
     scores = {"val/cer": val["archives"]["copiste"]["cer"], "archives/cer": val["mean"]}
     if options.test:
