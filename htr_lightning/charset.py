@@ -7,6 +7,7 @@ from typing import Any, get_args
 from htr_lightning.directions.bidi import (
     BaseDirection,
     Direction,
+    StatedDirection,
     find_base_direction,
     is_right_to_left,
     remove_marks,
@@ -168,23 +169,24 @@ class Charset:
         text = normalize(text, self._normalization)
         return remove_marks(text) if self._direction else text
 
-    def to_visual(self, text: str) -> str:
-        """Normalize a text, and put it into the order in which it is read from left to right."""
+    def to_visual(self, text: str, stated: StatedDirection = "") -> str:
+        """Normalize a text, and put it into the order in which it is read from left to right; see `encode`."""
         text = self.normalize(text)
-        return to_visual(text, self._direction) if self._direction else text
+        return to_visual(text, find_base_direction(text, self._direction, stated)) if self._direction else text
 
-    def encode(self, text: str, *, line_id: str | None = None) -> list[int]:
+    def encode(self, text: str, stated: StatedDirection = "", *, line_id: str | None = None) -> list[int]:
         """Normalize a text and return the ids of its characters.
 
         Args:
             text: any text; an empty one gives an empty list.
+            stated: base direction that the file of the line states (`directions.bidi.find_base_direction`).
             line_id: id of the line that the text belongs to; used in error messages.
 
         Raises:
             CharsetError: the text has a character that the charset lacks.
         """
         try:
-            return [self._ids[character] for character in self.to_visual(text)]
+            return [self._ids[character] for character in self.to_visual(text, stated)]
         except KeyError:
             raise CharsetError(
                 f"the text has {describe_characters(self.find_unknown(text))}, which the charset lacks",
@@ -192,10 +194,10 @@ class Charset:
                 remedy="extend the charset with this text, or remove the character from it",
             ) from None
 
-    def encode_known(self, text: str) -> list[int]:
+    def encode_known(self, text: str, stated: StatedDirection = "") -> list[int]:
         """Return the ids of a text like `encode`, but skip the characters that the charset lacks."""
         ids = self._ids
-        return [ids[character] for character in self.to_visual(text) if character in ids]
+        return [ids[character] for character in self.to_visual(text, stated) if character in ids]
 
     def find_unknown(self, text: str) -> str:
         """Return the characters of the normalized text that the charset lacks: each once, in order of appearance."""
@@ -205,19 +207,19 @@ class Charset:
         """Count the occurrences of each character that the charset lacks."""
         return Counter(c for text in texts for c in self.to_visual(text) if c not in self._ids)
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids into a text in logical order.
+    def decode(self, ids: Iterable[int], stated: StatedDirection = "") -> str:
+        """Turn ids into a text in logical order; see `encode`.
 
         Raises:
             CharsetError: see `decode_visual`.
         """
-        return self.order_logically(self.decode_visual(ids))[0]
+        return self.order_logically(self.decode_visual(ids), stated)[0]
 
-    def order_logically(self, visual: str) -> tuple[str, list[int]]:
+    def order_logically(self, visual: str, stated: StatedDirection = "") -> tuple[str, list[int]]:
         """Return a text in logical order, and the place of each of its characters in the visual order."""
         if self._direction is None:
             return visual, list(range(len(visual)))
-        return order_logically(visual, self._direction)
+        return order_logically(visual, find_base_direction(visual, self._direction, stated))
 
     def decode_visual(self, ids: Iterable[int]) -> str:
         """Turn ids into text in visual order, one character for each id, so that positions in both agree.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.charset import Charset, find_direction
 from htr_lightning.data.line import Line
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.evaluation.collector import ScoreCollector
 from htr_lightning.evaluation.files import write_evaluation
 from htr_lightning.evaluation.result import build_evaluation
@@ -45,6 +46,7 @@ class PerfectRecognizer:
     """A model whose logits are the training targets of one text."""
 
     text: str
+    stated: StatedDirection = ""
     frame_px: int = 4
     pixels_per_batch: int = 10**6
     is_parallel: bool = False
@@ -65,7 +67,7 @@ class PerfectRecognizer:
         return widths // self.frame_px
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        ids = self.charset.encode(self.text)
+        ids = self.charset.encode(self.text, self.stated)
         logits = np.zeros((len(images), images.shape[2] // self.frame_px, self.charset.num_classes), np.float32)
         logits[:, :, 0] = 20.0
         for number, id in enumerate(ids):
@@ -73,13 +75,14 @@ class PerfectRecognizer:
         return logits
 
 
-def read_page(text: str) -> PredictedPage:
+def read_page(text: str, stated: StatedDirection = "") -> PredictedPage:
     pixels = np.full((200, 1000), 255, np.uint8)
     pixels[80:110:2, 60:940] = 0
     shape = [np.array(points, np.float32) for points in ([(50, 70), (950, 70), (950, 120), (50, 120)],)]
     baseline = np.array([(50, 110), (950, 110)], np.float32)
-    layout = Page(Path("page.xml"), "page.png", (1000, 200), (PageLine("l1", "", shape[0], baseline, region="r1"),))
-    reader = PageReader(LineReader(cast(Any, PerfectRecognizer(text)), positions=True))
+    line = PageLine("l1", "", shape[0], baseline, region="r1", direction=stated)
+    layout = Page(Path("page.xml"), "page.png", (1000, 200), (line,))
+    reader = PageReader(LineReader(cast(Any, PerfectRecognizer(text, stated)), positions=True))
     return reader.recognize(reader.segment_pixels(pixels, Scan(Path("page.png")), layout))
 
 
@@ -99,6 +102,15 @@ def test_every_format_has_the_logical_text(name: str, tmp_path: Path) -> None:
     hocr = PAGE_WRITERS["hocr"].write(page, now).decode()
     assert " ".join(re.sub(r"<[^>]*>", "", hocr[hocr.index("<body") :]).replace("&quot;", '"').split()) == text
     assert ('dir="rtl"' in hocr) == (name in ("arabic", "hebrew", "marks"))
+
+
+@pytest.mark.parametrize(("stated", "first"), [("", "P"), ("rtl", "ן")])
+def test_a_line_of_two_directions_is_read_in_the_one_that_its_layout_states(stated: Any, first: str) -> None:
+    text = "Paris, London - כן"
+    (line,) = read_page(text, stated).lines
+    assert line.text == text and "".join(character.text for character in line.characters) == text
+    assert min(line.characters, key=lambda character: character.outline[0][0]).text == first
+    assert line.direction == (stated or "ltr")
 
 
 @pytest.mark.parametrize("name", TEXTS)

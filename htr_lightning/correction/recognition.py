@@ -117,12 +117,7 @@ class PageRecognizer:
         return readings
 
     def _read_crops(self, crops: "Iterable[LineCrop]") -> "list[Prediction]":
-        from htr_lightning.data.line import Line
-        from htr_lightning.image.line_image import InMemoryImage
-
-        return list(
-            self.line_reader.read(Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)
-        )
+        return list(self.line_reader.read(crop.build_line() for crop in crops if crop.pixels is not None))
 
     def _build_reading(self, crop: "LineCrop", prediction: "Prediction") -> Reading:
         if prediction.problem is not None:

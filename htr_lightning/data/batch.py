@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from htr_lightning.charset import Charset
 from htr_lightning.data.packed_lines import PackedLine, PackedLines
 from htr_lightning.data.widths import BatchKey, pad_lines
+from htr_lightning.directions.bidi import StatedDirection
 
 
 @dataclass(slots=True)  # not frozen: Lightning converts the tensors of a batch for precisions such as bf16-true
@@ -23,6 +24,7 @@ class Batch:
         target_lengths: ``(N,)`` int64 on the CPU.
         ids: ids of the lines.
         texts: full texts of the lines, including characters that the charset lacks.
+        directions: base directions that the files of the lines state.
         seed: seed of all randomness in the training step that uses this batch.
         num_views: number of augmented views of each line; the batch holds the first view of all lines, then the second.
         augment: whether the lines are to be augmented on the device, as in the training loader.
@@ -37,6 +39,7 @@ class Batch:
     seed: int
     num_views: int = 1
     augment: bool = False
+    directions: Sequence[StatedDirection] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,6 +61,7 @@ class Batch:
             target_lengths=self.target_lengths.repeat(num_views),
             ids=self.ids * num_views,
             texts=self.texts * num_views,
+            directions=[*self.directions] * num_views,
         )
 
     def pin_memory(self) -> "Batch":
@@ -67,7 +71,7 @@ class Batch:
 
 def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: int = 0) -> Batch:
     """Collate lines of one height into a batch padded to ``width_px``; targets omit characters not in the charset."""
-    targets = [charset.encode_known(line.text) for line in lines]
+    targets = [charset.encode_known(line.text, line.direction) for line in lines]
     return Batch(
         images=torch.from_numpy(pad_lines([line.pixels for line in lines], width_px))[:, None],
         widths=torch.tensor([line.pixels.shape[1] for line in lines]),
@@ -76,6 +80,7 @@ def collate(lines: Sequence[PackedLine], width_px: int, charset: Charset, seed: 
         ids=[line.id for line in lines],
         texts=[charset.normalize(line.text) for line in lines],
         seed=seed,
+        directions=[line.direction for line in lines],
     )
 
 

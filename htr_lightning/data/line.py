@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import LineImage
 from htr_lightning.image.preprocess import Preprocess
@@ -26,12 +27,14 @@ class Line:
         image: reads the pixels.
         text: transcription, whitespace collapsed (see `clean_text`). Unicode normalization is up to the charset.
         group: writer, page or font: lines of one group should not be divided between splits. Empty if unknown.
+        direction: base direction that its file states; empty if it states none.
     """
 
     id: str
     image: LineImage
     text: str
     group: str = ""
+    direction: StatedDirection = ""
 
 
 class Source(Protocol):

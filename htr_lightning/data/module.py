@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -21,7 +21,7 @@ from htr_lightning.data.packed_lines import PackedLines
 from htr_lightning.data.unusable import refuse_or_skip
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
-from htr_lightning.directions.bidi import BaseDirection
+from htr_lightning.directions.bidi import BaseDirection, StatedDirection
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import MAX_WIDTH_STEP_PX, DataError
 from htr_lightning.image.ink import to_ink
@@ -174,7 +174,8 @@ class LineDataModule(lightning.LightningDataModule):
         assert self.charset is not None
         lines = self.packed["train"]
         frames = frame_lengths(torch.from_numpy(lines.widths)).tolist()
-        targets = [self.charset.encode_known(text) for text in lines.column("text")]
+        columns = zip(lines.column("text"), lines.column("direction"), strict=True)
+        targets = [self.charset.encode_known(text, cast(StatedDirection, stated)) for text, stated in columns]
         lengths = torch.tensor([len(target) for target in targets])
         needed = count_required_frames(
             torch.tensor([label for target in targets for label in target]), lengths

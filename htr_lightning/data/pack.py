@@ -118,7 +118,8 @@ def fingerprint(lines: Iterable[Line], preprocess: Preprocess) -> str:
     """Return a hash (64 hexadecimal digits) of everything that `pack` would write into the file."""
     digest = hashlib.sha256(json.dumps([FORMAT, preprocess.to_dict()], sort_keys=True).encode())
     for line in lines:
-        digest.update("\0".join((line.id, line.text, line.group, line.image.fingerprint, "")).encode())
+        stated = f"{line.direction}\0" if line.direction else ""
+        digest.update(("\0".join((line.id, line.text, line.group, line.image.fingerprint, "")) + stated).encode())
     return digest.hexdigest()
 
 

@@ -26,6 +26,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from htr_lightning.data.line import Line
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.image.files import DataError
 
 # Increment it when the layout of the file changes, or when `Preprocess` gives other pixels for the same settings.
@@ -39,6 +40,7 @@ SCHEMA = pa.schema(
         ("group", pa.string()),
         ("digest", pa.string()),
         ("width_px", pa.int32()),
+        ("direction", pa.string()),
     ]
 )
 
@@ -62,6 +64,7 @@ class PackedLine:
     text: str
     group: str
     pixels: NDArray[np.uint8]
+    direction: StatedDirection = ""
 
 
 class PackedLines(Sequence[PackedLine]):
@@ -111,6 +114,8 @@ class PackedLines(Sequence[PackedLine]):
         if _digest(content, len(checksum)) != checksum:
             raise ValueError("the checksum of its table is wrong")
         table = pa.ipc.open_stream(content).read_all()
+        if "direction" not in table.column_names:  # written before there were directions
+            table = table.append_column(SCHEMA.field("direction"), [pa.array([""] * table.num_rows, pa.string())])
         if not table.schema.equals(SCHEMA):
             raise ValueError("its table has other columns")
         return begin, table
@@ -151,16 +156,16 @@ class PackedLines(Sequence[PackedLine]):
             raise IndexError(index)
         begin, end = int(self._begins[index]), int(self._begins[index + 1])
         content = self._file.read_at(end - begin, begin)
-        line_id, text, group, digest = (
-            self._columns[name][index].as_py() for name in ("id", "text", "group", "digest")
+        line_id, text, group, digest, stated = (
+            self._columns[name][index].as_py() for name in ("id", "text", "group", "digest", "direction")
         )
         if _digest(content).hex() != digest:
             set_written(self.path, 0)  # so that the next run verifies the file, and packs the lines again
             raise self._damaged(f"the pixels of the packed line {line_id} are damaged")
-        return PackedLine(line_id, text, group, np.frombuffer(content, np.uint8).reshape(self.height_px, -1))
+        return PackedLine(line_id, text, group, np.frombuffer(content, np.uint8).reshape(self.height_px, -1), stated)
 
     def column(self, name: str) -> Iterator[str]:
-        """Yield one column of the table: ``id``, ``text``, ``group`` or ``digest`` (hash of the pixels), in order."""
+        """Yield a column of the table: ``id``, ``text``, ``group``, ``digest`` (hash of the pixels), ``direction``."""
         yield from self._columns[name].to_pylist()
 
 
@@ -197,7 +202,9 @@ def write_packed_lines(file: IO[bytes], prepared: Iterable[list[PreparedLine]], 
         pixels = result.tobytes()
         file.write(pixels)
         digest = _digest(pixels).hex()
-        for name, value in zip(rows, (line.id, line.text, line.group, digest, result.shape[1]), strict=True):
+        for name, value in zip(
+            rows, (line.id, line.text, line.group, digest, result.shape[1], line.direction), strict=True
+        ):
             rows[name].append(value)
     # A minute ago, which no later change can give the file; and some disks store times in steps of two seconds.
     written_s = int(time.time() - 60) // 2 * 2

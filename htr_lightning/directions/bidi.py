@@ -13,6 +13,8 @@ from htr_lightning.directions.rules import find_levels, reorder
 Direction = Literal["ltr", "rtl"]
 BaseDirection = Literal["auto", "ltr", "rtl"]
 """Direction of a line: given, or that of most of its letters."""
+StatedDirection = Literal["", "ltr", "rtl"]
+"""Base direction that the file of a line states; empty if it states none."""
 
 MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Invisible characters that set directions."""
@@ -29,9 +31,24 @@ def is_right_to_left(character: str) -> bool:
     return get_class(character) in ("R", "AL", "AN")
 
 
-def find_base_direction(text: str, direction: BaseDirection = "auto") -> Direction:
-    """Return the base direction of a line: as given, or that of most of its letters, whatever their order."""
-    return (find_letter_direction(text) or "ltr") if direction == "auto" else direction
+def find_base_direction(text: str, direction: BaseDirection = "auto", stated: StatedDirection = "") -> Direction:
+    """Return the base direction of a line: as given, or that of its letters, whatever their order.
+
+    Args:
+        text: of the line.
+        direction: as given.
+        stated: by its file. It counts if the text has letters of both directions, or none; else that of most letters
+            does, as files state the usual direction of a language, or the one that a program presets.
+    """
+    if direction != "auto":
+        return direction
+    if stated and len({_to_strong(get_class(character)) for character in text} - {""}) != 1:
+        return stated
+    return find_letter_direction(text) or "ltr"
+
+
+def _to_strong(kind: str) -> str:
+    return {"L": "L", "R": "R", "AL": "R"}.get(kind, "")
 
 
 def find_letter_direction(text: str) -> Direction | None:

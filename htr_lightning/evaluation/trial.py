@@ -12,7 +12,7 @@ from htr_lightning.data.line import Line
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.decode.confidence import compute_expected_cer
 from htr_lightning.image.files import DataError
-from htr_lightning.image.line_image import ImageFile, InMemoryImage
+from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.scan import find_images
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.layout.page import Page
@@ -112,8 +112,7 @@ def _read_pages(folder: Path, reader: PageReader, report: Callable[[str], None])
         for _, crops in page.regions:
             for crop in crops:
                 if crop.pixels is not None:
-                    id = f"{job.scan.name}: {crop.line.id}"
-                    yield Line(id, InMemoryImage(crop.pixels), texts.get(crop.line.id, ""))
+                    yield crop.build_line(f"{job.scan.name}: {crop.line.id}", texts.get(crop.line.id, ""))
 
 
 def try_model(name: str, model: Recognizer, lines: Sequence[Line]) -> Trial:

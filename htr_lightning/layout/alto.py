@@ -1,6 +1,7 @@
 """Reader of ALTO (Library of Congress), versions 1 to 4, by eScriptorium, kraken, Transkribus, Kitodo and ABBYY."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from htr_lightning.layout.geometry import (
     parse_turns,
     parse_vertical,
 )
+from htr_lightning.layout.languages import parse_direction
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Page, PageLine, Span
 from htr_lightning.layout.xml import find_attribute, get_local_name, get_only_element, parse_points, read_xml
@@ -56,6 +58,8 @@ def parse_page(root: Any, path: Path) -> Page:
       polygon, unless it is outside the polygon.
     - Types are the labels of the tags in TAGREFS, or else TYPE.
     - The ROTATION of a block gives the orientation of its lines, and so does a vertical BASEDIRECTION.
+    - The base direction of a line is its BASEDIRECTION or that of its block, or else follows from LANG: of the line, or
+      of most of its Strings that have one, or of its block (there also ``language``) or page.
     - Font styles in the STYLE of a String become spans.
     - ReadingOrder is used, IDNEXT is not.
     - A ComposedBlock with the TYPE ``table`` is a table. ALTO knows no rows and columns.
@@ -128,7 +132,8 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
     text, spans = _parse_text(line)
     shape = _parse_line_shape(line)
     block = line.getparent()
-    vertical = parse_vertical(find_attribute(line, "BASEDIRECTION"), shape)
+    direction = find_attribute(line, "BASEDIRECTION")
+    vertical = parse_vertical(direction, shape)
     return PageLine(
         id,
         text,
@@ -143,7 +148,15 @@ def _parse_line(line: Any, id: str, tags: dict[str | None, _Tag]) -> PageLine:
         orientation=parse_turns(find_attribute(block, "ROTATION"), vertical, shape.baseline),
         table=sys.intern(next((e.get("ID", "") for e in line.iterancestors("{*}ComposedBlock") if _is_table(e)), "")),
         vertical=vertical,
+        direction=parse_direction(direction, _find_language(line)),
     )
+
+
+def _find_language(line: Any) -> str | None:
+    """Return the language of a line; None if there is none."""
+    of_strings = Counter(filter(None, (string.get("LANG") for string in line.iterfind("{*}String"))))
+    own = line.get("LANG") or next((language for language, _ in of_strings.most_common(1)), None)
+    return own or find_attribute(line, "LANG") or line.getparent().get("language")
 
 
 def _is_table(block: Any) -> bool:

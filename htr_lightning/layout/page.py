@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.image.files import DataError
 from htr_lightning.image.straighten import Points, clip_baseline, no_points, orient_rightwards
 
@@ -73,6 +74,7 @@ class PageLine:
         table: id of the table that contains the line; empty outside of tables.
         cell: its position in that table; None if the file does not say it.
         vertical: how it runs if its characters stand below each other, as in Chinese; empty for other lines.
+        direction: base direction that the file states, by itself or by a language that is written from right to left.
     """
 
     id: str
@@ -89,6 +91,7 @@ class PageLine:
     table: str = ""
     cell: Cell | None = None
     vertical: Vertical = ""
+    direction: StatedDirection = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,28 +1,22 @@
 """Reader of PAGE XML (PRImA), 2010 to 2019, by Transkribus, eScriptorium, OCR-D, kraken, LAREX and Aletheia."""
 
 import itertools
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from htr_lightning.image.files import DataError
 from htr_lightning.layout.geometry import parse_page_number, parse_page_size, parse_shape, parse_turns, parse_vertical
+from htr_lightning.layout.languages import parse_direction
 from htr_lightning.layout.names import make_unique_ids, parse_image_name, sort_by_reading_order
 from htr_lightning.layout.page import Cell, Page, PageLine, Span
+from htr_lightning.layout.page_custom import CustomEntry, build_spans, get_custom_index, parse_custom, parse_integer
 from htr_lightning.layout.xml import find_attribute, get_local_name, get_only_element, read_xml
 
 ROOT_NAME = "PcGts"
 _MAX_ROWS, _MAX_COLUMNS = 5000, 500  # of tables; a larger index is none
 _MEMBERS = ("RegionRef", "OrderedGroup", "UnorderedGroup")
-
-
-class _Custom(NamedTuple):
-    """An entry of a ``custom`` attribute: ``name {key:value; ...}``."""
-
-    name: str
-    values: dict[str, str]
 
 
 def read_page_xml(path: Path) -> Page:
@@ -51,6 +45,8 @@ def parse_page(root: Any, path: Path, text_index: int | None = None) -> Page:
       cells and nested regions are sorted with the element that contains them.
     - The ``orientation`` of a region gives that of its lines, and so does a vertical ``readingDirection`` of a line or
       region.
+    - The base direction of a line is its ``readingDirection``, or else follows from ``primaryScript`` or
+      ``primaryLanguage``; each that of the closest element that has it, such as the region or the page.
     - The TableCellRole of a region in a TableRegion, or the row and column of Transkribus' TableCell, become the cell.
     - Entries of ``custom`` with ``offset`` and ``length`` become spans tagged by the entry's name; ``textStyle`` gives
       a span for each of its flags, and so do the flags of the line's TextStyle, for the whole text. Spans are clipped
@@ -101,10 +97,12 @@ def find_text_lines(page: Any) -> dict[str, Any]:
 
 
 def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
-    entries, region = _parse_custom(line), line.getparent()
+    entries, region = parse_custom(line), line.getparent()
     text = get_line_text(line, text_index)
     shape = parse_shape(_get_points(line, "Coords"), _get_points(line, "Baseline"))
-    vertical = parse_vertical(find_attribute(line, "readingDirection"), shape)
+    direction = find_attribute(line, "readingDirection")
+    language = find_attribute(line, "primaryScript") or find_attribute(line, "primaryLanguage")
+    vertical = parse_vertical(direction, shape)
     return PageLine(
         id,
         text,
@@ -112,13 +110,14 @@ def _parse_line(line: Any, id: str, text_index: int | None) -> PageLine:
         shape.baseline,
         _get_type(line, entries),
         sys.intern(region.get("id", "")),
-        _get_type(region, _parse_custom(region)),
-        tuple(dict.fromkeys([*_parse_text_style(line, text), *_build_spans(entries, text)])),
+        _get_type(region, parse_custom(region)),
+        tuple(dict.fromkeys([*_parse_text_style(line, text), *build_spans(entries, text)])),
         shape.problem,
         _find_text_index(line) if text_index is None else text_index,
         parse_turns(find_attribute(region, "orientation"), vertical, shape.baseline),
         *_find_cell(line),
         vertical,
+        parse_direction(direction, language),
     )
 
 
@@ -131,9 +130,9 @@ def _find_cell(line: Any) -> tuple[str, Cell | None]:
     for element in itertools.takewhile(lambda element: element is not table, line.iterancestors()):
         role = element.find("{*}Roles/{*}TableCellRole")
         if role is not None:
-            found = [_parse_integer(role.get(name, "")) for name in names.values()]
+            found = [parse_integer(role.get(name, "")) for name in names.values()]
         elif get_local_name(element) == "TableCell":
-            found = [_parse_integer(element.get(name, "")) for name in names]
+            found = [parse_integer(element.get(name, "")) for name in names]
         else:
             continue
         row, column, row_span, column_span = found
@@ -173,7 +172,7 @@ def find_main_equivalent(element: Any, text_index: int | None = None) -> Any | N
     ranked = []
     for equivalent in element.iterfind("{*}TextEquiv"):
         if equivalent.find("{*}Unicode") is not None:
-            index = _parse_integer(equivalent.get("index", ""))
+            index = parse_integer(equivalent.get("index", ""))
             if text_index in (None, index or 0):
                 ranked.append((float("inf") if index is None else index, equivalent))
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
@@ -183,7 +182,7 @@ def _find_text_index(line: Any) -> int | None:
     """Return the index of the text of a line, or else the highest of its words' texts."""
     elements = [line] if _get_main_text(line) else line.findall("{*}Word")
     equivalents = (find_main_equivalent(element) for element in elements)
-    indices = (_parse_integer(found.get("index", "")) for found in equivalents if found is not None)
+    indices = (parse_integer(found.get("index", "")) for found in equivalents if found is not None)
     return max((index for index in indices if index is not None), default=None)
 
 
@@ -192,10 +191,17 @@ def _get_main_text(element: Any, text_index: int | None = None) -> str:
     return "" if equivalent is None else "".join(equivalent.find("{*}Unicode").itertext())
 
 
-def _get_type(element: Any, entries: list[_Custom]) -> str:
+def _get_type(element: Any, entries: list[CustomEntry]) -> str:
     types = (entry.values.get("type") for entry in entries if entry.name == "structure")
     custom = next(filter(None, types), "")
     return sys.intern(custom or element.get("type", ""))
+
+
+def _parse_text_style(line: Any, text: str) -> list[Span]:
+    style = line.find("{*}TextStyle")
+    if style is None or not text:
+        return []
+    return [Span(0, len(text), sys.intern(name)) for name, value in style.items() if value == "true"]
 
 
 # Reading order
@@ -211,7 +217,7 @@ def sort_by_index(lines: list[Any]) -> list[Any]:
 
 def _sort_siblings(elements: list[Any]) -> list[Any]:
     """Sort elements by their index in ``custom``, or else in the attribute ``index``, if all of them have one."""
-    for get_index in (_get_custom_index, lambda element: _parse_integer(element.get("index", ""))):
+    for get_index in (get_custom_index, lambda element: parse_integer(element.get("index", ""))):
         indices = [index for index in map(get_index, elements) if index is not None]
         if len(indices) == len(elements):
             return [elements[i] for i in sorted(range(len(elements)), key=indices.__getitem__)]
@@ -233,72 +239,3 @@ def _iterate_references(group: Any) -> Iterator[str]:
         yield group.get("regionRef")
     for member in _sort_siblings([element for element in group if get_local_name(element).startswith(_MEMBERS)]):
         yield from _iterate_references(member)
-
-
-# Entries of ``custom``, written by Transkribus
-
-
-def _parse_custom(element: Any) -> list[_Custom]:
-    entries = []
-    for part in element.get("custom", "").split("}"):
-        name, brace, body = part.rpartition("{")
-        if brace and name.split():
-            pairs = (pair.partition(":") for pair in body.split(";"))
-            values = {key.strip(): _unescape(value.strip()) for key, _, value in pairs if key.strip()}
-            entries.append(_Custom(name.split()[-1], values))
-    return entries
-
-
-def _unescape(value: str) -> str:
-    r"""Replace escapes such as ``\u0020``; pairs of surrogates become one character."""
-    if "\\u" not in value:
-        return value
-    plain = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), value)
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _get_custom_index(element: Any) -> int | None:
-    indices = (entry.values.get("index", "") for entry in _parse_custom(element) if entry.name == "readingOrder")
-    return _parse_integer(next(indices, ""))
-
-
-def _parse_integer(written: str) -> int | None:
-    try:
-        return int(written)
-    except ValueError:
-        return None
-
-
-def _parse_text_style(line: Any, text: str) -> list[Span]:
-    style = line.find("{*}TextStyle")
-    if style is None or not text:
-        return []
-    return [Span(0, len(text), sys.intern(name)) for name, value in style.items() if value == "true"]
-
-
-def _build_spans(entries: list[_Custom], text: str) -> Iterator[Span]:
-    for entry in entries:
-        offset, length = (_parse_integer(entry.values.get(key, "")) for key in ("offset", "length"))
-        if offset is None or length is None or length < 0:
-            continue
-        start, end = _to_character_index(text, offset), _to_character_index(text, offset + length)
-        if start == end and (length or not 0 <= offset <= _count_utf16_units(text)):
-            continue
-        if entry.name != "textStyle":
-            yield Span(start, end - start, sys.intern(entry.name))
-        elif start < end:
-            flags = [key for key, value in entry.values.items() if value == "true" and key != "continued"]
-            yield from (Span(start, end - start, sys.intern(flag)) for flag in flags)
-
-
-def _count_utf16_units(text: str) -> int:
-    """Return the length of a text as Transkribus, a Java program, counts it: characters beyond U+FFFF count twice."""
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _to_character_index(text: str, offset: int) -> int:
-    """Convert an offset in UTF-16 units, as Transkribus counts, to a character index, clipped to the text."""
-    if text.isascii() or max(text) <= "\uffff":
-        return min(max(offset, 0), len(text))
-    units = text.encode("utf-16-le")[: 2 * max(offset, 0)]
-    return len(units.decode("utf-16-le", "ignore"))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_lightning.data.line import Line
 from htr_lightning.image.crop import crop_layout_line
 from htr_lightning.image.files import DataError
+from htr_lightning.image.line_image import InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap
 from htr_lightning.image.turn import from_upright, to_upright, turn_upright
@@ -29,6 +31,11 @@ class LineCrop:
     line: PredictedLine
     pixels: Pixels | None = None
     to_page: PointMap | None = None
+
+    def build_line(self, id: str = "", text: str = "") -> Line:
+        """Return the line to recognize, which must have pixels; with its own id unless another one is given."""
+        assert self.pixels is not None
+        return Line(id or self.line.id, InMemoryImage(self.pixels), text, direction=self.line.stated_direction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,10 @@
 """Recognition of lines, shared by `evaluate` and `predict`."""
 
-import contextlib
 import copy
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,12 +17,13 @@ from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.forward import text_log_probabilities
 from htr_lightning.decode.greedy import greedy_decode
 from htr_lightning.decode.positions import Character, Word, group_words, locate_characters
-from htr_lightning.device import count_cores
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.image.files import DataError
 from htr_lightning.image.transform import Transform
 from htr_lightning.image.views import SINGLE_VIEW, View
 from htr_lightning.model.info import ModelFileError
 from htr_lightning.model.load import Recognizer
+from htr_lightning.reading.threads import start_threads
 from htr_lightning.report.notebook import render_line
 from htr_lightning.text import describe_characters
 
@@ -120,7 +118,7 @@ class LineReader:
     def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
         """Yield a prediction for each line, in order; for a line that cannot be used, one with an error."""
         chunk: list[Line] = []
-        with _start_threads() as threads:
+        with start_threads() as threads:
             for line in lines:
                 chunk.append(line)
                 if len(chunk) == CHUNK_LINES:
@@ -133,7 +131,7 @@ class LineReader:
 
         Lines are ordered by width; those that cannot be used are left out.
         """
-        with _start_threads() as threads:
+        with start_threads() as threads:
             prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _PreparedLine)]
             for rows, logits, lengths in self._run_network(prepared, threads):
                 yield [prepared[row].line for row in rows], logits, lengths
@@ -177,7 +175,7 @@ class LineReader:
                 remedy="remove it from the text",
                 kind="unknown_character",
             )
-        required = count_required_frames(self.model.charset.encode(line.text))
+        required = count_required_frames(self.model.charset.encode(line.text, line.direction))
         available = int(self.model.frame_lengths(np.array([width_px]))[0])
         if required > available:
             raise DataError(
@@ -220,7 +218,7 @@ class LineReader:
     def _decode_batch(self, lines: Sequence[_PreparedLine], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
         """Yield the predictions of a batch."""
         if self.forced_alignment:
-            texts = [self.model.charset.encode(line.line.text) for line in lines]
+            texts = [self.model.charset.encode(line.line.text, line.line.direction) for line in lines]
         else:
             texts = self.decoder(logits, lengths)
         greedy_texts = texts if self.decoder is greedy_decode else greedy_decode(logits, lengths)
@@ -236,19 +234,19 @@ class LineReader:
         ):
             yield Prediction(
                 line.line.id,
-                self._spell(ids),
+                self._spell(ids, line.line.direction),
                 float(confidence),
                 line.pixels,
                 characters=tuple(line_characters),
                 words=tuple(group_words(line_characters, line.pixels, line.transform.to_source)),
                 alternatives=others,
-                greedy_text=self._spell(greedy_ids),
+                greedy_text=self._spell(greedy_ids, line.line.direction),
             )
 
-    def _spell(self, ids: Sequence[int]) -> str:
+    def _spell(self, ids: Sequence[int], stated: StatedDirection) -> str:
         """Return the normalized text of class ids, in logical order."""
         charset = self.model.charset
-        return charset.normalize(charset.order_logically(charset.decode_visual(ids).strip())[0])
+        return charset.normalize(charset.order_logically(charset.decode_visual(ids).strip(), stated)[0])
 
     def _locate_batch(
         self, lines: Sequence[_PreparedLine], log_probs: Logits, lengths: Lengths, texts: Sequence[Sequence[int]]
@@ -273,37 +271,7 @@ class LineReader:
             found = find_alternatives(
                 log_probs[number], line_spans[stripped], ids[stripped], self.model.charset, self.num_alternatives
             )
-            logical, places = self.model.charset.order_logically(text[stripped])
+            logical, places = self.model.charset.order_logically(text[stripped], line.line.direction)
             located.append([replace(characters[i], text=c) for c, i in zip(logical, places, strict=True)])
             alternatives.append(tuple(found[i] for i in places) if found else found)
         return located, alternatives
-
-
-class _SingleThreadedOpenCV:
-    """A block without OpenCV's own threads, which would compete with ours; threads may be in it at the same time."""
-
-    def __init__(self) -> None:
-        self._lock, self._num_inside, self._before = threading.Lock(), 0, 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._num_inside:
-                self._before = cv2.getNumThreads()
-                cv2.setNumThreads(1)
-            self._num_inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._num_inside -= 1
-            if not self._num_inside:
-                cv2.setNumThreads(self._before)
-
-
-_SINGLE_THREADED_OPENCV = _SingleThreadedOpenCV()
-
-
-@contextlib.contextmanager
-def _start_threads() -> Iterator[ThreadPoolExecutor]:
-    """Start as many threads as there are cores."""
-    with _SINGLE_THREADED_OPENCV, ThreadPoolExecutor(count_cores()) as threads:
-        yield threads

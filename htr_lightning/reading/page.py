@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from htr_lightning.decode.positions import Character, Word
-from htr_lightning.directions.bidi import find_base_direction
+from htr_lightning.directions.bidi import StatedDirection, find_base_direction
 from htr_lightning.image.straighten import Points, no_points
 from htr_lightning.layout.page import TURNS_OF_VERTICAL, Cell, Vertical
 from htr_lightning.report.notebook import NOTEBOOK_PX, render_page
@@ -42,6 +42,7 @@ class PredictedLine:
             of a layout file.
         cell: of the table that it is in; None outside of tables.
         vertical: how it runs if its characters stand below each other, as in Chinese; empty for other lines.
+        stated_direction: base direction that its layout file states; empty if it states none.
     """
 
     id: str
@@ -56,13 +57,14 @@ class PredictedLine:
     line_confidence: float | None = None
     cell: Cell | None = None
     vertical: Vertical = ""
+    stated_direction: StatedDirection = ""
 
     @property
     def direction(self) -> str:
         """How its text runs, in the words of ALTO: ``ltr``, ``rtl``, ``ttb`` or ``btt``."""
         if self.vertical:
             return {"top-to-bottom": "ttb", "bottom-to-top": "btt"}[self.vertical]
-        return find_base_direction(self.text)
+        return find_base_direction(self.text, stated=self.stated_direction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +115,7 @@ class PredictedPage:
         notes: sentences about the page for the user, such as that it lies upside down.
         pixels: ``(H, W)`` or ``(H, W, 3)`` uint8, its image; None if it was not kept.
         is_recognized: False for a layout alone: its lines were found, but not recognized.
+        language: ISO 639-1 code of its language; empty if it is not known.
     """
 
     image_name: str
@@ -124,6 +127,7 @@ class PredictedPage:
     notes: tuple[str, ...] = ()
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
     is_recognized: bool = True
+    language: str = ""
 
     @property
     def lines(self) -> tuple[PredictedLine, ...]:

@@ -8,11 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line
 from htr_lightning.decode.positions import Outline
 from htr_lightning.image.crop import compute_layout_scale
 from htr_lightning.image.files import DataError
-from htr_lightning.image.line_image import InMemoryImage
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import PointMap, Points, no_points
 from htr_lightning.layout.page import Page, PageLine
@@ -106,6 +104,7 @@ class PageReader:
             model=self.model,
             notes=tuple(self._build_notes(page, crops, predictions)),
             pixels=page.pixels,
+            language=languages[0] if len(languages := self.line_reader.model.info.languages) == 1 else "",
         )
 
     def turn_lines(self, page: SegmentedPage) -> SegmentedPage:
@@ -113,8 +112,7 @@ class PageReader:
         return turn_by_confidence(page, self._measure_confidence) if page.layout is None else page
 
     def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
-        lines = (Line(c.line.id, InMemoryImage(c.pixels), "") for c in crops if c.pixels is not None)
-        return list(self.line_reader.read(lines))
+        return list(self.line_reader.read(crop.build_line() for crop in crops if crop.pixels is not None))
 
     def _measure_confidence(self, crops: Sequence[LineCrop]) -> float:
         return _compute_mean_confidence(self._recognize_crops(crops))
@@ -221,6 +219,7 @@ def _convert_line(line: PageLine, scale: NDArray[np.floating], *, uses_band: boo
         orientation=line.orientation,
         cell=line.cell,
         vertical=line.vertical,
+        stated_direction=line.direction,
     )
 
 

@@ -1,6 +1,6 @@
 """The LightningModule: loss, training and evaluation steps, optimizer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from htr_lightning.data.batch import Batch, count_required_frames
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.decode.greedy import greedy_decode
+from htr_lightning.directions.bidi import StatedDirection
 from htr_lightning.errors import InputError
 from htr_lightning.image.ink import to_ink
 from htr_lightning.model.info import METADATA_KEY
@@ -256,7 +257,7 @@ class RecognitionTask(lightning.LightningModule):
 
     def _evaluate(self, batch: Batch, name: str, metrics: RecognitionMetrics) -> dict[str, list[str]]:
         logits = self(batch.images).logits
-        hypotheses = self.decode(logits, batch.widths)
+        hypotheses = self.decode(logits, batch.widths, batch.directions)
         metrics.update(batch.texts, hypotheses)
         self.own_metrics.update(hypotheses, batch.texts)
         loss = self._loss(logits, batch)
@@ -275,11 +276,12 @@ class RecognitionTask(lightning.LightningModule):
             logits, lengths, batch.ids, charset=self.charset, decoder=self.decoder, temperature=temperature
         )
 
-    def decode(self, logits: Tensor, widths: Tensor) -> list[str]:
-        """Return the texts of logits ``(N, T, K)`` of lines that are ``widths`` pixels wide."""
+    def decode(self, logits: Tensor, widths: Tensor, directions: Sequence[StatedDirection] = ()) -> list[str]:
+        """Return the texts of logits ``(N, T, K)`` of lines that are ``widths`` pixels wide; see `Batch.directions`."""
         lengths = self.network.frame_lengths(widths)
         ids = self.decoder(logits.detach().float().cpu().numpy(), lengths.cpu().numpy())
-        return [self.charset.decode(line).strip() for line in ids]
+        stated = directions or [""] * len(ids)
+        return [self.charset.decode(*line).strip() for line in zip(ids, stated, strict=True)]
 
     def _log_infeasible(self, batch: Batch) -> None:
         """Log the fraction of lines that random rescaling made too narrow for their text; `ctc_loss` ignores them."""

@@ -1,5 +1,8 @@
 import contextlib
 import errno
+import hashlib
+import io
+import json
 import logging
 import os
 import pickle
@@ -7,17 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from filelock import FileLock
 from PIL import Image
 
 from htr_lightning.data.line import Line
 from htr_lightning.data.pack import _lock, fingerprint, pack
-from htr_lightning.data.packed_lines import PackedLines
+from htr_lightning.data.packed_lines import END, FORMAT, MARK, SCHEMA, PackedLines
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.preprocess import Preprocess
@@ -61,6 +65,27 @@ def test_lines_come_back_in_order_with_their_pixels(tmp_path: Path, num_workers:
         np.testing.assert_array_equal(line.pixels, PREPROCESS(kept[index].image.read()))
         assert packed.widths[index] == line.pixels.shape[1]
     assert [(s.id, s.reason) for s in packed.skipped] == [("id13", "id13: stripes 13: bad luck")]
+
+
+def test_stated_directions_are_kept_and_files_without_them_are_read(tmp_path: Path) -> None:
+    plain = stripes(2)
+    stated = [replace(line, direction="rtl") for line in plain]
+    packed = pack(stated, PREPROCESS, tmp_path / "a")
+    assert list(packed.column("direction")) == ["rtl", "rtl"] and packed[1].direction == "rtl"
+    assert fingerprint(plain, PREPROCESS) != fingerprint(stated, PREPROCESS)
+    old = tmp_path / "old.lines"
+    with old.open("wb") as file:  # as earlier versions wrote it
+        file.write(bytes(16 * 5))
+        schema = SCHEMA.remove(SCHEMA.get_field_index("direction"))
+        digest = hashlib.blake2b(bytes(16 * 5), digest_size=12).hexdigest()
+        rows = dict(zip(schema.names, (["x"], ["a"], [""], [digest], [5]), strict=True))
+        metadata = {"format": FORMAT, "height_px": 16, "fingerprint": "f", "skipped": [], "written_s": 0}
+        table = io.BytesIO()
+        with pa.ipc.new_stream(table, schema.with_metadata({"htr_lightning": json.dumps(metadata)})) as out:
+            out.write_table(pa.table(rows, schema.with_metadata({"htr_lightning": json.dumps(metadata)})))
+        file.write(table.getvalue())
+        file.write(END.pack(hashlib.blake2b(table.getvalue(), digest_size=16).digest(), 80, MARK))
+    assert PackedLines(old)[0].direction == ""
 
 
 def test_second_call_opens_the_same_file(tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ class Pages:
                 problem = problems.get(line.id, "")
                 if problem:
                     self._remarks.outlines.setdefault(problem, []).append(id)
-                yield Line(id, self._build_crop(line, page, image, line_spacing, problem), text, group)
+                crop = self._build_crop(line, page, image, line_spacing, problem)
+                yield Line(id, crop, text, group, line.direction)
 
     def _get_reason_to_leave_out(self, line: PageLine, text: str) -> str:
         """Return why a line is left out; empty if it is not."""

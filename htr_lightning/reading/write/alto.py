@@ -38,6 +38,7 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
       place.
     - The ROTATION of a block is that of its characters, in degrees counterclockwise. The BASEDIRECTION of a line says
       that it is vertical, or written from right to left.
+    - The LANG of the page is its language, if it is known.
     - The type of a region is a tag, as in eScriptorium.
     - A table is a ComposedBlock with the TYPE ``table``, and a TextBlock for each cell, in row order.
     - The order of the file is the reading order, so there is no ReadingOrder element.
@@ -63,6 +64,8 @@ def write_alto(page: PredictedPage, created: datetime | None = None) -> bytes:
         "WIDTH": width,
         "HEIGHT": height,
     }
+    if page.language:
+        attributes["LANG"] = page.language
     element = add_element(add_element(root, "Layout"), "Page", **attributes)
     space = add_element(element, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
     grid = PixelGrid.for_page(page)

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from lxml import etree
 
 from htr_lightning.directions.bidi import find_base_direction
+from htr_lightning.layout.languages import get_page_name
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
 from htr_lightning.reading.pixel_grid import (
     IntPoints,
@@ -69,6 +71,7 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     - The ``orientation`` of a region is the clockwise rotation that turns its characters upright. The
       ``readingDirection`` of a region and a line says that it is vertical, or written from right to left; the
       ``textLineOrder`` of a vertical region says on which side its first line is.
+    - The ``primaryLanguage`` of the page is its language, if it is known.
     - A layout alone has no TextEquiv.
     - A table is a TableRegion with a TextRegion for each cell, in row order, whose TableCellRole gives row, column and
       spans.
@@ -85,6 +88,8 @@ def write_page_xml(page: PredictedPage, created: datetime) -> bytes:
     )
     _add_metadata(add_element(root, "Metadata"), page, created)
     attributes = {"imageWidth": str(page.width_px), "imageHeight": str(page.height_px)}
+    if language := get_page_name(page.language):
+        attributes["primaryLanguage"] = language
     element = add_element(root, "Page", imageFilename=sanitize(page.image_name), **attributes)
     ids = IdAllocator()
     regions = assign_ids(page, ids)
@@ -211,8 +216,14 @@ def _set_direction(element: Any, lines: Sequence[PredictedLine]) -> None:
     """State that a region or a line is vertical, or written from right to left."""
     if lines and lines[0].vertical:
         element.set("readingDirection", lines[0].vertical)
-    elif find_base_direction("".join(line.text for line in lines)) == "rtl":
+    elif lines and _find_direction(lines) == "rtl":
         element.set("readingDirection", "right-to-left")
+
+
+def _find_direction(lines: Sequence[PredictedLine]) -> str:
+    """Return the direction of a line, or that of most letters of several."""
+    (stated, _), *_ = Counter(line.stated_direction for line in lines).most_common()
+    return find_base_direction("".join(line.text for line in lines), stated=stated)
 
 
 def _get_order_of_columns(lines: Sequence[PredictedLine]) -> str:

@@ -12,8 +12,11 @@ from helpers.layouts import page_xml, points, text_line
 from helpers.typesetting import typeset
 from PIL import Image
 
+from htr_lightning.charset import Charset
+from htr_lightning.data.batch import collate
 from htr_lightning.data.line import UNTRANSCRIBED, Line, list_replaced_outlines
 from htr_lightning.data.pack import pack
+from htr_lightning.data.packed_lines import PackedLine
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.data.sources.pages import Pages
 from htr_lightning.image.crop import PageCrop
@@ -269,6 +272,18 @@ def test_page_xml_with_polygons_baselines_and_marks(root: Path) -> None:
     np.testing.assert_array_equal(one.image.baseline, lines[0].baseline)
     assert one.image.page_size == (1000, 800) and one.image.read().shape[1] == pytest.approx(101, abs=2)
     assert texts(pages.lines("val")) == ["first", "the new house"]
+
+
+def test_lines_have_the_base_direction_of_their_layout(root: Path) -> None:
+    xml = page_xml([text_line("l1", "12 - 7", 10)], image="a.png")
+    (root / "a.xml").write_text(xml.replace("<Page ", '<Page primaryLanguage="Hebrew" ', 1), encoding="utf-8")
+    Image.new("L", (1000, 800), 255).save(root / "a.png")
+    (line,) = Pages(str(root), format="page_xml", split_ratios=[1, 0, 0]).lines("train")
+    charset = Charset.from_texts(["אב 12 - 7"], direction="auto")
+    assert charset.to_visual(line.text, line.direction) == "7 - 12" and charset.to_visual(line.text) == "12 - 7"
+    batch = collate([PackedLine("a", line.text, "", np.zeros((4, 3), np.uint8), line.direction)], 8, charset)
+    assert charset.decode(batch.targets.tolist(), batch.directions[0]) == "12 - 7"
+    assert charset.decode(batch.targets.tolist()) == "7 - 12"
 
 
 def test_damage_costs_its_page_or_its_line_only(root: Path, write: Write, tmp_path: Path) -> None:
