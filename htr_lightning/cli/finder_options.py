@@ -10,9 +10,10 @@ from htr_lightning.cli.options import check_probability
 
 if TYPE_CHECKING:
     from htr_lightning.charset import Charset
-    from htr_lightning.directions.bidi import Direction
     from htr_lightning.segmentation.finder import LineFinderSegmenter
+    from htr_lightning.segmentation.page import PageDirection
     from htr_lightning.segmentation.segmenter import Segmenter
+    from htr_lightning.segmentation.vertical import VerticalSegmenter
 
 
 def add_finder_options(group: Any) -> None:
@@ -33,10 +34,10 @@ def add_finder_options(group: Any) -> None:
     )
     group.add_argument(
         "--direction",
-        choices=("auto", "ltr", "rtl"),
+        choices=("auto", "ltr", "rtl", "ttb"),
         default="auto",
         help="of writing, for the order of regions, columns and halves of pages; auto is the model's, and ltr for "
-        "segment (default: %(default)s)",
+        "segment; ttb finds vertical lines, the first at the right (default: %(default)s)",
     )
     group.add_argument(
         "--segmenter",
@@ -48,14 +49,15 @@ def add_finder_options(group: Any) -> None:
     )
 
 
-def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegmenter":
+def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegmenter | VerticalSegmenter":
     """Load the line finder that the options name; with ``--direction auto``, for writing from left to right.
 
     Raises:
         UsageError: an option is out of its range, or does not go with the others.
         ModelFileError: the line finder cannot be used.
     """
-    from htr_lightning.reading.segmenters import CLASSICAL, load_segmenter
+    from htr_lightning.reading.segmenters import CLASSICAL, DEFAULT_FINDER, load_segmenter
+    from htr_lightning.segmentation.vertical import VerticalSegmenter
 
     is_classical = options.finder == CLASSICAL
     if options.segmenter and not is_classical:
@@ -68,17 +70,27 @@ def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegme
         remedy = "leave it out, or use another --finder"
         problem = "--finder classical knows no confidence of lines"
         raise UsageError(problem, key="--min-line-confidence", value=confidence, remedy=remedy)
-    direction: Direction = "ltr" if options.direction == "auto" else options.direction
+    direction: PageDirection = "ltr" if options.direction == "auto" else options.direction
+    if direction == "ttb" and options.finder == DEFAULT_FINDER:
+        remedy = "add --finder classical, or a line finder that was trained on pages with vertical lines"
+        raise UsageError(
+            f"{DEFAULT_FINDER} has not learned vertical lines", key="--direction", value=direction, remedy=remedy
+        )
     if is_classical:
-        return replace(parse_segmenter(options.segmenter), direction=direction)
+        segmenter = parse_segmenter(options.segmenter)
+        return VerticalSegmenter(segmenter) if direction == "ttb" else replace(segmenter, direction=direction)
     return load_segmenter(options.finder, min_line_confidence=confidence, direction=direction)
 
 
 def orient_segmenter(
-    segmenter: "Segmenter | LineFinderSegmenter", options: argparse.Namespace, charset: "Charset"
-) -> "Segmenter | LineFinderSegmenter":
+    segmenter: "Segmenter | LineFinderSegmenter | VerticalSegmenter", options: argparse.Namespace, charset: "Charset"
+) -> "Segmenter | LineFinderSegmenter | VerticalSegmenter":
     """Return a segmenter for the direction of writing that the options name: with ``auto``, that of the charset."""
-    return replace(segmenter, direction=charset.page_direction) if options.direction == "auto" else segmenter
+    from htr_lightning.segmentation.vertical import VerticalSegmenter
+
+    if options.direction != "auto" or isinstance(segmenter, VerticalSegmenter):
+        return segmenter
+    return replace(segmenter, direction=charset.page_direction)
 
 
 def parse_segmenter(settings: Sequence[str]) -> "Segmenter":

@@ -16,7 +16,7 @@ def turn_by_confidence(page: SegmentedPage, measure_confidence: MeasureConfidenc
     """Turn the lines of a detected page upside down, if they are read with more confidence then.
 
     A line finder tells horizontal from vertical writing well, but not always up from down. Vertical lines are always
-    tried, horizontal ones only if they can hardly be read.
+    tried, horizontal ones only if they can hardly be read. Lines whose characters stand below each other stay.
 
     Args:
         page: with its lines cropped.
@@ -36,7 +36,7 @@ def turn_by_confidence(page: SegmentedPage, measure_confidence: MeasureConfidenc
 
 
 def _has_axis(crop: LineCrop, axis: int) -> bool:
-    return crop.pixels is not None and crop.line.orientation % 2 == axis
+    return crop.pixels is not None and not crop.line.vertical and crop.line.orientation % 2 == axis
 
 
 def _flip_lines(page: SegmentedPage, axis: int) -> SegmentedPage:

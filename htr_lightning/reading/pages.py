@@ -175,6 +175,7 @@ def _convert_region(number: int, region: DetectedRegion, grid: PixelGrid) -> Pre
             orientation=line.orientation,
             line_confidence=line.confidence,
             cell=line.cell,
+            vertical=line.vertical,
         )
         for place, line in enumerate(region.lines, 1)
     )

@@ -3,30 +3,33 @@
 import importlib.util
 from pathlib import Path
 
-from htr_lightning.directions.bidi import Direction
 from htr_lightning.model.info import ModelFileError, find_model
 from htr_lightning.segmentation.finder import LineFinderSegmenter
 from htr_lightning.segmentation.maps import MapPredictor
+from htr_lightning.segmentation.page import PageDirection
 from htr_lightning.segmentation.segmenter import Segmenter
+from htr_lightning.segmentation.vertical import VerticalSegmenter
 
 DEFAULT_FINDER = "zoo:finder"
 CLASSICAL = "classical"
 
 
 def load_segmenter(
-    finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: float = 0.0, direction: Direction = "ltr"
-) -> Segmenter | LineFinderSegmenter:
+    finder: str | Path = DEFAULT_FINDER, *, min_line_confidence: float = 0.0, direction: PageDirection = "ltr"
+) -> Segmenter | LineFinderSegmenter | VerticalSegmenter:
     """Load what finds the lines of pages.
 
     Args:
         finder: ``zoo:finder``; a model file, an ONNX file, a checkpoint or a run folder of ``task=find_lines``; or
             ``classical`` for the way without a network.
         min_line_confidence: lines with a lower confidence are dropped.
-        direction: of writing, for the reading order.
+        direction: of writing, for the reading order; ``ttb`` for vertical lines, which ``zoo:finder`` has not learned.
 
     Raises:
         ModelFileError: it is missing or cannot be used, or neither ONNX Runtime nor PyTorch is installed.
     """
+    if direction == "ttb":
+        return VerticalSegmenter(load_segmenter(finder, min_line_confidence=min_line_confidence))
     if str(finder) == CLASSICAL:
         return Segmenter(direction=direction)
     predict = load_finder(find_model(str(finder), is_finder=True))

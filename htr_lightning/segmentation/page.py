@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.segmentation.regions import DetectedRegion
+
+PageDirection = Literal["ltr", "rtl", "ttb"]
+"""Direction of writing on pages: of lines from left to right, from right to left, or from top to bottom."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

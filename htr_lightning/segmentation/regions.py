@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.directions.bidi import Direction
 from htr_lightning.image.straighten import Points
-from htr_lightning.layout.page import Cell
+from htr_lightning.layout.page import Cell, Vertical
 
 _MIN_OVERLAP = 0.3  # horizontal overlap of two lines of a region, relative to the shorter one
 _MAX_SPACING = 1.8  # vertical distance of neighboring lines of a region, in typical distances
@@ -29,6 +29,7 @@ class DetectedLine:
         confidence: 0..1, the mean probability of its baseline; None if it is not known.
         orientation: quarter turns clockwise by which its writing is turned, 0 to 3.
         cell: of the table that it is in; None outside of tables.
+        vertical: how it runs if its characters stand below each other; empty for other lines.
     """
 
     baseline: Points
@@ -36,6 +37,7 @@ class DetectedLine:
     confidence: float | None = None
     orientation: int = 0
     cell: Cell | None = None
+    vertical: Vertical = ""
 
     @property
     def left(self) -> float:

@@ -87,6 +87,34 @@ def test_layouts_are_written_and_predict_reads_them(
     assert text == (tmp_path / "read" / "p0.txt").read_text()
 
 
+def test_vertical_lines_are_found_from_the_right_and_read_turned(
+    scans: Path, tmp_path: Path, run_segment: Segment, read_scans: Run
+) -> None:
+    upright = np.asarray(Image.open(scans / "p0.png").convert("L"))
+    turned = save(Drawn(np.ascontiguousarray(np.rot90(upright, -1))), tmp_path / "turned" / "p0.png")
+    out = tmp_path / "layouts"
+    code, err = run_segment(turned, "--out", out, "--format", "alto,page", "--direction", "ttb")
+    assert code == 0 and "4 lines found on 1 page" in err
+    alto, page = (out / f"p0{suffix}" for suffix in (".xml", ".page.xml"))
+    assert_same_lines(read_layout(alto), read_layout(page))
+    assert [line.get("BASEDIRECTION") for line in check_alto(alto.read_bytes()).iter("{*}TextLine")] == 4 * ["ttb"]
+    (region,) = check_page_xml(page.read_bytes()).iter("{*}TextRegion")
+    assert (region.get("readingDirection"), region.get("textLineOrder")) == ("top-to-bottom", "right-to-left")
+    lefts = [line.baseline[:, 0].mean() for line in read_layout(alto).lines]
+    assert lefts == sorted(lefts, reverse=True)
+
+    _, text, _ = read_scans(scans / "p0.png", "--format", "txt")
+    assert len(text) > 20
+    for name, options in {"direct": ["--direction", "ttb"], "laid out": ["--layouts", out]}.items():
+        code, _, err = read_scans(turned, "--out", tmp_path / name, "--format", "txt,json,alto,page", *options)
+        assert code == 0 and (tmp_path / name / "p0.txt").read_text(encoding="utf-8") == text, err
+        (region,) = json.loads((tmp_path / name / "p0.json").read_text(encoding="utf-8"))["regions"]
+        assert [line["direction"] for line in region["lines"]] == 4 * ["ttb"]
+        for suffix in (".xml", ".page.xml"):
+            read = read_layout(tmp_path / name / f"p0{suffix}").lines
+            assert [(line.vertical, line.orientation) for line in read] == 4 * [("top-to-bottom", 1)]
+
+
 def test_an_interrupted_run_is_resumed(scans: Path, tmp_path: Path, run_segment: Segment) -> None:
     out = tmp_path / "out"
     run_segment(scans, "--out", out)
@@ -232,6 +260,7 @@ def test_a_page_that_is_too_large(tmp_path: Path, run_segment: Segment) -> None:
         (("--min-line-confidence", "2"), "zoo:finder", "--min-line-confidence 2.0: "),
         (("--min-line-confidence", "0.5"), "classical", "knows no confidence"),
         (("--segmenter", "columns=false"), "zoo:finder", "zoo:finder has no such settings"),
+        (("--direction", "ttb"), "zoo:finder", "zoo:finder has not learned vertical lines; add --finder classical"),
     ],
 )
 def test_command_lines_that_contradict_themselves(

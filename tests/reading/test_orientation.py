@@ -1,6 +1,7 @@
 """Lines that are upside down are turned, if they are read with more confidence then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_flipping_twice_changes_nothing() -> None:
     assert again.line.orientation == 1
     np.testing.assert_array_equal(again.line.baseline, crop.line.baseline)
     np.testing.assert_array_equal(again.pixels, crop.pixels)
+
+
+def test_lines_of_characters_below_each_other_stay() -> None:
+    page = make_page([1, 1])
+    regions = tuple(
+        (region, tuple(replace(crop, line=replace(crop.line, vertical="top-to-bottom")) for crop in crops))
+        for region, crops in page.regions
+    )
+    vertical = replace(page, regions=regions)
+    assert turn_by_confidence(page, prefer(3)) is not page and turn_by_confidence(vertical, prefer(3)) is vertical
 
 
 def test_vertical_lines_are_turned_to_the_side_on_which_they_can_be_read() -> None:

@@ -1,45 +1,15 @@
 """Sets synthetic lines on a sheet, as letters, columns, tables, double pages, and text with notes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line
 from htr_lightning.data.page_targets import TargetLine
-from htr_lightning.data.sources.rendering import RenderedLine
-from htr_lightning.data.sources.synthetic_image import SyntheticImage
+from htr_lightning.data.sources.rendered_lines import RenderedLines
 
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 20.0, 56.0  # of the images of lines on the page
-
-
-class RenderedLines:
-    """Synthetic lines by their font, each rendered once.
-
-    Args:
-        lines: of `Synthetic`.
-    """
-
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self._by_font: dict[str, list[SyntheticImage]] = {}
-        for line in lines:
-            assert isinstance(line.image, SyntheticImage)
-            self._by_font.setdefault(line.group, []).append(line.image)
-        self._rendered: dict[tuple[str, int], RenderedLine] = {}
-
-    @property
-    def fonts(self) -> list[str]:
-        """Names of the fonts."""
-        return list(self._by_font)
-
-    def choose(self, font: str, generator: np.random.Generator) -> RenderedLine:
-        """Return a random line in a font."""
-        number = int(generator.integers(len(self._by_font[font])))
-        if (font, number) not in self._rendered:
-            self._rendered[font, number] = self._by_font[font][number].render()
-        return self._rendered[font, number]
 
 
 @dataclass(slots=True)
@@ -255,7 +225,7 @@ class PageComposer:
         note = PageComposer(np.ones(shape, np.float32), self.lines, self.font, self.generator)
         note.fill(0.03 * shape[1], 0.97 * shape[1], 1.2 * size, shape[0] - 0.4 * size, size)
         kept = [t for t in self.targets if not _overlaps(t, region)]
-        self.targets[:] = kept + [_turn(t, turns, shape, region) for t in note.targets]
+        self.targets[:] = kept + [turn_target(t, turns, shape, region[:2]) for t in note.targets]
         self.ink[region[1] : region[3], region[0] : region[2]] = np.rot90(note.ink, -turns)
 
 
@@ -264,10 +234,17 @@ def _overlaps(line: TargetLine, region: tuple[int, int, int, int]) -> bool:
     return bool(region[0] <= x <= region[2] and region[1] <= y - line.above / 2 <= region[3])
 
 
-def _turn(line: TargetLine, turns: int, shape: tuple[int, int], region: tuple[int, int, int, int]) -> TargetLine:
-    """Turn a line of a note of some shape clockwise, and move it to its region."""
+def turn_target(line: TargetLine, turns: int, shape: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> TargetLine:
+    """Turn an upright line clockwise by quarter turns.
+
+    Args:
+        line: upright.
+        turns: 1 to 3.
+        shape: height and width of the sheet that it is on.
+        corner: x and y to move the upper left corner of the turned sheet to.
+    """
     x, y = line.baseline.T
     height, width = shape
     turned = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[turns]
-    points = np.stack(turned, 1) + np.array(region[:2])
+    points = np.stack(turned, 1) + np.array(corner)
     return TargetLine(points.astype(np.float32), line.above, line.below, turns)

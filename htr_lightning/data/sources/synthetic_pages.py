@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
 from htr_lightning.data.page_targets import TargetLine
-from htr_lightning.data.sources.page_composer import PageComposer, RenderedLines
+from htr_lightning.data.sources.page_composer import PageComposer, turn_target
 from htr_lightning.data.sources.page_scenery import add_scenery, draw_sheet
+from htr_lightning.data.sources.rendered_lines import RenderedLines
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.errors import InputError
 from htr_lightning.image.page_pixels import PagePreprocess, stretch_page
 
 _LONGEST_PX = 1500
 _KINDS = ("letter", "columns", "table", "double", "notes")
+_VERTICAL_KINDS = ("letter", "columns")  # columns become registers, one below the other
 _SPLIT_NUMBERS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
 _SPARE_LINES = 600  # texts that pages choose from
 
@@ -28,16 +30,30 @@ class SyntheticPages:
         num_train: number of training pages; there are none in the other splits.
         lines: the texts and fonts of the lines; None for the defaults of `Synthetic`.
         seed: of the pages.
+        num_vertical: number of further training pages with vertical lines, as in Chinese and Japanese: characters below
+            each other, the first line at the right. Half of them are turned, as a finder learns the shape of lines from
+            those that run from left to right.
+        vertical: the texts and fonts of their lines, such as ``languages: [zh]`` with ``font_folder``; None for those
+            of the other pages.
 
     Raises:
         InputError: a number is out of its range.
     """
 
-    def __init__(self, *, num_train: int = 120, lines: Synthetic | None = None, seed: int = 1) -> None:
-        if num_train < 0:
-            key, remedy = "loader.synthetic.num_train", "give 0 or more"
-            raise InputError("the number is negative", key=key, value=num_train, remedy=remedy)
-        self.num_train, self.seed = num_train, seed
+    def __init__(
+        self,
+        *,
+        num_train: int = 120,
+        lines: Synthetic | None = None,
+        seed: int = 1,
+        num_vertical: int = 0,
+        vertical: Synthetic | None = None,
+    ) -> None:
+        for name, number in (("num_train", num_train), ("num_vertical", num_vertical)):
+            if number < 0:
+                key, remedy = f"loader.synthetic.{name}", "give 0 or more"
+                raise InputError("the number is negative", key=key, value=number, remedy=remedy)
+        self.num_train, self.num_vertical, self.seed = num_train, num_vertical, seed
         self._source = lines or Synthetic(
             num_train=_SPARE_LINES,
             num_val=0,
@@ -51,14 +67,20 @@ class SyntheticPages:
             margin_px=0,
             seed=seed,
         )
+        self._vertical_source = vertical or self._source
 
     def pages(self, split: Split) -> list["SyntheticPage"]:
         """Return the pages of a split; their pixels are made when they are read."""
-        if split != "train" or not self.num_train:
-            return []
-        lines = RenderedLines(self._source.lines("train"))
-        numbers = range(self.num_train)
-        return [SyntheticPage(f"synthetic/{number:05d}", lines, (self.seed, number)) for number in numbers]
+        pages: list[SyntheticPage] = []
+        if split == "train" and self.num_train:
+            lines = RenderedLines(self._source.lines("train"))
+            for number in range(self.num_train):
+                pages.append(SyntheticPage(f"synthetic/{number:05d}", lines, (self.seed, number)))
+        if split == "train" and self.num_vertical:
+            lines = RenderedLines(self._vertical_source.lines("train"), sideways=True)
+            for number in range(self.num_vertical):
+                pages.append(SyntheticPage(f"synthetic/vertical/{number:05d}", lines, (self.seed, number, 1), True))
+        return pages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +91,13 @@ class SyntheticPage:
         id: unique within its dataset.
         lines: to choose from.
         seed: of the page.
+        is_vertical: whether it has vertical lines, or lines like vertical ones that were turned.
     """
 
     id: str
     lines: RenderedLines
-    seed: tuple[int, int]
+    seed: tuple[int, ...]
+    is_vertical: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -83,12 +107,15 @@ class SyntheticPage:
     def read(self, preprocess: PagePreprocess) -> tuple[NDArray[np.uint8], list[TargetLine]]:
         """Draw the page; see `htr_lightning.data.training_page.TrainingPage`."""
         generator = np.random.default_rng(self.seed)
-        kind = str(generator.choice(_KINDS))
+        kind = str(generator.choice(_VERTICAL_KINDS if self.is_vertical else _KINDS))
         aspect = generator.uniform(1.3, 1.6) if kind == "double" else 1 / generator.uniform(1.2, 1.6)
         width = _LONGEST_PX if aspect > 1 else round(_LONGEST_PX * aspect)
         height = round(_LONGEST_PX / aspect) if aspect > 1 else _LONGEST_PX
         font = str(generator.choice(self.lines.fonts))
         composer = PageComposer(draw_sheet(height, width, generator), self.lines, font, generator)
         getattr(composer, f"set_{kind}")()
-        sheet = add_scenery(composer.finish(), generator)
-        return stretch_page(sheet), composer.targets
+        sheet, targets = composer.finish(), composer.targets
+        if self.is_vertical and generator.random() < 0.5:
+            targets = [turn_target(target, 1, sheet.shape) for target in targets if target.orientation == 0]
+            sheet = np.ascontiguousarray(np.rot90(sheet, -1))
+        return stretch_page(add_scenery(sheet, generator)), targets
