@@ -5,11 +5,15 @@ python experiments/vertical_lines/measure.py --fonts data/fonts/chinese --out ex
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from htr_lightning.data.page_targets import TargetLine
+from htr_lightning.data.sources.page_composer import PageComposer, turn_target
+from htr_lightning.data.sources.rendered_lines import RenderedLines
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.data.sources.synthetic_pages import SyntheticPages
 from htr_lightning.image.page_pixels import PagePreprocess
@@ -24,6 +28,29 @@ SEGMENTERS = {
     "zoo:finder, page as it is": load_segmenter,
     "zoo:finder, page turned": lambda: VerticalSegmenter(load_segmenter()),
 }
+Drawn = tuple[str, np.ndarray, list[TargetLine]]
+
+
+def draw_clean(source: Synthetic, number: int) -> Iterator[Drawn]:
+    """Yield pages of one column of text, on clean paper."""
+    lines = RenderedLines(source.lines("train"), sideways=True)
+    for page in range(number):
+        generator = np.random.default_rng(page)
+        composer = PageComposer(
+            np.full((1000, 1400), 0.93, np.float32), lines, str(generator.choice(lines.fonts)), generator
+        )
+        composer.fill(90, 1310, 110, 900, float(generator.uniform(30, 50)))
+        targets = [turn_target(line, 1, composer.sheet.shape) for line in composer.targets]
+        ink = np.rot90(composer.finish(), -1)
+        yield f"clean/{page:02d}", np.ascontiguousarray(255 * ink.clip(0, 1)).astype(np.uint8), targets
+
+
+def draw_scanned(source: Synthetic, number: int) -> Iterator[Drawn]:
+    """Yield the pages of `SyntheticPages` with vertical lines: small and large, on stained, squared or dark paper."""
+    for page in SyntheticPages(num_train=0, num_vertical=number, vertical=source).pages("train"):
+        pixels, targets = page.read(PagePreprocess())
+        if any(line.orientation for line in targets):  # the others are turned, to learn from
+            yield f"scanned/{page.id}", pixels, targets
 
 
 def count(segmenter: PageSegmenter, pixels: np.ndarray, baselines: list[np.ndarray]) -> LineCounts:
@@ -38,11 +65,11 @@ def main() -> None:
     """Write the counts of all pages for each line finder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fonts", type=Path, required=True)
-    parser.add_argument("--pages", type=int, default=16)
+    parser.add_argument("--pages", type=int, default=24)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--pictures", type=Path, help="folder to write the pages to")
     options = parser.parse_args()
-    lines = Synthetic(
+    source = Synthetic(
         num_train=400,
         num_val=0,
         num_test=0,
@@ -57,22 +84,20 @@ def main() -> None:
         margin_px=0,
     )
     segmenters = {name: build() for name, build in SEGMENTERS.items()}
-    totals = {name: np.zeros(3, int) for name in segmenters}
-    for page in SyntheticPages(num_train=0, num_vertical=options.pages, vertical=lines).pages("train"):
-        pixels, targets = page.read(PagePreprocess())
-        vertical = [line.baseline for line in targets if line.orientation == 1]
-        if not vertical:  # turned, to learn from
-            continue
-        if options.pictures:
-            options.pictures.mkdir(exist_ok=True)
-            Image.fromarray(pixels).save(options.pictures / f"{page.id.replace('/', '_')}.png")
-        for name, segmenter in segmenters.items():
-            counts = count(segmenter, pixels, vertical)
-            totals[name] += (counts.true, counts.found, counts.matched)
-            print(page.id, name, counts, flush=True)
+    totals: dict[str, np.ndarray] = {}
+    for pages in (draw_clean(source, options.pages // 2), draw_scanned(source, options.pages)):
+        for id, pixels, targets in pages:
+            if options.pictures:
+                options.pictures.mkdir(exist_ok=True)
+                Image.fromarray(pixels).save(options.pictures / f"{id.replace('/', '_')}.png")
+            for name, segmenter in segmenters.items():
+                counts = count(segmenter, pixels, [line.baseline for line in targets])
+                key = f"{id.partition('/')[0]}: {name}"
+                totals[key] = totals.get(key, np.zeros(3, int)) + np.array([counts.true, counts.found, counts.matched])
+                print(id, name, counts, flush=True)
     result = {}
     for name, (true, found, matched) in totals.items():
-        recall, precision = matched / true, matched / max(1, found)
+        recall, precision = round(matched / true, 3), round(matched / max(1, found), 3)
         result[name] = {"true": int(true), "found": int(found), "recall": recall, "precision": precision}
         print(f"{name}: recall {recall:.1%}, precision {precision:.1%} of {true} lines")
     if options.out:

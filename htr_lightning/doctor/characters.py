@@ -4,7 +4,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from htr_lightning.data.line import Split
@@ -17,18 +17,15 @@ from htr_lightning.doctor.lookalikes import (
     find_families,
     get_plain_form,
 )
+from htr_lightning.doctor.search import Texts, find_lines, list_characters, search
 from htr_lightning.text import Normalization, describe_characters, format_count, is_unprintable, normalize
 
 MIN_OCCURRENCES = 3
 """A character that train has less often is too rare to be learned."""
-_MAX_CHARACTERS = 10  # named in a title
 _GUEST_FRACTION = 0.01  # of the letters; an alphabet with fewer is a guest
-_CONTEXT = 12  # characters shown on both sides of the one in question
 _JOINERS = "\u200c\u200d"
 _SOFT_HYPHEN = "\u00ad"
 
-Texts = Mapping[Split, list[tuple[str, str]]]
-"""Ids and texts of the lines of each split."""
 Counts = Mapping[Split, Counter[str]]
 
 
@@ -55,9 +52,9 @@ def find_unknown_characters(
         if split == "train" or not unknown:
             continue
         normalized: Texts = {split: [(id, normalize(text, normalization)) for id, text in texts[split]]}
-        title = f"{split} has characters that train lacks; each counts as an error: {_list_characters(unknown)}"
+        title = f"{split} has characters that train lacks; each counts as an error: {list_characters(unknown)}"
         remedy = "check the lines for typing errors, or split the data differently"
-        lines = _find_lines(normalized, unknown)
+        lines = find_lines(normalized, unknown)
         findings.append(Finding(f"unknown_characters_{split}", "warning", title, len(unknown), remedy, lines))
     return findings
 
@@ -94,11 +91,11 @@ def _check_families(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
         yield Finding(
             "lookalikes",
             "warning",
-            f"{_list_characters(others)}, and {describe_characters(common)} {counts[common]:,} times: "
+            f"{list_characters(others)}, and {describe_characters(common)} {counts[common]:,} times: "
             "they look alike in handwriting",
             others.total(),
             f"write {common} everywhere",
-            _find_lines(texts, others),
+            find_lines(texts, others),
         )
 
 
@@ -109,7 +106,7 @@ def _check_ellipses(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
     if with_dots:
         title = f"'…' (U+2026 HORIZONTAL ELLIPSIS) {counts['…']:,} times, and three full stops in {with_dots:,} lines"
         remedy = "write the same everywhere"
-        yield Finding("ellipses", "warning", title, counts["…"], remedy, _find_lines(texts, "…"))
+        yield Finding("ellipses", "warning", title, counts["…"], remedy, find_lines(texts, "…"))
 
 
 def _check_plain_forms(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
@@ -118,15 +115,15 @@ def _check_plain_forms(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
         {c: n for c, n in counts.items() if (plain := get_plain_form(c)) and all(p in counts for p in plain)}
     )
     if fancy:
-        title = f"{_list_characters(fancy)}: ligatures and letter variants that look like plain letters"
+        title = f"{list_characters(fancy)}: ligatures and letter variants that look like plain letters"
         remedy = "write the plain letters, or set +loader.normalization=NFKC"
-        yield Finding("letter_forms", "warning", title, fancy.total(), remedy, _find_lines(texts, fancy))
+        yield Finding("letter_forms", "warning", title, fancy.total(), remedy, find_lines(texts, fancy))
 
 
 def _check_dashes(counts: Counter[str]) -> Iterator[Finding]:
     present = Counter({c: counts[c] for c in DASHES if counts[c]})
     if len(present) > 1:
-        title = f"dashes of different lengths: {_list_characters(present)}"
+        title = f"dashes of different lengths: {list_characters(present)}"
         remedy = "keep them only if the handwriting distinguishes them"
         yield Finding("dashes", "note", title, present.total(), remedy)
 
@@ -141,14 +138,14 @@ def _check_strays(texts: Texts, counts: Counter[str]) -> Iterator[Finding]:
     guests = {name for name, n in letters.items() if n < _GUEST_FRACTION * letters.total()}
     strays: Counter[str] = Counter()
     lines = []
-    for split, id, text in _search(texts, foreign):
+    for split, id, text in search(texts, foreign):
         words = [match[0] for match in re.finditer(r"[^\W\d_]+", text) if _is_stray(match[0], guests)]
         of_line = Counter(c for word in words for c in word if c in foreign)
         if of_line:
             strays += of_line
-            lines.append(AffectedLine(split, id, f"{_list_characters(of_line)} in «{words[0]}»"))
+            lines.append(AffectedLine(split, id, f"{list_characters(of_line)} in «{words[0]}»"))
     if lines:
-        title = f"stray letters of another alphabet: {_list_characters(strays)}"
+        title = f"stray letters of another alphabet: {list_characters(strays)}"
         remedy = f"write the {main.capitalize()} letters that they look like"
         yield Finding("stray_letters", "warning", title, strays.total(), remedy, lines)
 
@@ -165,24 +162,24 @@ def find_unprintable_characters(texts: Texts) -> list[Finding]:
     """Find invisible and control characters, replacement characters, and characters for private use."""
     counts = Counter("".join(text for rows in texts.values() for _, text in rows))
     wrong = Counter({c: n for c, n in counts.items() if is_unprintable(c) and c not in _JOINERS})
-    lines = _find_lines(texts, wrong)
-    for split, id, text in _search(texts, [c for c in _JOINERS if c in counts]):
+    lines = find_lines(texts, wrong)
+    for split, id, text in search(texts, [c for c in _JOINERS if c in counts]):
         useless = Counter(c for before, c in itertools.pairwise(f" {text}") if c in _JOINERS and not _joins(before))
         if useless:
             wrong += useless
-            lines.append(AffectedLine(split, id, _list_characters(useless)))
+            lines.append(AffectedLine(split, id, list_characters(useless)))
     findings = []
     if wrong:
-        title = f"invisible, control or replacement characters: {_list_characters(wrong)}"
+        title = f"invisible, control or replacement characters: {list_characters(wrong)}"
         remedy = "remove them from the texts; U+FFFD replaces a character that an encoding error lost: type it again"
         if _SOFT_HYPHEN in wrong:
             remedy += "; where a hyphen is on the paper, as at the end of a line, write '-' instead of U+00AD"
         findings.append(Finding("invisible_characters", "warning", title, wrong.total(), remedy, lines))
     private = Counter({c: n for c, n in counts.items() if unicodedata.category(c) == "Co"})
     if private:
-        title = f"private-use characters, which depend on a font: {_list_characters(private)}"
+        title = f"private-use characters, which depend on a font: {list_characters(private)}"
         remedy = "correct for medieval characters (MUFI); otherwise write the intended characters"
-        lines = _find_lines(texts, private)
+        lines = find_lines(texts, private)
         findings.append(Finding("private_use", "note", title, private.total(), remedy, lines))
     return findings
 
@@ -208,40 +205,3 @@ def find_uncomposed_texts(texts: Texts, normalization: Normalization) -> list[Fi
         return [Finding("not_nfc", "warning", title, len(lines), remedy, lines)]
     remedy = f"nothing: training normalizes them to {normalization} (loader.normalization); other programs may not"
     return [Finding("not_nfc", "note", title, len(lines), remedy, lines)]
-
-
-def _search(texts: Texts, characters: Iterable[str]) -> Iterator[tuple[Split, str, str]]:
-    """Yield split, id and text of the lines that contain any of the characters."""
-    search = _compile_search(characters)
-    for split, rows in texts.items():
-        for id, text in rows:
-            if search(text):
-                yield split, id, text
-
-
-def _find_lines(texts: Texts, characters: Iterable[str]) -> list[AffectedLine]:
-    """Return the lines that contain any of the characters, each with the context of the first."""
-    search = _compile_search(characters)
-    return [
-        AffectedLine(split, id, _show_context(text, match.start()))
-        for split, rows in texts.items()
-        for id, text in rows
-        if (match := search(text))
-    ]
-
-
-def _compile_search(characters: Iterable[str]) -> Callable[[str], re.Match[str] | None]:
-    alternatives = "".join(map(re.escape, characters))
-    return re.compile(f"[{alternatives}]" if alternatives else r"(?!)").search
-
-
-def _show_context(text: str, index: int) -> str:
-    start, end = max(0, index - _CONTEXT), index + 1 + _CONTEXT
-    context = f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
-    return f"U+{ord(text[index]):04X} in «{context}»"
-
-
-def _list_characters(counts: Counter[str]) -> str:
-    """Return the most frequent characters with their names and counts."""
-    names = [f"{describe_characters(c)} {format_count(n, 'time')}" for c, n in counts.most_common(_MAX_CHARACTERS)]
-    return ", ".join(names) + (f" and {len(counts) - _MAX_CHARACTERS} more" if len(counts) > _MAX_CHARACTERS else "")

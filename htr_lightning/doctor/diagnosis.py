@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import SPLITS, LeftOut, Split
 from htr_lightning.directions.scripts import group_by_script
-from htr_lightning.doctor import characters, leaks, lines, scripts
+from htr_lightning.doctor import characters, ideographs, leaks, lines, marks, scripts
 from htr_lightning.doctor.facts import Facts, Settings, SplitFacts
 from htr_lightning.doctor.finding import Finding, Verdict, decide_verdict, sort_by_severity
 from htr_lightning.doctor.outliers import Outlier, find_outliers, report_outliers
@@ -97,6 +97,8 @@ def _check_characters(facts: Facts, settings: Settings, counts: dict[Split, Coun
         *characters.find_unknown_characters(texts, counts, known, settings.normalization),
         *scripts.find_script_problems(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
+        *ideographs.find_ideograph_problems(texts, settings.normalization, fonts=settings.groups_are_fonts),
+        *marks.find_mark_problems(texts, settings.normalization),
         *characters.find_unprintable_characters(texts),
         *characters.find_uncomposed_texts(texts, settings.normalization),
         *characters.find_rare_characters(counts),

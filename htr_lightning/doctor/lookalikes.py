@@ -49,7 +49,7 @@ quotes, differ by their position and may occur together."""
 DASHES = "-–—"
 """Characters that differ only in their length."""
 
-_PRESENTATION_TAGS = ("<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>")
+_PRESENTATION_TAGS = ("<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>", "<vertical>")
 _LIGATURES = frozenset("ﬀﬁﬂﬃﬄﬅﬆǄǅǆǇǈǉǊǋǌǱǲǳŉ")
 
 

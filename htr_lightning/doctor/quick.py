@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from htr_lightning.charset import Charset
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.data.packed_lines import PackedLines
-from htr_lightning.doctor import characters, leaks, scripts
+from htr_lightning.doctor import characters, ideographs, leaks, marks, scripts
 from htr_lightning.doctor.facts import Settings, collect_packed_facts
 from htr_lightning.doctor.finding import Finding, sort_by_severity
 from htr_lightning.image.files import DataError
@@ -37,6 +37,8 @@ def check_packed_lines(packed: Mapping[Split, PackedLines], charset: Charset, se
         *characters.find_unknown_characters(texts, counts, charset.characters, charset.normalization),
         *scripts.find_script_problems(texts),
         *characters.find_lookalikes(texts, fonts=settings.groups_are_fonts),
+        *ideographs.find_ideograph_problems(texts, charset.normalization, fonts=settings.groups_are_fonts),
+        *marks.find_mark_problems(texts, charset.normalization),
         *characters.find_unprintable_characters(texts),
     ]
     return [finding for finding in sort_by_severity(findings) if finding.severity != "note"]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from htr_lightning.directions.scripts import name_script
-from htr_lightning.doctor.characters import Texts
 from htr_lightning.doctor.finding import AffectedLine, Finding
+from htr_lightning.doctor.search import Texts
 from htr_lightning.text import format_count
 
 _RIGHT_TO_LEFT = ("R", "AL")  # bidirectional classes: Hebrew and others, Arabic and others

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import characters
 from htr_lightning.doctor.lookalikes import FAMILIES, LATIN_TWINS, find_alphabet, get_plain_form
+from htr_lightning.doctor.search import Texts
 from htr_lightning.text import Normalization, is_unprintable
 
 
-def texts_of(*texts: str) -> characters.Texts:
+def texts_of(*texts: str) -> Texts:
     return {"train": [(str(row), text) for row, text in enumerate(texts)], "val": [], "test": []}
 
 
