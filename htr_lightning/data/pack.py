@@ -16,6 +16,7 @@ from typing import Any
 from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
 from htr_lightning.data.parallel import map_lines
+from htr_lightning.directions.bidi import remove_marks
 from htr_lightning.files import atomic_write, file_lock, remove_stale
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import UnusableImage
@@ -145,7 +146,7 @@ def _is_outdated(packed: PackedLines, lines: Sequence[Line], preprocess: Preproc
 
 def _prepare(preprocess: Preprocess, line: Line) -> PreparedLine:
     """Return a line with its pixels, or with the reason why it is unusable."""
-    if not line.text and not isinstance(line.image, UnusableImage):
+    if not remove_marks(line.text) and not isinstance(line.image, UnusableImage):
         return line, str(DataError("the text is empty", line_id=line.id))
     try:
         return line, load_pixels(line, preprocess)

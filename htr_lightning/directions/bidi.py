@@ -28,7 +28,7 @@ def remove_marks(text: str) -> str:
 
 def is_right_to_left(character: str) -> bool:
     """Whether a character is a letter or digit that is written from right to left, such as Hebrew and Arabic ones."""
-    return get_class(character) in ("R", "AL", "AN")
+    return get_class(character) in ("R", "AL", "AN") and character not in MARKS
 
 
 def find_base_direction(text: str, direction: BaseDirection = "auto", stated: StatedDirection = "") -> Direction:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from htr_lightning.data.line import Split
+from htr_lightning.directions.bidi import MARKS, remove_marks
 from htr_lightning.doctor.finding import AffectedLine, Finding
 from htr_lightning.doctor.lookalikes import (
     ALPHABETS,
@@ -31,7 +32,7 @@ Counts = Mapping[Split, Counter[str]]
 
 def count_characters(texts: Iterable[str], normalization: Normalization) -> Counter[str]:
     """Count the characters of texts after normalization."""
-    return Counter("".join(normalize(text, normalization) for text in texts))
+    return Counter("".join(remove_marks(normalize(text, normalization)) for text in texts))
 
 
 def find_unknown_characters(
@@ -51,7 +52,7 @@ def find_unknown_characters(
         unknown = Counter({c: n for c, n in counts[split].items() if c not in known})
         if split == "train" or not unknown:
             continue
-        normalized: Texts = {split: [(id, normalize(text, normalization)) for id, text in texts[split]]}
+        normalized: Texts = {split: [(id, remove_marks(normalize(text, normalization))) for id, text in texts[split]]}
         title = f"{split} has characters that train lacks; each counts as an error: {list_characters(unknown)}"
         remedy = "check the lines for typing errors, or split the data differently"
         lines = find_lines(normalized, unknown)
@@ -161,7 +162,7 @@ def _is_stray(word: str, guests: set[str]) -> bool:
 def find_unprintable_characters(texts: Texts) -> list[Finding]:
     """Find invisible and control characters, replacement characters, and characters for private use."""
     counts = Counter("".join(text for rows in texts.values() for _, text in rows))
-    wrong = Counter({c: n for c, n in counts.items() if is_unprintable(c) and c not in _JOINERS})
+    wrong = Counter({c: n for c, n in counts.items() if is_unprintable(c) and c not in _JOINERS + MARKS})
     lines = find_lines(texts, wrong)
     for split, id, text in search(texts, [c for c in _JOINERS if c in counts]):
         useless = Counter(c for before, c in itertools.pairwise(f" {text}") if c in _JOINERS and not _joins(before))
@@ -169,6 +170,11 @@ def find_unprintable_characters(texts: Texts) -> list[Finding]:
             wrong += useless
             lines.append(AffectedLine(split, id, list_characters(useless)))
     findings = []
+    marks = Counter({c: counts[c] for c in MARKS if counts[c]})
+    if marks:
+        title = f"invisible marks of direction: {list_characters(marks)}"
+        remedy = "nothing: training removes them, since no handwriting shows them; other programs may not"
+        findings.append(Finding("direction_marks", "note", title, marks.total(), remedy, find_lines(texts, marks)))
     if wrong:
         title = f"invisible, control or replacement characters: {list_characters(wrong)}"
         remedy = "remove them from the texts; U+FFFD replaces a character that an encoding error lost: type it again"

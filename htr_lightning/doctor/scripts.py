@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from htr_lightning.directions.bidi import MARKS
 from htr_lightning.directions.scripts import name_script
 from htr_lightning.doctor.finding import AffectedLine, Finding
 from htr_lightning.doctor.search import Texts
@@ -26,7 +27,7 @@ def find_script_problems(texts: Texts) -> list[Finding]:
         texts: of all lines.
     """
     counts = Counter("".join(text for rows in texts.values() for _, text in rows))
-    letters = {c for c in counts if unicodedata.bidirectional(c) in _RIGHT_TO_LEFT}
+    letters = {c for c in counts if _to_direction(c) == "R"}
     return [*_check_directions(texts, counts, letters)] if letters else []
 
 
@@ -73,7 +74,7 @@ def _find_lines(texts: Texts, is_affected: Callable[[str], bool]) -> list[Affect
 
 
 def _to_direction(character: str) -> str:
-    kind = unicodedata.bidirectional(character)
+    kind = "" if character in MARKS else unicodedata.bidirectional(character)
     return "R" if kind in _RIGHT_TO_LEFT else kind
 
 

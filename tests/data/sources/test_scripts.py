@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.data.sources import fonts, grammar, synthetic_texts
+from htr_lightning.data.sources import font_check, fonts, grammar, synthetic_texts
 from htr_lightning.data.sources.fonts import Face, find_supported_characters
 from htr_lightning.data.sources.grammar import Grammar, collect_characters
 from htr_lightning.data.sources.rendering import Style, render_line
@@ -107,6 +107,30 @@ def test_arabic_needs_shaping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             Synthetic(num_train=6, languages=["ar"], font_folder=str(tmp_path), fonts=["my_font"]).lines("train")
     finally:
         find_supported_characters.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "can_shape", "message"),
+    [
+        ("كتب الى بيت", False, r"U\+0627 ARABIC LETTER ALEF.*install the wheel of Pillow.*HarfBuzz"),
+        ("光緒二十年", True, r"the fonts can write hardly any.*U\+5149 CJK.*choose fonts of this script"),
+        ("x\u0304y x\u0304z", True, r"they lack .*U\+0304 COMBINING MACRON.*remove these combining marks"),
+    ],
+)
+def test_texts_that_no_font_can_write(
+    text: str, can_shape: bool, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (fonts, grammar, font_check):
+        monkeypatch.setattr(module, "can_shape", lambda: can_shape)
+    find_supported_characters.cache_clear()
+    file = tmp_path / "text.txt"
+    file.write_text("\n".join(f"{text} {number}" for number in range(20)), encoding="utf-8")
+    try:
+        with pytest.raises(DataError, match=message) as caught:
+            Synthetic(num_train=6, num_val=0, num_test=0, min_length=2, text_file=str(file)).lines("train")
+    finally:
+        find_supported_characters.cache_clear()
+    assert caught.value.key == "dataset.font_folder" and len(str(caught.value).splitlines()) == 1
 
 
 def test_greek_words_end_with_the_final_sigma() -> None:
