@@ -166,7 +166,7 @@ class Charset:
 
     def normalize(self, text: str) -> str:
         """Normalize a text to the Unicode form of this charset; invisible marks of direction are removed."""
-        return remove_marks(normalize(text, self._normalization))
+        return normalize(remove_marks(text), self._normalization)
 
     def to_visual(self, text: str, stated: StatedDirection = "") -> str:
         """Normalize a text, and put it into the order in which it is read from left to right; see `encode`."""
@@ -277,5 +277,5 @@ def find_direction(texts: Iterable[str], direction: BaseDirection = "auto") -> B
 def _collect_characters(
     texts: Iterable[str], normalization: Normalization, direction: BaseDirection | None
 ) -> set[str]:
-    normalized = (remove_marks(normalize(text, normalization)) for text in texts)
+    normalized = (normalize(remove_marks(text), normalization) for text in texts)
     return set().union(*(to_visual(text, direction) if direction else text for text in normalized))

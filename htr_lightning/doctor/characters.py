@@ -32,7 +32,7 @@ Counts = Mapping[Split, Counter[str]]
 
 def count_characters(texts: Iterable[str], normalization: Normalization) -> Counter[str]:
     """Count the characters of texts after normalization."""
-    return Counter("".join(remove_marks(normalize(text, normalization)) for text in texts))
+    return Counter("".join(normalize(remove_marks(text), normalization) for text in texts))
 
 
 def find_unknown_characters(
@@ -52,7 +52,7 @@ def find_unknown_characters(
         unknown = Counter({c: n for c, n in counts[split].items() if c not in known})
         if split == "train" or not unknown:
             continue
-        normalized: Texts = {split: [(id, remove_marks(normalize(text, normalization))) for id, text in texts[split]]}
+        normalized: Texts = {split: [(id, normalize(remove_marks(text), normalization)) for id, text in texts[split]]}
         title = f"{split} has characters that train lacks; each counts as an error: {list_characters(unknown)}"
         remedy = "check the lines for typing errors, or split the data differently"
         lines = find_lines(normalized, unknown)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from htr_lightning.data.line import SPLITS
 from htr_lightning.doctor import characters
 from htr_lightning.doctor.lookalikes import FAMILIES, LATIN_TWINS, find_alphabet, get_plain_form
+from htr_lightning.doctor.scripts import find_script_problems
 from htr_lightning.doctor.search import Texts
 from htr_lightning.text import Normalization, is_unprintable
 
@@ -86,11 +87,19 @@ def test_ligatures_ellipses_and_dashes() -> None:
     assert not characters.find_lookalikes(texts_of("x² … ½ œuvre n° ſo"))
 
 
-@pytest.mark.parametrize("character", ["\u00ad", "\u200b", "\ufeff", "\ufffd", "\x07", "\u00a0", "\u202e", "\ud800"])
+@pytest.mark.parametrize("character", ["\u00ad", "\u200b", "\ufeff", "\ufffd", "\x07", "\u00a0", "\u2060", "\ud800"])
 def test_what_has_no_look_is_found(character: str) -> None:
     finding = only(characters.find_unprintable_characters(texts_of("bon", f"b{character}on")), "invisible_characters")
     assert finding.severity == "warning" and finding.count == 1
     assert [line.id for line in finding.lines] == ["1"] and f"U+{ord(character):04X}" in finding.title
+
+
+def test_marks_of_direction_are_noted_and_nothing_else_is_said_of_them() -> None:
+    (finding,) = characters.find_unprintable_characters(texts_of("bon", "b\u200eon", "\u2067on\u2069"))
+    assert (finding.key, finding.severity, finding.count) == ("direction_marks", "note", 3)
+    assert "U+200E LEFT-TO-RIGHT MARK" in finding.title and [line.id for line in finding.lines] == ["1", "2"]
+    assert outside("abc", "a\u200ebc") == []
+    assert not find_script_problems(texts_of("bon", "b\u200fon"))
 
 
 def test_joiners_belong_to_the_scripts_that_need_them() -> None:
