@@ -169,7 +169,7 @@ def _look_across(
     window = (boxes[:, 0] < right + height) & (boxes[:, 1] > left - height)
     near = window & (boxes[:, 2] < y + reach) & (boxes[:, 3] > y - reach)
     best, verdict = reach, "none"
-    for k in np.flatnonzero(near):
+    for k in np.flatnonzero(near).tolist():
         candidate = pieces[k]
         distance = sign * (float(candidate.y_at(middle)) - y)
         if candidate is piece or candidate is other or not 0.3 * height < distance < best:
