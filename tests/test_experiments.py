@@ -24,5 +24,9 @@ def test_imports_from_the_package_exist(script: Path) -> None:
         assert not missing, f"{node.module} has no {', '.join(missing)}"
 
 
+def test_datasets_are_built_without_the_key_of_the_direction() -> None:
+    assert not [script for script in SCRIPTS if "build(cfg.dataset)" in script.read_text(encoding="utf-8")]
+
+
 def test_there_are_scripts() -> None:
     assert len(SCRIPTS) > 10

@@ -120,7 +120,7 @@ def measure_copiste() -> dict[str, float]:
     """Pack the real lines, with and without deslanting, and load them without augmentation."""
     from hydra import compose, initialize_config_dir
 
-    from htr_lightning.config.build import build
+    from htr_lightning.config.build import build, build_dataset
     from htr_lightning.config.compose import conf_dir
     from htr_lightning.data.augment import Augment
     from htr_lightning.image.preprocess import Preprocess
@@ -128,14 +128,14 @@ def measure_copiste() -> dict[str, float]:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", overrides=["+experiment=copiste"])
     with tempfile.TemporaryDirectory() as folder:
-        data = build(cfg.loader)(build(cfg.dataset), build(cfg.preprocess), Augment(), cache_dir=folder)
+        data = build(cfg.loader)(build_dataset(cfg), build(cfg.preprocess), Augment(), cache_dir=folder)
         start = time.perf_counter()
         data.setup()
         seconds = time.perf_counter() - start
         plain_seconds = []
         for number in range(REPETITIONS):
             cache_dir = f"{folder}/{number}"
-            without_deslanting = build(cfg.loader)(build(cfg.dataset), Preprocess(), Augment(), cache_dir=cache_dir)
+            without_deslanting = build(cfg.loader)(build_dataset(cfg), Preprocess(), Augment(), cache_dir=cache_dir)
             start = time.perf_counter()
             without_deslanting.setup()
             plain_seconds.append(time.perf_counter() - start)

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from htr_lightning.config.build import build
+from htr_lightning.config.build import build, build_dataset
 from htr_lightning.config.compose import compose_config
 from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
@@ -154,7 +154,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         settings.append(f"trainer.precision={options.precision}")
     cfg = compose_config(["+experiment=copiste", *settings])
     data: LineDataModule = build(cfg.loader)(
-        source=build(cfg.dataset), preprocess=build(cfg.preprocess), augment=build(cfg.augment), seed=1
+        source=build_dataset(cfg), preprocess=build(cfg.preprocess), augment=build(cfg.augment), seed=1
     )
     if options.pixels_per_batch:
         data.pixels_per_batch = options.pixels_per_batch
