@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from htr_lightning.device import Precision
     from htr_lightning.reading.api import Reader
     from htr_lightning.reading.folder import read_folder
+    from htr_lightning.reading.runtime import RuntimeOption
     from htr_lightning.segmentation.page import PageSegmenter
 
 __all__ = ["__version__", "align_folder", "align_page", "load", "read_folder"]
@@ -51,6 +52,7 @@ def load(
     decoder: "Decoder | None" = None,
     segmenter: "PageSegmenter | None" = None,
     trust: Collection[str] = (),
+    runtime: "RuntimeOption" = "auto",
 ) -> "Reader":
     """Load a model to recognize pages and lines.
 
@@ -67,13 +69,16 @@ def load(
             None for the one that the model file names: greedy, or with a language model.
         segmenter: detects the lines of pages; None for the line finder that ships.
         trust: import paths of networks outside of this package that the model may name; loading it runs their code.
+        runtime: ``torch``, ``onnx`` (ONNX Runtime in 32 bits), ``onnx-int8``, or ``auto``: on a CPU, ONNX Runtime where
+            it is installed, in 8 bits if the model file says that they read as well. The model is exported once and
+            kept; see `htr_lightning.reading.runtime`.
 
     Raises:
         htr_lightning.model.info.ModelFileError: there is no model, or it cannot be used.
-        htr_lightning.device.DeviceError: the device is not available, or does not support the precision.
+        htr_lightning.device.DeviceError: the device or the runtime is not available, or does not support the precision.
     """
-    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
+    from htr_lightning.reading.runtime import open_recognizer
 
-    recognizer = load_recognizer(model, device, precision, trust)
+    recognizer = open_recognizer(model, device, precision, trust, runtime)
     return Reader(recognizer, str(model), tta=tta, decoder=decoder, segmenter=segmenter)

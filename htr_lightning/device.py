@@ -1,6 +1,10 @@
 """Devices and precisions: which are available, and which are fast."""
 
+import ctypes
+import importlib.util
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from htr_lightning.errors import InputError
@@ -18,6 +22,26 @@ class DeviceError(InputError):
 def count_cores() -> int:
     """Return the number of CPU cores that this process may use; in a job these can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_threads() -> int:
+    """Return the number of threads for reading: ``OMP_NUM_THREADS`` if it is set, at most one for each core."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(count_cores(), int(wanted)) if wanted.isdecimal() and int(wanted) else count_cores()
+
+
+def has_cuda() -> bool:
+    """Whether PyTorch can use a GPU; PyTorch, which takes seconds to import, is only asked if there is a driver."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    if "torch" not in sys.modules and not Path("/dev/kfd").exists():  # the driver of AMD, which PyTorch also calls CUDA
+        try:
+            ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        except OSError:
+            return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def is_bf16_fast(device_type: str) -> bool:

@@ -24,7 +24,6 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from htr_lightning.data.calibration_lines import render_calibration_lines
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.manifest import read_manifest
 from htr_lightning.decode.confidence import log_softmax
@@ -36,8 +35,8 @@ from htr_lightning.metrics import cer
 from htr_lightning.model.file import Model, load_model, with_precision
 from htr_lightning.model.load import Recognizer, load_recognizer
 from htr_lightning.model.onnx_export import write_onnx
-from htr_lightning.model.onnx_int8 import CalibrationLines
 from htr_lightning.reading.lines import LineReader, Prediction
+from htr_lightning.reading.quantization import get_calibration_lines
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from floor import count_work
@@ -176,12 +175,6 @@ def measure_startup_s(model: str, line: Line, repetitions: int) -> float:
     return statistics.median(seconds)
 
 
-def render_lines(model: Model) -> CalibrationLines:
-    """Return the synthetic lines on which the int8 export is calibrated and validated."""
-    preprocess, step_px = model.preprocess, model.info.width_step_px
-    return CalibrationLines(*(render_calibration_lines(preprocess, step_px, split) for split in ("train", "val")))
-
-
 def main() -> None:
     """Export the model, measure, and write ``result.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,7 +192,7 @@ def main() -> None:
         models["torch bf16"], export_facts["torch bf16"] = with_precision(torch_model, "bf16"), {}
     for name, int8 in (("onnx", False), ("onnx int8", True)):
         path = RUNS / ("latin-int8.onnx" if int8 else "latin.onnx")
-        written = write_onnx(path, torch_model, int8=render_lines(torch_model) if int8 else None)
+        written = write_onnx(path, torch_model, int8=get_calibration_lines(torch_model) if int8 else None)
         export_facts[name] = {"megabytes": path.stat().st_size / 1e6, "largest_difference": written.max_difference}
         models[name], files[name] = load_recognizer(path, "cpu"), str(path)
     results = measure(models, lines, options.repetitions)

@@ -31,7 +31,8 @@ from htr_lightning.reading.line_crops import SegmentedPage
 from htr_lightning.reading.page_checks import check_files
 from htr_lightning.reading.page_jobs import PageJob, find_jobs
 from htr_lightning.reading.pages import PageReader
-from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
+from htr_lightning.reading.threads import compute_ahead
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
 from htr_lightning.report.outputs import Output, check_outputs, table_kind
 
 LINES = "lines"

@@ -1,11 +1,10 @@
 """``python -m htr_lightning align``: cut existing transcriptions of pages into the lines of the pages."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_error
 from htr_lightning.cli.finder_options import add_finder_options, build_segmenter, orient_segmenter
 from htr_lightning.cli.options import (
     add_device_option,
@@ -19,6 +18,7 @@ from htr_lightning.cli.options import (
     list_inputs,
     parse_formats,
 )
+from htr_lightning.cli.runtime_option import add_runtime_option, load_recognizer
 from htr_lightning.files import check_writable
 from htr_lightning.text import format_count
 
@@ -36,11 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     segmenter = build_segmenter(options)  # before the model, which takes seconds
 
     from htr_lightning.aligning.folder import align_folder
-    from htr_lightning.model.load import load_recognizer
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.api import Reader
 
-    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    model = load_recognizer(options)
     reader = Reader(model, options.model, segmenter=orient_segmenter(segmenter, options, model.charset))
     result = align_folder(
         options.scans,
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ignore_layouts=options.ignore_layouts,
         layouts=options.layouts,
         inputs=list(list_inputs(options)),
-        report=_print_error,
+        report=print_error,
         progress=show_progress,
     )
     pages = result.folder
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if result.num_unplaced:
         written += f"; {format_count(result.num_unplaced, 'piece')} of text without line"
     written += pages.describe_rest()
-    _print_error(f"{written}; align.tsv lists all of them")
+    print_error(f"{written}; align.tsv lists all of them")
     if pages.problems:
         raise SystemExit(1)
 
@@ -120,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     recognition = parser.add_argument_group("recognition")
     add_device_option(recognition)
     add_precision_option(recognition)
+    add_runtime_option(recognition)
     return parser
 
 
@@ -140,10 +140,6 @@ def check_options(options: argparse.Namespace) -> None:
     if not options.texts.exists():
         remedy = "name a folder of text files, or a text file"
         raise UsageError("there is no such file or folder", key="TEXTS", value=options.texts, remedy=remedy)
-
-
-def _print_error(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ def exit_with_message() -> Iterator[None]:
         raise SystemExit(str(error)) from None
 
 
+def print_error(message: str) -> None:
+    """Print a sentence on standard error."""
+    print(message, file=sys.stderr)
+
+
 def print_result(text: object) -> None:
     """Print a result, as `write_stdout` writes it.
 

@@ -19,6 +19,7 @@ from htr_lightning.cli.options import (
     build_decoder,
     list_inputs,
 )
+from htr_lightning.cli.runtime_option import add_runtime_option, load_recognizer
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, format_json, report_write_errors
 from htr_lightning.report.outputs import check_outputs
@@ -48,7 +49,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from htr_lightning.data.sources.manifest import read_manifest
     from htr_lightning.evaluation.files import list_outputs, write_evaluation
     from htr_lightning.evaluation.result import build_evaluation
-    from htr_lightning.model.load import load_recognizer
 
     outputs = [] if options.out is None else list_outputs(options.out)
     check_outputs(outputs, list_inputs(options), overwrite=options.overwrite)
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not lines:
         raise InputError("there is no line to evaluate", file=options.data)
     check_outputs(outputs, list_image_files(lines), overwrite=options.overwrite)
-    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    model = load_recognizer(options)
     collector = recognize_lines(lines, model, options)
     refuse_unusable(collector, options)
     changed = get_changed_options(options, parser)
@@ -114,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_overwrite_option(parser)
     add_device_option(parser)
     add_precision_option(parser)
+    add_runtime_option(parser, "torch")
     add_tta_option(parser)
     add_decoder_options(parser)
     return parser

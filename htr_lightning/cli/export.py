@@ -21,7 +21,6 @@ from htr_lightning.report.outputs import MODEL, ONNX, Output, check_outputs, jso
 if TYPE_CHECKING:
     from htr_lightning.model.file import Model
     from htr_lightning.model.info import ModelInfo
-    from htr_lightning.model.onnx_int8 import CalibrationLines
 
 
 @exit_with_message()
@@ -146,21 +145,11 @@ def write_as_onnx(options: argparse.Namespace, model: "Model") -> str:
         OSError: a file cannot be written.
     """
     from htr_lightning.model.onnx_export import write_onnx
+    from htr_lightning.reading.quantization import get_calibration_lines
 
     written = write_onnx(options.out, model, int8=get_calibration_lines(model) if options.int8 else None)
     difference = f"its logits differ from PyTorch's by at most {written.max_difference:.1g}"
     return f"; {difference}; metadata also in {written.json_path}"
-
-
-def get_calibration_lines(model: "Model") -> "CalibrationLines":
-    """Return the lines that quantization ranges are measured on, drawn when they are iterated."""
-    from htr_lightning.data.calibration_lines import render_calibration_lines
-    from htr_lightning.model.onnx_int8 import CalibrationLines
-
-    preprocess, step = model.preprocess, model.info.width_step_px
-    return CalibrationLines(
-        render_calibration_lines(preprocess, step, "train"), render_calibration_lines(preprocess, step, "val")
-    )
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,15 +1,15 @@
 """``python -m htr_lightning predict``: recognize images of lines, or whole pages."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import UsageError, exit_with_message, write_stdout
+from htr_lightning.cli.console import UsageError, exit_with_message, print_error, write_stdout
 from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
+from htr_lightning.cli.runtime_option import load_recognizer
 from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
 from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
@@ -50,12 +50,11 @@ def predict_lines(options: argparse.Namespace) -> None:
         SystemExit: 1 if a line could not be read.
     """
     from htr_lightning.image.views import get_views
-    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.lines import LineReader
 
     lines = find_lines(options)
     check_files(options, lines)
-    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    model = load_recognizer(options)
     reader = LineReader(
         model,
         decoder=build_decoder(options, model.charset, model.info),
@@ -66,7 +65,7 @@ def predict_lines(options: argparse.Namespace) -> None:
     predictions: list[Prediction] = []
     for prediction in reader.read(lines):
         if prediction.problem is not None:
-            _print_error(prediction.problem)
+            print_error(prediction.problem)
         else:
             keeps_pixels = options.visualize is not None and len(predictions) < VISUALIZED_LINES
             predictions.append(prediction if keeps_pixels else replace(prediction, pixels=None))
@@ -93,7 +92,7 @@ def find_lines(options: argparse.Namespace) -> "list[Line]":
     if options.align is not None and options.images:
         raise UsageError("--align cannot be combined with images", remedy="leave one of them out")
     if options.align is None:
-        return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images, _print_error)]
+        return [Line(path.as_posix(), ImageFile(path), "") for path in find_images(options.images, print_error)]
     if options.tta:
         raise UsageError("--tta cannot be combined with --align", remedy="leave one of them out")
     lines = read_manifest(options.align)
@@ -154,7 +153,7 @@ def write_lines(predictions: "Sequence[Prediction]", options: argparse.Namespace
 
         with report_write_errors(options.character_crops, "--character-crops"):
             number = write_character_crops(options.character_crops, predictions, max_pixels)
-        _print_error(f"{options.character_crops}: {format_count(number, 'character')}, listed in {INDEX}")
+        print_error(f"{options.character_crops}: {format_count(number, 'character')}, listed in {INDEX}")
     if options.visualize is not None:
         draw_lines(predictions[:VISUALIZED_LINES], options.visualize)
 
@@ -176,10 +175,6 @@ def draw_lines(predictions: "Sequence[Prediction]", path: Path) -> None:
     )
     with report_write_errors(path, "--visualize", is_file=True), atomic_write(path) as file:
         panel.save(file, Image.registered_extensions()[path.suffix.lower()])
-
-
-def _print_error(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from htr_lightning.cli.options import (
     parse_formats,
     positive_int,
 )
+from htr_lightning.cli.runtime_option import add_runtime_option
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     recognition = parser.add_argument_group("recognition")
     add_device_option(recognition)
     add_precision_option(recognition)
+    add_runtime_option(recognition)
     add_tta_option(recognition)
     add_decoder_options(parser)
     return parser

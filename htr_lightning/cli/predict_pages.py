@@ -2,15 +2,15 @@
 
 import argparse
 import functools
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import print_result, write_stdout
+from htr_lightning.cli.console import print_error, print_result, write_stdout
 from htr_lightning.cli.finder_options import build_segmenter, orient_segmenter
 from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
 from htr_lightning.cli.predict_options import build_parser
 from htr_lightning.cli.reading_settings import describe_settings
+from htr_lightning.cli.runtime_option import choose_runtime, load_recognizer
 from htr_lightning.files import check_writable
 from htr_lightning.text import format_count
 
@@ -55,7 +55,7 @@ def write_pages(options: argparse.Namespace) -> None:
 
 
 def read_on_ray(options: argparse.Namespace, settings: Mapping[str, str]) -> "FolderResult":
-    """Read the pages with Ray."""
+    """Read the pages with Ray; all workers run the model with what ``--runtime`` stands for on this machine."""
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.page_jobs import PagePlan
     from htr_lightning.reading.ray_engine import RayEngine, read_folder_on_ray
@@ -63,7 +63,7 @@ def read_on_ray(options: argparse.Namespace, settings: Mapping[str, str]) -> "Fo
     return read_folder_on_ray(
         options.images,
         PagePlan(options.out, options.format, options.overlay, options.ignore_layouts, options.layouts),
-        functools.partial(load_reader, options),
+        functools.partial(load_reader, argparse.Namespace(**vars(options) | {"runtime": choose_runtime(options)})),
         RayEngine(options.workers, options.address),
         overwrite=options.overwrite,
         shard=parse_shard(options),
@@ -140,15 +140,9 @@ def load_reader(options: argparse.Namespace) -> "Reader":
     """Load the model, with the decoder and the segmenter that the options describe."""
     segmenter = build_segmenter(options)  # before the model, which takes seconds
 
-    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.api import Reader
 
-    model = load_recognizer(options.model, options.device, options.precision, options.trust)
+    model = load_recognizer(options)
     decoder = build_decoder(options, model.charset, model.info)
     segmenter = orient_segmenter(segmenter, options, model.charset)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)
-
-
-def print_error(message: str) -> None:
-    """Print a sentence on standard error."""
-    print(message, file=sys.stderr)

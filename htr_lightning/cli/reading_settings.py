@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from htr_lightning.cli.runtime_option import choose_runtime
+
 _OPTIONS = (
     *("lm", "lm_weight", "insertion_bonus", "lexicon", "unknown_word_cost", "beam_width", "tta", "precision"),
     *("finder", "segmenter", "min_line_confidence", "direction", "ignore_layouts", "layouts", "split_pages"),
@@ -26,7 +28,11 @@ def describe_settings(options: argparse.Namespace, parser: argparse.ArgumentPars
 
     settings = {}
     if hasattr(options, "model"):
-        settings["model"] = _describe_file(str(options.model), find_model(options.model))
+        path = find_model(options.model)
+        settings["model"] = _describe_file(str(options.model), path)
+        runtime = choose_runtime(options)
+        if runtime != "torch" and path.suffix != ".onnx":  # confidences differ in their last digits, 8 bits in more
+            settings["--runtime"] = runtime
     for name in _OPTIONS:
         value = getattr(options, name, None)
         if (value == parser.get_default(name) and name != "finder") or not hasattr(options, name):

@@ -1,11 +1,10 @@
 """``python -m htr_lightning segment``: find the regions and lines of pages, without recognizing them."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.cli.console import UsageError, exit_with_message
+from htr_lightning.cli.console import UsageError, exit_with_message, print_error
 from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
 from htr_lightning.cli.options import (
     add_overlay_option,
@@ -45,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         split_pages=options.split_pages,
         shard=shard,
         inputs=list(list_inputs(options)),
-        report=_print_error,
+        report=print_error,
         progress=show_progress,
     )
     lines, pages = format_count(result.num_lines, "line"), format_count(result.num_pages, "page")
     written = f"{options.out}: {lines} found on {pages}"
     written += result.describe_rest()
-    _print_error(written)
+    print_error(written)
     if result.problems:
         raise SystemExit(1)
 
@@ -106,10 +105,6 @@ def check_format_names(names: Sequence[str]) -> None:
         if name not in LAYOUT_FORMATS:
             remedy = f"choose from {', '.join(LAYOUT_FORMATS)}; predict writes the others"
             raise UsageError("not a format of layouts", key="--format", value=name, remedy=remedy)
-
-
-def _print_error(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -79,14 +79,14 @@ def try_models(folder: Path, device: str | None) -> str:
     """
     from htr_lightning.evaluation.trial import advise, choose_lines, try_model
     from htr_lightning.model.info import list_zoo_models
-    from htr_lightning.model.load import load_recognizer
     from htr_lightning.reading.lines import LineReader
     from htr_lightning.reading.pages import PageReader
+    from htr_lightning.reading.runtime import open_recognizer
     from htr_lightning.text import format_count
 
     names = [f"zoo:{name}" for name in list_zoo_models()]
-    models = [load_recognizer(name, device) for name in names]
     report = functools.partial(print, file=sys.stderr)
+    models = [open_recognizer(name, device, report=report) for name in names]
     lines = choose_lines(folder, PageReader(LineReader(models[0])), report=report)
     trials = [try_model(name, model, lines) for name, model in zip(names, models, strict=True)]
     known = sum(1 for line in lines if line.text)

@@ -26,11 +26,11 @@ class Workspace:
 
     Args:
         folder: of the project.
-        model: to begin with, what `htr_lightning.model.load.load_recognizer` takes; None for the one that the project
-            began with, or `DEFAULT_MODEL`.
+        model: to begin with, what `htr_lightning.reading.runtime.open_recognizer` takes; None for the one that the
+            project began with, or `DEFAULT_MODEL`.
         finder: what `htr_lightning.reading.segmenters.load_segmenter` takes.
         layout_format: ``alto`` or ``page``, of layout files for pages that have none.
-        device: see `load_recognizer`.
+        device: see `open_recognizer`.
         learning: ``KEY=VALUE`` of the training, which replace those of ``+experiment=adapt``.
         index: table of results by ``predict --index``, to work on its worst pages alone; None for all pages.
         worst: fraction of the pages of the index.
@@ -76,7 +76,7 @@ class Workspace:
         self.project.close()
 
     def get_model_source(self, name: str) -> str:
-        """Return what `load_recognizer` takes for a model of the project: a file, or the model that it began with."""
+        """Return what `open_recognizer` takes for a model of the project: a file, or the model that it began with."""
         learned = self.project.state / "models" / name / "model.safetensors"
         return str(learned) if _LEARNED.fullmatch(name) else name
 
@@ -86,10 +86,10 @@ class Workspace:
         Raises:
             ModelFileError: it is missing or damaged.
         """
-        from htr_lightning.model.load import load_recognizer
+        from htr_lightning.reading.runtime import open_recognizer
         from htr_lightning.reading.segmenters import load_segmenter
 
-        recognizer = load_recognizer(self.get_model_source(name), self._device)
+        recognizer = open_recognizer(self.get_model_source(name), self._device)
         segmenter = load_segmenter(self._finder, direction=recognizer.charset.page_direction)
         return PageRecognizer(recognizer, name, segmenter)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.device import count_cores
+from htr_lightning.device import count_threads
 from htr_lightning.model.finder_info import FinderInfo, parse_finder_info
 from htr_lightning.model.info import FINDER_KEY, ModelFileError, check_exists
 
@@ -51,7 +51,7 @@ def read_onnx_finder(path: Path) -> OnnxFinder:
     check_exists(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # no errors, as they are raised
-    options.intra_op_num_threads = count_cores()
+    options.intra_op_num_threads = count_threads()
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above

@@ -26,6 +26,7 @@ from htr_lightning.model.onnx_model import INPUT, OUTPUT, OnnxInfo, OnnxModel, b
 OPSET = 17
 MAX_DIFFERENCE = 1e-3
 """Largest absolute difference allowed between logits of the ONNX file and of the model."""
+EXPORT_PACKAGES = ("onnx", "onnxruntime")
 _INSTALL = "pip install 'htr-lightning[export-onnx]'"
 _CHECKED_STEPS = (1, 5, 23)  # widths at which the file is compared with the model, in multiples of `width_step_px`
 
@@ -63,26 +64,17 @@ class _FromPixels(nn.Module):
 def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None) -> OnnxExport:
     """Export a model to an ONNX file, with a JSON file of its metadata beside it.
 
-    Batch size and width are dynamic axes. Each file is written atomically, the ONNX file first, and only if its logits
-    agree with those of the model.
+    Each file is written atomically, the ONNX file first.
 
     Args:
         path: the ONNX file; the JSON file has the same name with the suffix ``.json``.
-        model: on the CPU.
-        int8: quantize to int8, calibrated on these lines (see `quantize`); the difference of logits is then not
-            limited.
+        model: see `export_onnx`.
+        int8: likewise.
 
     Raises:
-        ExportError: a package is missing; the JSON file would overwrite an unrelated file; the network has operations
-            that ONNX lacks; or the logits differ by more than `MAX_DIFFERENCE`.
+        ExportError: the JSON file would overwrite an unrelated file; or see `export_onnx`.
         OSError: a file cannot be written.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
-        raise ExportError(
-            "exporting to ONNX requires onnx and onnxruntime, which are not both installed",
-            remedy=f"install them with: {_INSTALL}",
-            kind="not_installed",
-        )
     json_path = path.with_suffix(".json")
     if json_path.is_file() and not _is_onnx_metadata(json_path):
         raise ExportError(
@@ -91,8 +83,41 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
             remedy=f"choose another name than {path}",
             kind="exists",
         )
+    try:
+        content, difference = export_onnx(model, int8=int8)
+    except ExportError as error:
+        raise error.with_fields(file=path) from None
+    with atomic_write(path) as file:
+        file.write(content)
+    write_json(json_path, _build_metadata(model, is_int8=int8 is not None))
+    return OnnxExport(difference, json_path)
+
+
+def export_onnx(model: Model, *, int8: CalibrationLines | None = None) -> tuple[bytes, float]:
+    """Export a model to ONNX, if the logits agree with those of the model.
+
+    Batch size and width are dynamic axes.
+
+    Args:
+        model: on the CPU.
+        int8: quantize to int8, calibrated on these lines (see `quantize`); the difference of logits is then not
+            limited.
+
+    Returns:
+        The content of the ONNX file, and `OnnxExport.max_difference`.
+
+    Raises:
+        ExportError: a package is missing; the network has operations that ONNX lacks; or the logits differ by more than
+            `MAX_DIFFERENCE`.
+    """
+    if any(importlib.util.find_spec(name) is None for name in EXPORT_PACKAGES):
+        raise ExportError(
+            "exporting to ONNX requires onnx and onnxruntime, which are not both installed",
+            remedy=f"install them with: {_INSTALL}",
+            kind="not_installed",
+        )
     _check_frame_lengths(model)
-    metadata = build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if int8 else "float32"))
+    metadata = _build_metadata(model, is_int8=int8 is not None)
     with tempfile.TemporaryDirectory() as folder:
         raw, ready = Path(folder) / "raw.onnx", Path(folder) / "ready.onnx"
         _export_network(model, raw)
@@ -102,7 +127,6 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
             except DataError as error:
                 raise ExportError(
                     f"quantization is calibrated on synthetic lines, which cannot be rendered ({error})",
-                    file=path,
                     remedy=f"install the packages that it needs with: {_INSTALL}",
                 ) from None
         _write_metadata(ready if int8 else raw, ready, metadata)
@@ -112,13 +136,13 @@ def write_onnx(path: Path, model: Model, *, int8: CalibrationLines | None = None
             raise ExportError(
                 f"nothing was written, as its logits differ by {difference:.2g} from those of the model, more than "
                 f"{MAX_DIFFERENCE}",
-                file=path,
                 remedy="try other versions of torch and onnxruntime",
             )
-        with atomic_write(path) as file:
-            file.write(ready.read_bytes())
-    write_json(json_path, metadata)
-    return OnnxExport(difference, json_path)
+        return ready.read_bytes(), difference
+
+
+def _build_metadata(model: Model, *, is_int8: bool) -> dict[str, Any]:
+    return build_metadata(model.info, OnnxInfo(model.frame_px, "int8" if is_int8 else "float32"))
 
 
 def _check_frame_lengths(model: Model) -> None:

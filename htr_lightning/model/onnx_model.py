@@ -100,12 +100,13 @@ class OnnxModel:
         return -(-widths // self.frame_px)
 
 
-def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
+def read_onnx(path: Path, device: str | None = None, *, content: bytes | None = None) -> OnnxModel:
     """Read an ONNX file that `htr_lightning.model.onnx_export.write_onnx` wrote.
 
     Args:
         path: the file.
         device: ``cpu``, ``cuda`` or ``cuda:1``; None for a GPU if ONNX Runtime can use one, else the CPU.
+        content: an ONNX file in memory, which is read instead; ``path`` is then what it was exported from.
 
     Raises:
         ModelFileError: the file is missing, damaged, not a model of this package, or of a newer format; or ONNX Runtime
@@ -120,7 +121,7 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
             remedy="install it with: pip install 'htr-lightning[onnx]'",
             kind="not_installed",
         )
-    session, is_on_cpu = _open_session(path, device)
+    session, is_on_cpu = _open_session(path, device, content)
     metadata = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in metadata:
         remedy = "write one with export MODEL --format onnx"
@@ -139,7 +140,7 @@ def read_onnx(path: Path, device: str | None = None) -> OnnxModel:
         ) from None
 
 
-def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
+def _open_session(path: Path, device: str | None, content: bytes | None) -> tuple[Any, bool]:
     """Open an ONNX Runtime session; return it, and whether it runs on the CPU.
 
     Raises:
@@ -157,7 +158,7 @@ def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
     if _limit_memory():
         options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        session = onnxruntime.InferenceSession(path if content is None else content, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen types without a common base class
         reason = str(error).partition("\n")[0]
         raise ModelFileError(
@@ -167,7 +168,7 @@ def _open_session(path: Path, device: str | None) -> tuple[Any, bool]:
         return session, is_on_cpu
     if device is not None:  # CUDA did not start, and ONNX Runtime fell back to the CPU
         raise _device_error(device, "ONNX Runtime cannot start CUDA here", "use cpu")
-    return _open_session(path, "cpu")
+    return _open_session(path, "cpu", content)
 
 
 def _compute_max_bytes() -> int:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from htr_lightning.device import count_threads
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
@@ -16,9 +17,11 @@ from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
 from htr_lightning.reading.records.settings import check_settings
-from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
+from htr_lightning.reading.threads import compute_ahead
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
+_MAX_PAGES = 4  # that are in memory at the same time; their lines are read by as many threads as there are cores
 Paths = str | Path | Sequence[str | Path]
 
 log = logging.getLogger(__name__)
@@ -163,14 +166,18 @@ def check_formats(formats: Sequence[str], known: Collection[str]) -> None:
 
 
 def read_jobs(jobs: Sequence[PageJob], reader: PageReader) -> Iterator[tuple[PageJob, PageResult]]:
-    """Read pages; another thread finds the lines of the next page in the meantime."""
-    for job, segmented in compute_ahead(lambda job: segment_job(job, reader), jobs):
-        if isinstance(segmented, DataError):
-            yield job, PageResult(job.scan, error=segmented)
-            continue
-        with name_work(f"while reading {job.scan.name}"):
-            page = reader.recognize(segmented)
-        yield job, PageResult(job.scan, page)
+    """Read pages, several at the same time, so that one is decoded while the lines of another are found."""
+    if any(job.layout is None for job in jobs):
+        _ = reader.segmenter  # loaded once, before threads use it
+    yield from compute_ahead(lambda job: _read_job(job, reader), jobs, min(count_threads(), _MAX_PAGES))
+
+
+def _read_job(job: PageJob, reader: PageReader) -> PageResult:
+    segmented = segment_job(job, reader)
+    if isinstance(segmented, DataError):
+        return PageResult(job.scan, error=segmented)
+    with name_work(f"while reading {job.scan.name}"):
+        return PageResult(job.scan, reader.recognize(segmented))
 
 
 def segment_job(job: PageJob, reader: PageReader) -> SegmentedPage | DataError:

@@ -15,7 +15,8 @@ from htr_lightning.reading.page_checks import check_files
 from htr_lightning.reading.page_jobs import PageJob, Shard, find_jobs
 from htr_lightning.reading.pages import convert_regions, describe_orientation
 from htr_lightning.reading.segmenters import load_segmenter
-from htr_lightning.reading.work import FolderResult, PageResult, Progress, compute_ahead, name_work, write_pages
+from htr_lightning.reading.threads import compute_ahead
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.text import format_count
 

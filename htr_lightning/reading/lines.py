@@ -1,8 +1,9 @@
 """Recognition of lines, shared by `evaluate` and `predict`."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -88,7 +89,7 @@ class _PreparedLine:
 class LineReader:
     """Recognizes lines with one model.
 
-    Images are decoded and preprocessed in as many threads as there are cores.
+    Images are decoded and preprocessed in as many threads as there are cores, also while earlier lines are decoded.
 
     Args:
         model: see `htr_lightning.model.load.load_recognizer`.
@@ -117,38 +118,58 @@ class LineReader:
 
     def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
         """Yield a prediction for each line, in order; for a line that cannot be used, one with an error."""
-        chunk: list[Line] = []
         with start_threads() as threads:
-            for line in lines:
-                chunk.append(line)
-                if len(chunk) == CHUNK_LINES:
-                    yield from self._read_chunk(chunk, threads)
-                    chunk = []
-            yield from self._read_chunk(chunk, threads)
+            chunks = self._prepare_chunks(lines, threads)
+            chunk = next(chunks)
+            while chunk:
+                prepared = [future.result() for future in chunk]
+                predictions = self._start_reading(prepared, threads)
+                chunk = next(chunks)  # its images are prepared while texts are decoded
+                yield from predictions()
 
     def logits(self, lines: Iterable[Line]) -> Iterator[tuple[list[Line], Logits, Lengths]]:
         """Yield batches of lines with their logits ``(N, T, K)`` and frame lengths ``(N,)``.
 
-        Lines are ordered by width; those that cannot be used are left out.
+        Lines are ordered by width, the widest first; those that cannot be used are left out.
         """
         with start_threads() as threads:
             prepared = [p for p in threads.map(self._prepare, lines) if isinstance(p, _PreparedLine)]
             for rows, logits, lengths in self._run_network(prepared, threads):
                 yield [prepared[row].line for row in rows], logits, lengths
 
-    def _read_chunk(self, lines: Sequence[Line], threads: ThreadPoolExecutor) -> list[Prediction]:
-        prepared = list(threads.map(self._prepare, lines))
-        predictions = [p if isinstance(p, Prediction) else None for p in prepared]
+    def _prepare_chunks(
+        self, lines: Iterable[Line], threads: ThreadPoolExecutor
+    ) -> Iterator[list[Future[_PreparedLine | Prediction]]]:
+        """Yield chunks of lines that the threads have begun to prepare; after the last, empty ones."""
+        remaining = iter(lines)
+        while True:
+            yield [threads.submit(self._prepare, line) for line in itertools.islice(remaining, CHUNK_LINES)]
+
+    def _start_reading(
+        self, prepared: Sequence[_PreparedLine | Prediction], threads: ThreadPoolExecutor
+    ) -> Callable[[], list[Prediction]]:
+        """Let a parallel model begin with prepared lines; return what waits for it and decodes them."""
         usable = [i for i, p in enumerate(prepared) if isinstance(p, _PreparedLine)]
-        for view in self.views:
-            viewed = [p.apply(view) for p in prepared if isinstance(p, _PreparedLine)]
-            for rows, logits, lengths in self._run_network(viewed, threads):
-                batch = self._decode_batch([viewed[row] for row in rows], logits, lengths)
-                for row, prediction in zip(rows, batch, strict=True):
-                    best = predictions[usable[row]]
-                    if best is None or prediction.confidence > best.confidence:
-                        predictions[usable[row]] = prediction
-        return [prediction for prediction in predictions if prediction is not None]
+        lines = [p for p in prepared if isinstance(p, _PreparedLine)]
+
+        def start(view: View) -> tuple[list[_PreparedLine], Iterable[tuple[list[int], Logits, Lengths]]]:
+            viewed = [line.apply(view) for line in lines]
+            return viewed, self._run_network(viewed, threads)
+
+        first = start(self.views[0])
+
+        def finish() -> list[Prediction]:
+            predictions = [p if isinstance(p, Prediction) else None for p in prepared]
+            for viewed, batches in itertools.chain([first], map(start, self.views[1:])):
+                for rows, logits, lengths in batches:
+                    batch = self._decode_batch([viewed[row] for row in rows], logits, lengths)
+                    for row, prediction in zip(rows, batch, strict=True):
+                        best = predictions[usable[row]]
+                        if best is None or prediction.confidence > best.confidence:
+                            predictions[usable[row]] = prediction
+            return [prediction for prediction in predictions if prediction is not None]
+
+        return finish
 
     def _prepare(self, line: Line) -> _PreparedLine | Prediction:
         """Preprocess a line; return a prediction with an error if it cannot be used."""
@@ -187,8 +208,11 @@ class LineReader:
 
     def _run_network(
         self, lines: Sequence[_PreparedLine], threads: ThreadPoolExecutor
-    ) -> Iterator[tuple[list[int], Logits, Lengths]]:
-        """Yield rows, logits and frame lengths of each batch; a parallel model works on the next ones meanwhile."""
+    ) -> Iterable[tuple[list[int], Logits, Lengths]]:
+        """Return rows, logits and frame lengths of each batch; a parallel model begins at once, with the widest lines.
+
+        A batch of wide lines at the end would leave the other cores without work.
+        """
         model = self.model
         widths = np.array([line.pixels.shape[1] for line in lines], np.int64)
         batches = WidthBatchSampler(
@@ -210,10 +234,12 @@ class LineReader:
                 )
             return logits
 
-        keys = [(key.rows, key.width_px) for key in batches]
+        keys = [(key.rows, key.width_px) for key in batches][::-1]
         batch_logits = (threads.map if model.is_parallel else map)(lambda key: run(*key), keys)
-        for (rows, _), logits in zip(keys, batch_logits, strict=True):
-            yield rows, logits, model.frame_lengths(widths[rows])
+        return (
+            (rows, logits, model.frame_lengths(widths[rows]))
+            for (rows, _), logits in zip(keys, batch_logits, strict=True)
+        )
 
     def _decode_batch(self, lines: Sequence[_PreparedLine], logits: Logits, lengths: Lengths) -> Iterator[Prediction]:
         """Yield the predictions of a batch."""

@@ -135,12 +135,10 @@ class PageWorker:
     def __init__(
         self, make_reader: Callable[[], "Reader"], plan: PagePlan, settings: Settings, overwrite: bool, folder: str
     ) -> None:
-        import torch
-
         from htr_lightning.reading.folder import read_jobs
 
         self.plan, self.overwrite, self.fatal = plan, overwrite, ""
-        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch or ONNX Runtime is imported
         try:
             os.chdir(folder)
             reader = make_reader()

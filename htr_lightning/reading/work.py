@@ -3,10 +3,9 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from htr_lightning.text import format_count
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """A progress bar such as `htr_lightning.progress.show_progress`."""
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +215,6 @@ def describe_page(
         image=describe_image(job.scan.path),
         files=describe_files(path for path in job.files if path.parent == job.folder),
     )
-
-
-def compute_ahead(function: Callable[[PageJob], _T], jobs: Sequence[PageJob]) -> Iterator[tuple[PageJob, _T]]:
-    """Yield each job with the result of a function, which another thread computes for the next job in the meantime."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(function, jobs[0]) if jobs else None
-        for number, job in enumerate(jobs):
-            assert ahead is not None
-            result = ahead.result()
-            ahead = pool.submit(function, jobs[number + 1]) if number + 1 < len(jobs) else None
-            yield job, result
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.cli.export import get_calibration_lines
 from htr_lightning.data.line import Line
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.image.line_image import ImageFile
@@ -16,6 +15,7 @@ from htr_lightning.model.file import Model
 from htr_lightning.model.load import load_recognizer
 from htr_lightning.model.onnx_export import ExportError, write_onnx
 from htr_lightning.reading.lines import LineReader
+from htr_lightning.reading.quantization import get_calibration_lines
 
 onnx = pytest.importorskip("onnx")
 
