@@ -2,7 +2,7 @@
 
 import html.parser
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from helpers.typesetting import texts, typeset
 
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.onnx_export import write_onnx
+from htr_lightning.reading.onnx_cache import CACHE_VARIABLE
 
 pytest_plugins = ["helpers.scans_read"]  # fixtures of several files of tests
 
@@ -86,6 +87,15 @@ def many_steps(write_lines: Callable[[Sequence[str], str], Path]) -> Path:
     for seed, (split, number) in enumerate((("train", 14), ("val", 4))):
         root: Path = write_lines(texts(number, seed), split)
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of exported models, also of processes that tests start; not the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
