@@ -11,9 +11,12 @@ from htr_lightning.cli.options import MANIFEST, add_device_option, add_model_arg
 from htr_lightning.errors import InputError
 from htr_lightning.files import check_writable, report_write_errors
 from htr_lightning.report.outputs import MODEL, Output, check_outputs
+from htr_lightning.text import format_count
 
 if TYPE_CHECKING:
+    from htr_lightning.data.line import Line
     from htr_lightning.decode.confidence import ConfidenceOutcomes
+    from htr_lightning.model.file import Model
 
 
 @exit_with_message()
@@ -52,9 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     temperature = calibrator.fit_temperature()
     for name, value in (("before", model.info.temperature), ("after", temperature)):
         print_result(f"{name}: temperature {value:g}; {describe_outcomes(calibrator.evaluate(value))}")
+    info = replace(model.info, temperature=temperature)
+    if options.int8:
+        info = replace(info, int8=compare_bits(load_model(options.model, "cpu", options.trust), sample))
     if options.out is not None:
         with report_write_errors(options.out, "--out", is_file=True):
-            write_model(options.out, model.network.state_dict(), replace(model.info, temperature=temperature))
+            write_model(options.out, model.network.state_dict(), info)
         print_result(f"{options.out}: written")
 
 
@@ -75,10 +81,37 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{MANIFEST}; up to 2,000 of its lines are used",
     )
     parser.add_argument("--text-column", default="text", metavar="NAME", help="column of the manifest (default: text)")
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="also read the lines in 8 bits: if their CER is at most 0.1 points higher than in 32 bits, the model that "
+        "is written says so, and predict reads with it in 8 bits on CPUs (needs htr-lightning[export-onnx])",
+    )
     parser.add_argument("--out", type=Path, metavar="MODEL", help="write the calibrated model to this file")
     add_overwrite_option(parser)
     add_device_option(parser)
     return parser
+
+
+def compare_bits(model: "Model", lines: "Sequence[Line]") -> bool:
+    """Read lines in 32 and in 8 bits, print both CERs, and return whether 8 bits read as well.
+
+    Args:
+        model: on the CPU.
+        lines: with their texts.
+
+    Raises:
+        ExportError: the model cannot be exported to ONNX, or the packages for it are not installed.
+    """
+    from htr_lightning.reading.quantization import compare_int8, export_for_comparison
+
+    compared = compare_int8(*export_for_comparison(model), lines)
+    verdict = "predict reads in 8 bits on CPUs" if compared.is_equal else "too much: predict reads in 32 bits"
+    print_result(
+        f"CER of {format_count(compared.num_lines, 'line')}: {compared.float32:.2%} in 32 bits, {compared.int8:.2%} in "
+        f"8 bits, {format_count(compared.num_changed, 'line')} read otherwise; {verdict}"
+    )
+    return compared.is_equal
 
 
 def describe_outcomes(outcomes: "ConfidenceOutcomes") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.data.calibration_lines import render_calibration_lines
@@ -56,8 +57,6 @@ def export_for_comparison(model: "Model") -> tuple[Recognizer, Recognizer]:
     Raises:
         ExportError: see `htr_lightning.model.onnx_export.export_onnx`.
     """
-    from pathlib import Path
-
     from htr_lightning.model.onnx_export import export_onnx
     from htr_lightning.model.onnx_model import read_onnx
 

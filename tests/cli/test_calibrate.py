@@ -1,6 +1,7 @@
 """A model is made as sure as it is right, and says so."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from htr_lightning.cli import calibrate, predict
 from htr_lightning.cli.extract import main as extract
 from htr_lightning.model.file import load_model, write_model
 from htr_lightning.model.info import read_info
+from htr_lightning.reading import quantization
+from htr_lightning.reading.runtime import choose_runtime
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,28 @@ def test_a_model_that_is_too_sure_is_told(val: Path, tmp_path: Path, capsys: pyt
         predict.main([str(path), image, "--format", "json"])
         confidences.append(json.loads(capsys.readouterr().out)[0]["confidence"])
     assert confidences[1] < confidences[0]
+
+
+def test_eight_bits_are_noted_only_where_they_read_as_well(
+    val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    out = tmp_path / "measured.safetensors"
+    call = ["zoo:latin", "--data", str(val / "val.tsv"), "--int8", "--out", str(out)]
+    found = set()
+    for limit in (-1.0, 1.0):
+        monkeypatch.setattr(quantization, "MAX_CER_INCREASE", limit)
+        calibrate.main(call)
+        told = capsys.readouterr().out.splitlines()[2]
+        match = re.match(
+            r"CER of 40 lines: ([\d.]+)% in 32 bits, ([\d.]+)% in 8 bits, \d+ lines? read otherwise; ", told
+        )
+        assert match and 0 < float(match[1]) < 50 and abs(float(match[1]) - float(match[2])) < 5
+        found.add((told.partition("; ")[2], read_info(out).int8, choose_runtime(out, "cpu")))
+    assert found == {
+        ("too much: predict reads in 32 bits", False, "onnx"),
+        ("predict reads in 8 bits on CPUs", True, "onnx-int8"),
+    }
 
 
 @pytest.mark.parametrize(
