@@ -1,9 +1,9 @@
 """Measure what 8 bits cost models on the val splits of ten archives, of copiste and of peraire.
 
-    python experiments/pretrain_latin/int8.py latin latin-64 latin-large [--write]
+    python experiments/pretrain_latin/int8.py zoo:latin zoo:latin-64 zoo:latin-large [--write]
 
 Reads all lines greedily with ONNX Runtime, in 32 and in 8 bits, as ``export`` and ``export --int8`` write them, and
-writes int8.json. --write also notes in each file of the zoo whether 8 bits read as well: the mean CER of copiste and
+writes int8.json. --write also notes in each file whether 8 bits read as well: the mean CER of copiste and
 the ten archives, each counted once, is at most 0.1 points higher. Reading on a CPU then uses 8 bits by default.
 peraire, on which no model was trained, is reported besides. Needs HTR_DATA.
 """
@@ -45,18 +45,18 @@ def measure(model: Model, sets: Mapping[str, Sequence[Line]]) -> dict[str, Any]:
 def main() -> None:
     """Measure the models in turn, print a table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names of the zoo")
-    parser.add_argument("--write", action="store_true", help="note the verdict in the files of the zoo")
+    parser.add_argument("models", nargs="+", help="models, such as zoo:latin")
+    parser.add_argument("--write", action="store_true", help="note the verdict in the files")
     options = parser.parse_args()
     out = Path(__file__).with_name("int8.json")
     results = json.loads(out.read_text()) if out.is_file() else {}
     sets = read_sets("val")
     for name in options.models:
-        model = load_model(f"zoo:{name}")
+        model = load_model(name)
         results[name] = measure(model, sets)
         out.write_text(json.dumps(results, indent=2) + "\n")
         if options.write:
-            path = find_model(f"zoo:{name}")
+            path = find_model(name)
             info = replace(model.info, int8=results[name]["is_equal"])
             write_model(path, safetensors.torch.load_file(path), info)  # the weights as they are, in 16 bits
         print(name, {key: results[name][key] for key in ("mean", "increase", "is_equal")}, flush=True)
