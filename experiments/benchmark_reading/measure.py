@@ -5,7 +5,8 @@
 
 ``lines`` reads the lines of copiste val, ``pages`` finds and reads the lines of copiste's pages and writes ALTO. To
 cancel out the start-up time, commands read less and more; the speed is the difference of the work divided by the
-difference of the times. ``start_s`` is the time for one line or page. --before names a checkout of an earlier version,
+difference of the times. ``cpu_s`` are seconds of the processor for a line or page, which other load on the machine changes
+less, ``start_cpu_s`` those of a command that reads only one. --before names a checkout of an earlier version,
 which runs first in each round; ratios are those of each round, so that other load affects both. Needs HTR_DATA. Writes
 KIND.json.
 """
@@ -13,6 +14,7 @@ KIND.json.
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -30,7 +32,7 @@ from htr_lightning.image.scan import find_images
 COPISTE = Path(os.environ.get("HTR_DATA", "data")).absolute() / "copiste"
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-SIZES = {"lines": (26, 526), "pages": (2, 17)}
+SIZES = {"lines": (26, 326), "pages": (2, 12)}
 OPTIONS = {
     "torch": ["--runtime", "torch"],
     "onnx": ["--runtime", "onnx"],
@@ -47,18 +49,26 @@ def find_files(kind: str) -> list[Path]:
     return [image.path for image in images if isinstance(image, ImageFile)][: SIZES[kind][1]]
 
 
-def time_command(checkout: Path, kind: str, model: str, files: Sequence[Path], options: Sequence[str]) -> float:
-    """Return the seconds of a command that reads files."""
+def time_command(
+    checkout: Path, kind: str, model: str, files: Sequence[Path], options: Sequence[str]
+) -> tuple[float, float]:
+    """Return the seconds of a command that reads files, by the clock and of the processor."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     environment.pop("OMP_NUM_THREADS", None)
     out = Path(tempfile.mkdtemp())
     written = ["--lines"] if kind == "lines" else ["--ignore-layouts", "--format", "alto", "--out", str(out)]
     command = [sys.executable, "-m", "htr_lightning", "predict", model, *written, *options, *map(str, files)]
-    start = time.monotonic()
+    start, cpu_start = time.monotonic(), count_cpu_seconds()
     subprocess.run(command, check=True, capture_output=True, env=environment, cwd=checkout)
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - start, count_cpu_seconds() - cpu_start
     shutil.rmtree(out)
     return seconds
+
+
+def count_cpu_seconds() -> float:
+    """Return the processor seconds of all commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -77,6 +87,7 @@ def main() -> None:
     for checkout, arguments in ways.values():  # exports, compiles and fills the caches of the system
         time_command(checkout, options.kind, options.model, files[:few], arguments)
     rates: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
     starts: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.repetitions):
         for name, (checkout, arguments) in ways.items():
@@ -84,9 +95,13 @@ def main() -> None:
                 time_command(checkout, options.kind, options.model, files[:number], arguments)
                 for number in (1, few, len(files))
             )
-            starts[name].append(one)
-            rates[name].append((len(files) - few) / (more - less))
-            print(f"{name}: {rates[name][-1]:.2f} {options.kind}/s, one: {one:.2f} s", flush=True)
+            starts[name].append(one[1])
+            rates[name].append((len(files) - few) / (more[0] - less[0]))
+            cpu[name].append((more[1] - less[1]) / (len(files) - few))
+            print(
+                f"{name}: {rates[name][-1]:.2f} {options.kind}/s, {cpu[name][-1]:.4f} s of the processor each",
+                flush=True,
+            )
     path = HERE / f"{options.kind}.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     results[options.model] = {
@@ -94,7 +109,9 @@ def main() -> None:
             "per_second": statistics.median(rates[name]),
             "all": rates[name],
             "ratio": statistics.median(a / b for a, b in zip(rates[name], rates["before"], strict=True)),
-            "start_s": statistics.median(starts[name]),
+            "cpu_s": statistics.median(cpu[name]),
+            "cpu_ratio": statistics.median(a / b for a, b in zip(cpu["before"], cpu[name], strict=True)),
+            "start_cpu_s": statistics.median(starts[name]),
         }
         for name in ways
     }
