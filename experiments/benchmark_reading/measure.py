@@ -6,9 +6,9 @@
 ``lines`` reads lines of copiste val, ``pages`` finds and reads the lines of copiste's pages and writes ALTO. To cancel
 out the start-up time, commands read less and more; the speed is the difference of the work divided by the difference of
 the times. ``cpu_s`` are seconds of the processor for a line or page, which other load on the machine changes less,
-``start_cpu_s`` those of a command that reads only one. --before names a checkout of an earlier version, which runs first
-in each round; ratios are those of each round, so that other load affects both. Needs HTR_DATA. Writes KIND.json after
-each round.
+``start_cpu_s`` those of a command that reads only one. --before names a checkout of an earlier version, which runs
+first in each round; ratios are those of each round, so that other load affects both. Needs HTR_DATA. Writes KIND.json
+after each round.
 """
 
 import argparse
