@@ -8,7 +8,6 @@ by archive, century and language with 95 % intervals (over pages; over writers f
 of lines before and after. --lm auto also measures val with the language models of the model's languages; if they raise
 the CER of no set, the file names them, and predict and evaluate decode with them. Where 8 bits raise the mean CER by
 at most 0.1 points (int8.py), the file says so, and predict reads in 8 bits on CPUs. --test also measures copiste's
-at most 0.1 points (int8.py), the file says so, and predict reads in 8 bits on CPUs. --test also measures copiste's
 and peraire's test, greedy and with ``--lm auto``; without it, the file and the card have no figures of test. Needs
 HTR_DATA.
 """
