@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from htr_lightning.cli.console import UsageError, exit_with_message, print_error, write_stdout
 from htr_lightning.cli.options import build_decoder, list_inputs
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
+from htr_lightning.cli.reading_settings import describe_settings
 from htr_lightning.cli.runtime_option import load_recognizer
+from htr_lightning.cli.status import print_status
 from htr_lightning.files import atomic_write, check_writable, report_write_errors, write_text
 from htr_lightning.report.outputs import Output, check_outputs
 from htr_lightning.text import format_count
@@ -33,10 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         predict_lines(options)
         return
 
-    from htr_lightning.cli.predict_pages import print_pages, print_status, write_pages
+    from htr_lightning.cli.predict_pages import print_pages, write_pages
 
     if options.status:
-        print_status(options)
+        print_status(options, describe_settings(options, build_parser()))
     elif options.out is None:
         print_pages(options)
     else:

@@ -21,6 +21,7 @@ from htr_lightning.cli.options import (
     positive_int,
 )
 from htr_lightning.cli.runtime_option import add_runtime_option
+from htr_lightning.cli.status import add_status_option
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
@@ -123,11 +124,7 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write index.parquet, a table of all pages in the folder with their expected CER, the worst first",
     )
-    group.add_argument(
-        "--status",
-        action="store_true",
-        help="read nothing; say how many pages of --out are read, failed and left, and how long it will take",
-    )
+    add_status_option(group)
     add_finder_options(group)
 
 

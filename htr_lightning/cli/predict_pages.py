@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from htr_lightning.cli.console import print_error, print_result, write_stdout
+from htr_lightning.cli.console import print_error, write_stdout
 from htr_lightning.cli.finder_options import build_segmenter, orient_segmenter
 from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
 from htr_lightning.cli.predict_options import build_parser
@@ -87,26 +87,6 @@ def report_result(options: argparse.Namespace, result: "FolderResult") -> None:
     print_error(written)
     if result.problems:
         raise SystemExit(1)
-
-
-def print_status(options: argparse.Namespace) -> None:
-    """Print how many pages are read, failed and left."""
-    from htr_lightning.reading.page_jobs import find_jobs
-    from htr_lightning.reading.records.journal import Journal
-    from htr_lightning.reading.records.status import compute_status
-
-    jobs, unreadable = find_jobs(
-        options.images,
-        options.out,
-        options.format,
-        overlay=options.overlay,
-        ignore_layouts=options.ignore_layouts,
-        layouts=options.layouts,
-        shard=parse_shard(options),
-        report=lambda sentence: None,
-    )
-    journal = Journal(options.out, describe_settings(options, build_parser()))
-    print_result(compute_status(jobs, unreadable, journal).describe())
 
 
 def print_pages(options: argparse.Namespace) -> None:

@@ -56,6 +56,9 @@ def _describe_value(name: str, value: object) -> Iterator[str]:
 
 
 def _describe_file(name: str, path: Path) -> str:
+    from htr_lightning.model.info import check_exists
+
+    check_exists(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_LENGTH]
     return f"{name} ({digest})"

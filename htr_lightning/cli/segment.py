@@ -14,6 +14,8 @@ from htr_lightning.cli.options import (
     parse_formats,
     parse_shard,
 )
+from htr_lightning.cli.reading_settings import describe_settings
+from htr_lightning.cli.status import add_status_option, print_status
 from htr_lightning.files import check_writable
 from htr_lightning.text import format_count
 
@@ -28,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     check_format_names(options.format)
     check_writable(options.out, "--out")
-    shard = parse_shard(options)
+    shard, settings = parse_shard(options), describe_settings(options, build_parser())
+    if options.status:
+        print_status(options, settings)
+        return
     segmenter = build_segmenter(options)
 
     from htr_lightning.progress import show_progress
@@ -44,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         split_pages=options.split_pages,
         shard=shard,
         inputs=list(list_inputs(options)),
+        settings=settings,
         report=print_error,
         progress=show_progress,
     )
@@ -89,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_overwrite_option(
         parser, "segment all pages, and replace files that exist (default: only the pages that lack a file)"
     )
+    add_status_option(parser)
     add_finder_options(parser.add_argument_group("line finder"))
     return parser
 

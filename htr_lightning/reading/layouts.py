@@ -1,7 +1,7 @@
 """Find the layouts of scans: their regions and lines, without recognizing them."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRe
 from htr_lightning.reading.page_checks import check_files
 from htr_lightning.reading.page_jobs import PageJob, Shard, find_jobs
 from htr_lightning.reading.pages import convert_regions, describe_orientation
+from htr_lightning.reading.records.journal import Journal
+from htr_lightning.reading.records.settings import check_settings
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.reading.threads import compute_ahead
 from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
@@ -37,10 +39,14 @@ def segment_folder(
     split_pages: bool = False,
     shard: Shard | None = None,
     inputs: Sequence[str | Path] = (),
+    settings: Mapping[str, str] | None = None,
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
 ) -> FolderResult:
     """Find the lines of scans and write them to layout files. After an interruption, the same call resumes.
+
+    What became of each page is recorded in ``out/.htr_lightning``; a page that cannot be read leaves
+    ``NAME.error.json``. A page whose scan has changed since is segmented again, unless its layout has been edited.
 
     Args:
         scans: images, PDF or TIFF documents, or folders that are searched for them; one or several.
@@ -54,13 +60,14 @@ def segment_folder(
         shard: the part of the files to work on, if several machines share them; see
             `htr_lightning.reading.page_jobs.Shard`. None for all.
         inputs: other files that are read; neither they nor scans are ever written over.
+        settings: see `htr_lightning.reading.folder.read_folder`.
         report: called with each problem, a sentence, as it occurs; and at the end with each page that should be
             checked, because it is turned, or has few lines or uncertain ones.
         progress: draws a bar.
 
     Raises:
-        InputError: nothing was segmented: there is no such format, a folder holds no scan, or the line finder cannot
-            be loaded.
+        InputError: nothing was segmented: there is no such format, a folder holds no scan, the line finder cannot be
+            loaded, or ``out`` has results of other settings.
         OutputError: see `htr_lightning.reading.folder.read_folder`.
     """
     out = Path(out)
@@ -71,6 +78,7 @@ def segment_folder(
     if split_pages:
         jobs = [job.split() for job in jobs]
     check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)
+    check_settings(out, settings or {}, overwrite=overwrite)
     doubts: list[str] = []
     result = write_pages(
         jobs,
@@ -81,6 +89,7 @@ def segment_folder(
         warn=doubts.append,
         progress=progress,
         title="Finding lines",
+        journal=Journal(out, settings),
     )
     if doubts:
         report(f"{format_count(len(doubts), 'page')} to check:")

@@ -120,10 +120,43 @@ def test_an_interrupted_run_is_resumed(scans: Path, tmp_path: Path, run_segment:
     run_segment(scans, "--out", out)
     (out / "p1.xml").unlink()
     (out / "p0.xml").write_text("corrected")
+    assert read_status(scans, out).startswith("2 pages: 1 read, 0 failed, 1 left")
     _, err = run_segment(scans, "--out", out)
     assert "4 lines found on 1 page; 1 page skipped" in err and (out / "p0.xml").read_text() == "corrected"
     _, err = run_segment(scans, "--out", out, "--overwrite")
     assert "8 lines found on 2 pages" in err and len(read_layout(out / "p0.xml").lines) == 4
+
+
+def read_status(scans: Path, out: Path, *options: str) -> str:
+    """Return what ``segment --status`` prints."""
+    command = ["-m", "htr_lightning", "segment", str(scans), "--out", str(out), "--status", "--finder", "classical", *options]
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True).stdout
+
+
+def test_scans_that_have_changed_are_segmented_again(scans: Path, tmp_path: Path, run_segment: Segment) -> None:
+    out = tmp_path / "out"
+    (scans / "broken.png").write_bytes(b"no image")
+    code, err = run_segment(scans, "--out", out)
+    assert code == 1 and "broken.png" in err and "8 lines found on 2 pages" in err
+    problem = json.loads((out / "broken.error.json").read_text())
+    assert problem["problem"] and "broken.png" in problem["scan"]
+    drawn = blank(800, 600)
+    write(drawn, 100, 700, 150, 2, seed=9)
+    save(drawn, scans / "p0.png")
+    save(drawn, scans / "broken.png")
+    assert read_status(scans, out).startswith("3 pages: 1 read, 1 failed, 0 left, 1 changed since")
+    code, err = run_segment(scans, "--out", out)
+    assert code == 0 and "4 lines found on 2 pages; 1 page skipped" in err
+    assert len(read_layout(out / "p0.xml").lines) == 2 and not (out / "broken.error.json").exists()
+    assert run_segment(scans, "--out", out)[1].startswith(f"{out}: 0 lines found on 0 pages; 3 pages skipped")
+
+
+def test_layouts_of_other_settings_are_not_mixed(scans: Path, tmp_path: Path, run_segment: Segment) -> None:
+    out = tmp_path / "out"
+    assert run_segment(scans, "--out", out)[0] == 0
+    code, err = run_segment(scans, "--out", out, "--split-pages")
+    assert code == 1 and "results of other settings: --split-pages not given, now True" in err
+    assert run_segment(scans, "--out", out, "--split-pages", "--overwrite")[0] == 0
 
 
 def test_layouts_beside_the_scans_are_neither_read_nor_replaced(
@@ -146,8 +179,8 @@ def test_several_machines_share_the_pages(tmp_path: Path, run_segment: Segment, 
     for number, pages in ((1, 3), (2, 2)):
         code, err = run_segment(tmp_path / "scans", "--out", tmp_path / "shared", "--shard", f"{number}/2")
         assert code == 0 and f"on {pages} pages" in err
-    names = {path.name for path in (tmp_path / "all").iterdir()}
-    assert len(names) == 5 and {path.name for path in (tmp_path / "shared").iterdir()} == names
+    names = {path.name for path in (tmp_path / "all").glob("[!.]*")}
+    assert len(names) == 5 and {path.name for path in (tmp_path / "shared").glob("[!.]*")} == names
     for name in names:
         assert_same_lines(read_layout(tmp_path / "all" / name), read_layout(tmp_path / "shared" / name))
     code, err = run_segment(tmp_path / "scans", "--out", tmp_path / "more", "--shard", "6/6")
