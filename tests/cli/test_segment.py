@@ -129,7 +129,18 @@ def test_an_interrupted_run_is_resumed(scans: Path, tmp_path: Path, run_segment:
 
 def read_status(scans: Path, out: Path, *options: str) -> str:
     """Return what ``segment --status`` prints."""
-    command = ["-m", "htr_lightning", "segment", str(scans), "--out", str(out), "--status", "--finder", "classical", *options]
+    command = [
+        "-m",
+        "htr_lightning",
+        "segment",
+        str(scans),
+        "--out",
+        str(out),
+        "--status",
+        "--finder",
+        "classical",
+        *options,
+    ]
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True).stdout
 
 
