@@ -56,7 +56,7 @@ def test_configurations_are_included(run: Run) -> None:
 
 def test_models_are_included(run: Run, tmp_path: Path) -> None:
     names = run("zoo").splitlines()
-    assert {"zoo:latin", "zoo:latin-64", "zoo:latin-large"} <= set(names)
+    assert {"zoo:latin", "zoo:latin-large"} <= set(names)
     card = run("zoo", "latin-large")
     assert "CC-BY-SA-4.0" in card and "HTR School Vienna" in card
     assert any("zoo:lm-fr" in name for name in names) and "CC BY-SA 4.0" in run("zoo", "lm-fr")

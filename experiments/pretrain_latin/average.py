@@ -1,6 +1,6 @@
 """Average the weights of two models, one of them trained from the other (Wortsman et al. 2022, *Model soups*).
 
-python experiments/pretrain_latin/average.py zoo:latin-64 runs/pretrain_latin runs/averaged.safetensors [0.5]
+python experiments/pretrain_latin/average.py zoo:latin-large runs/pretrain_latin runs/averaged.safetensors [0.5]
 
 The second model may have additional characters; their rows in the heads are copied from it. The last argument is the
 weight of the second model.

@@ -1,6 +1,6 @@
 """Compare the CER that models expect of themselves, from their confidences, with the CER that they have.
 
-    python experiments/pretrain_latin/expected.py zoo:latin zoo:latin-64 zoo:latin-large [--lines 40] --out FILE.json
+    python experiments/pretrain_latin/expected.py zoo:latin zoo:latin-large [--lines 40] --out FILE.json
 
 ``zoo --try`` multiplies a model's doubt by a factor (`htr_lightning.evaluation.trial`); this is where it comes from: 40
 lines, as there, of val of each archive, of copiste and of peraire. Needs HTR_DATA.

@@ -1,6 +1,6 @@
 """Measure what 8 bits cost models on the val splits of ten archives, of copiste and of peraire.
 
-    python experiments/pretrain_latin/int8.py zoo:latin zoo:latin-64 zoo:latin-large [--write]
+    python experiments/pretrain_latin/int8.py zoo:latin zoo:latin-large [--write]
 
 Reads all lines greedily with ONNX Runtime, in 32 and in 8 bits, as ``export`` and ``export --int8`` write them, and
 writes int8.json. --write also notes in each file whether 8 bits read as well: the mean CER of copiste and

@@ -1,6 +1,6 @@
 """Write a model with a larger LSTM and the same output, to continue training (Chen et al. 2016, *Net2Net*).
 
-python experiments/pretrain_latin/wider.py zoo:latin-64 256 runs/wider.safetensors
+python experiments/pretrain_latin/wider.py zoo:latin 256 runs/wider.safetensors
 
 The old features depend on old features only; the new ones depend on all features, start with random weights, and have
 zero weights in the head.

@@ -48,7 +48,7 @@ def write_page(folder: Path, turns: int, attributes: str = "", *, has_baselines:
 def test_vertical_lines_are_read_turned_and_stay_vertical(
     direction: str, turns: int, short: str, tmp_path: Path
 ) -> None:
-    reader = htr_lightning.load("zoo:latin-64", device="cpu")
+    reader = htr_lightning.load("zoo:latin-large", device="cpu")
     upright = reader.read(tmp_path / "a" / "page.png", layout=write_page(tmp_path / "a", 0))
     layout = write_page(tmp_path / "b", turns, f'readingDirection="{direction}"')
     page = reader.read(layout.with_suffix(".png"), layout=layout)
@@ -66,7 +66,7 @@ def test_vertical_lines_are_read_turned_and_stay_vertical(
 
 
 def test_new_files_state_the_direction_and_no_rotation(tmp_path: Path) -> None:
-    reader = htr_lightning.load("zoo:latin-64", device="cpu")
+    reader = htr_lightning.load("zoo:latin-large", device="cpu")
     layout = write_page(tmp_path / "a", 1, 'readingDirection="top-to-bottom"', has_baselines=False)
     page = reader.read(layout.with_suffix(".png"), layout=layout)
     now = datetime(2026, 1, 1, tzinfo=UTC)
