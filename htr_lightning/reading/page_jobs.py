@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from htr_lightning.errors import InputError
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.write.writers import PAGE_WRITERS
+from htr_lightning.shard import Shard
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
@@ -20,39 +20,6 @@ _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _SUBFOLDERS = ("alto", "page")
 _LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", *(f"{name}/{{}}.xml" for name in _SUBFOLDERS))
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """The part of a list of scans that one of several machines works on: every ``count``-th file.
-
-    Attributes:
-        number: from 1.
-        count: of all parts.
-
-    Raises:
-        InputError: there is no such part.
-    """
-
-    number: int
-    count: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.number <= self.count:
-            remedy = "give two numbers as in 1/8, the first from 1 to the second"
-            raise InputError("there is no such part", key="--shard", value=f"{self.number}/{self.count}", remedy=remedy)
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Parse ``1/8``.
-
-        Raises:
-            InputError: it is nothing like that, or there is no such part.
-        """
-        number, slash, count = text.partition("/")
-        if not (slash and number.strip().isdecimal() and count.strip().isdecimal()):
-            raise InputError("this is no part", key="--shard", value=text, remedy="give two numbers as in 1/8")
-        return cls(int(number), int(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +173,7 @@ def find_jobs(
     """
     files = find_scan_files(scans, report)
     if shard is not None:
-        files = files[shard.number - 1 :: shard.count]
+        files = list(shard.take(files))
     jobs, unreadable = PagePlan(out, formats, overlay, ignore_layouts, layouts).make_jobs(files)
     report_layouts(sum(job.layout is not None for job in jobs), len(jobs), layouts, report)
     return jobs, unreadable

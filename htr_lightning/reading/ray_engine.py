@@ -20,11 +20,12 @@ from htr_lightning.errors import InputError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import find_scan_files
 from htr_lightning.reading.page_checks import build_conflict, check_files
-from htr_lightning.reading.page_jobs import PagePlan, Shard, report_layouts
+from htr_lightning.reading.page_jobs import PagePlan, report_layouts
 from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
 from htr_lightning.reading.records.settings import Settings, check_settings
 from htr_lightning.reading.work import FolderResult, Progress, describe_edited, write_pages
+from htr_lightning.shard import Shard
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -216,7 +217,7 @@ def read_folder_on_ray(
     """
     files = find_scan_files(scans, report)
     if shard is not None:
-        files = files[shard.number - 1 :: shard.count]
+        files = list(shard.take(files))
     check_settings(plan.out, settings or {}, overwrite=overwrite)
     journal = Journal(plan.out, settings)
     table, num_done = find_waiting(files, plan, journal, inputs, overwrite, report)
