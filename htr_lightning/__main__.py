@@ -23,6 +23,7 @@ COMMANDS = {
     "export": ("htr_lightning.cli.export", "write a model as one safetensors or ONNX file"),
     "zoo": ("htr_lightning.cli.zoo", "list the models that ship with the package"),
     "doctor": ("htr_lightning.cli.doctor", "check a dataset before training on it"),
+    "pack": ("htr_lightning.cli.pack", "preprocess a large dataset once, on one machine or several"),
     "extract": ("htr_lightning.cli.extract", "write the lines of a dataset as image files with a manifest"),
     "gallery": ("htr_lightning.cli.gallery", "draw the effect of preprocessing and augmentation on lines"),
     "sweep-report": ("htr_lightning.cli.sweep_report", "show the results of a hyperparameter sweep"),

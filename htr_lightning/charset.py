@@ -13,6 +13,7 @@ from htr_lightning.directions.bidi import (
     remove_marks,
     to_visual,
 )
+from htr_lightning.directions.characters import mirror
 from htr_lightning.directions.inverse import order_logically
 from htr_lightning.directions.scripts import find_scripts
 from htr_lightning.errors import InputError
@@ -204,7 +205,14 @@ class Charset:
 
     def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
         """Count the occurrences of each character that the charset lacks."""
-        return Counter(c for text in texts for c in self.to_visual(text) if c not in self._ids)
+        known = frozenset(self._ids)
+        return Counter(
+            c
+            for text in texts
+            if not known.issuperset(_order_if_mirrored(self.normalize(text), self._direction))
+            for c in self.to_visual(text)
+            if c not in known
+        )
 
     def decode(self, ids: Iterable[int], stated: StatedDirection = "") -> str:
         """Turn ids into a text in logical order; see `encode`.
@@ -271,11 +279,23 @@ class Charset:
 
 def find_direction(texts: Iterable[str], direction: BaseDirection = "auto") -> BaseDirection | None:
     """Return the direction of the charset of some texts: None if none of them has a letter from right to left."""
-    return direction if any(is_right_to_left(character) for text in texts for character in set(text)) else None
+    characters: set[str] = set()
+    for text in texts:
+        characters.update(text)
+    return direction if any(map(is_right_to_left, characters)) else None
 
 
 def _collect_characters(
     texts: Iterable[str], normalization: Normalization, direction: BaseDirection | None
 ) -> set[str]:
-    normalized = (normalize(remove_marks(text), normalization) for text in texts)
-    return set().union(*(to_visual(text, direction) if direction else text for text in normalized))
+    characters: set[str] = set()
+    for text in texts:
+        characters.update(_order_if_mirrored(normalize(remove_marks(text), normalization), direction))
+    return characters
+
+
+def _order_if_mirrored(text: str, direction: BaseDirection | None) -> str:
+    """Return a text in visual order if that may exchange characters, such as brackets; ordering takes long."""
+    if direction is None or all(mirror(character) == character for character in text):
+        return text
+    return to_visual(text, direction)

@@ -190,14 +190,13 @@ def check_probability(key: str, value: float) -> None:
         raise UsageError("not a probability", key=key, value=value, remedy="give a number from 0 to 1")
 
 
-def add_shard_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add ``--shard``, by which several machines share the pages."""
-    parser.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="work on part I of N of the files, so that several machines, or the tasks of a SLURM array, share them; "
-        "each needs the same list of images and the same --out",
-    )
+def add_shard_option(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    effect: str = "work on part I of N of the files, so that several machines, or the tasks of a SLURM array, share "
+    "them; each needs the same list of images and the same --out",
+) -> None:
+    """Add ``--shard``, by which several machines share the work."""
+    parser.add_argument("--shard", metavar="I/N", help=effect)
 
 
 def parse_shard(options: argparse.Namespace) -> "Shard | None":

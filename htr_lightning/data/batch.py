@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from htr_lightning.charset import Charset
-from htr_lightning.data.packed_lines import PackedLine, PackedLines
+from htr_lightning.data.packed_lines import PackedLine, PackedSequence
 from htr_lightning.data.widths import BatchKey, pad_lines
 from htr_lightning.directions.bidi import StatedDirection
 
@@ -108,7 +108,7 @@ class LineDataset(Dataset[Batch]):
         augment: mark the batches as to be augmented.
     """
 
-    def __init__(self, lines: PackedLines, charset: Charset, *, augment: bool = False) -> None:
+    def __init__(self, lines: PackedSequence, charset: Charset, *, augment: bool = False) -> None:
         self.lines, self.charset, self.augment = lines, charset, augment
 
     def __getitem__(self, key: BatchKey) -> Batch:

@@ -73,6 +73,21 @@ class WeightedSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class PreprocessedImage(LineImage, Protocol):
+    """An image whose pixels are preprocessed already, as in packed files."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What was applied to it."""
+        ...
+
+
+def get_source_name(source: object) -> str:
+    """Return the name of the class that read a dataset; of a packed one, of the class that read it before."""
+    return str(getattr(source, "source_name", "")) or type(source).__name__
+
+
 def list_image_files(lines: Iterable[Line]) -> Iterator[Path]:
     """Yield the files that images of lines are read from, as far as images say so: that of the line or of its page."""
     for line in lines:
@@ -102,7 +117,7 @@ def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None 
         DataError: the image cannot be used; names the line.
     """
     try:
-        return preprocess(line.image.read(preprocess.max_pixels), transform)
+        return preprocess_pixels(line.image, line.image.read(preprocess.max_pixels), preprocess, transform)
     except DataError as error:
         raise error.with_line_id(line.id) from None
     except OSError as error:  # from an image class that does not raise DataError itself
@@ -110,3 +125,29 @@ def load_pixels(line: Line, preprocess: Preprocess, transform: Transform | None 
     except Exception as error:
         error.add_note(f"while preparing line {line.id}")
         raise
+
+
+def preprocess_pixels(
+    image: LineImage, pixels: NDArray[np.uint8], preprocess: Preprocess, transform: Transform | None = None
+) -> NDArray[np.uint8]:
+    """Preprocess the pixels of an image, unless they are preprocessed already: ``(H, W)`` uint8, paper 255.
+
+    Args:
+        image: that the pixels were read from.
+        pixels: of the image.
+        preprocess: applied to them.
+        transform: records where the pixels of the result come from, if given.
+
+    Raises:
+        DataError: the image cannot be used, or was preprocessed in another way.
+    """
+    if not isinstance(image, PreprocessedImage):
+        return preprocess(pixels, transform)
+    differing = image.preprocess.find_differences(preprocess)
+    if differing:
+        listed = ", ".join(
+            f"preprocess.{name}={getattr(image.preprocess, name)}, not {getattr(preprocess, name)}"
+            for name in differing
+        )
+        raise DataError(f"its image was packed with {listed}", kind="preprocess")
+    return pixels

@@ -1,27 +1,32 @@
 """The LightningDataModule: splits, loaders, and augmentation on the device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from htr_lightning.charset import Charset, find_direction
 from htr_lightning.data.augment import Augment
 from htr_lightning.data.augmentation import adapt_augmentation
-from htr_lightning.data.batch import Batch, LineDataset, count_required_frames
-from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource
+from htr_lightning.data.batch import Batch, LineDataset
+from htr_lightning.data.feasible import find_infeasible
+from htr_lightning.data.line import SPLITS, Source, Split, WeightedSource
 from htr_lightning.data.loader import ResumableLoader
 from htr_lightning.data.pack import Progress, pack
-from htr_lightning.data.packed_lines import PackedLines
+from htr_lightning.data.packed_lines import PackedSequence
+from htr_lightning.data.random_draws import sample_rows
+from htr_lightning.data.sources.packed import Packed
 from htr_lightning.data.unusable import refuse_or_skip
 from htr_lightning.data.widths import WidthBatchSampler, spread_evenly
 from htr_lightning.device import count_cores
-from htr_lightning.directions.bidi import BaseDirection, StatedDirection
+from htr_lightning.directions.bidi import BaseDirection
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import MAX_WIDTH_STEP_PX, DataError
 from htr_lightning.image.ink import to_ink
@@ -120,7 +125,7 @@ class LineDataModule(lightning.LightningDataModule):
         self.max_skipped, self.max_shared, self.normalization = max_skipped, max_shared, normalization
         self.direction: BaseDirection = direction
         self.charset: Charset | None = None
-        self.packed: dict[Split, PackedLines] = {}
+        self.packed: dict[Split, PackedSequence] = {}
         self._dropped: dict[Split, list[int]] = {}
 
     def setup(self, stage: str = "fit") -> None:
@@ -131,18 +136,7 @@ class LineDataModule(lightning.LightningDataModule):
         """
         if self.packed:
             return
-        for split in SPLITS:
-            lines = self.source.lines(split)
-            if split == "train" and self.max_train_lines is not None:
-                lines = self._sample(lines, self.max_train_lines)
-            self.packed[split] = pack(
-                lines,
-                self.preprocess,
-                self.cache_dir,
-                name=f"{type(self.source).__name__.lower()}-{split}",
-                num_workers=self.num_pack_workers,
-                progress=self.progress,
-            )
+        self.packed = {split: self._open(split) for split in SPLITS}
         reasons = [item.reason for packed in self.packed.values() for item in packed.skipped]
         refuse_or_skip("cannot be used", reasons, self.max_skipped)
         for split in SPLITS[: 2 if self.needs_val else 1]:
@@ -155,13 +149,29 @@ class LineDataModule(lightning.LightningDataModule):
                     kind="empty",
                 )
         if self.charset is None:
-            texts = list(self.packed["train"].column("text"))
-            self.charset = Charset.from_texts(texts, self.normalization, find_direction(texts, self.direction))
+            texts = self.packed["train"].column("text")
+            self.charset = Charset.from_texts(texts, self.normalization)
+            direction = find_direction(self.charset.characters, self.direction)
+            if direction is not None:
+                self.charset = Charset.from_texts(texts, self.normalization, direction)
 
-    def _sample(self, lines: Sequence[Line], number: int) -> list[Line]:
-        """Return a random subset in the original order."""
-        order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.seed))
-        return [lines[place] for place in sorted(order[:number].tolist())]
+    def _open(self, split: Split) -> PackedSequence:
+        """Return the packed lines of a split, as a packed dataset has them or from the cache."""
+        rows: Callable[[int], NDArray[np.int64]] | None = None
+        if split == "train" and self.max_train_lines is not None:
+            rows = partial(sample_rows, most=self.max_train_lines, seed=self.seed)
+        if isinstance(self.source, Packed):
+            packed = self.source.open_packed(split, self.preprocess)
+            return packed if rows is None else packed.select(rows(len(packed)))
+        lines = self.source.lines(split)
+        return pack(
+            lines if rows is None else [lines[row] for row in rows(len(lines)).tolist()],
+            self.preprocess,
+            self.cache_dir,
+            name=f"{type(self.source).__name__.lower()}-{split}",
+            num_workers=self.num_pack_workers,
+            progress=self.progress,
+        )
 
     def drop_infeasible(self, frame_lengths: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Skip training lines with fewer frames than CTC needs for their text.
@@ -173,29 +183,15 @@ class LineDataModule(lightning.LightningDataModule):
         """
         assert self.charset is not None
         lines = self.packed["train"]
-        frames = frame_lengths(torch.from_numpy(lines.widths)).tolist()
-        columns = zip(lines.column("text"), lines.column("direction"), strict=True)
-        targets = [self.charset.encode_known(text, cast(StatedDirection, stated)) for text, stated in columns]
-        lengths = torch.tensor([len(target) for target in targets])
-        needed = count_required_frames(
-            torch.tensor([label for target in targets for label in target]), lengths
-        ).tolist()
-        infeasible = [
-            (
-                row,
-                f"{line_id}: its {len(targets[row])} characters need {needed[row]} frames, the line has {frames[row]}",
-            )
-            for row, line_id in enumerate(lines.column("id"))
-            if needed[row] > frames[row]
-        ]
+        infeasible = find_infeasible(lines, self.charset, frame_lengths(torch.from_numpy(lines.widths)).numpy())
         refuse_or_skip(
             "of train with a text that is too long for the image",
-            [reason for _, reason in infeasible],
+            list(infeasible.values()),
             self.max_skipped,
             remedy="check their text, use a model with a smaller horizontal stride or a larger preprocess.height_px",
             num_skipped=sum(len(packed.skipped) for packed in self.packed.values()),
         )
-        self._dropped["train"] = [row for row, _ in infeasible]
+        self._dropped["train"] = list(infeasible)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in another order each epoch."""
@@ -238,7 +234,7 @@ class LineDataModule(lightning.LightningDataModule):
         assert self.charset is not None, "setup() first"
         lines = self.packed[split]
         others = np.setdiff1d(np.arange(len(lines)), spread_evenly(len(lines), max_lines))
-        return ResumableLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others.tolist()), 0)
+        return ResumableLoader(LineDataset(lines, self.charset), self._batches(split, False, 0, 1, others), 0)
 
     def _loader(self, split: Split, *, train: bool = False) -> ResumableLoader[Batch]:
         assert self.charset is not None, "setup() first"
@@ -253,10 +249,10 @@ class LineDataModule(lightning.LightningDataModule):
         return len(self._batches("train", True, 0, world_size))
 
     def _batches(
-        self, split: Split, shuffle: bool, rank: int, world_size: int, exclude: Sequence[int] = ()
+        self, split: Split, shuffle: bool, rank: int, world_size: int, exclude: NDArray[np.int64] | None = None
     ) -> WidthBatchSampler:
-        lines, source = self.packed[split], self.source
-        draws = source.draws_per_epoch(lines.column("id")) if shuffle and isinstance(source, WeightedSource) else None
+        lines = self.packed[split]
+        excluded = np.array(self._dropped.get(split, []), np.int64)
         return WidthBatchSampler(
             lines.widths,
             height_px=self.preprocess.height_px,
@@ -268,10 +264,16 @@ class LineDataModule(lightning.LightningDataModule):
             seed=self.seed,
             rank=rank,
             world_size=world_size,
-            exclude=[*self._dropped.get(split, []), *exclude],
+            exclude=excluded if exclude is None else np.concatenate([excluded, exclude]),
             merge_leftovers=shuffle,  # in val and test a line is padded as it will be when the model is used
-            draws_per_epoch=draws,
+            draws_per_epoch=self._get_draws(lines) if shuffle else None,
         )
+
+    def _get_draws(self, lines: PackedSequence) -> NDArray[np.float64] | None:
+        """Return how often each training line is drawn in an epoch; None for once."""
+        if isinstance(self.source, WeightedSource) and not isinstance(self.source, Packed):
+            return self.source.draws_per_epoch(lines.column("id"))
+        return lines.draws
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the images, still uint8; lengths stay on the CPU, where CTC reads them."""

@@ -9,12 +9,13 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from htr_lightning.data.line import Line, load_pixels
-from htr_lightning.data.packed_lines import FORMAT, PackedLines, PreparedLine, set_written, write_packed_lines
+from htr_lightning.data.packed_lines import FORMAT, PackedLines, SetPart, set_written
+from htr_lightning.data.packed_writer import PreparedLine, write_packed_lines
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.directions.bidi import remove_marks
 from htr_lightning.files import atomic_write, file_lock, remove_stale
@@ -53,24 +54,18 @@ def pack(
         DataError: duplicate ids, or a folder that cannot be written. A line whose image or text is unusable
             raises nothing: it is left out and listed in `PackedLines.skipped`.
     """
-    _check_unique_ids(lines)
+    check_unique_ids(lines)
     key = fingerprint(lines, preprocess)
-    path = folder / f"{name}-{key[:16]}.lines"
-    if (packed := _open_existing(path, key, lines, preprocess)) is not None:
-        return packed
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder)
-        with _lock(path):
-            # Another process may have written it while this one waited.
-            if (packed := _open_existing(path, key, lines, preprocess)) is not None:
-                return packed
-            with atomic_write(path) as file:
-                prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
-                if progress is not None:
-                    prepared = progress(prepared, len(lines), f"Packing {name}")  # type: ignore[assignment]
-                written_s = write_packed_lines(file, prepared, preprocess.height_px, key)
-            set_written(path, written_s)
+        return pack_file(
+            folder / f"{name}-{key[:16]}.lines",
+            lines,
+            preprocess,
+            key,
+            title=name,
+            num_workers=num_workers,
+            progress=progress,
+        )
     except OSError as error:
         raise DataError(
             f"packed lines cannot be stored here ({error.strerror or error})",
@@ -78,6 +73,50 @@ def pack(
             file=folder,
             kind="unwritable",
         ) from None
+
+
+def pack_file(
+    path: Path,
+    lines: Sequence[Line],
+    preprocess: Preprocess,
+    key: str,
+    *,
+    title: str,
+    part: SetPart | None = None,
+    draws: Mapping[str, float] | None = None,
+    num_workers: int = 1,
+    progress: Progress | None = None,
+) -> PackedLines:
+    """Preprocess ``lines`` into a file, or open it if it has them.
+
+    Args:
+        path: of the file.
+        lines: lines to pack.
+        preprocess: applied to every image.
+        key: their `fingerprint`.
+        title: what is packed, for the progress bar.
+        part: place of the file in a set of several files.
+        draws: how often each line is drawn in an epoch, by id; None for once.
+        num_workers: number of processes that decode and preprocess.
+        progress: wraps the work to show a progress bar.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if (packed := open_packed(path, key, lines, preprocess, part)) is not None:
+        return packed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale(path.parent)
+    with _lock(path):
+        # Another process may have written it while this one waited.
+        if (packed := open_packed(path, key, lines, preprocess, part)) is not None:
+            return packed
+        with atomic_write(path) as file:
+            prepared = map_lines(functools.partial(_prepare, preprocess), lines, num_workers)
+            if progress is not None:
+                prepared = progress(prepared, len(lines), f"Packing {title}")  # type: ignore[assignment]
+            written_s = write_packed_lines(file, prepared, preprocess.height_px, key, part, draws)
+        set_written(path, written_s)
     return PackedLines(path)
 
 
@@ -94,7 +133,9 @@ def _lock(path: Path) -> contextlib.AbstractContextManager[None]:
     return file_lock(path.with_name(f".{path.name}.lock"), wait)
 
 
-def _open_existing(path: Path, key: str, lines: Sequence[Line], preprocess: Preprocess) -> PackedLines | None:
+def open_packed(
+    path: Path, key: str, lines: Sequence[Line], preprocess: Preprocess, part: SetPart | None = None
+) -> PackedLines | None:
     """Open a packed file; None if it does not exist, is damaged, or lacks a line that has become usable."""
     if not path.is_file():
         return None
@@ -107,7 +148,7 @@ def _open_existing(path: Path, key: str, lines: Sequence[Line], preprocess: Prep
         if packed is not None:
             packed.close()
         return None
-    if packed.fingerprint != key:
+    if packed.fingerprint != key or packed.part != part:
         log.warning("%s: has the lines of another file; packing its lines again", path)
     elif not _is_outdated(packed, lines, preprocess):
         return packed
@@ -124,7 +165,12 @@ def fingerprint(lines: Iterable[Line], preprocess: Preprocess) -> str:
     return digest.hexdigest()
 
 
-def _check_unique_ids(lines: Sequence[Line]) -> None:
+def check_unique_ids(lines: Iterable[Line]) -> None:
+    """Check that no two lines have the same id.
+
+    Raises:
+        DataError: two do.
+    """
     ids: set[str] = set()
     for line in lines:
         if line.id in ids:

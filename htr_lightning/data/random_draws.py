@@ -1,8 +1,10 @@
-"""Random numbers for the lines of a batch, all from one generator on the CPU."""
+"""Random numbers for lines, all from generators on the CPU."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -25,3 +27,9 @@ def make_device_generator(device: torch.device, generator: torch.Generator) -> t
         return generator
     seed = int(torch.randint(2**62, (1,), generator=generator))
     return torch.Generator(device).manual_seed(seed)
+
+
+def sample_rows(number: int, most: int, seed: int) -> NDArray[np.int64]:
+    """Return at most ``most`` of ``number`` rows, drawn by the seed, in ascending order; more contain fewer."""
+    order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
+    return np.sort(order[:most].numpy())

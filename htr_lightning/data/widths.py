@@ -60,12 +60,12 @@ class WidthBatchSampler:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        exclude: Sequence[int] = (),
+        exclude: Sequence[int] | NDArray[np.int64] = (),
         merge_leftovers: bool = True,
         draws_per_epoch: NDArray[np.float64] | None = None,
     ) -> None:
         self.padded_widths = bucket_widths(widths, width_step_px, max_shapes)
-        self.padded_widths[list(exclude)] = 0
+        self.padded_widths[np.asarray(exclude, np.int64)] = 0
         self.height_px, self.pixels_per_batch, self.max_lines = height_px, pixels_per_batch, max_lines
         self.shuffle, self.seed, self.rank, self.world_size = shuffle, seed, rank, world_size
         self.merge_leftovers, self.epoch = merge_leftovers, 0

@@ -18,12 +18,13 @@ StatedDirection = Literal["", "ltr", "rtl"]
 
 MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Invisible characters that set directions."""
+_MARKS = frozenset(MARKS)
 _WITHOUT_MARKS = str.maketrans("", "", MARKS)
 
 
 def remove_marks(text: str) -> str:
     """Remove the invisible characters that set directions."""
-    return text.translate(_WITHOUT_MARKS)
+    return text if _MARKS.isdisjoint(text) else text.translate(_WITHOUT_MARKS)
 
 
 def is_right_to_left(character: str) -> bool:

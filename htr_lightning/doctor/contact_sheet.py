@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import Line, Split, preprocess_pixels
 from htr_lightning.doctor.diagnosis import Diagnosis
 from htr_lightning.doctor.outliers import describe_outlier
 from htr_lightning.image.files import DataError
@@ -91,7 +91,7 @@ def _draw(
         line = lines[split][row]
         try:
             image = line.image.read(preprocess.max_pixels)
-            preprocessed = preprocess(image)
+            preprocessed = preprocess_pixels(line.image, image, preprocess)
         except DataError:  # the file has changed since it was read: a network drive, or somebody edits the data
             pictures.append(LinePicture(split, line.id, line.text, f"{reason}; cannot be read any more", ""))
             continue

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.data.line import Line, Split
+from htr_lightning.data.line import Line, Split, get_source_name, preprocess_pixels
 from htr_lightning.data.pack import Progress
-from htr_lightning.data.packed_lines import PackedLines
+from htr_lightning.data.packed_lines import PackedSequence
 from htr_lightning.data.parallel import map_lines
 from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import UnusableImage
@@ -158,7 +158,7 @@ class Settings:
         """
         keys = ("max_skipped", "max_shared", "normalization")
         values = {key: loader[key] for key in keys if key in loader}
-        are_fonts = type(source).__name__ == "Synthetic"
+        are_fonts = get_source_name(source) == "Synthetic"
         return cls(**values, height_px=preprocess.height_px, count_frames=count_frames, groups_are_fonts=are_fonts)
 
 
@@ -197,9 +197,9 @@ def collect_facts(
     return SplitFacts(split, ids, texts, groups, digests, input_widths, heights, widths, ink, problems)
 
 
-def collect_packed_facts(split: Split, packed: PackedLines) -> SplitFacts:
-    """Return the columns of packed lines without reading an image."""
-    ids, texts, groups, digests = (list(packed.column(name)) for name in ("id", "text", "group", "digest"))
+def collect_packed_facts(split: Split, packed: PackedSequence) -> SplitFacts:
+    """Return the columns of packed lines without reading an image; they are read from the file when needed."""
+    ids, texts, groups, digests = (packed.column(name) for name in ("id", "text", "group", "digest"))
     return SplitFacts(split, ids, texts, groups, digests, packed.widths)
 
 
@@ -217,7 +217,7 @@ def examine_line(preprocess: Preprocess, line: Line) -> LineFacts:
     digest.update(np.ascontiguousarray(image).data)
     problem = None if line.text else Problem("empty", f"{line.id}: the text is empty")
     try:
-        pixels = preprocess(image)
+        pixels = preprocess_pixels(line.image, image, preprocess)
     except DataError as error:
         problem = problem or _build_problem(line, error)
         return LineFacts(line.id, height, width, 0, digest.digest(), 0.0, problem)

@@ -5,7 +5,9 @@ What train shares with val or test makes scores look better than they are on uns
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from htr_lightning.data.line import SPLITS, Split
 from htr_lightning.doctor.facts import Facts, Settings
@@ -25,7 +27,8 @@ def find_shared_lines(facts: Facts, settings: Settings) -> list[Finding]:
     """
     findings = []
     for one, other in itertools.combinations(SPLITS, 2):
-        id_of = {key: id for id, digest in _iterate_usable(facts, one) for key in (digest, id)}
+        keys = {key for line in _iterate_usable(facts, other) for key in line}
+        id_of = {key: id for id, digest in _iterate_usable(facts, one) for key in (digest, id) if key in keys}
         lines = [
             AffectedLine(other, id, f"is {id_of.get(digest, id)} of {one}")
             for id, digest in _iterate_usable(facts, other)
@@ -62,9 +65,8 @@ def find_repeated_images(facts: Facts) -> list[Finding]:
     different: list[AffectedLine] = []
     for split, rows in facts.items():
         first_row: dict[bytes | str, int] = {}
-        for row, digest in enumerate(rows.digests):
-            if not digest:
-                continue
+        for row in _find_repeated(rows.digests):
+            digest = rows.digests[row]
             first = first_row.setdefault(digest, row)
             if first == row:
                 continue
@@ -82,6 +84,15 @@ def find_repeated_images(facts: Facts) -> list[Finding]:
         title = f"{format_count(len(same), 'image occurs', 'images occur')} twice in one split"
         findings.append(Finding("repeated_images", "note", title, len(same), "keep one of each", same))
     return findings
+
+
+def _find_repeated(digests: Sequence[bytes | str]) -> list[int]:
+    """Return the rows of the digests that occur more than once, without holding all of a large dataset in memory."""
+    hashes = np.fromiter((hash(digest) if digest else 0 for digest in digests), np.int64, len(digests))
+    order = np.argsort(hashes, kind="stable")
+    is_equal = np.diff(hashes[order]) == 0
+    repeated = np.r_[False, is_equal] | np.r_[is_equal, False]
+    return [row for row in np.sort(order[repeated[: len(order)]]).tolist() if digests[row]]
 
 
 def find_shared_groups(facts: Facts, settings: Settings) -> list[Finding]:

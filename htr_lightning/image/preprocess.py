@@ -34,6 +34,8 @@ from htr_lightning.image.transform import Transform
 
 # A model file sets these values too: with the upper limits, no file can ask for all memory of a machine.
 _RANGES = {"height_px": (8, 1024), "pad_px": (0, 1024), "max_width_px": (8, 100_000), "max_pixels": (64, 2**31)}
+LIMITS = ("max_width_px", "max_pixels")
+"""Settings of `Preprocess` that refuse images, and change no pixel."""
 
 
 def to_gray(image: NDArray[np.uint8], gray: Literal["luminance", "darkest_channel"]) -> NDArray[np.uint8]:
@@ -207,6 +209,11 @@ class Preprocess:
                 remedy="increase the limit, or crop the image into lines",
                 kind="too_wide",
             )
+
+    def find_differences(self, other: "Preprocess") -> list[str]:
+        """Return the names of the settings by which another preprocessing gives other pixels."""
+        names = [field.name for field in dataclasses.fields(self) if field.name not in LIMITS]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for a model file; `from_dict` is the inverse."""

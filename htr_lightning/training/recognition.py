@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from htr_lightning.config.build import build
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.data.augmentation import Augmentation, adapt_augmentation
+from htr_lightning.data.line import get_source_name
 from htr_lightning.data.module import LineDataModule
 from htr_lightning.decode.decoder import Decoder
 from htr_lightning.doctor.facts import Settings
@@ -183,7 +184,7 @@ def build_model(cfg: DictConfig, parts: Parts, data: LineDataModule) -> tuple[Ne
         return model, parts.stage.build_freezing_schedule(model)
     assert isinstance(parts.stage, Finetune)
     arguments = reconcile_config(parts.base, "model", cfg.model)
-    texts = list(data.packed["train"].column("text"))
+    texts = data.packed["train"].column("text")
     data.charset = build_charset(parts.base, parts.stage.charset, texts, data.direction)
     model, charset_diff = transfer_weights(parts.base, arguments, data.charset)
     charset_diff.log()
@@ -263,7 +264,7 @@ def describe_model(cfg: DictConfig, model: Network, data: LineDataModule, base: 
     known = base.info if base else None
     return replace(
         describe_network(model, data.charset, data),
-        data={"name": type(data.source).__name__, "train": data.packed["train"].fingerprint},
+        data={"name": get_source_name(data.source), "train": data.packed["train"].fingerprint},
         license=cfg.license or (known.license if known else ""),
         languages=list(cfg.languages or (known.languages if known else ())),
         attribution=cfg.attribution or (known.attribution if known else ""),

@@ -14,13 +14,14 @@ from torch import Tensor
 from htr_lightning.charset import Charset, find_direction
 from htr_lightning.config.schema import ConfigError
 from htr_lightning.directions.bidi import BaseDirection
+from htr_lightning.image.preprocess import LIMITS
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.network import Network, get_class_path
 from htr_lightning.text import describe_characters
 from htr_lightning.training.freezing import FreezingSchedule
 
 log = logging.getLogger(__name__)
-_FREE = {"model": ("dropout",), "preprocess": ("max_width_px", "max_pixels")}
+_FREE = {"model": ("dropout",), "preprocess": LIMITS}
 """Settings that may differ from those of the model: they change neither the weights nor the preprocessed pixels."""
 
 
