@@ -1,6 +1,6 @@
 """Fine-tune the shipped models on peraire with more and more lines, and train from scratch as well; see README.md.
 
-    python experiments/finetune_peraire/measure.py [zoo:latin] [zoo:latin-64] [nothing]
+    python experiments/finetune_peraire/measure.py [zoo:latin] [zoo:latin-large] [nothing]
 
 Needs HTR_DATA. The arguments choose the starting points to run (default: all); the results of the others stay in
 result.json. Existing runs are not repeated: delete runs/finetune_peraire to run them again.
@@ -28,7 +28,7 @@ FROM_SCRATCH = [
 ]
 START_POINTS: dict[str, list[str]] = {
     "zoo:latin": [],
-    "zoo:latin-64": ["stage.start_from=zoo:latin-64", "loader.pixels_per_batch=520_000"],
+    "zoo:latin-large": ["stage.start_from=zoo:latin-large", "loader.pixels_per_batch=520_000"],
     "nothing": FROM_SCRATCH,
 }
 RUNS, HERE = Path("runs/finetune_peraire"), Path(__file__).parent
@@ -47,7 +47,9 @@ def evaluate(model: str, folder: Path, split: str) -> Scores:
     """Evaluate a model, or read the scores of an earlier evaluation."""
     result = folder / f"evaluate-{split}" / "result.json"
     if not result.is_file():
-        run_command("evaluate", model, "--data", str(DATA / f"{split}.tsv"), "--out", str(result.parent))
+        run_command(
+            "evaluate", model, "--data", str(DATA / f"{split}.tsv"), "--lm", "none", "--out", str(result.parent)
+        )
     scores = json.loads(result.read_text())
     return {key: round(scores[key], 4) for key in ("cer", "cer_low", "cer_high", "wer")}
 
@@ -105,7 +107,7 @@ def draw_curve(result: Result) -> str:
     zero = y(result["zero-shot"]["test"]["cer"])
     parts.append(f'<path d="M60 {zero:.1f}H620" stroke="#888" stroke-dasharray="5 4"/>')
     parts.append(f'<text x="620" y="{zero - 6:.1f}" text-anchor="end" fill="#666">zoo:latin before fine-tuning</text>')
-    for start_point, color in (("zoo:latin", "#1f5fa8"), ("zoo:latin-64", "#2e7d4f"), ("nothing", "#b5482a")):
+    for start_point, color in (("zoo:latin", "#1f5fa8"), ("zoo:latin-large", "#2e7d4f"), ("nothing", "#b5482a")):
         rows = [
             (x(number), result[start_point][str(number)]["test"])
             for number in STEPS
