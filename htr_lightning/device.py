@@ -1,11 +1,13 @@
-"""Devices and precisions: which are available, and which are fast."""
+"""Devices and precisions: which are available, and which are fast; and the part of the work that a machine takes."""
 
 import ctypes
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from htr_lightning.errors import InputError
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16"]
+Item = TypeVar("Item")
 
 
 class DeviceError(InputError):
@@ -94,3 +97,40 @@ def select_device(name: str | None) -> "torch.device":
             f"not available here ({reason})", key="--device", value=name, remedy="use cpu", kind="unavailable"
         ) from None
     return device
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The part of a list that one of several machines works on: every ``count``-th item.
+
+    Attributes:
+        number: from 1.
+        count: of all parts.
+
+    Raises:
+        InputError: there is no such part.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            remedy = "give two numbers as in 1/8, the first from 1 to the second"
+            raise InputError("there is no such part", key="--shard", value=f"{self.number}/{self.count}", remedy=remedy)
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Parse ``1/8``.
+
+        Raises:
+            InputError: it is nothing like that, or there is no such part.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.strip().isdecimal() and count.strip().isdecimal()):
+            raise InputError("this is no part", key="--shard", value=text, remedy="give two numbers as in 1/8")
+        return cls(int(number), int(count))
+
+    def take(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items of this part, in order."""
+        return items[self.number - 1 :: self.count]

@@ -50,7 +50,7 @@ def test_the_command_line_reads_in_bf16(
         checkpoint.Model, "logits", lambda model, images: used.append(model.precision) or logits(model, images)
     )
     images = [str(lines / f"{number}.png") for number in range(8)]
-    predict.main(["zoo:latin", *images, "--lines"])
+    predict.main(["zoo:latin", *images, "--lines", "--runtime", "torch"])
     exact = capsys.readouterr().out.splitlines()
     assert set(used) == {"fp32"}
     used.clear()

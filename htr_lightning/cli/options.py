@@ -13,8 +13,8 @@ from htr_lightning.errors import InputError
 if TYPE_CHECKING:
     from htr_lightning.charset import Charset
     from htr_lightning.decode.decoder import Decoder
+    from htr_lightning.device import Shard
     from htr_lightning.model.info import ModelInfo
-    from htr_lightning.shard import Shard
 
 MANIFEST = "manifest of line images and their transcriptions (.tsv, .csv or .jsonl)"
 AUTO, NO_LM = "auto", "none"
@@ -205,7 +205,7 @@ def parse_shard(options: argparse.Namespace) -> "Shard | None":
     Raises:
         InputError: there is no such part.
     """
-    from htr_lightning.shard import Shard
+    from htr_lightning.device import Shard
 
     return None if options.shard is None else Shard.parse(options.shard)
 

@@ -10,10 +10,10 @@ from htr_lightning.data.line import SPLITS, Line, Source, Split, WeightedSource,
 from htr_lightning.data.pack import Progress, check_unique_ids, fingerprint, open_packed, pack_file
 from htr_lightning.data.packed_lines import SetPart, read_part
 from htr_lightning.data.packed_set import FILE_NAME, find_conflict, name_file
+from htr_lightning.device import Shard
 from htr_lightning.files import OutputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.shard import Shard
 
 log = logging.getLogger(__name__)
 

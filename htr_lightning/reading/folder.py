@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from htr_lightning.device import count_threads
+from htr_lightning.device import Shard, count_threads
 from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
@@ -20,7 +20,6 @@ from htr_lightning.reading.records.settings import check_settings
 from htr_lightning.reading.threads import compute_ahead
 from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
 from htr_lightning.reading.write.writers import PAGE_WRITERS
-from htr_lightning.shard import Shard
 
 _MAX_PAGES = 4  # that are in memory at the same time; their lines are read by as many threads as there are cores
 Paths = str | Path | Sequence[str | Path]
@@ -66,7 +65,7 @@ def read_folder(
         layouts: folder with the ALTO or PAGE files, such as the one that `htr_lightning.reading.layouts.segment_folder`
             wrote; None for those beside the scans.
         shard: the part of the files to work on, if several machines share them; see
-            `htr_lightning.shard.Shard`. None for all.
+            `htr_lightning.device.Shard`. None for all.
         inputs: other files that are read, such as a lexicon; neither they nor scans and layouts are ever written over.
         settings: what the results depend on besides the scans, option -> value; pages that are read into one folder
             must have the same. None to compare nothing.

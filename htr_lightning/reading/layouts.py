@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from htr_lightning.device import Shard
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.reading.folder import Paths, check_formats, to_paths
@@ -20,7 +21,6 @@ from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.reading.threads import compute_ahead
 from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
 from htr_lightning.segmentation.page import PageSegmenter
-from htr_lightning.shard import Shard
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def segment_folder(
         split_pages: write each half of a double page as an image with a layout of its own, ``NAME_left`` and
             ``NAME_right``, and the images of the other pages beside their layouts.
         shard: the part of the files to work on, if several machines share them; see
-            `htr_lightning.shard.Shard`. None for all.
+            `htr_lightning.device.Shard`. None for all.
         inputs: other files that are read; neither they nor scans are ever written over.
         settings: see `htr_lightning.reading.folder.read_folder`.
         report: called with each problem, a sentence, as it occurs; and at the end with each page that should be

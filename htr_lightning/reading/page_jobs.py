@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from htr_lightning.device import Shard
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.line_formats import FORMATS
 from htr_lightning.reading.write.writers import PAGE_WRITERS
-from htr_lightning.shard import Shard
 from htr_lightning.text import format_count
 
 log = logging.getLogger(__name__)

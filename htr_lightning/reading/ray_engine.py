@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from htr_lightning.device import Shard
 from htr_lightning.errors import InputError
 from htr_lightning.image.folder import FileFinder
 from htr_lightning.image.scan import find_scan_files
@@ -25,7 +26,6 @@ from htr_lightning.reading.records.index import write_index
 from htr_lightning.reading.records.journal import Journal
 from htr_lightning.reading.records.settings import Settings, check_settings
 from htr_lightning.reading.work import FolderResult, Progress, describe_edited, write_pages
-from htr_lightning.shard import Shard
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,11 +20,11 @@ from htr_lightning.data.pack_set import pack_set, plan_files, refuse_other_set
 from htr_lightning.data.sources.lines import Lines
 from htr_lightning.data.sources.mix import Mix
 from htr_lightning.data.sources.packed import Packed
+from htr_lightning.device import Shard
 from htr_lightning.doctor.facts import Settings, collect_facts
 from htr_lightning.files import OutputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.preprocess import Preprocess
-from htr_lightning.shard import Shard
 
 PREPROCESS = Preprocess(height_px=32, pad_px=3)
 
