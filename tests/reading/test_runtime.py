@@ -270,7 +270,7 @@ def test_the_commands_take_it(
     predict.main([str(model_file), str(tmp_path / "a.png"), "--lines"])
     evaluate.main([str(model_file), "--data", str(tmp_path / "val.tsv"), "--runtime", "auto"])
     assert exports == [False] and "exported" not in capsys.readouterr().err  # which is for terminals
-    assert align.build_parser().get_default("runtime") == "auto"
+    assert align.build_parser().get_default("default_runtime") == "auto"
 
 
 def test_pages_read_by_another_runtime_are_other_results(
