@@ -26,13 +26,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_intermixed_args(argv)
     check_writable(options.out)
 
-    from htr_lightning.config.build import build_dataset, unwrap_errors
+    from htr_lightning.config.build import build_line_source, unwrap_errors
     from htr_lightning.config.compose import compose_config
     from htr_lightning.data.line import list_image_files
 
     cfg = compose_config(options.overrides, options.config_dir)
     with unwrap_errors():
-        source = build_dataset(cfg)
+        source = build_line_source(cfg)
     lines = list(itertools.islice(source.lines(options.split), options.limit))
     inputs = [*list_image_files(lines), *list_dataset_files(cfg.dataset, options.out)]
     outputs = list(list_outputs(options.out, options.split, len(lines)))

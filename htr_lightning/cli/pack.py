@@ -118,9 +118,6 @@ def build_parts(options: argparse.Namespace) -> "tuple[DictConfig, Parts]":
         raise
     except InputError as error:
         raise UsageError(str(error)) from None
-    if not hasattr(parts.source, "lines"):
-        remedy = "choose a dataset of lines; a line finder is trained on pages as they are"
-        raise UsageError("this dataset has no lines", key="dataset._target_", value=cfg.dataset._target_, remedy=remedy)
     return cfg, parts
 
 

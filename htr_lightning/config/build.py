@@ -30,6 +30,20 @@ def build_dataset(cfg: DictConfig) -> Any:
     return build({key: value for key, value in cfg.dataset.items_ex(resolve=False) if key != "direction"})
 
 
+def build_line_source(cfg: DictConfig) -> Any:
+    """Return the dataset of a configuration, which has to be one of lines.
+
+    Raises:
+        ConfigError: it has none, but pages, for example.
+        hydra.errors.InstantiationException: see `build`.
+    """
+    source = build_dataset(cfg)
+    if not hasattr(source, "lines"):
+        remedy = "add it to the class, or choose a dataset of lines: alto or page_xml for pages with transcriptions"
+        raise ConfigError(f"{type(source).__name__} has no method lines", key="dataset", remedy=remedy)
+    return source
+
+
 @contextlib.contextmanager
 def unwrap_errors() -> Iterator[None]:
     """Raise the errors of constructors that `build` calls in the block, instead of ``InstantiationException``.

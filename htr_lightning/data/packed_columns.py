@@ -19,7 +19,27 @@ ReadAt = Callable[[int, int], bytes]
 """Reads a number of bytes from an offset in the file."""
 
 
-class StringColumn(Sequence[str]):
+class TextColumn(Sequence[str]):
+    """Strings that are read when they are needed."""
+
+    def _get(self, row: int) -> str:
+        """Return the string of a row from 0."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        row = index if index >= 0 else len(self) + index
+        if not 0 <= row < len(self):
+            raise IndexError(index)
+        return self._get(row)
+
+
+class StringColumn(TextColumn):
     """A column of strings in a file.
 
     Args:
@@ -58,16 +78,7 @@ class StringColumn(Sequence[str]):
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        row = index if index >= 0 else len(self) + index
-        if not 0 <= row < len(self):
-            raise IndexError(index)
+    def _get(self, row: int) -> str:
         begin, end = int(self._offsets[row]), int(self._offsets[row + 1])
         return str(self._read_at(end - begin, self._begin + begin), "utf-8")
 
@@ -83,7 +94,7 @@ class StringColumn(Sequence[str]):
                 yield from (content[begin - first : end - first].decode() for begin, end in itertools.pairwise(offsets))
 
 
-class ChainedColumn(Sequence[str]):
+class ChainedColumn(TextColumn):
     """The columns of several files, one after the other, or some of their rows.
 
     Args:
@@ -98,16 +109,7 @@ class ChainedColumn(Sequence[str]):
     def __len__(self) -> int:
         return self._begins[-1] if self._rows is None else len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        row = index if index >= 0 else len(self) + index
-        if not 0 <= row < len(self):
-            raise IndexError(index)
+    def _get(self, row: int) -> str:
         row = row if self._rows is None else int(self._rows[row])
         file = bisect.bisect_right(self._begins, row) - 1
         return self._columns[file][row - self._begins[file]]

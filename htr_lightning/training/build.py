@@ -10,7 +10,7 @@ from hydra.utils import get_object
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from htr_lightning.config.build import build, build_dataset
+from htr_lightning.config.build import build, build_line_source
 from htr_lightning.data.line import Source
 from htr_lightning.doctor.facts import CountFrames, Settings
 from htr_lightning.image.preprocess import Preprocess
@@ -44,7 +44,7 @@ def build_parts(cfg: DictConfig, checkpoint: Path | None = None) -> Parts:
         checkpoint: of the run to resume; None for a new run.
 
     Raises:
-        ConfigError: the base model does not fit the configuration.
+        ConfigError: the base model does not fit the configuration, or the dataset has no lines.
         ModelFileError: the base model cannot be read.
         hydra.errors.InstantiationException: a constructor refuses its arguments; ``__cause__`` says why.
     """
@@ -54,7 +54,7 @@ def build_parts(cfg: DictConfig, checkpoint: Path | None = None) -> Parts:
         preprocess = build(cfg.preprocess)
     else:  # the base's, with the limits that the configuration sets
         preprocess = Preprocess.from_dict(reconcile_config(base, "preprocess", cfg.preprocess))
-    return Parts(stage, base, build_dataset(cfg), preprocess)
+    return Parts(stage, base, build_line_source(cfg), preprocess)
 
 
 def list_trusted(cfg: DictConfig) -> list[str]:

@@ -36,9 +36,9 @@ def check_parts(cfg: DictConfig, parts: Parts, augment: Augmentation, optim: Opt
     Raises:
         ConfigError: a part lacks a method, or returns something else than its place needs.
     """
-    for part, method, key in ((parts.source, "lines", "dataset"), (parts.preprocess, "to_dict", "preprocess")):
-        if not callable(getattr(part, method, None)):
-            raise ConfigError(f"{type(part).__name__} has no method {method}", key=key, remedy="add it to the class")
+    if not callable(getattr(parts.preprocess, "to_dict", None)):
+        problem = f"{type(parts.preprocess).__name__} has no method to_dict"
+        raise ConfigError(problem, key="preprocess", remedy="add it to the class")
     with torch.random.fork_rng(devices=[]):  # the run's own random numbers stay the same
         if not isinstance(augment, Augment):
             check_augmentation(augment, parts.preprocess.height_px, 2 if cfg.consistency_weight else 1)

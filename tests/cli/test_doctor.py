@@ -203,6 +203,7 @@ def test_own_configs_are_found(tmp_path: Path) -> None:
         (["dataset=lines", "dataset.root=nowhere"], 1, "dataset.root=nowhere: there is no such folder"),
         (["dataset=lines"], 2, "dataset.root: required"),
         (["dataset=nonsense"], 2, "nonsense"),
+        (["dataset=pages", "dataset.root=."], 2, "dataset: PageLayouts has no method lines; add it to the class, or"),
         (["dataset=lines", "dataset.root=.", "preprocess.height_px=1"], 2, "preprocess.height_px=1"),
         (["dataset=lines", "dataset.root=.", "+dataset.split_ratios=[1,1,1]"], 1, "dataset.split_ratios=[1, 1, 1]"),
         (["stage=finetune", "stage.start_from=nowhere.safetensors", "model=loaded"], 2, "nowhere.safetensors"),

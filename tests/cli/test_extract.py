@@ -25,6 +25,7 @@ def test_what_is_written_can_be_read_as_a_data_set(small_set: Path, tmp_path: Pa
         (["dataset=lines"], "dataset.root: required"),
         (["dataset=nonsense"], "nonsense"),
         (["dataset.nonsense=1"], "nonsense"),
+        (["dataset=pages", "dataset.root=."], "dataset: PageLayouts has no method lines"),
     ],
 )
 def test_what_cannot_be_used_is_named(overrides: list[str], message: str, tmp_path: Path) -> None:
