@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def test_imports_from_the_package_exist(script: Path) -> None:
 
 def test_datasets_are_built_without_the_key_of_the_direction() -> None:
     assert not [script for script in SCRIPTS if "build(cfg.dataset)" in script.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(EXPERIMENTS).as_posix())
+def test_models_that_scripts_name_ship(script: Path) -> None:
+    named = set(re.findall(r"zoo:([a-z0-9-]+)", script.read_text(encoding="utf-8")))
+    files = {path.name.split(".")[0] for path in (EXPERIMENTS.parent / "htr_lightning" / "zoo").rglob("*.*")}
+    assert named <= files
 
 
 def test_there_are_scripts() -> None:

@@ -64,7 +64,7 @@ def main() -> None:
     rows = [f"| CER of {options.split}, % | {' | '.join(VIEWS)} | lines/s, one view and tta |", "|---" * 6 + "|"]
     for data in ("copiste", "peraire"):
         lines = read_manifest(DATA / data / f"{options.split}.tsv")
-        for name in ("zoo:latin", "zoo:latin-64"):
+        for name in ("zoo:latin", "zoo:latin-large"):
             result = evaluate(name, lines, options.repetitions)
             results[f"{data}, {name}"] = result
             cells = [f"{100 * each['cer']:.1f}" for each in result.values()]
