@@ -65,21 +65,24 @@ def _search(
         last frame of each line.
     """
     num_lines, num_frames, _ = values.shape
-    can_skip = np.zeros(states.shape, bool)  # the blank between two different characters is optional
-    can_skip[:, 2:] = (states[:, 2:] != BLANK) & (states[:, 2:] != states[:, :-2])
+    emissions = np.ascontiguousarray(values.transpose(1, 0, 2)[:, np.arange(num_lines)[:, None], states])  # (T, N, S)
+    skip = np.full(states.shape, _IMPOSSIBLE, np.float32)  # added to paths that leave out a blank
+    skip[:, 2:][(states[:, 2:] != BLANK) & (states[:, 2:] != states[:, :-2])] = 0  # between different characters
     steps = np.zeros((num_frames, *states.shape), np.uint8)
-    lines = np.arange(num_lines)[:, None]
     best = np.full(states.shape, _IMPOSSIBLE, np.float32)
-    best[:, :2] = values[:, 0][lines, states[:, :2]]
-    candidates = np.full((3, *states.shape), _IMPOSSIBLE, np.float32)
+    best[:, :2] = emissions[0, :, :2]
+    result, last_frames = best.copy(), set(lengths.tolist())
     for t in range(1, num_frames):
-        candidates[0] = best
-        candidates[1, :, 1:] = best[:, :-1]
-        candidates[2, :, 2:] = np.where(can_skip[:, 2:], best[:, :-2], _IMPOSSIBLE)
-        steps[t] = candidates.argmax(0)
-        is_inside = (t < lengths)[:, None]
-        best = np.where(is_inside, candidates.max(0) + values[:, t][lines, states], best)
-    return steps, best
+        one, two = best[:, :-1], best[:, :-2] + skip[:, 2:]
+        advanced = best.copy()
+        steps[t, :, 1:] = one > best[:, 1:]
+        np.maximum(best[:, 1:], one, out=advanced[:, 1:])
+        steps[t, :, 2:][two > advanced[:, 2:]] = 2
+        np.maximum(advanced[:, 2:], two, out=advanced[:, 2:])
+        best = np.add(advanced, emissions[t], out=advanced)
+        if t + 1 in last_frames:
+            result[lengths == t + 1] = best[lengths == t + 1]
+    return steps, result
 
 
 def _trace_back(steps: NDArray[np.uint8], best: NDArray[np.float32], length: int) -> NDArray[np.int64]:

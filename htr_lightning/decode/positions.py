@@ -86,9 +86,10 @@ def locate_characters(
     has_ink = np.asarray((pixels < 255 - _INK).any(0))
     extents = [_trim_to_ink(start, end, has_ink) for start, end in itertools.pairwise(bounds)]
     extents = [_compute_gap(extents, i) if text[i] == " " else extent for i, extent in enumerate(extents)]
+    outlines = _compute_outlines(extents, pixels, to_source)
     return [
-        Character(character, float(confidence), *extent, _compute_outline(*extent, pixels, to_source))
-        for character, confidence, extent in zip(text, confidences, extents, strict=True)
+        Character(character, float(confidence), *extent, outline)
+        for character, confidence, extent, outline in zip(text, confidences, extents, outlines, strict=True)
     ]
 
 
@@ -100,19 +101,14 @@ def group_words(characters: Sequence[Character], pixels: NDArray[np.uint8], to_s
         pixels: see `locate_characters`.
         to_source: see `locate_characters`.
     """
-    words: list[Word] = []
-    begin = 0
-    for i in range(len(characters) + 1):
-        if i < len(characters) and characters[i].text != " ":
-            continue
-        if i > begin:
-            inside = characters[begin:i]
-            start, end = min(c.start_px for c in inside), max(c.end_px for c in inside)
-            confidence = math.prod(c.confidence for c in inside)
-            text = "".join(c.text for c in inside)
-            words.append(Word(text, confidence, start, end, _compute_outline(start, end, pixels, to_source)))
-        begin = i + 1
-    return words
+    groups = itertools.groupby(characters, lambda character: character.text == " ")
+    words = [list(inside) for is_space, inside in groups if not is_space]
+    extents = [(min(c.start_px for c in word), max(c.end_px for c in word)) for word in words]
+    outlines = _compute_outlines(extents, pixels, to_source)
+    return [
+        Word("".join(c.text for c in word), math.prod(c.confidence for c in word), *extent, outline)
+        for word, extent, outline in zip(words, extents, outlines, strict=True)
+    ]
 
 
 def _find_boundaries(centers: NDArray[np.float64], pixels: NDArray[np.uint8]) -> list[float]:
@@ -148,11 +144,23 @@ def _compute_gap(extents: Sequence[tuple[float, float]], i: int) -> tuple[float,
     return (start, end) if end > start else extents[i]
 
 
-def _compute_outline(start: float, end: float, pixels: NDArray[np.uint8], to_source: PointMap) -> Outline:
-    """Return the corners of an extent in the source image: as high as its ink, or as the line if it has no ink."""
-    first, last = math.floor(start), max(math.floor(start) + 1, math.ceil(end))
-    rows = np.flatnonzero((pixels[:, first:last] < 255 - _INK).any(1))
-    top, bottom = (float(rows[0]), float(rows[-1] + 1)) if len(rows) else (0.0, float(len(pixels)))
-    corners = to_source(np.array([(start, top), (end, top), (end, bottom), (start, bottom)]))
-    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in corners)
-    return a, b, c, d
+def _compute_outlines(
+    extents: Sequence[tuple[float, float]], pixels: NDArray[np.uint8], to_source: PointMap
+) -> list[Outline]:
+    """Return the corners of extents in the source image: as high as their ink, or as the line if they have no ink."""
+    is_ink = pixels < 255 - _INK
+    corners = []
+    for start, end in extents:
+        first, last = math.floor(start), max(math.floor(start) + 1, math.ceil(end))
+        rows = np.flatnonzero(is_ink[:, first:last].any(1))
+        top, bottom = (float(rows[0]), float(rows[-1] + 1)) if len(rows) else (0.0, float(len(pixels)))
+        corners.append([(start, top), (end, top), (end, bottom), (start, bottom)])
+    return map_outlines(corners, to_source)
+
+
+def map_outlines(outlines: Sequence[Sequence[Point]], to_source: PointMap) -> list[Outline]:
+    """Map the corners of outlines, four each, to another image, rounded to tenths of a pixel."""
+    if not outlines:
+        return []
+    corners = np.round(to_source(np.array(outlines, np.float64)), 1).tolist()
+    return [((ax, ay), (bx, by), (cx, cy), (dx, dy)) for (ax, ay), (bx, by), (cx, cy), (dx, dy) in corners]

@@ -175,11 +175,7 @@ def _compute_direction(points: Curve) -> Curve:
 def _measure_extent(polygon: Curve, curve: Curve) -> tuple[float, float]:
     """Return how far a polygon extends above and below a curve, in pixels."""
     normals = compute_normals(curve)
-    distances = [_compute_signed_distance(point, curve, normals) for point in polygon]
-    return max(0.0, -min(distances)), max(0.0, max(distances))
-
-
-def _compute_signed_distance(point: Curve, curve: Curve, normals: Curve) -> float:
-    offsets = point - curve
-    nearest = int((offsets * offsets).sum(axis=1).argmin())
-    return float(offsets[nearest] @ normals[nearest])
+    xs, ys = np.ascontiguousarray(curve.T)
+    nearest = [int((np.square(xs - x) + np.square(ys - y)).argmin()) for x, y in polygon.tolist()]
+    distances = ((polygon - curve[nearest]) * normals[nearest]).sum(axis=1)
+    return max(0.0, -float(distances.min())), max(0.0, float(distances.max()))

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.decode.positions import Outline
+from htr_lightning.decode.positions import map_outlines
 from htr_lightning.image.crop import compute_layout_scale
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
-from htr_lightning.image.straighten import PointMap, Points, no_points
+from htr_lightning.image.straighten import Points, no_points
 from htr_lightning.layout.page import Page, PageLine
 from htr_lightning.reading.line_crops import LineCrop, LineCropper, Pixels, SegmentedPage
 from htr_lightning.reading.lines import LineReader, Prediction
@@ -82,9 +82,10 @@ class PageReader:
 
     def recognize(self, page: SegmentedPage) -> PredictedPage:
         """Recognize the lines of a page; detected lines (not those of a layout) without any text are dropped."""
-        page = self.turn_lines(page)
+        read = _CropReader(self.line_reader)
+        page = _turn_lines(page, read)
         crops = [crop for _, crops in page.regions for crop in crops if crop.pixels is not None]
-        predictions = self._recognize_crops(crops)
+        predictions = read(crops)
         lines = {
             crop.line.id: _map_to_page(crop, prediction) for crop, prediction in zip(crops, predictions, strict=True)
         }
@@ -109,13 +110,7 @@ class PageReader:
 
     def turn_lines(self, page: SegmentedPage) -> SegmentedPage:
         """Turn detected lines upside down if they are read with more confidence then; those of a layout stay."""
-        return turn_by_confidence(page, self._measure_confidence) if page.layout is None else page
-
-    def _recognize_crops(self, crops: Iterable[LineCrop]) -> list[Prediction]:
-        return list(self.line_reader.read(crop.build_line() for crop in crops if crop.pixels is not None))
-
-    def _measure_confidence(self, crops: Sequence[LineCrop]) -> float:
-        return _compute_mean_confidence(self._recognize_crops(crops))
+        return _turn_lines(page, _CropReader(self.line_reader))
 
     def _build_notes(
         self, page: SegmentedPage, crops: Sequence[LineCrop], predictions: Sequence[Prediction]
@@ -133,6 +128,27 @@ class PageReader:
         if page.layout is None and confidence < _LEGIBLE:
             return [f"the model can hardly read the page (confidence {confidence:.0%}); check that it is handwriting"]
         return []
+
+
+class _CropReader:
+    """Reads crops, each only once."""
+
+    def __init__(self, line_reader: LineReader) -> None:
+        self._line_reader = line_reader
+        self._predictions: dict[LineCrop, Prediction] = {}
+
+    def __call__(self, crops: Sequence[LineCrop]) -> list[Prediction]:
+        """Return the predictions of crops that have pixels."""
+        unread = [crop for crop in crops if crop not in self._predictions]
+        lines = (crop.build_line() for crop in unread)
+        self._predictions.update(zip(unread, self._line_reader.read(lines), strict=True))
+        return [self._predictions[crop] for crop in crops]
+
+
+def _turn_lines(page: SegmentedPage, read: _CropReader) -> SegmentedPage:
+    if page.layout is not None:
+        return page
+    return turn_by_confidence(page, lambda crops: _compute_mean_confidence(read(crops)))
 
 
 def _compute_vertical_scale(layout: Page, pixels: Pixels) -> float:
@@ -235,16 +251,12 @@ def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:
     if prediction.problem is not None:
         return replace(crop.line, problem=prediction.problem)
     assert crop.to_page is not None
-    to_page = crop.to_page
+    characters, words = prediction.characters, prediction.words
+    outlines = iter(map_outlines([*(c.outline for c in characters), *(w.outline for w in words)], crop.to_page))
     return replace(
         crop.line,
         text=prediction.text,
         confidence=prediction.confidence,
-        characters=tuple(replace(c, outline=_map_outline(c.outline, to_page)) for c in prediction.characters),
-        words=tuple(replace(w, outline=_map_outline(w.outline, to_page)) for w in prediction.words),
+        characters=tuple(replace(character, outline=next(outlines)) for character in characters),
+        words=tuple(replace(word, outline=next(outlines)) for word in words),
     )
-
-
-def _map_outline(outline: Outline, to_page: PointMap) -> Outline:
-    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in to_page(np.array(outline)))
-    return a, b, c, d

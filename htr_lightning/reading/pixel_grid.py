@@ -38,26 +38,39 @@ class PixelGrid:
     def round_points(self, points: ArrayLike) -> IntPoints:
         """Scale, round and clip points ``(n, 2)``, given in px of the image."""
         scaled = np.asarray(points, np.float64).reshape(-1, 2) * self.scale
-        limit = np.maximum([self.width - 1, self.height - 1], 0)
-        return np.clip(np.rint(scaled), 0, limit).astype(np.int64)
+        limit = max(self.width - 1, 0), max(self.height - 1, 0)
+        return np.minimum(np.maximum(np.rint(scaled), 0), limit).astype(np.int64)
 
     def bounding_box(self, points: ArrayLike) -> Box | None:
         """Return the bounding box of points, rounded; None if there are no points."""
-        rounded = self.round_points(points)
-        if not len(rounded):
-            return None
-        (left, top), (right, bottom) = rounded.min(0).tolist(), rounded.max(0).tolist()
-        return left, top, right, bottom
+        return get_bounding_box(self.round_points(points))
 
     def round_polygon(self, polygon: ArrayLike) -> IntPoints:
         """Round a polygon; empty if fewer than three distinct points remain, which enclose nothing."""
         rounded = self.round_points(polygon)
-        return rounded if len(np.unique(rounded, axis=0)) > 2 else rounded[:0]
+        return rounded if is_polygon(rounded) else rounded[:0]
 
     def round_baseline(self, baseline: ArrayLike) -> IntPoints:
         """Round a baseline; empty if fewer than two distinct points remain."""
         rounded = self.round_points(baseline)
-        return rounded if len(np.unique(rounded, axis=0)) > 1 else rounded[:0]
+        return rounded if _count_distinct(rounded) > 1 else rounded[:0]
+
+
+def get_bounding_box(points: IntPoints) -> Box | None:
+    """Return the bounding box of points; None if there are no points."""
+    if not len(points):
+        return None
+    xs, ys = points.T.tolist()
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def is_polygon(points: IntPoints) -> bool:
+    """Return whether points enclose something, as far as that needs three distinct ones."""
+    return _count_distinct(points) > 2
+
+
+def _count_distinct(points: IntPoints) -> int:
+    return len(set(map(tuple, points.tolist())))  # of a few points, much faster than NumPy
 
 
 def get_extent_points(line: PredictedLine) -> NDArray[np.floating[Any]]:
@@ -69,8 +82,8 @@ def get_extent_points(line: PredictedLine) -> NDArray[np.floating[Any]]:
 
 def is_axis_aligned(corners: IntPoints) -> bool:
     """Return whether four corners, clockwise from the top left, are those of their bounding box."""
-    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
-    return bool(corners.tolist() == [[left, top], [right, top], [right, bottom], [left, bottom]])
+    box = get_bounding_box(corners)
+    return box is not None and np.array_equal(corners, get_box_corners(box))
 
 
 def format_points(points: IntPoints, separator: str = ",") -> str:

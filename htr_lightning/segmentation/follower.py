@@ -114,13 +114,24 @@ def _sample(piece: Piece, xs: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     """Return smooth y coordinates and extents at some columns."""
     reach = _HEIGHT_WINDOW * (piece.above + piece.below) / 2
     ys, tops, bottoms = np.empty(len(xs)), np.empty(len(xs)), np.empty(len(xs))
+    near, close = (_find_within(piece.x, xs, distance) for distance in (reach, max(1.0, reach / 6)))
     for i, x in enumerate(xs):
-        near = np.abs(piece.x - x) <= reach
-        tops[i] = np.median(piece.tops[near]) if near.any() else piece.above
-        bottoms[i] = np.median(piece.bottoms[near]) if near.any() else piece.below
-        close = np.abs(piece.x - x) <= max(1.0, reach / 6)
-        ys[i] = np.median(piece.y[close]) if close.any() else piece.y_at(x)
+        tops[i] = _compute_median(piece.tops[near[i]], piece.above)
+        bottoms[i] = _compute_median(piece.bottoms[near[i]], piece.below)
+        ys[i] = _compute_median(piece.y[close[i]], float(piece.y_at(x)))
     return ys, tops.clip(_MIN_EXTENT_PX), bottoms.clip(_MIN_EXTENT_PX / 2)
+
+
+def _find_within(columns: NDArray[np.float64], xs: NDArray[np.float64], distance: float) -> list[slice]:
+    """Return for each x which of the columns, in ascending order, are at most that far away."""
+    starts, ends = np.searchsorted(columns, xs - distance), np.searchsorted(columns, xs + distance, "right")
+    return list(map(slice, starts.tolist(), ends.tolist()))
+
+
+def _compute_median(values: NDArray[np.float64], default: float) -> float:
+    """Return the median of a few values, for which NumPy's takes long; the default if there are none."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2 if len(ordered) else default
 
 
 def _limit(

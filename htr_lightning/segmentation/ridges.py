@@ -5,6 +5,9 @@ Shafait and Breuel 2009, *Script-independent handwritten textlines segmentation 
 is estimated for each part of the page, so that sloped and curved lines are blurred along themselves.
 """
 
+import bisect
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,30 +173,47 @@ def link_peaks(image: Floats, threshold: float, max_step_px: float) -> list[Ridg
     is_peak[1:-1] = (inner >= image[:-2]) & (inner > image[2:]) & (inner > threshold)
     ended: list[Ridge] = []
     active: list[Ridge] = []
-    for x in range(image.shape[1]):
-        peaks = _refine_peaks(image[:, x], np.flatnonzero(is_peak[:, x]))
-        distances = np.abs(np.array([ridge.y[-1] for ridge in active])[:, None] - np.array(peaks)[None])
-        pairs = sorted((float(distances[i, j]), i, j) for i, j in np.argwhere(distances <= max_step_px).tolist())
-        links: dict[int, int] = {}
-        linked: set[int] = set()
-        for _, i, j in pairs:
-            if i not in links and j not in linked:
-                links[i] = j
-                linked.add(j)
+    for x, peaks in enumerate(_refine_peaks(image, is_peak)):
+        links = _link_nearest([ridge.y[-1] for ridge in active], peaks, max_step_px)
         for i, j in links.items():
             active[i].x.append(float(x))
             active[i].y.append(peaks[j])
+        linked = set(links.values())
         ended += [ridge for i, ridge in enumerate(active) if i not in links]
         active = [ridge for i, ridge in enumerate(active) if i in links]
         active += [Ridge([float(x)], [y]) for j, y in enumerate(peaks) if j not in linked]
     return ended + active
 
 
-def _refine_peaks(column: Floats, rows: NDArray[np.int64]) -> list[float]:
-    """Return the y coordinates of peaks with subpixel accuracy, by a parabola through three pixels."""
-    above, center, below = column[rows - 1], column[rows], column[rows + 1]
+def _link_nearest(ends: Sequence[float], peaks: Sequence[float], max_step_px: float) -> dict[int, int]:
+    """Link ends of ridges to peaks, given in ascending order, one to one, the closest pairs first.
+
+    Returns:
+        The number of the peak of each end that has one.
+    """
+    pairs = []
+    for i, y in enumerate(ends):
+        for j in range(bisect.bisect_left(peaks, y - max_step_px), len(peaks)):
+            if peaks[j] > y + max_step_px:
+                break
+            pairs.append((abs(y - peaks[j]), i, j))
+    links: dict[int, int] = {}
+    linked: set[int] = set()
+    for _, i, j in sorted(pairs):
+        if i not in links and j not in linked:
+            links[i] = j
+            linked.add(j)
+    return links
+
+
+def _refine_peaks(image: Floats, is_peak: NDArray[np.bool_]) -> list[list[float]]:
+    """Return the y coordinates of the peaks of each column, to parts of a pixel, by a parabola through three."""
+    columns, rows = np.nonzero(is_peak.T)
+    above, center, below = (image[rows + step, columns] for step in (-1, 0, 1))
     curvature = np.maximum(2 * center - above - below, 1e-9)
-    return [float(y) for y in rows + np.clip((below - above) / (2 * curvature), -0.5, 0.5)]
+    ys = rows + np.clip((below - above) / (2 * curvature), -0.5, 0.5)
+    starts = np.searchsorted(columns, np.arange(image.shape[1] + 1)).tolist()
+    return [ys[start:end].tolist() for start, end in itertools.pairwise(starts)]
 
 
 def _join_ridges(ridges: list[Ridge], spacing: float) -> list[Ridge]:

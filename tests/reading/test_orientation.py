@@ -1,16 +1,22 @@
 """Lines that are upside down are turned, if they are read with more confidence then."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from htr_lightning.data.line import Line
+from htr_lightning.decode.positions import Character
 from htr_lightning.image.scan import Scan
+from htr_lightning.model.load import load_recognizer
 from htr_lightning.reading.line_crops import LineCrop, LineCropper, SegmentedPage, flip_crop
+from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.orientation import turn_by_confidence
 from htr_lightning.reading.page import PredictedLine, PredictedRegion
+from htr_lightning.reading.pages import PageReader
 
 WIDTH, HEIGHT = 300, 200
 
@@ -105,3 +111,18 @@ def test_legible_lines_are_not_tried() -> None:
     page = make_page([0] * 7)
     assert turn_by_confidence(page, measure) is page
     assert tried == [5]
+
+
+def test_lines_that_were_tried_are_not_read_again() -> None:
+    reads: Counter[str] = Counter()
+
+    class CountingReader(LineReader):
+        def read(self, lines: Iterable[Line]) -> Iterator[Prediction]:
+            for line in lines:
+                reads[line.id] += 1
+                character = Character("a", 0.9, 0, 5, ((0, 0), (5, 0), (5, 5), (0, 5)))
+                yield Prediction(line.id, "a", 0.9, None, characters=(character,))
+
+    page = PageReader(CountingReader(load_recognizer("zoo:latin", "cpu"))).recognize(make_page([0] * 7))
+    assert [line.text for line in page.lines] == ["a"] * 7
+    assert reads == {f"l{number}": 1 for number in range(7)}

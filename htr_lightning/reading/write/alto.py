@@ -7,7 +7,15 @@ from typing import Any
 from lxml import etree
 
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.pixel_grid import Box, PixelGrid, format_points, get_extent_points, is_axis_aligned
+from htr_lightning.reading.pixel_grid import (
+    Box,
+    PixelGrid,
+    format_points,
+    get_bounding_box,
+    get_extent_points,
+    is_axis_aligned,
+    is_polygon,
+)
 from htr_lightning.reading.write.elements import (
     SOFTWARE,
     IdAllocator,
@@ -179,9 +187,9 @@ def _fill_line(element: Any, line: PredictedLine, grid: PixelGrid, ids: IdAlloca
 
 def _set_box_and_shape(element: Any, outline: Any, grid: PixelGrid, detailed: bool) -> None:
     """Set the bounding box of an outline, and add the outline itself if it is not its bounding box."""
-    _set_box(element, grid.bounding_box(outline))
-    corners = grid.round_polygon(outline)
-    if detailed and len(corners) and not is_axis_aligned(corners):
+    corners = grid.round_points(outline)
+    _set_box(element, get_bounding_box(corners))
+    if detailed and is_polygon(corners) and not is_axis_aligned(corners):
         _add_shape(element, format_points(corners, " "))
 
 
