@@ -25,6 +25,7 @@ from htr_lightning.reading.lines import LineReader
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.segmenters import load_segmenter
+from htr_lightning.segmentation.line_scores import match_lines
 
 PAGES = Path(os.environ.get("HTR_DATA", "data")) / "copiste" / "pages"
 REPETITIONS = 3
@@ -50,6 +51,17 @@ def count_matches(true: list[Baseline], detected: list[Baseline]) -> int:
     return len(used)
 
 
+def sort_as(true: list[Any], detected: list[Any]) -> list[Any]:
+    """Put detected lines into the order of the ground truth; one without a match stays behind the line before it."""
+    matches = match_lines([line.baseline for line in true], [line.baseline for line in detected])
+    places = {number: place for place, number in matches.items()}
+    keys, place = [], -1
+    for number in range(len(detected)):
+        place = places.get(number, place)
+        keys.append((place, number))
+    return [detected[number] for _, number in sorted(keys)]
+
+
 def get_handwritten_lines(page: PredictedPage, name: str) -> list[Any]:
     """Return the lines of a page without the printed paragraph."""
     min_y = PRINTED * page.height_px if name.startswith("imp_") else 0
@@ -63,7 +75,7 @@ def measure(split: str, model: str, finder: str, lm: str) -> dict[str, Any]:
     decoder = build_default_decoder(recognizer.charset, lm, recognizer.info.languages)
     reader = PageReader(LineReader(recognizer, decoder=decoder, positions=True), segmenter, model=model)
     true_lines = num_detected = num_matches = 0
-    texts: dict[str, list[str]] = {"true": [], "detected": [], "given": []}
+    texts: dict[str, list[str]] = {"true": [], "detected": [], "sorted": [], "given": []}
     segmentation_s, prediction_s = [], []
     for path in sorted((PAGES / split).glob("*.xml")):
         layout, scan = read_layout(path), Scan(path.with_suffix(".jpg"))
@@ -82,6 +94,7 @@ def measure(split: str, model: str, finder: str, lm: str) -> dict[str, Any]:
         num_matches += count_matches([line.baseline for line in true], [line.baseline for line in lines])
         texts["true"].append(" ".join(line.text for line in true))
         texts["detected"].append(" ".join(line.text for line in lines))
+        texts["sorted"].append(" ".join(line.text for line in sort_as(true, lines)))
         ids = {line.id for line in true}
         given = [line.text for line in reader.read(scan, layout).lines if line.id in ids]
         texts["given"].append(" ".join(given))
@@ -91,6 +104,7 @@ def measure(split: str, model: str, finder: str, lm: str) -> dict[str, Any]:
         "precision": round(num_matches / max(1, num_detected), 4),
         "recall": round(num_matches / max(1, true_lines), 4),
         "cer_lines_found": round(cer(texts["true"], texts["detected"]), 4),
+        "cer_lines_found_in_given_order": round(cer(texts["true"], texts["sorted"]), 4),
         "cer_lines_given": round(cer(texts["true"], texts["given"]), 4),
         "segmentation_s_median": round(statistics.median(segmentation_s), 2),
         "segmentation_s_most": round(max(segmentation_s), 2),

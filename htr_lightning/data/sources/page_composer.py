@@ -12,35 +12,74 @@ from htr_lightning.data.sources.rendered_lines import RenderedLines
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 20.0, 56.0  # of the images of lines on the page
 
 
+@dataclass(frozen=True, slots=True)
+class PageTexts:
+    """What is written on pages.
+
+    Attributes:
+        lines: running text.
+        figures: lines of figures, such as ciphers and sums.
+        numbers: short numbers, such as those of pages and paragraphs.
+    """
+
+    lines: RenderedLines
+    figures: RenderedLines
+    numbers: RenderedLines
+
+
 @dataclass(slots=True)
 class PageComposer:
     """Sets lines on a sheet.
 
     Attributes:
         sheet: ``(H, W)`` float32, reflectance 0..1.
-        lines: to choose from.
+        texts: to choose from.
         font: of the lines.
         generator: the only source of randomness.
         targets: the lines so far.
         ink: ``(H, W)``, 0..1.
+        is_in_figures: whether the next lines are in figures.
     """
 
     sheet: NDArray[np.float32]
-    lines: RenderedLines
+    texts: PageTexts
     font: str
     generator: np.random.Generator
     targets: list[TargetLine] = field(default_factory=list)
     ink: NDArray[np.float32] = field(init=False)
+    is_in_figures: bool = False
 
     def __post_init__(self) -> None:
         self.ink = np.zeros_like(self.sheet)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the sheet with its ink, pale or dark, even or not."""
+        """Return the sheet with its ink, pale or dark, even or not; perhaps with a number, or ink of the back."""
+        if self.generator.random() < 0.4:
+            self._number_page()
+        if self.generator.random() < 0.15:
+            self.sheet *= 1 - self._draw_back()
         darkness = float(self.generator.uniform(0.25, 0.95))
         grid = self.generator.uniform(0.6, 1.0, (4, 4)).astype(np.float32)
         pressure = cv2.resize(grid, self.ink.shape[::-1], interpolation=cv2.INTER_CUBIC)
         return np.asarray(self.sheet * (1 - darkness * pressure * self.ink), np.float32)
+
+    def _number_page(self) -> None:
+        """Write a number into a corner, or at the middle of the upper or lower edge."""
+        height, width = self.sheet.shape
+        size = self._sample_size(0.8)
+        x = width * float(self.generator.choice([0.05, 0.48, 0.85]) + self.generator.uniform(-0.03, 0.03))
+        y = float(self.generator.choice([1.3 * size, height - size])) + float(self.generator.uniform(0, 0.4 * size))
+        region = int(x), int(y - size), int(x + 6 * size), int(y + size)
+        if not self.ink[max(0, region[1]) : region[3], region[0] : region[2]].any():
+            self._set_line(x, x + 6 * size, y, size, lines=self.texts.numbers)
+
+    def _draw_back(self) -> NDArray[np.float32]:
+        """Return how much the ink of the back darkens the sheet: the same writing from behind, pale and blurred."""
+        shift = int(self.generator.integers(0, len(self.ink)))
+        back = cv2.GaussianBlur(
+            np.roll(self.ink[:, ::-1], shift, axis=0), (0, 0), float(self.generator.uniform(0.8, 2))
+        )
+        return np.asarray(back * float(self.generator.uniform(0.08, 0.35)), np.float32)
 
     def set_letter(self) -> None:
         """Date at the upper right, salutation, paragraphs, signature."""
@@ -91,12 +130,14 @@ class PageComposer:
         self._rule((left, top), (right, top)) if has_rules else None
         rows = np.arange(top + 1.2 * size, bottom - 0.4 * size, pitch)
         filled = self.generator.uniform(0.3, 1.0, len(bounds) - 1)
-        for start, end, share in zip(bounds, bounds[1:], filled, strict=False):
+        numbered = self.generator.random(len(bounds) - 1) < 0.35
+        for start, end, share, is_numbered in zip(bounds, bounds[1:], filled, numbered, strict=False):
             self._set_line(start + 0.3 * size, end - 0.3 * size, top - 0.35 * size, 0.8 * size)
             for y in rows:
                 if self.generator.random() < share:
                     indent = float(self.generator.choice([0.0, 0.0, 0.3])) * (end - start)
-                    self._set_line(start + 0.2 * size + indent, end - 0.15 * size, float(y), size)
+                    lines = self.texts.numbers if is_numbered else None
+                    self._set_line(start + 0.2 * size + indent, end - 0.15 * size, float(y), size, lines=lines)
         if has_rows:
             for y in rows:
                 self._rule((left, y + 0.25 * size), (right, y + 0.25 * size))
@@ -143,7 +184,14 @@ class PageComposer:
         pitch = size * float(self.generator.uniform(0.7, 1.5))
         slope = float(self.generator.normal(0, 0.008))
         y = top
+        self.is_in_figures = self.generator.random() < 0.04
         while y < bottom:
+            if self.generator.random() < (0.25 if self.is_in_figures else 0.03):
+                self.is_in_figures = not self.is_in_figures
+            if self.generator.random() < 0.04:  # a numbered paragraph
+                x = left + float(self.generator.uniform(0, 0.5)) * (right - left)
+                self._set_line(x, right, y, size * float(self.generator.uniform(0.8, 1.4)), lines=self.texts.numbers)
+                y += pitch
             indent = (0.1 if self.generator.random() < 0.1 else 0.01 * self.generator.normal()) * (right - left)
             missing = float(self.generator.uniform(0, 0.7)) if self.generator.random() < 0.12 else 0.0
             end = right - missing * (right - left)
@@ -151,6 +199,7 @@ class PageComposer:
             y += pitch * float(self.generator.normal(1, 0.04))
             if self.generator.random() < 0.04:
                 y += pitch
+        self.is_in_figures = False
         return y
 
     def _set_block(self, left: float, right: float, y: float, size: float, count: int) -> float:
@@ -161,12 +210,23 @@ class PageComposer:
         return y
 
     def _set_line(
-        self, left: float, right: float, y: float, size: float, slope: float = 0.0, *, fill: bool = False
+        self,
+        left: float,
+        right: float,
+        y: float,
+        size: float,
+        slope: float = 0.0,
+        *,
+        fill: bool = False,
+        lines: RenderedLines | None = None,
     ) -> None:
         """Write a line from ``left``, at most to ``right``; with ``fill`` by several texts, until it is full."""
         start, end, above, below = left, left, 0.0, 0.0
+        lines = lines or (self.texts.figures if self.is_in_figures else self.texts.lines)
+        if self.font not in lines.fonts:  # it has no figures
+            lines = self.texts.lines
         while end < right - 2 * size:
-            rendered = self.lines.choose(self.font, self.generator)
+            rendered = lines.choose(self.font, self.generator)
             scale = size / len(rendered.image)
             room = int((right - end) / scale)
             ink = rendered.image[:, :room]
@@ -222,7 +282,7 @@ class PageComposer:
             return
         self.ink[region[1] : region[3], region[0] : region[2]] = 0
         shape = (down, across) if turns == 2 else (across, down)
-        note = PageComposer(np.ones(shape, np.float32), self.lines, self.font, self.generator)
+        note = PageComposer(np.ones(shape, np.float32), self.texts, self.font, self.generator)
         note.fill(0.03 * shape[1], 0.97 * shape[1], 1.2 * size, shape[0] - 0.4 * size, size)
         kept = [t for t in self.targets if not _overlaps(t, region)]
         self.targets[:] = kept + [turn_target(t, turns, shape, region[:2]) for t in note.targets]

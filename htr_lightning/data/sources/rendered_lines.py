@@ -1,10 +1,12 @@
 """Synthetic lines that pages choose from, each rendered once; of vertical pages with their characters on their side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 
 from htr_lightning.data.line import Line
+from htr_lightning.data.sources.fonts import find_supported_characters
 from htr_lightning.data.sources.rendering import RenderedLine
 from htr_lightning.data.sources.synthetic_image import SyntheticImage
 
@@ -32,6 +34,24 @@ class RenderedLines:
     def fonts(self) -> list[str]:
         """Names of the fonts."""
         return list(self._by_font)
+
+    def with_texts(self, sample: Callable[[np.random.Generator], str], symbols: frozenset[str], seed: int) -> Self:
+        """Return as many lines with other texts, in the fonts that can write them; none if no font can.
+
+        Args:
+            sample: returns a text.
+            symbols: all characters that the texts may contain.
+            seed: of the texts and their pixels.
+        """
+        generator = np.random.default_rng([seed, 1])
+        lines = []
+        for font, images in self._by_font.items():
+            for number, image in enumerate(images):
+                text = sample(generator)
+                if find_supported_characters(image.face.path, symbols).issuperset(text):
+                    rendered = SyntheticImage(text, image.face, image.seed + 1, image.style)
+                    lines.append(Line(f"{font}/{number}", rendered, text, font))
+        return type(self)(lines, sideways=self._sideways)
 
     def choose(self, font: str, generator: np.random.Generator) -> RenderedLine:
         """Return a random line in a font."""

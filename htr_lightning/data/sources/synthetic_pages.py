@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from htr_lightning.data.line import Split
 from htr_lightning.data.page_targets import TargetLine
-from htr_lightning.data.sources.page_composer import PageComposer, turn_target
+from htr_lightning.data.sources.figures import SYMBOLS, sample_figures, sample_number
+from htr_lightning.data.sources.page_composer import PageComposer, PageTexts, turn_target
 from htr_lightning.data.sources.page_scenery import add_scenery, draw_sheet
 from htr_lightning.data.sources.rendered_lines import RenderedLines
 from htr_lightning.data.sources.synthetic import Synthetic
@@ -22,7 +23,7 @@ _SPARE_LINES = 600  # texts that pages choose from
 
 
 class SyntheticPages:
-    """Pages of lines in handwriting fonts, with tables, columns, double pages, notes in margins, edges and gutters.
+    """Pages of lines in handwriting fonts, with tables, columns, double pages, notes, figures, edges and gutters.
 
     The same arguments give the same pages on any machine.
 
@@ -73,14 +74,20 @@ class SyntheticPages:
         """Return the pages of a split; their pixels are made when they are read."""
         pages: list[SyntheticPage] = []
         if split == "train" and self.num_train:
-            lines = RenderedLines(self._source.lines("train"))
+            texts = _add_figures(RenderedLines(self._source.lines("train")), self.seed)
             for number in range(self.num_train):
-                pages.append(SyntheticPage(f"synthetic/{number:05d}", lines, (self.seed, number)))
+                pages.append(SyntheticPage(f"synthetic/{number:05d}", texts, (self.seed, number)))
         if split == "train" and self.num_vertical:
-            lines = RenderedLines(self._vertical_source.lines("train"), sideways=True)
+            texts = _add_figures(RenderedLines(self._vertical_source.lines("train"), sideways=True), self.seed)
             for number in range(self.num_vertical):
-                pages.append(SyntheticPage(f"synthetic/vertical/{number:05d}", lines, (self.seed, number, 1), True))
+                pages.append(SyntheticPage(f"synthetic/vertical/{number:05d}", texts, (self.seed, number, 1), True))
         return pages
+
+
+def _add_figures(lines: RenderedLines, seed: int) -> PageTexts:
+    return PageTexts(
+        lines, lines.with_texts(sample_figures, SYMBOLS, seed), lines.with_texts(sample_number, SYMBOLS, seed)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +96,13 @@ class SyntheticPage:
 
     Attributes:
         id: unique within its dataset.
-        lines: to choose from.
+        texts: to choose from.
         seed: of the page.
         is_vertical: whether it has vertical lines, or lines like vertical ones that were turned.
     """
 
     id: str
-    lines: RenderedLines
+    texts: PageTexts
     seed: tuple[int, ...]
     is_vertical: bool = False
 
@@ -111,8 +118,8 @@ class SyntheticPage:
         aspect = generator.uniform(1.3, 1.6) if kind == "double" else 1 / generator.uniform(1.2, 1.6)
         width = _LONGEST_PX if aspect > 1 else round(_LONGEST_PX * aspect)
         height = round(_LONGEST_PX / aspect) if aspect > 1 else _LONGEST_PX
-        font = str(generator.choice(self.lines.fonts))
-        composer = PageComposer(draw_sheet(height, width, generator), self.lines, font, generator)
+        font = str(generator.choice(self.texts.lines.fonts))
+        composer = PageComposer(draw_sheet(height, width, generator), self.texts, font, generator)
         getattr(composer, f"set_{kind}")()
         sheet, targets = composer.finish(), composer.targets
         if self.is_vertical and generator.random() < 0.5:
