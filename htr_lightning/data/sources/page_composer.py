@@ -1,63 +1,27 @@
 """Sets synthetic lines on a sheet, as letters, columns, tables, double pages, and text with notes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.data.page_targets import TargetLine
-from htr_lightning.data.sources.rendered_lines import RenderedLines
+from htr_lightning.data.sources.page_canvas import PageCanvas
 
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 20.0, 56.0  # of the images of lines on the page
 
 
-@dataclass(frozen=True, slots=True)
-class PageTexts:
-    """What is written on pages.
-
-    Attributes:
-        lines: running text.
-        figures: lines of figures, such as ciphers and sums.
-        numbers: short numbers, such as those of pages and paragraphs.
-    """
-
-    lines: RenderedLines
-    figures: RenderedLines
-    numbers: RenderedLines
-
-
 @dataclass(slots=True)
-class PageComposer:
-    """Sets lines on a sheet.
-
-    Attributes:
-        sheet: ``(H, W)`` float32, reflectance 0..1.
-        texts: to choose from.
-        font: of the lines.
-        generator: the only source of randomness.
-        targets: the lines so far.
-        ink: ``(H, W)``, 0..1.
-        is_in_figures: whether the next lines are in figures.
-    """
-
-    sheet: NDArray[np.float32]
-    texts: PageTexts
-    font: str
-    generator: np.random.Generator
-    targets: list[TargetLine] = field(default_factory=list)
-    ink: NDArray[np.float32] = field(init=False)
-    is_in_figures: bool = False
-
-    def __post_init__(self) -> None:
-        self.ink = np.zeros_like(self.sheet)
+class PageComposer(PageCanvas):
+    """Sets lines on a sheet."""
 
     def finish(self) -> NDArray[np.float32]:
         """Return the sheet with its ink, pale or dark, even or not; perhaps with a number, or ink of the back."""
         if self.generator.random() < 0.4:
             self._number_page()
         if self.generator.random() < 0.15:
-            self.sheet *= 1 - self._draw_back()
+            self.sheet *= 1 - self.draw_back()
         darkness = float(self.generator.uniform(0.25, 0.95))
         grid = self.generator.uniform(0.6, 1.0, (4, 4)).astype(np.float32)
         pressure = cv2.resize(grid, self.ink.shape[::-1], interpolation=cv2.INTER_CUBIC)
@@ -71,15 +35,7 @@ class PageComposer:
         y = float(self.generator.choice([1.3 * size, height - size])) + float(self.generator.uniform(0, 0.4 * size))
         region = int(x), int(y - size), int(x + 6 * size), int(y + size)
         if not self.ink[max(0, region[1]) : region[3], region[0] : region[2]].any():
-            self._set_line(x, x + 6 * size, y, size, lines=self.texts.numbers)
-
-    def _draw_back(self) -> NDArray[np.float32]:
-        """Return how much the ink of the back darkens the sheet: the same writing from behind, pale and blurred."""
-        shift = int(self.generator.integers(0, len(self.ink)))
-        back = cv2.GaussianBlur(
-            np.roll(self.ink[:, ::-1], shift, axis=0), (0, 0), float(self.generator.uniform(0.8, 2))
-        )
-        return np.asarray(back * float(self.generator.uniform(0.08, 0.35)), np.float32)
+            self.set_line(x, x + 6 * size, y, size, lines=self.texts.numbers)
 
     def set_letter(self) -> None:
         """Date at the upper right, salutation, paragraphs, signature."""
@@ -126,21 +82,21 @@ class PageComposer:
         has_rules, has_rows = self.generator.random() < 0.8, self.generator.random() < 0.4
         if has_rules:
             for x in bounds:
-                self._rule((x, top - size), (x, bottom))
-        self._rule((left, top), (right, top)) if has_rules else None
+                self.rule((x, top - size), (x, bottom))
+        self.rule((left, top), (right, top)) if has_rules else None
         rows = np.arange(top + 1.2 * size, bottom - 0.4 * size, pitch)
         filled = self.generator.uniform(0.3, 1.0, len(bounds) - 1)
         numbered = self.generator.random(len(bounds) - 1) < 0.35
         for start, end, share, is_numbered in zip(bounds, bounds[1:], filled, numbered, strict=False):
-            self._set_line(start + 0.3 * size, end - 0.3 * size, top - 0.35 * size, 0.8 * size)
+            self.set_line(start + 0.3 * size, end - 0.3 * size, top - 0.35 * size, 0.8 * size)
             for y in rows:
                 if self.generator.random() < share:
                     indent = float(self.generator.choice([0.0, 0.0, 0.3])) * (end - start)
                     lines = self.texts.numbers if is_numbered else None
-                    self._set_line(start + 0.2 * size + indent, end - 0.15 * size, float(y), size, lines=lines)
+                    self.set_line(start + 0.2 * size + indent, end - 0.15 * size, float(y), size, lines=lines)
         if has_rows:
             for y in rows:
-                self._rule((left, y + 0.25 * size), (right, y + 0.25 * size))
+                self.rule((left, y + 0.25 * size), (right, y + 0.25 * size))
 
     def set_double(self) -> None:
         """Two facing pages with a gutter between them."""
@@ -190,12 +146,12 @@ class PageComposer:
                 self.is_in_figures = not self.is_in_figures
             if self.generator.random() < 0.04:  # a numbered paragraph
                 x = left + float(self.generator.uniform(0, 0.5)) * (right - left)
-                self._set_line(x, right, y, size * float(self.generator.uniform(0.8, 1.4)), lines=self.texts.numbers)
+                self.set_line(x, right, y, size * float(self.generator.uniform(0.8, 1.4)), lines=self.texts.numbers)
                 y += pitch
             indent = (0.1 if self.generator.random() < 0.1 else 0.01 * self.generator.normal()) * (right - left)
             missing = float(self.generator.uniform(0, 0.7)) if self.generator.random() < 0.12 else 0.0
             end = right - missing * (right - left)
-            self._set_line(left + indent, end, y, size, slope, fill=True)
+            self.set_line(left + indent, end, y, size, slope, fill=True)
             y += pitch * float(self.generator.normal(1, 0.04))
             if self.generator.random() < 0.04:
                 y += pitch
@@ -205,72 +161,9 @@ class PageComposer:
     def _set_block(self, left: float, right: float, y: float, size: float, count: int) -> float:
         pitch = size * float(self.generator.uniform(0.8, 1.3))
         for _ in range(count):
-            self._set_line(left, right, y, size)
+            self.set_line(left, right, y, size)
             y += pitch
         return y
-
-    def _set_line(
-        self,
-        left: float,
-        right: float,
-        y: float,
-        size: float,
-        slope: float = 0.0,
-        *,
-        fill: bool = False,
-        lines: RenderedLines | None = None,
-    ) -> None:
-        """Write a line from ``left``, at most to ``right``; with ``fill`` by several texts, until it is full."""
-        start, end, above, below = left, left, 0.0, 0.0
-        lines = lines or (self.texts.figures if self.is_in_figures else self.texts.lines)
-        if self.font not in lines.fonts:  # it has no figures
-            lines = self.texts.lines
-        while end < right - 2 * size:
-            rendered = lines.choose(self.font, self.generator)
-            scale = size / len(rendered.image)
-            room = int((right - end) / scale)
-            ink = rendered.image[:, :room]
-            if ink.shape[1] < 8:
-                break
-            if room < rendered.image.shape[1]:  # cut between two characters
-                fits = rendered.boxes[rendered.boxes[:, 1] <= room]
-                ink = ink[:, : int(fits[:, 1].max())] if len(fits) else ink[:, :0]
-            if not ink.size:
-                break
-            shape = max(1, round(ink.shape[1] * scale)), max(1, round(size))
-            mask = np.float32(1) - np.asarray(cv2.resize(ink, shape, interpolation=cv2.INTER_AREA), np.float32) / 255
-            baseline = rendered.baseline_px * scale
-            self._stamp(np.asarray(mask, np.float32), end, y + slope * (end - left) - baseline, slope)
-            above, below = max(above, 0.8 * baseline), max(below, 0.9 * (size - baseline))
-            end += shape[0]
-            if not fill:
-                break
-            end += 0.25 * size
-        if end > start + 0.3 * size:
-            last = end - (0.25 * size if fill else 0)
-            xs = np.linspace(start, last, 5)
-            points = np.stack([xs, y + slope * (xs - left)], 1).astype(np.float32)
-            self.targets.append(TargetLine(points, above, max(below, 1.0)))
-
-    def _stamp(self, mask: NDArray[np.float32], x: float, y: float, slope: float) -> None:
-        """Put ink on the sheet, sheared by a slope."""
-        height, width = mask.shape
-        rise = slope * width
-        matrix = np.array([[1, 0, 0], [slope, 1, max(0.0, -rise)]])
-        sheared = cv2.warpAffine(mask, matrix, (width, height + int(abs(rise)) + 1))
-        left, top = round(x), round(y - max(0.0, -rise))
-        x0, y0 = max(0, left), max(0, top)
-        x1, y1 = min(self.ink.shape[1], left + width), min(self.ink.shape[0], top + len(sheared))
-        if x1 > x0 and y1 > y0:
-            part = self.ink[y0:y1, x0:x1]
-            np.maximum(part, sheared[y0 - top : y1 - top, x0 - left : x1 - left], out=part)
-
-    def _rule(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draw a ruling line on the sheet."""
-        level = float(self.generator.uniform(0.3, 0.8))
-        points = [tuple(round(value) for value in point) for point in (start, end)]
-        thickness = int(self.generator.integers(1, 4))
-        cv2.line(self.sheet, points[0], points[1], level, thickness, cv2.LINE_AA)
 
     def _turn_note(self, left: float, right: float, size: float, *, upside_down: bool = False) -> None:
         """Write a note on its side, or upside down, between two columns of the sheet."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from htr_lightning.data.line import Split
 from htr_lightning.data.page_targets import TargetLine
 from htr_lightning.data.sources.figures import SYMBOLS, sample_figures, sample_number
-from htr_lightning.data.sources.page_composer import PageComposer, PageTexts, turn_target
+from htr_lightning.data.sources.page_canvas import PageTexts
+from htr_lightning.data.sources.page_composer import PageComposer, turn_target
 from htr_lightning.data.sources.page_scenery import add_scenery, draw_sheet
 from htr_lightning.data.sources.rendered_lines import RenderedLines
 from htr_lightning.data.sources.synthetic import Synthetic
