@@ -12,7 +12,7 @@ from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.onnx_export import write_onnx
 from htr_lightning.reading.onnx_cache import CACHE_VARIABLE
 
-pytest_plugins = ["helpers.scans_read"]  # fixtures of several files of tests
+pytest_plugins = ["helpers.scans_read", "helpers.remote"]  # fixtures of several files of tests
 
 
 class _Elements(html.parser.HTMLParser):

@@ -19,6 +19,7 @@ HEAVY = {
     "pyarrow",
     "optuna",
     "captum",
+    "fsspec",
 }
 
 
@@ -52,6 +53,7 @@ HEAVY = {
         "reading.page",
         "reading.pages",
         "reading.segmenters",
+        "reading.storage.run",
         "report.panel",
         "segmentation.finder",
         "segmentation.segmenter",

@@ -28,7 +28,8 @@ from typing import Any
 from htr_lightning.cli.predict_options import build_parser
 from htr_lightning.cli.reading_settings import describe_settings
 from htr_lightning.reading.page_jobs import PagePlan
-from htr_lightning.reading.records.journal import Journal, PageRecord, describe_files, describe_image
+from htr_lightning.reading.records.file_states import describe_files, describe_image
+from htr_lightning.reading.records.journal import Journal, PageRecord
 
 PREDICT = [sys.executable, "-m", "htr_lightning", "predict", "zoo:latin"]
 
@@ -81,7 +82,8 @@ def measure_schedule(number: int, folder: Path) -> dict[str, Any]:
     import ray
 
     from htr_lightning.image.scan import find_scan_files
-    from htr_lightning.reading.ray_engine import RayEngine, find_waiting
+    from htr_lightning.reading.ray_engine import RayEngine
+    from htr_lightning.reading.ray_pages import find_waiting
 
     scans = folder / "scans"
     for page in range(number):

@@ -29,7 +29,7 @@ from htr_lightning.reading.api import Reader
 from htr_lightning.reading.folder import Paths, check_formats, load_reader, segment_job, to_paths
 from htr_lightning.reading.line_crops import SegmentedPage
 from htr_lightning.reading.page_checks import check_files
-from htr_lightning.reading.page_jobs import PageJob, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, PagePlan, find_jobs
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.reading.threads import compute_ahead
 from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
@@ -105,15 +105,8 @@ def align_folder(
     check_formats(formats, ALIGNED_FORMATS)
     check_confidence(min_confidence)
     page_formats = [name for name in formats if name != LINES]
-    jobs, unreadable = find_jobs(
-        to_paths(scans),
-        out,
-        page_formats,
-        overlay=overlay,
-        ignore_layouts=ignore_layouts,
-        layouts=None if layouts is None else Path(layouts),
-        report=report,
-    )
+    plan = PagePlan(out, page_formats, overlay, ignore_layouts, None if layouts is None else Path(layouts))
+    jobs, unreadable = find_jobs(to_paths(scans), plan, report=report)
     jobs = [_add_files(job, out, LINES in formats) for job in jobs]
     found = find_page_texts(texts, [job.scan for job in jobs], [job.folder.relative_to(out) for job in jobs], report)
     text_of = {job.extra[0]: text for job, text in zip(jobs, found, strict=True) if text is not None}

@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -148,17 +148,18 @@ def add_overwrite_option(parser: argparse.ArgumentParser | argparse._ArgumentGro
     parser.add_argument("--overwrite", action="store_true", help=text or default)
 
 
-def add_layout_options(group: argparse._ArgumentGroup, ignoring: str) -> None:
+def add_layout_options(group: argparse._ArgumentGroup, ignoring: str, parse: Callable[[str], object] = Path) -> None:
     """Add ``--ignore-layouts`` and ``--layouts``.
 
     Args:
         group: of the parser.
         ignoring: what ``--ignore-layouts`` does.
+        parse: turns the folder of ``--layouts`` into a path.
     """
     group.add_argument("--ignore-layouts", action="store_true", help=ignoring)
     group.add_argument(
         "--layouts",
-        type=Path,
+        type=parse,
         metavar="FOLDER",
         help="take the lines from the ALTO or PAGE files in this folder, such as those that the command segment wrote "
         "(default: from those beside the images)",
@@ -214,7 +215,7 @@ def list_inputs(options: argparse.Namespace) -> Iterator[Path]:
     """Yield the files that the options name as inputs: the model, tables, texts and the parts of the decoder."""
     from htr_lightning.model.info import ModelFileError, find_model
 
-    for name in ("data", "align", "held_out", "lexicon"):
+    for name in ("data", "align", "held_out", "lexicon", "list"):
         if getattr(options, name, None) is not None:
             yield getattr(options, name)
     if getattr(options, "lm", None) not in (None, AUTO, NO_LM):

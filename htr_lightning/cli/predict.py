@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import UsageError, exit_with_message, print_error, write_stdout
 from htr_lightning.cli.options import build_decoder, list_inputs
+from htr_lightning.cli.place_options import add_listed_images
 from htr_lightning.cli.predict_options import VISUALIZED_LINES, build_parser, decide_pages
 from htr_lightning.cli.reading_settings import describe_settings
 from htr_lightning.cli.runtime_option import load_recognizer
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: 1 if an image could not be read (the others still are), 2 for a wrong command line.
     """
     options = build_parser().parse_intermixed_args(argv)
+    add_listed_images(options)
     if not decide_pages(options):
         predict_lines(options)
         return

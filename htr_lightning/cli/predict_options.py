@@ -20,8 +20,10 @@ from htr_lightning.cli.options import (
     parse_formats,
     positive_int,
 )
+from htr_lightning.cli.place_options import STORAGE, add_images_argument, find_urls
 from htr_lightning.cli.runtime_option import add_runtime_option
 from htr_lightning.cli.status import add_status_option
+from htr_lightning.reading.storage.places import parse_place
 
 VISUALIZED_LINES = 24
 LINE_FORMATS = ("txt", "tsv", "json")
@@ -50,18 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Images that cannot be read are reported and skipped; the exit status is then 1.",
     )
     add_model_argument(parser)
-    parser.add_argument(
-        "images",
-        type=Path,
-        nargs="*",
-        metavar="IMAGE",
-        help="images of lines or pages, PDF or TIFF documents, or folders to search for them",
-    )
+    add_images_argument(parser, "images of lines or pages, PDF or TIFF documents, or folders to search for them")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=parse_place,
         metavar="PATH",
-        help="lines: the file to write (default: standard output); pages: the folder for the results",
+        help=f"lines: the file to write (default: standard output); pages: the folder for the results, {STORAGE}",
     )
     add_overwrite_option(
         parser,
@@ -99,7 +95,9 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pages only")
     add_overlay_option(group, "lines and predictions")
     add_layout_options(
-        group, "segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)"
+        group,
+        "segment pages although they have an ALTO or PAGE file (default: recognize the lines of that file)",
+        parse_place,
     )
     add_shard_option(group)
     group.add_argument(
@@ -182,7 +180,7 @@ def decide_pages(options: argparse.Namespace) -> bool:
         from htr_lightning.reading.page_jobs import are_pages
 
         try:
-            pages = bool(page_options) or are_pages(options.images, options.format)
+            pages = bool(page_options or find_urls(options)) or are_pages(options.images, options.format)
         except DataError as error:
             raise UsageError(str(error)) from None
     kind, other = ("pages", "lines") if pages else ("lines", "pages")
@@ -191,6 +189,9 @@ def decide_pages(options: argparse.Namespace) -> bool:
     _check_formats(options.format, kind)
     if pages:
         _check_output_of_pages(options)
+    elif urls := find_urls(options):
+        remedy = "copy the lines to this machine, or read pages with --pages"
+        raise UsageError(f"{urls[0]}: lines are read in local files only", remedy=remedy)
     return pages
 
 
@@ -219,6 +220,8 @@ def _check_output_of_pages(options: argparse.Namespace) -> None:
     for name in ("shard", "status", "index", "engine"):
         if options.out is None and getattr(options, name):
             raise UsageError(f"--{name}: only for files", remedy="add --out FOLDER")
+    if options.out is None and find_urls(options):
+        raise UsageError("--out FOLDER is required for scans in remote storage")
     if options.out is None and (options.format not in (["txt"], ["json"]) or options.overlay):
         what = f"--format {','.join(options.format)}{' --overlay' if options.overlay else ''}"
         raise UsageError(f"{what}: --out FOLDER is required; only txt or json alone can be printed")

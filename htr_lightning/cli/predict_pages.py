@@ -3,11 +3,13 @@
 import argparse
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import print_error, write_stdout
 from htr_lightning.cli.finder_options import build_segmenter, orient_segmenter
 from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
+from htr_lightning.cli.place_options import build_plan, get_places
 from htr_lightning.cli.predict_options import build_parser
 from htr_lightning.cli.reading_settings import describe_settings
 from htr_lightning.cli.runtime_option import choose_runtime, load_recognizer
@@ -25,7 +27,8 @@ def write_pages(options: argparse.Namespace) -> None:
     Raises:
         SystemExit: 1 if a page could not be read.
     """
-    check_writable(options.out, "--out")
+    if isinstance(options.out, Path):
+        check_writable(options.out, "--out")
 
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.folder import read_folder
@@ -48,6 +51,7 @@ def write_pages(options: argparse.Namespace) -> None:
         inputs=list(list_inputs(options)),
         settings=settings,
         index=options.index,
+        keep_folders=options.list is not None,
         report=print_error,
         progress=show_progress,
     )
@@ -57,14 +61,13 @@ def write_pages(options: argparse.Namespace) -> None:
 def read_on_ray(options: argparse.Namespace, settings: Mapping[str, str]) -> "FolderResult":
     """Read the pages with Ray; all workers run the model with what ``--runtime`` stands for on this machine."""
     from htr_lightning.progress import show_progress
-    from htr_lightning.reading.page_jobs import PagePlan
-    from htr_lightning.reading.ray_engine import RayEngine, read_folder_on_ray
+    from htr_lightning.reading.folder_work import FolderWork
+    from htr_lightning.reading.ray_engine import RayEngine
+    from htr_lightning.reading.ray_pages import read_folder_on_ray
 
-    return read_folder_on_ray(
-        options.images,
-        PagePlan(options.out, options.format, options.overlay, options.ignore_layouts, options.layouts),
-        functools.partial(load_reader, argparse.Namespace(**vars(options) | {"runtime": choose_runtime(options)})),
-        RayEngine(options.workers, options.address),
+    work = FolderWork(
+        get_places(options),
+        build_plan(options),
         overwrite=options.overwrite,
         shard=parse_shard(options),
         inputs=list(list_inputs(options)),
@@ -72,6 +75,9 @@ def read_on_ray(options: argparse.Namespace, settings: Mapping[str, str]) -> "Fo
         report=print_error,
         progress=show_progress,
     )
+    runtime = choose_runtime(options)
+    make_reader = functools.partial(load_reader, argparse.Namespace(**vars(options) | {"runtime": runtime}))
+    return read_folder_on_ray(work, make_reader, RayEngine(options.workers, options.address))
 
 
 def report_result(options: argparse.Namespace, result: "FolderResult") -> None:

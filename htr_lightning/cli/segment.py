@@ -14,9 +14,11 @@ from htr_lightning.cli.options import (
     parse_formats,
     parse_shard,
 )
+from htr_lightning.cli.place_options import STORAGE, add_images_argument, add_listed_images
 from htr_lightning.cli.reading_settings import describe_settings
 from htr_lightning.cli.status import add_status_option, print_status
 from htr_lightning.files import check_writable
+from htr_lightning.reading.storage.places import parse_place
 from htr_lightning.text import format_count
 
 
@@ -27,9 +29,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: 1 if a page could not be read (the others still are), 2 for a wrong command line.
     """
-    options = build_parser().parse_args(argv)
+    options = build_parser().parse_intermixed_args(argv)
     check_format_names(options.format)
-    check_writable(options.out, "--out")
+    add_listed_images(options)
+    if not options.images:
+        raise UsageError("name the scans of pages, or folders that contain them")
+    if isinstance(options.out, Path):
+        check_writable(options.out, "--out")
     shard, settings = parse_shard(options), describe_settings(options, build_parser())
     if options.status:
         print_status(options, settings)
@@ -50,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         shard=shard,
         inputs=list(list_inputs(options)),
         settings=settings,
+        keep_folders=options.list is not None,
         report=print_error,
         progress=show_progress,
     )
@@ -69,14 +76,10 @@ def build_parser() -> argparse.ArgumentParser:
         "eScriptorium or Transkribus. Nothing is recognized; predict --layouts reads the lines of these files.",
         epilog="Images that cannot be read are reported and skipped; the exit status is then 1.",
     )
+    add_images_argument(parser, "images of pages, PDF or TIFF documents, or folders to search for them")
     parser.add_argument(
-        "images",
-        type=Path,
-        nargs="+",
-        metavar="IMAGE",
-        help="images of pages, PDF or TIFF documents, or folders to search for them",
+        "--out", type=parse_place, required=True, metavar="FOLDER", help=f"folder for the layout files, {STORAGE}"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the layout files")
     parser.add_argument(
         "--format",
         type=parse_formats,

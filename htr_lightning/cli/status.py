@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from htr_lightning.cli.console import print_result
 from htr_lightning.cli.options import parse_shard
+from htr_lightning.cli.place_options import build_plan, get_places
 
 
 def add_status_option(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
@@ -16,6 +17,10 @@ def add_status_option(parser: "argparse.ArgumentParser | argparse._ArgumentGroup
     )
 
 
+def _ignore(sentence: str) -> None:
+    """Tell nobody."""
+
+
 def print_status(options: argparse.Namespace, settings: Mapping[str, str]) -> None:
     """Print how many pages are read, failed and left.
 
@@ -23,20 +28,9 @@ def print_status(options: argparse.Namespace, settings: Mapping[str, str]) -> No
         options: of ``predict`` or ``segment``.
         settings: that the results depend on.
     """
-    from htr_lightning.reading.page_jobs import find_jobs
-    from htr_lightning.reading.records.journal import Journal
-    from htr_lightning.reading.records.status import compute_status
+    from htr_lightning.reading.folder_work import FolderWork, find_status
 
-    jobs, unreadable = find_jobs(
-        options.images,
-        options.out,
-        options.format,
-        overlay=options.overlay,
-        ignore_layouts=getattr(options, "ignore_layouts", True),
-        layouts=getattr(options, "layouts", None),
-        shard=parse_shard(options),
-        report=lambda sentence: None,
+    work = FolderWork(
+        get_places(options), build_plan(options), shard=parse_shard(options), settings=settings, report=_ignore
     )
-    if getattr(options, "split_pages", False):
-        jobs = [job.split() for job in jobs]
-    print_result(compute_status(jobs, unreadable, Journal(options.out, settings)).describe())
+    print_result(find_status(work).describe())

@@ -19,7 +19,7 @@ from htr_lightning.layout.page import Page
 from htr_lightning.metrics import edit_distance
 from htr_lightning.model.load import Recognizer
 from htr_lightning.reading.lines import LineReader
-from htr_lightning.reading.page_jobs import are_pages, find_jobs
+from htr_lightning.reading.page_jobs import PagePlan, are_pages, find_jobs
 from htr_lightning.reading.pages import PageReader
 from htr_lightning.text import clean_text
 
@@ -99,7 +99,7 @@ def _read_lines(folder: Path) -> list[Line]:
 
 
 def _read_pages(folder: Path, reader: PageReader, report: Callable[[str], None]) -> Iterable[Line]:
-    jobs, _ = find_jobs([folder], folder, [])
+    jobs, _ = find_jobs([folder], PagePlan(folder, ()))
     places = np.unique(np.linspace(0, len(jobs) - 1, min(NUM_PAGES, len(jobs))).round().astype(int))
     for job in (jobs[place] for place in places.tolist()):
         try:

@@ -41,7 +41,17 @@ class FolderContent:
             more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
             yield f"{root}: passed over {', '.join(names)}{more}: {reason}"
 
-    def _pass_over(self, reason: str, path: Path) -> None:
+    def add(self, path: Path, suffixes: Collection[str]) -> None:
+        """Take a file with one of the suffixes (lower case), and pass over another picture."""
+        suffix = path.suffix.lower()
+        if suffix in suffixes:
+            self.files.append(path)
+        elif suffix in _OTHER_PICTURES:
+            remedy = "their pages can be read with --pages" if suffix == ".pdf" else "convert them to PNG or JPEG"
+            self.pass_over(f"{suffix} is not read here; {remedy}", path)
+
+    def pass_over(self, reason: str, path: Path) -> None:
+        """Note a file or folder that is not used."""
         self.passed_over.setdefault(reason, []).append(path)
 
 
@@ -64,22 +74,18 @@ def search_folder(root: Path, suffixes: Collection[str]) -> FolderContent:
         real = os.path.realpath(folder)
         is_inner_link = Path(folder) != root and Path(folder).is_symlink() and _contains(top, real)
         if real in visited or is_inner_link:
-            content._pass_over("these folders are searched under another name", Path(folder))
+            content.pass_over("these folders are searched under another name", Path(folder))
             subfolders.clear()
             continue
         visited.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
-            suffix = path.suffix.lower()
-            if suffix in suffixes:
-                if path.is_file() or not path.exists():  # what reads it names a broken link
-                    content.files.append(path)
-                else:
-                    content._pass_over("these are not regular files", path)
-            elif suffix in _OTHER_PICTURES:
-                remedy = "their pages can be read with --pages" if suffix == ".pdf" else "convert them to PNG or JPEG"
-                content._pass_over(f"{suffix} is not read here; {remedy}", path)
+            # What reads it names a broken link.
+            if path.suffix.lower() in suffixes and not path.is_file() and path.exists():
+                content.pass_over("these are not regular files", path)
+            else:
+                content.add(path, suffixes)
     return content
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PIL import Image
 
 from htr_lightning.image.decode import read_image, read_page_image
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError
-from htr_lightning.image.folder import is_file, search_folder, suggest
+from htr_lightning.image.folder import FolderContent, is_file, search_folder, suggest
 from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
@@ -141,7 +142,7 @@ def _list_scans_once(path: Path) -> list[Scan]:
 
 
 def find_scan_files(
-    paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None
+    paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None, *, keep_folders: bool = False
 ) -> list[tuple[Path, Path]]:
     """Find scans.
 
@@ -149,6 +150,7 @@ def find_scan_files(
         paths: files, returned whether they exist or not; and folders, which are searched with all subfolders.
         report: called with a sentence for each kind of pictures that were passed over, and for each file that does not
             exist, if a similar one does.
+        keep_folders: files keep the folders below the one that all of these files have in common.
 
     Returns:
         Pairs of a file and its path relative to the folder that was searched (to its own folder, for a file).
@@ -156,28 +158,55 @@ def find_scan_files(
     Raises:
         DataError: a folder contains no scan.
     """
-    files = []
+    files: list[tuple[Path, Path]] = []
     passed_over: list[str] = []
+    alone = [path for path in paths if not path.is_dir()]
+    relatives = dict(zip(alone, relate_files(alone, keep_folders), strict=True))
     for path in paths:
-        if not path.is_dir():
+        if path in relatives:
             _report_missing(path, report)
-            files.append((path, Path(path.name)))
+            files.append((path, relatives[path]))
             continue
         content = search_folder(path, SCAN_SUFFIXES)
         passed_over += content.describe_passed_over(path)
-        # Overlays were written by an earlier prediction.
-        scans = sorted(file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
-        if not scans:
-            raise DataError(
-                ". ".join([f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})", *passed_over]),
-                file=path,
-                remedy="name another folder",
-                kind="missing",
-            )
-        files += [(file, file.relative_to(path)) for file in scans]
+        files += take_scans(content, path)
     for sentence in passed_over:
         report(sentence)
     return files
+
+
+def relate_files(files: Sequence[Path], keep_folders: bool) -> list[Path]:
+    """Return the names of files, or their paths in the folder that all of them have in common.
+
+    Args:
+        files: of which none need exist.
+        keep_folders: whether the paths are wanted.
+    """
+    if keep_folders and files:
+        absolute = [Path(os.path.normpath(path.absolute())) for path in files]
+        with contextlib.suppress(ValueError):  # on several drives
+            common = os.path.commonpath([path.parent for path in absolute])
+            return [path.relative_to(common) for path in absolute]
+    return [Path(path.name) for path in files]
+
+
+def take_scans(content: FolderContent, folder: Path) -> list[tuple[Path, Path]]:
+    """Return the scans of a folder in order, each with its path in it.
+
+    Args:
+        content: what a search for `SCAN_SUFFIXES` found in it.
+        folder: that was searched.
+
+    Raises:
+        DataError: there is none.
+    """
+    # Overlays were written by an earlier prediction.
+    scans = sorted(file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
+    if not scans:
+        problem = f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})"
+        problem = ". ".join([problem, *content.describe_passed_over(folder)])
+        raise DataError(problem, file=folder, remedy="name another folder", kind="missing")
+    return [(file, file.relative_to(folder)) for file in scans]
 
 
 def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None) -> list[Path]:

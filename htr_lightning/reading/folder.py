@@ -1,5 +1,6 @@
 """Read folders of scans: `read_folder` writes the predictions to files, `read_pages` yields them."""
 
+import functools
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,15 +11,13 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.layout.formats import read_layout
 from htr_lightning.reading.api import Reader
+from htr_lightning.reading.folder_work import FolderWork, work_through
 from htr_lightning.reading.line_crops import SegmentedPage
-from htr_lightning.reading.page_checks import check_files
-from htr_lightning.reading.page_jobs import PageJob, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, PagePlan, find_jobs
 from htr_lightning.reading.pages import PageReader
-from htr_lightning.reading.records.index import write_index
-from htr_lightning.reading.records.journal import Journal
-from htr_lightning.reading.records.settings import check_settings
+from htr_lightning.reading.storage.places import Places, Url, parse_place
 from htr_lightning.reading.threads import compute_ahead
-from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work
 from htr_lightning.reading.write.writers import PAGE_WRITERS
 
 _MAX_PAGES = 4  # that are in memory at the same time; their lines are read by as many threads as there are cores
@@ -41,6 +40,7 @@ def read_folder(
     inputs: Sequence[str | Path] = (),
     settings: Mapping[str, str] | None = None,
     index: bool = False,
+    keep_folders: bool = False,
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
 ) -> FolderResult:
@@ -53,8 +53,9 @@ def read_folder(
     FolderResult(num_pages=120, num_lines=3711, num_skipped=0, problems=())
 
     Args:
-        scans: images, PDF or TIFF documents, or folders that are searched for them; one or several.
-        out: folder for the results; keeps the structure of the searched folders.
+        scans: images, PDF or TIFF documents, or folders that are searched for them; one or several. Each is a path, or
+            an address in remote storage, such as ``s3://bucket/scans``, that fsspec can read.
+        out: folder for the results; keeps the structure of the searched folders. Also a path or an address.
         model: from `htr_lightning.load`, which takes decoder and segmenter, or what `htr_lightning.load` takes, or a
             function that loads it, which is called if a page is left to read.
         formats: names of `htr_lightning.reading.write.writers.PAGE_WRITERS`: alto, page, hocr, json, txt, pdf.
@@ -71,45 +72,33 @@ def read_folder(
             must have the same. None to compare nothing.
         index: also write a table of all pages in ``out``, the worst first; see
             `htr_lightning.reading.records.index.write_index`.
+        keep_folders: the results of single files keep the folders below the one that all of these files have in common;
+            otherwise they get into one folder.
         report: called with each warning and each problem, a sentence, as it occurs.
         progress: draws a bar.
 
     Raises:
-        InputError: nothing was read: there is no such format, a folder holds no scan, the model cannot be loaded, or
-            ``out`` has results of other settings.
+        InputError: nothing was read: there is no such format, a folder holds no scan, the model cannot be loaded,
+            ``out`` has results of other settings, or remote storage cannot be read.
         OutputError: a file cannot be written (the files of all pages before it are complete), two pages would be
-            written to one file, a result
-            would be written over a file that is read, or a result would be taken for a scan by the next run.
+            written to one file, a result would be written over a file that is read, or a result would be taken for a
+            scan by the next run.
     """
-    out = Path(out)
     check_formats(formats, PAGE_WRITERS)
-    jobs, unreadable = find_jobs(
-        to_paths(scans),
-        out,
-        formats,
-        overlay=overlay,
-        ignore_layouts=ignore_layouts,
-        layouts=None if layouts is None else Path(layouts),
-        shard=shard,
-        report=report,
-    )
-    check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)
-    check_settings(out, settings or {}, overwrite=overwrite)
-    journal = Journal(out, settings)
-    result = write_pages(
-        jobs,
-        unreadable,
-        lambda waiting: ([step] for step in read_jobs(waiting, load_reader(model).page_reader)),
+    work = FolderWork(
+        to_places(scans, out, layouts, keep_folders=keep_folders),
+        PagePlan(Path(), formats, overlay, ignore_layouts),
         overwrite=overwrite,
+        shard=shard,
+        inputs=to_paths(inputs),
+        settings=settings or {},
+        index=index,
         report=report,
-        warn=report,
         progress=progress,
         title="Reading pages",
-        journal=journal,
     )
-    if index:
-        write_index(out)
-    return result
+    load = functools.cache(lambda: load_reader(model).page_reader)
+    return work_through(work, lambda waiting: ([step] for step in read_jobs(waiting, load())))
 
 
 def read_pages(
@@ -132,17 +121,33 @@ def read_pages(
     Raises:
         InputError: a folder holds no scan, or the model cannot be loaded.
     """
-    folder = None if layouts is None else Path(layouts)
-    jobs, unreadable = find_jobs(
-        to_paths(scans), Path(), (), ignore_layouts=ignore_layouts, layouts=folder, report=report
-    )
+    plan = PagePlan(Path(), (), False, ignore_layouts, None if layouts is None else Path(layouts))
+    jobs, unreadable = find_jobs(to_paths(scans), plan, report=report)
     yield from (PageResult(Scan(path), error=file.error) for path, file in unreadable.items())
     yield from (result for _, result in read_jobs(jobs, load_reader(model).page_reader))
 
 
 def to_paths(scans: Paths) -> list[Path]:
-    """Return one or several paths as a list."""
-    return [Path(scans)] if isinstance(scans, str | Path) else [Path(path) for path in scans]
+    """Return one or several paths as a list.
+
+    Raises:
+        InputError: one is an address in remote storage.
+    """
+    several = [scans] if isinstance(scans, str | Path) else scans
+    for place in map(parse_place, several):
+        if isinstance(place, Url):
+            problem = "this can only be a file on this machine"
+            raise InputError(problem, file=place, remedy="copy it here; read_folder takes scans from remote storage")
+    return [Path(path) for path in several]
+
+
+def to_places(
+    scans: Paths, out: str | Path, layouts: str | Path | None = None, *, keep_folders: bool = False
+) -> Places:
+    """Return where the scans come from and the results go."""
+    several = [scans] if isinstance(scans, str | Path) else scans
+    places = tuple(parse_place(scan) for scan in several)
+    return Places(places, parse_place(out), None if layouts is None else parse_place(layouts), keep_folders)
 
 
 def load_reader(model: Reader | str | Path | Callable[[], Reader]) -> Reader:

@@ -1,5 +1,6 @@
 """Find the layouts of scans: their regions and lines, without recognizing them."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,16 +11,14 @@ import numpy as np
 from htr_lightning.device import Shard
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
-from htr_lightning.reading.folder import Paths, check_formats, to_paths
+from htr_lightning.reading.folder import Paths, check_formats, to_paths, to_places
+from htr_lightning.reading.folder_work import FolderWork, work_through
 from htr_lightning.reading.page import PredictedLine, PredictedPage, PredictedRegion
-from htr_lightning.reading.page_checks import check_files
-from htr_lightning.reading.page_jobs import PageJob, find_jobs
+from htr_lightning.reading.page_jobs import PageJob, PagePlan
 from htr_lightning.reading.pages import convert_regions, describe_orientation
-from htr_lightning.reading.records.journal import Journal
-from htr_lightning.reading.records.settings import check_settings
 from htr_lightning.reading.segmenters import load_segmenter
 from htr_lightning.reading.threads import compute_ahead
-from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work, write_pages
+from htr_lightning.reading.work import FolderResult, PageResult, Progress, name_work
 from htr_lightning.segmentation.page import PageSegmenter
 from htr_lightning.text import format_count
 
@@ -41,6 +40,7 @@ def segment_folder(
     shard: Shard | None = None,
     inputs: Sequence[str | Path] = (),
     settings: Mapping[str, str] | None = None,
+    keep_folders: bool = False,
     report: Callable[[str], None] = log.warning,
     progress: Progress | None = None,
 ) -> FolderResult:
@@ -50,8 +50,8 @@ def segment_folder(
     ``NAME.error.json``. A page whose scan has changed since is segmented again, unless its layout has been edited.
 
     Args:
-        scans: images, PDF or TIFF documents, or folders that are searched for them; one or several.
-        out: folder for the results; keeps the structure of the searched folders.
+        scans: see `htr_lightning.reading.folder.read_folder`.
+        out: likewise.
         segmenter: from `htr_lightning.reading.segmenters.load_segmenter`; None for the line finder that ships.
         formats: ``alto``, ``page``.
         overlay: also write a picture of each page with its lines.
@@ -62,6 +62,7 @@ def segment_folder(
             `htr_lightning.device.Shard`. None for all.
         inputs: other files that are read; neither they nor scans are ever written over.
         settings: see `htr_lightning.reading.folder.read_folder`.
+        keep_folders: likewise.
         report: called with each problem, a sentence, as it occurs; and at the end with each page that should be
             checked, because it is turned, or has few lines or uncertain ones.
         progress: draws a bar.
@@ -71,27 +72,22 @@ def segment_folder(
             loaded, or ``out`` has results of other settings.
         OutputError: see `htr_lightning.reading.folder.read_folder`.
     """
-    out = Path(out)
     check_formats(formats, LAYOUT_FORMATS)
-    jobs, unreadable = find_jobs(
-        to_paths(scans), out, formats, overlay=overlay, ignore_layouts=True, shard=shard, report=report
-    )
-    if split_pages:
-        jobs = [job.split() for job in jobs]
-    check_files(jobs, out, inputs=to_paths(inputs), overwrite=overwrite)
-    check_settings(out, settings or {}, overwrite=overwrite)
     doubts: list[str] = []
-    result = write_pages(
-        jobs,
-        unreadable,
-        lambda waiting: _segment_jobs(waiting, segmenter or load_segmenter()),
+    work = FolderWork(
+        to_places(scans, out, keep_folders=keep_folders),
+        PagePlan(Path(), formats, overlay, ignore_layouts=True, split_pages=split_pages),
         overwrite=overwrite,
+        shard=shard,
+        inputs=to_paths(inputs),
+        settings=settings or {},
         report=report,
         warn=doubts.append,
         progress=progress,
         title="Finding lines",
-        journal=Journal(out, settings),
     )
+    load = functools.cache(lambda: segmenter or load_segmenter())
+    result = work_through(work, lambda waiting: _segment_jobs(waiting, load()))
     if doubts:
         report(f"{format_count(len(doubts), 'page')} to check:")
     for doubt in doubts:

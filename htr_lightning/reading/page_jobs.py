@@ -17,8 +17,8 @@ from htr_lightning.text import format_count
 log = logging.getLogger(__name__)
 _SIDES = ("left", "right")
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
-_SUBFOLDERS = ("alto", "page")
-_LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", *(f"{name}/{{}}.xml" for name in _SUBFOLDERS))
+LAYOUT_FOLDERS = ("alto", "page")
+_LAYOUT_FILES = ("{}.xml", "{}.alto.xml", "{}.page.xml", *(f"{name}/{{}}.xml" for name in LAYOUT_FOLDERS))
 _MIN_PAGE_HEIGHT_PX, _MAX_PAGE_ASPECT = 600, 3.0  # of an image that counts as a page; aspect is width / height
 
 
@@ -37,6 +37,7 @@ class PageJob:
         folder: that the files are written to.
         extra: further files, whose contents the result of the page holds.
         side: ``left`` or ``right`` for a half of a double page; empty for a page.
+        document_pages: number of pages of its document; 0 for an image of one page.
     """
 
     scan: Scan
@@ -49,6 +50,7 @@ class PageJob:
     folder: Path = Path()
     extra: tuple[Path, ...] = ()
     side: str = ""
+    document_pages: int = 0
 
     @property
     def stem(self) -> str:
@@ -60,14 +62,17 @@ class PageJob:
         """The files to write, those of its halves not included."""
         return [*self.outputs.values(), *filter(None, [self.overlay, self.image]), *self.extra]
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all files exist, or all of both halves."""
-        if self.halves is not None and all(half.is_done for half in self.halves):
+    def is_done(self, exists: Callable[[Path], bool] = Path.is_file) -> bool:
+        """Return whether all files exist, or all of both halves.
+
+        Args:
+            exists: tells whether a file does.
+        """
+        if self.halves is not None and all(half.is_done(exists) for half in self.halves):
             return True
-        has_document = self.document is not None and self.document.is_file()
+        has_document = self.document is not None and exists(self.document)
         part = self.outputs.get("pdf") if has_document else None
-        return all(path.is_file() for path in self.files if path != part)
+        return all(exists(path) for path in self.files if path != part)
 
     def split(self) -> "PageJob":
         """Return the same job with images of all pages, and with jobs for the halves of double pages."""
@@ -79,7 +84,8 @@ class PageJob:
             outputs = {form: folder / f"{stem}_{side}{path.name[len(stem) :]}" for form, path in self.outputs.items()}
             overlay = folder / f"{stem}_{side}{OVERLAY_SUFFIX}" if self.overlay else None
             image = folder / f"{stem}_{side}{'.jpg' if suffix in _JPEG_SUFFIXES else '.png'}"
-            halves.append(PageJob(self.scan, outputs, overlay=overlay, image=image, folder=self.folder, side=side))
+            half = PageJob(self.scan, outputs, overlay=overlay, image=image, folder=self.folder, side=side)
+            halves.append(replace(half, document_pages=self.document_pages))
         image = folder / (self.scan.path.name if is_copied else f"{stem}.png")
         return replace(self, image=image, halves=(halves[0], halves[1]))
 
@@ -107,6 +113,7 @@ class PagePlan:
         overlay: also write a picture of each page.
         ignore_layouts: segment also the pages that have an ALTO or PAGE file.
         layouts: folder with the ALTO or PAGE files, structured as the searched folders; None to look beside the scans.
+        split_pages: write each half of a double page as an image of its own.
     """
 
     out: Path
@@ -114,6 +121,7 @@ class PagePlan:
     overlay: bool = False
     ignore_layouts: bool = False
     layouts: Path | None = None
+    split_pages: bool = False
 
     def make_jobs(
         self, files: Iterable[tuple[Path, Path]], finder: FileFinder | None = None
@@ -128,40 +136,53 @@ class PagePlan:
         unreadable: dict[Path, UnreadableFile] = {}
         finder = finder or FileFinder()
         for file, relative in files:
-            folder = self.out / relative.parent
             try:
                 pages = list_scans(file)
             except DataError as error:
-                unreadable[file] = UnreadableFile(error, folder)
+                unreadable[file] = UnreadableFile(error, self.out / relative.parent)
                 continue
             for page in pages:
                 place = file if self.layouts is None else self.layouts / relative
                 layout = None if self.ignore_layouts else find_layout(place, finder, page.number)
-                jobs.append(_make_job(page, folder, self.formats, self.overlay, layout))
+                job = self.make_job(page, relative, layout, len(pages) if page.number is not None else 0)
+                jobs.append(job)
         return jobs, unreadable
+
+    def make_job(self, scan: Scan, relative: Path, layout: Path | None = None, document_pages: int = 0) -> PageJob:
+        """Return what is to be done for a page.
+
+        Args:
+            scan: the page.
+            relative: path of its file in the folder that was searched.
+            layout: ALTO or PAGE file with its lines; None to segment it.
+            document_pages: see `PageJob`.
+        """
+        folder = self.out / relative.parent
+        outputs = {form: folder / f"{scan.stem}{PAGE_WRITERS[form].suffix}" for form in self.formats}
+        document = None
+        if "pdf" in self.formats and scan.number is not None:
+            document = folder / f"{scan.path.stem}.pdf"
+            outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
+        overlay = folder / f"{scan.stem}{OVERLAY_SUFFIX}" if self.overlay else None
+        job = PageJob(scan, outputs, document, overlay, layout, folder=folder, document_pages=document_pages)
+        return job.split() if self.split_pages else job
 
 
 def find_jobs(
     scans: Sequence[Path],
-    out: Path,
-    formats: Sequence[str],
+    plan: PagePlan,
     *,
-    overlay: bool = False,
-    ignore_layouts: bool = False,
-    layouts: Path | None = None,
     shard: Shard | None = None,
+    keep_folders: bool = False,
     report: Callable[[str], None] = log.warning,
 ) -> tuple[list[PageJob], dict[Path, UnreadableFile]]:
     """Find the pages in files and folders, and decide which files their predictions go to.
 
     Args:
         scans: images, documents, or folders to search.
-        out: folder to write into; keeps the structure of the searched folders.
-        formats: names of `PAGE_WRITERS`.
-        overlay: see `PagePlan`.
-        ignore_layouts: likewise.
-        layouts: likewise.
+        plan: where the results go, and where the lines come from.
         shard: the part of the files to take; the pages of a document stay together. None for all.
+        keep_folders: see `find_scan_files`.
         report: called with a sentence for each kind of pictures that were passed over, and with how many pages have
             an ALTO or PAGE file.
 
@@ -169,13 +190,13 @@ def find_jobs(
         The pages in order, and the files that cannot be opened.
 
     Raises:
-        DataError: a folder holds no scan, or ``layouts`` no layout of any page.
+        DataError: a folder holds no scan, or the folder of layouts no layout of any page.
     """
-    files = find_scan_files(scans, report)
+    files = find_scan_files(scans, report, keep_folders=keep_folders)
     if shard is not None:
         files = list(shard.take(files))
-    jobs, unreadable = PagePlan(out, formats, overlay, ignore_layouts, layouts).make_jobs(files)
-    report_layouts(sum(job.layout is not None for job in jobs), len(jobs), layouts, report)
+    jobs, unreadable = plan.make_jobs(files)
+    report_layouts(sum(job.layout is not None for job in jobs), len(jobs), plan.layouts, report)
     return jobs, unreadable
 
 
@@ -214,7 +235,7 @@ def find_layout(image: Path, finder: FileFinder | None = None, number: int | Non
         number: of the page in a document of several pages, from 1; None for an image of one page.
     """
     finder = finder or FileFinder()
-    if not finder.has_suffix(image.parent, ".xml", _SUBFOLDERS):
+    if not finder.has_suffix(image.parent, ".xml", LAYOUT_FOLDERS):
         return None
     stems = [image.stem] if number is None else [f"{image.stem}_{number:0{digits}}" for digits in (4, 1, 3, 2)]
     for pattern in _LAYOUT_FILES:
@@ -223,16 +244,6 @@ def find_layout(image: Path, finder: FileFinder | None = None, number: int | Non
             if path is not None and path.is_file() and is_layout_file(path):
                 return path
     return None
-
-
-def _make_job(scan: Scan, folder: Path, formats: Sequence[str], overlay: bool, layout: Path | None) -> PageJob:
-    outputs = {form: folder / f"{scan.stem}{PAGE_WRITERS[form].suffix}" for form in formats}
-    document = None
-    if "pdf" in formats and scan.number is not None:
-        document = folder / f"{scan.path.stem}.pdf"
-        outputs["pdf"] = folder / f".{scan.path.stem}.pdf-pages" / outputs["pdf"].name
-    overlay_file = folder / f"{scan.stem}{OVERLAY_SUFFIX}" if overlay else None
-    return PageJob(scan, outputs, document, overlay_file, layout, folder=folder)
 
 
 def are_pages(paths: Sequence[Path], formats: Sequence[str]) -> bool:

@@ -1,40 +1,20 @@
-"""Reading of many pages with Ray: worker processes on this machine or on a cluster, which share a folder of results.
-
-Each worker holds the model and one thread. Rows hold paths only; images and results are read and written by the
-workers, so that all machines must see the same folders. What a worker writes does not depend on the others: a page is
-read again only if its worker died before its files were complete.
-"""
+"""Ray: a cluster, or this machine, on whose workers blocks of files are read."""
 
 import contextlib
 import importlib.util
 import logging
 import os
-import platform
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htr_lightning.device import Shard
 from htr_lightning.errors import InputError
-from htr_lightning.image.folder import FileFinder
-from htr_lightning.image.scan import find_scan_files
-from htr_lightning.reading.page_checks import build_conflict, check_files
-from htr_lightning.reading.page_jobs import PagePlan, report_layouts
-from htr_lightning.reading.records.index import write_index
-from htr_lightning.reading.records.journal import Journal
-from htr_lightning.reading.records.settings import Settings, check_settings
-from htr_lightning.reading.work import FolderResult, Progress, describe_edited, write_pages
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from htr_lightning.reading.api import Reader
-
-log = logging.getLogger(__name__)
 _FILES_PER_BLOCK, _MAX_BLOCKS = 8, 4000
-_CHUNK = 1000  # files that are checked at once
 _CONNECT_S = 10.0
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -122,127 +102,13 @@ def _count_cpus(ray: Any) -> float:
     return float(ray.cluster_resources().get("CPU", 2))
 
 
-class PageWorker:
-    """Reads blocks of files in a process of its own.
-
-    Args:
-        make_reader: loads the model.
-        plan: which files to write.
-        settings: see `Journal`.
-        overwrite: replace files that exist.
-        folder: the working directory of the run, to which paths are relative.
-    """
-
-    def __init__(
-        self, make_reader: Callable[[], "Reader"], plan: PagePlan, settings: Settings, overwrite: bool, folder: str
-    ) -> None:
-        from htr_lightning.reading.folder import read_jobs
-
-        self.plan, self.overwrite, self.fatal = plan, overwrite, ""
-        os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch or ONNX Runtime is imported
-        try:
-            os.chdir(folder)
-            reader = make_reader()
-        except (OSError, InputError) as error:
-            self.fatal = f"{platform.node()}: {error}"
-            return
-        self._read = lambda jobs: ([step] for step in read_jobs(jobs, reader.page_reader))
-        self.journal = Journal(plan.out, settings, is_read=False)
-        self.finder = FileFinder()
-
-    def __call__(self, block: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """Read the files of a block: columns ``file``, ``relative``, ``again`` (read it although its files exist)."""
-        row: dict[str, list[Any]] = {key: [0] for key in ("pages", "lines", "skipped")}
-        row |= {"files": [len(block["file"])], "problems": [[]], "warnings": [[]], "fatal": [self.fatal]}
-        if self.fatal:
-            return row
-        for again in (False, True):
-            chosen = [
-                (Path(str(file)), Path(str(relative)))
-                for file, relative, flag in zip(block["file"], block["relative"], block["again"], strict=True)
-                if bool(flag) == again
-            ]
-            jobs, unreadable = self.plan.make_jobs(chosen, self.finder)
-            try:
-                result = write_pages(
-                    jobs,
-                    unreadable,
-                    self._read,
-                    overwrite=self.overwrite or again,
-                    report=lambda problem: row["problems"][0].append(problem),
-                    warn=lambda warning: row["warnings"][0].append(warning),
-                    progress=None,
-                    title="",
-                    journal=self.journal,
-                )
-            except InputError as error:  # a full disk
-                row["problems"][0].append(f"{platform.node()}: {error}")
-                continue
-            for key, number in (("pages", result.num_pages), ("lines", result.num_lines)):
-                row[key][0] += number
-            row["skipped"][0] += result.num_skipped
-        return row
-
-
-def read_folder_on_ray(
-    scans: Sequence[Path],
-    plan: PagePlan,
-    make_reader: Callable[[], "Reader"],
-    engine: RayEngine,
-    *,
-    overwrite: bool = False,
-    shard: Shard | None = None,
-    inputs: Sequence[Path] = (),
-    settings: Mapping[str, str] | None = None,
-    report: Callable[[str], None] = log.warning,
-    progress: Progress | None = None,
-) -> FolderResult:
-    """Read scans of pages with Ray, and write the predictions and the index, with the same results as `read_folder`.
-
-    Args:
-        scans: images, documents or folders.
-        plan: which files to write.
-        make_reader: loads the model, in each worker.
-        engine: where the workers are.
-        overwrite: see `htr_lightning.reading.folder.read_folder`.
-        shard: likewise.
-        inputs: likewise.
-        settings: likewise.
-        report: likewise.
-        progress: likewise.
-
-    Raises:
-        InputError: nothing was read, see `read_folder`; or there is no cluster, or a worker cannot load the model.
-        OutputError: see `read_folder`.
-    """
-    files = find_scan_files(scans, report)
-    if shard is not None:
-        files = list(shard.take(files))
-    check_settings(plan.out, settings or {}, overwrite=overwrite)
-    journal = Journal(plan.out, settings)
-    table, num_done = find_waiting(files, plan, journal, inputs, overwrite, report)
-    counts = {"pages": 0, "lines": 0}
-    problems: list[str] = []
-    if len(table):
-        with engine.connect() as workers:
-            blocks = _run(table, workers, (make_reader, plan, journal.settings, overwrite, str(Path.cwd())))
-            if progress is not None:
-                blocks = progress(blocks, len(table), "Reading files")  # type: ignore[assignment]
-            for block in blocks:
-                for row in block.rows:
-                    if row["fatal"]:
-                        raise InputError(row["fatal"])
-                    for message in [*row["problems"], *row["warnings"]]:
-                        report(message)
-                    problems += row["problems"]
-                    counts = {key: counts[key] + row[key] for key in counts}
-    write_index(plan.out)
-    return FolderResult(counts["pages"], counts["lines"], num_done, tuple(problems))
-
-
 @dataclass(frozen=True)
-class _Block:
-    """Rows that came back; its length is the number of files in them."""
+class BlockReport:
+    """What a worker says of a block of files; its length is their number.
+
+    Attributes:
+        rows: one, or several of small blocks.
+    """
 
     rows: list[dict[str, Any]]
 
@@ -250,8 +116,15 @@ class _Block:
         return sum(row["files"] for row in self.rows)
 
 
-def _run(table: "pa.Table", workers: int, arguments: tuple[Any, ...]) -> Iterator[_Block]:
-    """Yield what the workers report of blocks of files."""
+def run_workers(worker: type, table: "pa.Table", workers: int, arguments: tuple[Any, ...]) -> Iterator[BlockReport]:
+    """Yield what the workers report of blocks of files.
+
+    Args:
+        worker: class that is called with each block, a mapping of columns, and returns one row.
+        table: of the files.
+        workers: number of processes.
+        arguments: of the class.
+    """
     import ray
 
     size = max(_FILES_PER_BLOCK, -(-len(table) // _MAX_BLOCKS))
@@ -259,52 +132,7 @@ def _run(table: "pa.Table", workers: int, arguments: tuple[Any, ...]) -> Iterato
     dataset = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(table), size)])
     workers = min(workers, -(-len(table) // size))
     pool = ray.data.ActorPoolStrategy(size=workers)
-    read = dataset.map_batches(PageWorker, fn_constructor_args=arguments, batch_size=None, compute=pool, num_cpus=1)
+    read = dataset.map_batches(worker, fn_constructor_args=arguments, batch_size=None, compute=pool, num_cpus=1)
     batches: Iterator[Any] = iter(read.iter_batches(batch_size=None, batch_format="pyarrow"))
     for batch in batches:
-        yield _Block(batch.to_pylist())
-
-
-def find_waiting(
-    files: Sequence[tuple[Path, Path]],
-    plan: PagePlan,
-    journal: Journal,
-    inputs: Sequence[Path],
-    overwrite: bool,
-    report: Callable[[str], None],
-) -> "tuple[pa.Table, int]":
-    """Return the files with pages that are to be read, and the number of pages of the others.
-
-    Raises:
-        DataError: no page has a layout, although their folder was given.
-        OutputError: see `htr_lightning.reading.page_checks.check_files`.
-    """
-    import pyarrow as pa
-
-    finder, num_pages, num_layouts, num_done = FileFinder(), 0, 0, 0
-    names: set[int] = set()  # hashes of the names of results: a million names would take much memory
-    columns: dict[str, list[Any]] = {"file": [], "relative": [], "again": []}
-    for start in range(0, len(files), _CHUNK):
-        chunk = files[start : start + _CHUNK]
-        jobs, unreadable = plan.make_jobs(chunk, finder)
-        check_files(jobs, plan.out, inputs=inputs, overwrite=overwrite)
-        states: dict[Path, set[str]] = {path: {"missing"} for path in unreadable}
-        num_pages, num_layouts = num_pages + len(jobs), num_layouts + sum(job.layout is not None for job in jobs)
-        for job in jobs:
-            name = hash((job.folder, job.stem))
-            if name in names:
-                raise build_conflict(job.scan.name, "another scan", job.files[0])
-            names.add(name)
-            state = "missing" if overwrite else journal.judge(job)
-            states.setdefault(job.scan.path, set()).add(state)
-            num_done += state in ("done", "edited")
-            if state == "edited":
-                report(describe_edited(job))
-        for file, relative in chunk:
-            if states[file] & {"missing", "changed"}:
-                columns["file"].append(str(file))
-                columns["relative"].append(str(relative))
-                columns["again"].append("changed" in states[file])
-    report_layouts(num_layouts, num_pages, plan.layouts, report)
-    schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
-    return pa.table(columns, schema), num_done
+        yield BlockReport(batch.to_pylist())

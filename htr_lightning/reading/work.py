@@ -14,7 +14,8 @@ from htr_lightning.image.scan import Scan
 from htr_lightning.reading.page import PredictedPage
 from htr_lightning.reading.page_files import join_documents, render_files, write_files
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
-from htr_lightning.reading.records.journal import Journal, PageRecord, describe_files, describe_image
+from htr_lightning.reading.records.file_states import describe_files, describe_image
+from htr_lightning.reading.records.journal import Journal, PageRecord
 from htr_lightning.text import format_count
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -154,7 +155,7 @@ class _PageWriter:
     def is_waiting(self, job: PageJob) -> bool:
         """Return whether a page is to be read."""
         if self.overwrite or self.journal is None:
-            return self.overwrite or not job.is_done
+            return self.overwrite or not job.is_done()
         state = self.journal.judge(job)
         if state == "edited":
             self.warn(describe_edited(job))
@@ -214,6 +215,7 @@ def describe_page(
         seconds=round(seconds, 3),
         image=describe_image(job.scan.path),
         files=describe_files(path for path in job.files if path.parent == job.folder),
+        document_pages=job.document_pages,
     )
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from htr_lightning.cli import predict
-from htr_lightning.reading import ray_engine
+from htr_lightning.reading import ray_pages
 
 FORMATS = ["--format", "txt,json", "--finder", "classical"]
 
@@ -97,7 +97,7 @@ def test_what_one_process_refuses_is_refused(
     needs: Callable[[str], None],
 ) -> None:
     needs("ray")
-    monkeypatch.setattr(ray_engine, "_CHUNK", 1)
+    monkeypatch.setattr(ray_pages, "_CHUNK", 1)
     (tmp_path / "none").mkdir()
     _, reported, code = read(tmp_path / "out", "--engine", "ray", "--layouts", str(tmp_path / "none"))
     assert code != 0 and "there is no ALTO or PAGE file of any of the pages" in f"{reported}{code}"

@@ -10,7 +10,7 @@ from htr_lightning.image.files import DataError
 from htr_lightning.image.line_image import ImageFile
 from htr_lightning.image.scan import Scan, list_scans
 from htr_lightning.image.tiff import find_tiff_pages
-from htr_lightning.reading.page_jobs import find_jobs
+from htr_lightning.reading.page_jobs import PagePlan, find_jobs
 
 
 def save(path: Path, *images: tuple[tuple[int, int], dict[int, int]]) -> Path:
@@ -86,7 +86,7 @@ def test_layouts_beside_numbered_scans(tmp_path: Path) -> None:
     save(tmp_path / "pyramid.tif", (PAGE, {}), (HALF, {254: 1}))
     for name in ("book_0002", "book_3", "pyramid", "book"):
         (tmp_path / f"{name}.xml").write_text("<alto/>")
-    jobs, _ = find_jobs([tmp_path], tmp_path / "out", ["txt"])
+    jobs, _ = find_jobs([tmp_path], PagePlan(tmp_path / "out", ("txt",)))
     found = {job.scan.stem: job.layout and job.layout.name for job in jobs}
     assert found == {
         "book_0001": None,

@@ -14,14 +14,9 @@ from htr_lightning.errors import InputError
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
+from htr_lightning.reading.records.file_states import describe_files, describe_image
 from htr_lightning.reading.records.index import write_index
-from htr_lightning.reading.records.journal import (
-    Journal,
-    PageRecord,
-    describe_files,
-    describe_image,
-    read_records,
-)
+from htr_lightning.reading.records.journal import Journal, PageRecord, read_records
 from htr_lightning.reading.records.settings import JOURNAL_FOLDER, check_settings
 from htr_lightning.reading.records.status import compute_status, describe_duration
 
@@ -62,6 +57,8 @@ def test_what_was_read_is_done_until_its_scan_or_the_settings_change(job: PageJo
     assert journal.judge(job) == "done"  # only touched: its content is the same
     job.scan.path.write_bytes(b"other")
     assert journal.judge(job) == "changed"
+    os.utime(job.outputs["txt"], (1, 1))
+    assert journal.judge(job) == "changed"  # a result that was only copied is not edited
     job.outputs["txt"].write_text("corrected by a person")
     assert journal.judge(job) == "edited"
     job.outputs["txt"].unlink()

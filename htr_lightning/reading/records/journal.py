@@ -4,28 +4,26 @@ Each process appends to a file of its own, so that several machines may write in
 because the process was killed, counts as missing.
 """
 
-import functools
-import hashlib
 import json
 import logging
 import os
 import platform
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from htr_lightning.files import format_json, read_json, report_write_errors, write_json
 from htr_lightning.reading.page_jobs import PageJob
+from htr_lightning.reading.records.file_states import FileStates, Fingerprint
 from htr_lightning.reading.records.settings import JOURNAL_FOLDER, SETTINGS_FILE, Settings, compute_digest
 
 log = logging.getLogger(__name__)
 ERROR_SUFFIX = ".error.json"
 """Suffix of the file that says why a page could not be read."""
 State = Literal["done", "missing", "changed", "edited"]
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,8 @@ class PageRecord:
         problem: why it failed.
         kind: of the problem, a word.
         image: size in bytes, modification time in ns and SHA-256 of the scan; empty if it could not be opened.
-        files: size in bytes and modification time in ns of each file that was written, by its name.
+        files: the same of each file that was written, by its name.
+        document_pages: number of pages of its document; 0 for an image of one page.
     """
 
     page: str
@@ -63,8 +62,12 @@ class PageRecord:
     finished: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     problem: str = ""
     kind: str = ""
-    image: tuple[int, int, str] | tuple[()] = ()
-    files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    image: Fingerprint = ()
+    files: Mapping[str, Fingerprint] = field(default_factory=dict)
+    document_pages: int = 0
+
+
+_FIELDS = frozenset(f.name for f in fields(PageRecord))
 
 
 class Journal:
@@ -74,13 +77,30 @@ class Journal:
         out: the folder, which need not exist yet.
         settings: that pages are read with, noted in the folder with the first record.
         is_read: read the records of earlier runs.
+        states: tells which files exist, and which have changed.
+        needs_records: files without a record do not count as results.
+        rename: applied to names of scans and to problems, which then name what the user knows.
     """
 
-    def __init__(self, out: Path, settings: Settings | None = None, *, is_read: bool = True) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settings: Settings | None = None,
+        *,
+        is_read: bool = True,
+        states: FileStates | None = None,
+        needs_records: bool = False,
+        rename: Callable[[str], str] = str,
+    ) -> None:
         self.out, self.settings, self.digest = out, dict(settings or {}), compute_digest(settings or {})
+        self.states, self.needs_records, self._rename = states or FileStates(), needs_records, rename
         self.folder = out / JOURNAL_FOLDER
         self.records = {record.page: record for record in read_records(self.folder)} if is_read else {}
-        self._path = self.folder / f"{platform.node() or 'machine'}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self.begin_file()
+
+    def begin_file(self) -> None:
+        """Write further records to a new file."""
+        self.path = self.folder / f"{platform.node() or 'machine'}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
 
     def name(self, folder: Path, stem: str) -> str:
         """Return the name of a page in the journal."""
@@ -93,13 +113,19 @@ class Journal:
             ``missing`` if a file does not exist; ``changed`` if the scan or the settings are others than those of its
             record; ``edited`` if they are, but its files have been edited since; ``done`` otherwise.
         """
-        if not job.is_done:
+        if not job.is_done(self.states.exists):
             return "missing"
         records = list(self.find_records(job))
-        if all(self._has_settings(r) and is_same_image(job.scan.path, r.image) for r in records):
+        if self.needs_records and not records:
+            return "missing"
+        if all(self._has_settings(record) and self._has_image(record, job.scan.path) for record in records):
             return "done"
         known = {job.folder / name: state for record in records for name, state in record.files.items()}
-        return "changed" if all(_get_state(path) == state for path, state in known.items()) else "edited"
+        return "changed" if all(self.states.is_unedited(path, state) for path, state in known.items()) else "edited"
+
+    def _has_image(self, record: PageRecord, path: Path) -> bool:
+        """Return whether the scan is that of a record, as far as it is known and still there."""
+        return not record.image or not self.states.exists(path) or self.states.is_same(path, record.image)
 
     def _has_settings(self, record: PageRecord) -> bool:
         """Return whether a page was read with the settings of this run, as far as both are known."""
@@ -118,11 +144,12 @@ class Journal:
         Raises:
             OutputError: it cannot be written.
         """
+        record = replace(record, scan=self._rename(record.scan), problem=self._rename(record.problem))
         self.records[record.page] = record
         with report_write_errors(self.out):
-            if not self._path.exists():
+            if not self.path.exists():
                 self._begin()
-            with self._path.open("a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(format_json(asdict(record)) + "\n")
             self._write_error(record)
 
@@ -149,12 +176,15 @@ def read_records(folder: Path) -> Iterator[PageRecord]:
         with path.open(encoding="utf-8") as file:
             rows.extend(row for row in map(_parse, file) if row is not None)
     rows.sort(key=lambda row: str(row.get("finished", "")))
-    known = {f.name for f in fields(PageRecord)}
-    for row in rows:
-        values = {key: value for key, value in row.items() if key in known}
-        values["image"] = tuple(values.get("image", ()))
-        values["files"] = {name: tuple(state) for name, state in values.get("files", {}).items()}
-        yield PageRecord(**values)
+    yield from map(build_record, rows)
+
+
+def build_record(row: Mapping[str, Any]) -> PageRecord:
+    """Return the record of a row of a journal."""
+    values = {key: value for key, value in row.items() if key in _FIELDS}
+    values["image"] = tuple(values.get("image", ()))
+    values["files"] = {name: tuple(state) for name, state in values.get("files", {}).items()}
+    return PageRecord(**values)
 
 
 def _parse(line: str) -> dict[str, Any] | None:
@@ -163,43 +193,3 @@ def _parse(line: str) -> dict[str, Any] | None:
     except ValueError:  # cut off
         return None
     return row if isinstance(row, dict) and {"page", "scan", "status"} <= row.keys() else None
-
-
-def describe_image(path: Path) -> tuple[int, int, str] | tuple[()]:
-    """Return size, modification time in ns and SHA-256 of a file; nothing if it cannot be read."""
-    try:
-        state = path.stat()
-        return state.st_size, state.st_mtime_ns, _hash_file(path, state.st_mtime_ns)
-    except OSError:
-        return ()
-
-
-def is_same_image(path: Path, known: tuple[int, int, str] | tuple[()]) -> bool:
-    """Return whether a file still has the content of a record; its content is read only if its time has changed."""
-    state = _get_state(path)
-    if not known or state is None or state == known[:2]:
-        return True
-    return state[0] == known[0] and _hash_file(path, state[1]) == known[2]
-
-
-def _get_state(path: Path) -> tuple[int, int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
-
-
-def describe_files(paths: Iterable[Path]) -> dict[str, tuple[int, int]]:
-    """Return size and modification time in ns of the files that exist, by their names."""
-    states = {path.name: _get_state(path) for path in paths}
-    return {name: state for name, state in states.items() if state is not None}
-
-
-@functools.lru_cache(maxsize=8)  # the pages of a document have one file
-def _hash_file(path: Path, modified_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
