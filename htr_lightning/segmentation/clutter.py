@@ -12,7 +12,7 @@ _REACH = 0.02  # distance from the edge of the image up to which a line touches 
 _MIN_LINES = 3
 _MAX_CUT_LENGTH = 0.35  # the same, of a strip whose lines the edge of the image cuts off
 _CUT_REACH = 0.0015  # distance from the edge within which a line is cut off, relative to the width
-_MIN_CUT_LINES, _MIN_CUT = 5, 0.8  # number of such lines, and their fraction of the strip
+_MIN_CUT_LINES, _MIN_CUT = 5, 0.5  # number of such lines, and their fraction of the strip
 _MIN_GAP = 0.01  # between the strip and the text, relative to the width
 _MAX_BETWEEN = 0.05  # fraction of the other lines that may begin in the gap
 _SHORT, _SHORT_TURNED = 3.0, 2.5  # length of fragments, in heights of lines
@@ -49,20 +49,25 @@ def _find_strip(lines: Sequence[DetectedLine], width: float, side: int) -> set[i
     lengths = inner - outer
     narrow = (lengths <= _MAX_LENGTH * width) & (outer <= _REACH * width)
     cut = (lengths <= _MAX_CUT_LENGTH * width) & (outer <= _CUT_REACH * width)
-    in_strip = _select_strip(outer, inner, cut, width) if cut.sum() >= _MIN_CUT_LINES else None
+    in_strip = _select_strip(outer, inner, cut, width, _MAX_CUT_LENGTH) if cut.sum() >= _MIN_CUT_LINES else None
     if in_strip is None or cut[in_strip].mean() < _MIN_CUT:
-        in_strip = _select_strip(outer, inner, narrow, width) if narrow.sum() >= _MIN_LINES else None
+        in_strip = _select_strip(outer, inner, narrow, width, _MAX_LENGTH) if narrow.sum() >= _MIN_LINES else None
     if in_strip is None:
         return set()
     return {id(line) for line, is_in in zip(lines, in_strip.tolist(), strict=True) if is_in}
 
 
 def _select_strip(
-    outer: NDArray[np.float64], inner: NDArray[np.float64], touches: NDArray[np.bool_], width: float
+    outer: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    touches: NDArray[np.bool_],
+    width: float,
+    max_length: float,
 ) -> NDArray[np.bool_] | None:
     """Return which lines are in the strip of lines that touch an edge; None if no gap divides it from the text."""
     lengths = inner - outer
-    end = float(inner[touches].max())
+    reaches = (outer < inner[touches].max()) & (lengths <= max_length * width)
+    end = float(inner[reaches].max())
     beyond = outer >= end + _MIN_GAP * width
     in_strip = inner <= end
     others = ~in_strip

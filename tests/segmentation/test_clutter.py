@@ -44,6 +44,10 @@ def test_a_wide_strip_is_dropped_where_the_edge_cuts_its_lines(is_mirrored: bool
     if is_mirrored:
         text, strip, notes = map(mirror, (text, strip, notes))
     assert drop_facing_strips([*strip, *text], WIDTH) == text
+    ends = [line(20, 310 - 8 * (k % 5), 590 + 40 * k) for k in range(10)]  # of paragraphs, whose last words are whole
+    ends = mirror(ends) if is_mirrored else ends
+    assert drop_facing_strips([*strip, *ends, *text], WIDTH) == text
+    assert drop_facing_strips([*strip[:6], *ends, *text], WIDTH) == [*strip[:6], *ends, *text], "too few are cut off"
     assert drop_facing_strips([*strip[:4], *text], WIDTH) == [*strip[:4], *text], "four lines may be a note"
     assert drop_facing_strips([*notes, *text], WIDTH) == [*notes, *text], "a column that is not cut off"
 
