@@ -52,6 +52,7 @@ def read_onnx_finder(path: Path) -> OnnxFinder:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # no errors, as they are raised
     options.intra_op_num_threads = count_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others use the cores meanwhile
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
