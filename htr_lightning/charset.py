@@ -15,7 +15,7 @@ from htr_lightning.directions.bidi import (
 )
 from htr_lightning.directions.characters import mirror
 from htr_lightning.directions.inverse import order_logically
-from htr_lightning.directions.scripts import find_scripts
+from htr_lightning.directions.scripts import ColumnDirection, find_column_direction, find_scripts
 from htr_lightning.errors import InputError
 from htr_lightning.text import Normalization, describe_characters, normalize
 
@@ -132,6 +132,11 @@ class Charset:
             return self._direction
         letters = {character.lower() for character in self._characters if character.isalpha()}
         return "rtl" if self._direction and find_base_direction("".join(letters)) == "rtl" else "ltr"
+
+    @property
+    def column_direction(self) -> ColumnDirection | None:
+        """How vertical lines follow each other if most letters are of a script that has such lines; else None."""
+        return find_column_direction(self.scripts)
 
     @property
     def scripts(self) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message, print_error
-from htr_lightning.cli.finder_options import add_finder_options, build_segmenter, orient_segmenter
+from htr_lightning.cli.finder_options import add_finder_options, load_line_finder
 from htr_lightning.cli.options import (
     add_device_option,
     add_layout_options,
@@ -33,14 +33,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(argv)
     check_options(options)
     check_writable(options.out, "--out")
-    segmenter = build_segmenter(options)  # before the model, which takes seconds
+    finder = load_line_finder(options)  # before the model, which takes seconds
 
     from htr_lightning.aligning.folder import align_folder
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.api import Reader
+    from htr_lightning.reading.segmenters import direct_segmenter
 
     model = load_recognizer(options)
-    reader = Reader(model, options.model, segmenter=orient_segmenter(segmenter, options, model.charset))
+    reader = Reader(model, options.model, segmenter=direct_segmenter(finder, options.direction, model.charset))
     result = align_folder(
         options.scans,
         options.texts,

@@ -2,18 +2,15 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from htr_lightning.cli.console import UsageError
 from htr_lightning.cli.options import check_probability
 
 if TYPE_CHECKING:
-    from htr_lightning.charset import Charset
     from htr_lightning.segmentation.finder import LineFinderSegmenter
-    from htr_lightning.segmentation.page import PageDirection
     from htr_lightning.segmentation.segmenter import Segmenter
-    from htr_lightning.segmentation.vertical import VerticalSegmenter
 
 
 def add_finder_options(group: Any) -> None:
@@ -34,10 +31,11 @@ def add_finder_options(group: Any) -> None:
     )
     group.add_argument(
         "--direction",
-        choices=("auto", "ltr", "rtl", "ttb"),
+        choices=("auto", "ltr", "rtl", "ttb", "ttb-lr"),
         default="auto",
-        help="of writing, for the order of regions, columns and halves of pages; auto is the model's, and ltr for "
-        "segment; ttb finds vertical lines, the first at the right (default: %(default)s)",
+        help="of writing, for the order of regions, columns and halves of pages; ttb finds vertical lines, the first "
+        "at the right, ttb-lr at the left; auto is the model's (if that reads Chinese or Japanese, each page tells "
+        "whether its lines are vertical), and ltr for segment (default: %(default)s)",
     )
     group.add_argument(
         "--segmenter",
@@ -49,15 +47,14 @@ def add_finder_options(group: Any) -> None:
     )
 
 
-def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegmenter | VerticalSegmenter":
-    """Load the line finder that the options name; with ``--direction auto``, for writing from left to right.
+def load_line_finder(options: argparse.Namespace) -> "Segmenter | LineFinderSegmenter":
+    """Load the line finder that the options name, for lines from left to right.
 
     Raises:
         UsageError: an option is out of its range, or does not go with the others.
         ModelFileError: the line finder cannot be used.
     """
-    from htr_lightning.reading.segmenters import CLASSICAL, DEFAULT_FINDER, load_segmenter
-    from htr_lightning.segmentation.vertical import VerticalSegmenter
+    from htr_lightning.reading.segmenters import CLASSICAL, load_undirected
 
     is_classical = options.finder == CLASSICAL
     if options.segmenter and not is_classical:
@@ -70,27 +67,7 @@ def build_segmenter(options: argparse.Namespace) -> "Segmenter | LineFinderSegme
         remedy = "leave it out, or use another --finder"
         problem = "--finder classical knows no confidence of lines"
         raise UsageError(problem, key="--min-line-confidence", value=confidence, remedy=remedy)
-    direction: PageDirection = "ltr" if options.direction == "auto" else options.direction
-    if direction == "ttb" and options.finder == DEFAULT_FINDER:
-        remedy = "add --finder classical, or a line finder that was trained on pages with vertical lines"
-        raise UsageError(
-            f"{DEFAULT_FINDER} has not learned vertical lines", key="--direction", value=direction, remedy=remedy
-        )
-    if is_classical:
-        segmenter = parse_segmenter(options.segmenter)
-        return VerticalSegmenter(segmenter) if direction == "ttb" else replace(segmenter, direction=direction)
-    return load_segmenter(options.finder, min_line_confidence=confidence, direction=direction)
-
-
-def orient_segmenter(
-    segmenter: "Segmenter | LineFinderSegmenter | VerticalSegmenter", options: argparse.Namespace, charset: "Charset"
-) -> "Segmenter | LineFinderSegmenter | VerticalSegmenter":
-    """Return a segmenter for the direction of writing that the options name: with ``auto``, that of the charset."""
-    from htr_lightning.segmentation.vertical import VerticalSegmenter
-
-    if options.direction != "auto" or isinstance(segmenter, VerticalSegmenter):
-        return segmenter
-    return replace(segmenter, direction=charset.page_direction)
+    return parse_segmenter(options.segmenter) if is_classical else load_undirected(options.finder, confidence)
 
 
 def parse_segmenter(settings: Sequence[str]) -> "Segmenter":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htr_lightning.cli.console import print_error, write_stdout
-from htr_lightning.cli.finder_options import build_segmenter, orient_segmenter
+from htr_lightning.cli.finder_options import load_line_finder
 from htr_lightning.cli.options import build_decoder, list_inputs, parse_shard
 from htr_lightning.cli.place_options import build_plan, get_places
 from htr_lightning.cli.predict_options import build_parser
@@ -124,11 +124,12 @@ def print_pages(options: argparse.Namespace) -> None:
 
 def load_reader(options: argparse.Namespace) -> "Reader":
     """Load the model, with the decoder and the segmenter that the options describe."""
-    segmenter = build_segmenter(options)  # before the model, which takes seconds
+    finder = load_line_finder(options)  # before the model, which takes seconds
 
     from htr_lightning.reading.api import Reader
+    from htr_lightning.reading.segmenters import direct_segmenter
 
     model = load_recognizer(options)
     decoder = build_decoder(options, model.charset, model.info)
-    segmenter = orient_segmenter(segmenter, options, model.charset)
+    segmenter = direct_segmenter(finder, options.direction, model.charset)
     return Reader(model, options.model, tta=options.tta, decoder=decoder, segmenter=segmenter)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htr_lightning.cli.console import UsageError, exit_with_message, print_error
-from htr_lightning.cli.finder_options import add_finder_options, build_segmenter
+from htr_lightning.cli.finder_options import add_finder_options, load_line_finder
 from htr_lightning.cli.options import (
     add_overlay_option,
     add_overwrite_option,
@@ -40,15 +40,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.status:
         print_status(options, settings)
         return
-    segmenter = build_segmenter(options)
+    finder = load_line_finder(options)
 
     from htr_lightning.progress import show_progress
     from htr_lightning.reading.layouts import segment_folder
+    from htr_lightning.reading.segmenters import direct_segmenter
 
     result = segment_folder(
         options.images,
         options.out,
-        segmenter,
+        direct_segmenter(finder, options.direction),
         formats=options.format,
         overlay=options.overlay,
         overwrite=options.overwrite,

@@ -9,6 +9,7 @@ from htr_lightning.correction.errors import ProjectError
 from htr_lightning.correction.page import LineShape, ProjectPage
 from htr_lightning.correction.recognition import build_band
 from htr_lightning.image.straighten import Points
+from htr_lightning.layout.page import TURNS_OF_VERTICAL, Vertical
 
 MAX_POINTS = 200
 _DEFAULT_HEIGHT = 1 / 40  # of the page, for its first line
@@ -113,11 +114,9 @@ def redraw_line(page: ProjectPage, line: str, points: Points) -> Edit:
     """
     place = _find(page, line)
     shapes = list(page.shapes or ())
-    baseline = _check_points(page, points)
     name = _new_id(page)
-    shapes[place] = replace(
-        shapes[place], id=name, baseline=baseline, polygon=build_band(baseline, _usual_height(page)), orientation=0
-    )
+    old, new = shapes[place], _draw(page, name, points, shapes[place])
+    shapes[place] = replace(new, region=old.region, kind=old.kind, cell=old.cell)
     known = page.texts.get(line)
     texts = {name: known.text} if known is not None and known.text is not None else {}
     return Edit(shapes, texts, name)
@@ -129,18 +128,32 @@ def draw_line(page: ProjectPage, points: Points, after: str = "") -> Edit:
     Raises:
         ProjectError: the points make no baseline on the page.
     """
-    baseline = _check_points(page, points)
     shapes = list(page.shapes or ())
-    if after:
-        place = _find(page, after) + 1
-    else:
-        y = float(baseline[:, 1].mean())
-        place = next((i for i, shape in enumerate(shapes) if float(shape.box[3]) > y + 1), len(shapes))
+    place = _find(page, after) + 1 if after else _find_place(shapes, _check_points(page, points))
     near = shapes[max(0, min(place - 1, len(shapes) - 1))] if shapes else None
-    new = LineShape(_new_id(page), baseline, build_band(baseline, _usual_height(page)))
+    new = _draw(page, _new_id(page), points, near)
     if near is not None:
         new = replace(new, region=near.region, kind=near.kind)
     return Edit([*shapes[:place], new, *shapes[place:]], {}, new.id)
+
+
+def _draw(page: ProjectPage, name: str, points: Points, near: LineShape | None) -> LineShape:
+    """Return a line with a baseline that a person drew; one that runs down is vertical if a line near it is."""
+    baseline = _check_points(page, points)
+    across, down = np.abs(baseline[-1] - baseline[0]).tolist()
+    vertical: Vertical = near.vertical if near is not None and down > across else ""
+    orientation = TURNS_OF_VERTICAL.get(vertical, 0)
+    baseline = _run_along(baseline, orientation)
+    band = build_band(baseline, _usual_height(page, is_turned=orientation % 2 == 1))
+    return LineShape(name, baseline, band, orientation=orientation, vertical=vertical)
+
+
+def _find_place(shapes: Sequence[LineShape], baseline: Points) -> int:
+    """Return the place of a new line in the reading order, by its height; the last one among vertical lines."""
+    if any(shape.vertical for shape in shapes):
+        return len(shapes)
+    y = float(baseline[:, 1].mean())
+    return next((i for i, shape in enumerate(shapes) if float(shape.box[3]) > y + 1), len(shapes))
 
 
 def _find(page: ProjectPage, line: str) -> int:
@@ -178,8 +191,8 @@ def _height(shape: LineShape) -> float:
     return max(8.0, (right - left) if shape.orientation % 2 else (bottom - top))
 
 
-def _usual_height(page: ProjectPage) -> float:
-    heights = [_height(shape) for shape in page.shapes or () if shape.orientation % 2 == 0]
+def _usual_height(page: ProjectPage, *, is_turned: bool = False) -> float:
+    heights = [_height(shape) for shape in page.shapes or () if shape.orientation % 2 == is_turned]
     return float(np.median(heights)) if heights else page.height * _DEFAULT_HEIGHT
 
 
@@ -193,6 +206,12 @@ def _sort_points(points: Points, orientation: int) -> Points:
     return np.ascontiguousarray(points[np.argsort(keys, kind="stable")])
 
 
+def _run_along(baseline: Points, orientation: int) -> Points:
+    """Return a baseline in the direction in which a line of an orientation runs."""
+    (dx, dy), along = (baseline[-1] - baseline[0]).tolist(), ((1, 0), (0, 1), (-1, 0), (0, -1))[orientation]
+    return baseline if dx * along[0] + dy * along[1] >= 0 else np.ascontiguousarray(baseline[::-1])
+
+
 def _box_of(points: Points) -> Points:
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
@@ -201,6 +220,9 @@ def _box_of(points: Points) -> Points:
 def _middle_of(shape: LineShape) -> Points:
     """Return a baseline for a line that has only an outline: three quarters down its box."""
     left, top, right, bottom = shape.box
+    if shape.orientation % 2:
+        x = right - 0.75 * (right - left) if shape.orientation == 1 else left + 0.75 * (right - left)
+        return _run_along(np.array([(x, top), (x, bottom)], np.float32), shape.orientation)
     y = top + 0.75 * (bottom - top)
     return np.array([(left, y), (right, y)], np.float32)
 

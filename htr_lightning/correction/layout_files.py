@@ -190,6 +190,7 @@ def build_page(page: ProjectPage, *, pixels: "np.ndarray | None" = None) -> "Pre
                     shape.baseline,
                     orientation=shape.orientation,
                     cell=shape.cell,
+                    vertical=shape.vertical,
                 )
             )
         boxes = np.array([shape.box for shape in shapes])

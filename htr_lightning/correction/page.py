@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from htr_lightning.correction.journal import Event
+from htr_lightning.directions.scripts import find_column_direction, find_scripts
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import Points
-from htr_lightning.layout.page import Cell
+from htr_lightning.layout.page import Cell, Vertical
 
 READ, CORRECTED, CONFIRMED = "read", "corrected", "confirmed"
 STATES = (READ, CORRECTED, CONFIRMED)
@@ -82,6 +83,7 @@ class LineShape:
         kind: of its region.
         orientation: quarter turns clockwise by which its writing is turned.
         cell: of the table that it is in; None outside of tables.
+        vertical: how it runs if its characters stand below each other; empty for other lines.
     """
 
     id: str
@@ -91,6 +93,7 @@ class LineShape:
     kind: str = "paragraph"
     orientation: int = 0
     cell: Cell | None = None
+    vertical: Vertical = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types that `from_dict` reads."""
@@ -102,6 +105,7 @@ class LineShape:
             "kind": self.kind,
             "orientation": self.orientation,
             "cell": None if self.cell is None else asdict(self.cell),
+            "vertical": self.vertical,
         }
 
     @classmethod
@@ -180,6 +184,11 @@ class ProjectPage:
     def line_ids(self) -> list[str]:
         """Ids of its lines in reading order."""
         return [shape.id for shape in self.shapes or ()]
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether most of its letters are of a script that is written in columns, their characters upright."""
+        return find_column_direction(find_scripts("".join(map(self.show_text, self.line_ids)))) is not None
 
     def get_text(self, line: str) -> LineText:
         """Return the text of a line; a new one if it has none yet."""

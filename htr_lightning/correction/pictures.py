@@ -16,6 +16,7 @@ from htr_lightning.correction.project import Project
 from htr_lightning.correction.recognition import read_pixels
 from htr_lightning.files import atomic_write
 from htr_lightning.image.turn import turn_upright
+from htr_lightning.layout.page import TURNS_OF_VERTICAL
 
 if TYPE_CHECKING:
     from htr_lightning.reading.line_crops import Pixels
@@ -67,7 +68,7 @@ class Pictures:
         return content
 
     def draw_line(self, key: str, line: str) -> bytes:
-        """Return a line with its surroundings as JPEG, upright.
+        """Return a line with its surroundings as JPEG, its characters upright.
 
         Raises:
             DataError: the image of its page cannot be read.
@@ -83,7 +84,7 @@ class Pictures:
                 return self._lines[identity]
             pixels = self._load(key, page.layout_size)
         left, top, right, bottom = get_picture_box(page, shape)
-        crop = turn_upright(np.ascontiguousarray(pixels[top:bottom, left:right]), shape.orientation)
+        crop = turn_upright(np.ascontiguousarray(pixels[top:bottom, left:right]), get_picture_turns(page, shape))
         content = _encode(crop, _LINE_WIDTH_PX, _LINE_QUALITY)
         with self._lock:
             self._lines[identity] = content
@@ -104,9 +105,18 @@ def get_picture_box(page: ProjectPage, shape: LineShape) -> Box:
 
 def name_picture(page: ProjectPage, shape: LineShape) -> str:
     """Return what the picture of a line depends on, for its address, which browsers cache."""
-    return hashlib.blake2b(
-        f"{shape.id} {get_picture_box(page, shape)} {shape.orientation}".encode(), digest_size=6
-    ).hexdigest()
+    turns = get_picture_turns(page, shape)
+    return hashlib.blake2b(f"{shape.id} {get_picture_box(page, shape)} {turns}".encode(), digest_size=6).hexdigest()
+
+
+def get_picture_turns(page: ProjectPage, shape: LineShape) -> int:
+    """Return by how many quarter turns counterclockwise the picture of a line is turned, 0 to 3.
+
+    A vertical line of Chinese stays a column of upright characters; one of Latin, such as a note along a margin, is
+    turned to run from left to right.
+    """
+    turns = TURNS_OF_VERTICAL.get(shape.vertical, 0) if page.has_columns else 0
+    return (shape.orientation - turns) % 4
 
 
 def _encode(pixels: "Pixels", longest_px: int, quality: int) -> bytes:

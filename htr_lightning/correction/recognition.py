@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from htr_lightning.model.load import Recognizer
     from htr_lightning.reading.line_crops import LineCrop, Pixels, SegmentedPage
     from htr_lightning.reading.lines import Prediction
+    from htr_lightning.reading.page import PredictedLine
     from htr_lightning.segmentation.page import PageSegmenter
 
 MAX_DOUBTFUL_WORDS = 3
@@ -83,7 +84,7 @@ class PageRecognizer:
         segmented = self.page_reader.turn_lines(segmented)
         crops = [(region, crop) for region, crops in segmented.regions for crop in crops]
         height, width = segmented.pixels.shape[:2]
-        band = _measure_height([crop.line.polygon for _, crop in crops], height)
+        band = _measure_height([crop.line for _, crop in crops], height)
         shapes = [
             LineShape(
                 crop.line.id,
@@ -93,6 +94,7 @@ class PageRecognizer:
                 region.kind,
                 crop.line.orientation,
                 crop.line.cell,
+                crop.line.vertical,
             )
             for region, crop in crops
             if len(crop.line.polygon) or len(crop.line.baseline) > 1
@@ -140,16 +142,20 @@ def crop_lines(pixels: "Pixels", shapes: Sequence[LineShape]) -> "list[LineCrop]
     from htr_lightning.reading.line_crops import LineCropper
     from htr_lightning.reading.page import PredictedLine
 
-    band = _measure_height([shape.polygon for shape in shapes], pixels.shape[0])
+    band = _measure_height(shapes, pixels.shape[0])
     cropper = LineCropper(pixels, band)
     return [
-        cropper(PredictedLine(s.id, polygon=s.polygon, baseline=s.baseline, orientation=s.orientation)) for s in shapes
+        cropper(
+            PredictedLine(s.id, polygon=s.polygon, baseline=s.baseline, orientation=s.orientation, vertical=s.vertical)
+        )
+        for s in shapes
     ]
 
 
-def _measure_height(polygons: Sequence[np.ndarray], page_height: int) -> float:
+def _measure_height(lines: "Sequence[LineShape | PredictedLine]", page_height: int) -> float:
     """Return the height in px of a band that holds a line: the median height of the lines of the page, and a margin."""
-    heights = [float(np.ptp(polygon[:, 1])) for polygon in polygons if len(polygon) > 2]
+    across = [(line.polygon, 0 if line.orientation % 2 else 1) for line in lines]
+    heights = [float(np.ptp(polygon[:, axis])) for polygon, axis in across if len(polygon) > 2]
     return _BAND * float(np.median(heights)) if heights else page_height / 40
 
 

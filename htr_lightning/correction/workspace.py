@@ -90,7 +90,7 @@ class Workspace:
         from htr_lightning.reading.segmenters import load_segmenter
 
         recognizer = open_recognizer(self.get_model_source(name), self._device)
-        segmenter = load_segmenter(self._finder, direction=recognizer.charset.page_direction)
+        segmenter = load_segmenter(self._finder, charset=recognizer.charset)
         return PageRecognizer(recognizer, name, segmenter)
 
     def find_unknown(self, text: str) -> str:

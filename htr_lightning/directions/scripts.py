@@ -3,7 +3,15 @@
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
+from typing import Literal
 
+ColumnDirection = Literal["ttb", "ttb-lr"]
+"""Order of vertical lines from top to bottom: the first at the right, or at the left."""
+
+_COLUMNS: dict[str, ColumnDirection] = {
+    **dict.fromkeys(("Han", "Hiragana", "Katakana", "Bopomofo", "Hangul"), "ttb"),
+    **dict.fromkeys(("Mongolian", "Phags-pa"), "ttb-lr"),
+}
 _OTHER = "signs and digits"
 _NAMES = {"Cjk": "Han", "Ideographic": "Han", "Canadian": "Canadian Aboriginal"}
 _FORMS = ("FULLWIDTH ", "HALFWIDTH ", "MODIFIER LETTER ", "COMBINING ")
@@ -34,3 +42,8 @@ def find_scripts(characters: Iterable[str]) -> list[str]:
     """Return the scripts of at least three letters, the one with most letters first."""
     groups = group_by_script(characters)
     return [script for script, members in groups.items() if script != _OTHER and len(members) >= 3]
+
+
+def find_column_direction(scripts: Iterable[str]) -> ColumnDirection | None:
+    """Return how vertical lines follow each other in the first of some scripts; None if it is written in rows only."""
+    return _COLUMNS.get(next(iter(scripts), ""))

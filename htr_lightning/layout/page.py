@@ -156,8 +156,15 @@ class Page:
 
     @property
     def line_spacing(self) -> float:
-        """Median vertical distance of neighboring baselines; the height of the band around one without polygon."""
-        heights = sorted(float(np.median(line.baseline[:, 1])) for line in self.lines if len(line.baseline) > 1)
+        """Median distance of neighboring baselines; the height of the band around one without polygon.
+
+        That of most lines counts: of those that run across, or of those that run up or down.
+        """
+        lines = [line for line in self.lines if len(line.baseline) > 1]
+        turned = [line for line in lines if line.orientation % 2]
+        axis = 0 if 2 * len(turned) > len(lines) else 1
+        lines = turned if axis == 0 else [line for line in lines if line.orientation % 2 == 0]
+        heights = sorted(float(np.median(line.baseline[:, axis])) for line in lines)
         steps = [step for step in np.diff(heights) if step > 0]
         return float(np.median(steps)) if steps else (self.size[1] if self.size else 3000.0) * _DEFAULT_LINE_SPACING
 

@@ -47,7 +47,7 @@ class PageReader:
     @functools.cached_property
     def segmenter(self) -> PageSegmenter:
         """What detects the lines of pages without a layout; the line finder that ships is loaded when it is needed."""
-        return self._segmenter or load_segmenter(direction=self.line_reader.model.charset.page_direction)
+        return self._segmenter or load_segmenter(charset=self.line_reader.model.charset)
 
     def read(self, scan: Scan, layout: Page | None = None) -> PredictedPage:
         """Recognize a page: `segment`, then `recognize`, which may run in parallel for different pages.

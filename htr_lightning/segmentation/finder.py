@@ -53,7 +53,7 @@ class LineFinderSegmenter:
         """
         if min(image.shape[:2]) < _MIN_SIZE_PX:
             return DetectedPage((), 0)
-        maps, lines, zoom = self._find_upright(image)
+        maps, lines, zoom = self.find_upright(image)
         fractions = maps.measure_orientations()
         area = float(maps.orientations[1:].sum())
         for turns in (1, 2, 3):
@@ -67,13 +67,13 @@ class LineFinderSegmenter:
             group_page(lines, image.shape[1], image.shape[0], rules, self.direction), orientation=orientation
         )
 
-    def _find_upright(self, image: NDArray[np.uint8]) -> tuple[PageMaps, list[DetectedLine], float]:
+    def find_upright(self, image: NDArray[np.uint8]) -> tuple[PageMaps, list[DetectedLine], float]:
         """Find upright lines; small writing is enlarged, and very large writing scaled down.
 
         Returns:
             The maps, the lines, and how many times larger than usual the page is.
         """
-        maps = self._predict_maps(image, 1.0)
+        maps = self.predict_maps(image, 1.0)
         lines = self.follower(maps)
         height = _measure_height(lines) * maps.scale * 2
         zoom = 1.0
@@ -82,7 +82,7 @@ class LineFinderSegmenter:
         elif lines and height > _LARGE_PX:
             zoom = max(_MIN_ZOOM, _LARGE_PX / 2 / height)
         if zoom != 1.0:
-            maps = self._predict_maps(image, zoom)
+            maps = self.predict_maps(image, zoom)
             lines = self.follower(maps)
         return maps, [line for line in lines if _measure_support(line, maps, 0) is not False], zoom
 
@@ -91,17 +91,18 @@ class LineFinderSegmenter:
     ) -> list[DetectedLine]:
         """Find the lines of writing that was turned clockwise by some quarter turns."""
         height, width = image.shape[:2]
-        maps = self._predict_maps(turn_upright(image, turns), zoom)
+        maps = self.predict_maps(turn_upright(image, turns), zoom)
         lines = []
         for line in self.follower(maps):
             if _measure_support(line, maps, 0) is False:
                 continue
             turned = from_turned(line, turns, width, height)
-            if not any(_overlaps(turned, other) for other in others):
+            if not any(overlaps(turned, other) for other in others):
                 lines.append(turned)
         return lines
 
-    def _predict_maps(self, image: NDArray[np.uint8], zoom: float) -> PageMaps:
+    def predict_maps(self, image: NDArray[np.uint8], zoom: float) -> PageMaps:
+        """Predict the maps of a page, scaled to so many times the usual size."""
         pixels, scale = self.preprocess(image, zoom)
         maps, orientations = self.predict(pad_page(pixels, SIZE_STEP))
         return build_maps(maps, orientations, scale)
@@ -143,7 +144,7 @@ def _measure_support(line: DetectedLine, maps: PageMaps, orientation: int) -> bo
     return False if int(means.argmax()) != orientation and means.max() >= _MIN_SUPPORT else None
 
 
-def _overlaps(line: DetectedLine, other: DetectedLine) -> bool:
+def overlaps(line: DetectedLine, other: DetectedLine) -> bool:
     """Whether the middle of a line is within another one, or the other way round."""
     return any(
         cv2.pointPolygonTest(b.polygon[:, None], tuple(map(float, a.polygon.mean(0))), False) >= 0

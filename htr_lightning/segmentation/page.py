@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from htr_lightning.segmentation.regions import DetectedRegion
 
-PageDirection = Literal["ltr", "rtl", "ttb"]
-"""Direction of writing on pages: of lines from left to right, from right to left, or from top to bottom."""
+PageDirection = Literal["ltr", "rtl", "ttb", "ttb-lr"]
+"""Direction of writing on pages: of lines from left to right, from right to left, or from top to bottom, the first
+line at the right or (``ttb-lr``) at the left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

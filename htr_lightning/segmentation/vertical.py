@@ -1,44 +1,55 @@
-"""Pages of vertical lines, such as Chinese and Japanese ones: columns that follow each other from the right."""
+"""Vertical lines in reading order: columns that follow each other from the right, as in Chinese, or from the left."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from htr_lightning.image.turn import turn_upright
-from htr_lightning.segmentation.grouping import from_turned
-from htr_lightning.segmentation.page import DetectedPage, PageSegmenter
-from htr_lightning.segmentation.regions import DetectedLine
+from htr_lightning.directions.scripts import ColumnDirection
+from htr_lightning.segmentation.grouping import estimate_spacing, from_turned
+from htr_lightning.segmentation.halves import find_column_gutter
+from htr_lightning.segmentation.page import DetectedPage
+from htr_lightning.segmentation.regions import DetectedLine, group_lines
 
-_TURNS = 1  # quarter turns clockwise of a line from left to right that runs from top to bottom
+TURNS = 1
+"""Quarter turns clockwise of a line from left to right that runs from top to bottom."""
+_MIRROR = np.array([1, -1], np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class VerticalSegmenter:
-    """Finds vertical lines: the page is turned, so that they run from left to right, the rightmost at the top.
+def group_columns(
+    lines: Sequence[DetectedLine], width: float, height: float, direction: ColumnDirection = "ttb"
+) -> DetectedPage:
+    """Group vertical lines to regions in reading order.
+
+    The halves of a double page follow each other as columns do; upper registers precede lower ones.
 
     Args:
-        segmenter: finds lines from left to right. A network must have learned lines of characters that lie on their
-            side (``+loader.synthetic.num_vertical``).
+        lines: as they run from left to right, on the page turned counterclockwise.
+        width: of the page as it is.
+        height: of the page as it is.
+        direction: of the columns.
+
+    Returns:
+        Regions and gutter of the page as it is.
     """
+    if not lines:
+        return DetectedPage(())
+    columns = [replace(from_turned(line, TURNS, width, height), vertical="top-to-bottom") for line in lines]
+    spacing = estimate_spacing(lines, width)
+    gutter = find_column_gutter(columns, width, height, spacing)
+    placed = lines if direction == "ttb" else [_mirror(line) for line in lines]
+    column_of = {id(line): column for line, column in zip(placed, columns, strict=True)}
+    halves: list[list[DetectedLine]] = [[], []]
+    for line, column in zip(placed, columns, strict=True):
+        halves[gutter is not None and float(column.polygon[:, 0].mean()) > gutter].append(line)
+    regions = []
+    for number in (1, 0) if direction == "ttb" else (0, 1):
+        for region in group_lines(halves[number], spacing):
+            members = tuple(column_of[id(line)] for line in region.lines)
+            regions.append(replace(region, lines=members, half=None if gutter is None else number))
+    return DetectedPage(regions, gutter=gutter)
 
-    segmenter: PageSegmenter
 
-    def find(self, image: NDArray[np.uint8]) -> DetectedPage:
-        """Find regions and lines; whether the page lies upside down, or is a double page, is not known."""
-        height, width = image.shape[:2]
-        found = self.segmenter.find(turn_upright(image, _TURNS))
-        return DetectedPage(
-            [
-                replace(region, half=None, lines=tuple(_turn_back(line, width, height) for line in region.lines))
-                for region in found.regions
-            ]
-        )
-
-
-def _turn_back(line: DetectedLine, width: float, height: float) -> DetectedLine:
-    """Return a line of the turned page on the page as it is; one that runs from left to right there is vertical."""
-    turned = from_turned(line, _TURNS, width, height)
-    if line.orientation == 0:
-        return replace(turned, vertical="top-to-bottom")
-    return replace(turned, orientation=(line.orientation + _TURNS) % 4)
+def _mirror(line: DetectedLine) -> DetectedLine:
+    """Return a line of the turned page mirrored at the upper edge, so that the lowest line comes first."""
+    return replace(line, baseline=line.baseline * _MIRROR, polygon=line.polygon * _MIRROR)

@@ -14,7 +14,7 @@ from htr_lightning.correction import edits
 from htr_lightning.correction.errors import ConflictError, ProjectError
 from htr_lightning.correction.learning import Learner
 from htr_lightning.correction.page import CONFIRMED, CORRECTED, ProjectPage
-from htr_lightning.correction.pictures import get_picture_box, name_picture
+from htr_lightning.correction.pictures import get_picture_box, get_picture_turns, name_picture
 from htr_lightning.correction.workspace import Workspace
 from htr_lightning.directions.bidi import find_letter_direction
 from htr_lightning.errors import InputError
@@ -57,7 +57,7 @@ def describe_line(workspace: Workspace, page: ProjectPage, number: int) -> Value
         "baseline": np.round(shape.baseline).astype(int).tolist(),
         "picture": get_picture_box(page, shape),
         "picture_id": name_picture(page, shape),
-        "turned": shape.orientation,
+        "turned": get_picture_turns(page, shape),
         "dir": find_letter_direction(text) or "auto",
         "unknown": workspace.find_unknown(text) if known and known.text is not None else "",
     }

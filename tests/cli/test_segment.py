@@ -115,6 +115,24 @@ def test_vertical_lines_are_found_from_the_right_and_read_turned(
             assert [(line.vertical, line.orientation) for line in read] == 4 * [("top-to-bottom", 1)]
 
 
+@pytest.mark.parametrize(("direction", "order"), [("ttb", "right-to-left"), ("ttb-lr", "left-to-right")])
+def test_the_network_finds_vertical_lines_in_both_orders(
+    scans: Path, tmp_path: Path, run_segment: Segment, direction: str, order: str
+) -> None:
+    upright = np.asarray(Image.open(scans / "p0.png").convert("L"))
+    turned = save(Drawn(np.ascontiguousarray(np.rot90(upright, -1))), tmp_path / "turned" / "p0.png")
+    out = tmp_path / "layouts"
+    options = ("--format", "alto,page", "--direction", direction)
+    code, err = run_segment(turned, "--out", out, *options, finder="zoo:finder")
+    assert code == 0 and "4 lines found on 1 page" in err
+    (region,) = check_page_xml((out / "p0.page.xml").read_bytes()).iter("{*}TextRegion")
+    assert (region.get("readingDirection"), region.get("textLineOrder")) == ("top-to-bottom", order)
+    lines = read_layout(out / "p0.xml").lines
+    assert [(line.vertical, line.orientation) for line in lines] == 4 * [("top-to-bottom", 1)]
+    lefts = [line.baseline[:, 0].mean() for line in lines]
+    assert lefts == sorted(lefts, reverse=direction == "ttb")
+
+
 def test_an_interrupted_run_is_resumed(scans: Path, tmp_path: Path, run_segment: Segment) -> None:
     out = tmp_path / "out"
     run_segment(scans, "--out", out)
@@ -304,7 +322,6 @@ def test_a_page_that_is_too_large(tmp_path: Path, run_segment: Segment) -> None:
         (("--min-line-confidence", "2"), "zoo:finder", "--min-line-confidence 2.0: "),
         (("--min-line-confidence", "0.5"), "classical", "knows no confidence"),
         (("--segmenter", "columns=false"), "zoo:finder", "zoo:finder has no such settings"),
-        (("--direction", "ttb"), "zoo:finder", "zoo:finder has not learned vertical lines; add --finder classical"),
     ],
 )
 def test_command_lines_that_contradict_themselves(

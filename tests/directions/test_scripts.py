@@ -3,7 +3,7 @@
 import pytest
 
 from htr_lightning.charset import Charset
-from htr_lightning.directions.scripts import find_scripts, group_by_script, name_script
+from htr_lightning.directions.scripts import find_column_direction, find_scripts, group_by_script, name_script
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,12 @@ def test_characters_by_script() -> None:
 def test_a_charset_says_its_scripts() -> None:
     assert Charset.from_texts(["abcdef", "אבג 12"]).scripts == ["Latin", "Hebrew"]
     assert Charset.from_texts(["12"]).scripts == []
+
+
+@pytest.mark.parametrize(
+    ("characters", "direction"),
+    [("漢字語a", "ttb"), ("かなしカナ漢", "ttb"), ("ᠠᠡᠢ", "ttb-lr"), ("abcd漢字語", None), ("אבג", None), ("12", None)],
+)
+def test_scripts_that_are_written_in_columns(characters: str, direction: str | None) -> None:
+    assert find_column_direction(find_scripts(characters)) == direction
+    assert Charset(characters).column_direction == direction

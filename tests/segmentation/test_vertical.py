@@ -1,35 +1,68 @@
-"""Vertical lines are found as columns, the first at the right."""
+"""Vertical lines are found as columns: the first at the right, or at the left; the halves of double pages likewise."""
+
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
-from htr_lightning.report.panel import load_font
+from htr_lightning.charset import Charset
+from htr_lightning.reading.segmenters import direct_segmenter, load_segmenter
+from htr_lightning.segmentation.finder import LineFinderSegmenter
 from htr_lightning.segmentation.page import DetectedPage
-from htr_lightning.segmentation.regions import DetectedLine, DetectedRegion
+from htr_lightning.segmentation.regions import DetectedLine
 from htr_lightning.segmentation.segmenter import Segmenter
-from htr_lightning.segmentation.vertical import VerticalSegmenter
 
 SIZE_PX, COLUMN_PX = 40, 66
+CHINESE, MONGOLIAN = Charset("一二三a"), Charset("ᠠᠡᠢ")
 
 
-def draw_columns(*registers: tuple[int, int], columns: int = 10, width: int = 900, height: int = 1200) -> np.ndarray:
+def draw_columns(
+    *registers: tuple[int, int], columns: int = 10, width: int = 900, height: int = 1200, right: int = 120
+) -> np.ndarray:
     """Draw columns of characters that stand upright below each other, from the top to the bottom of each register."""
     generator = np.random.default_rng(0)
     image = Image.new("L", (width, height), 240)
-    draw, font = ImageDraw.Draw(image), load_font(SIZE_PX)
     for top, bottom in registers:
         for column in range(columns):
-            x = width - 120 - column * COLUMN_PX
-            for y in range(top, bottom, SIZE_PX + 4):
-                draw.text((x, y), str(generator.choice(list("ABDEGHKMNRSVXZ"))), 40, font, anchor="mt")
+            x = width - right - column * COLUMN_PX
+            for y in range(top + int(generator.integers(12)), bottom, SIZE_PX + 4):
+                draw_ideograph(image, x - SIZE_PX // 2, y, generator)
     return np.asarray(image)
 
 
+def draw_rows() -> np.ndarray:
+    """Draw a page of rows of such characters."""
+    return np.ascontiguousarray(np.rot90(draw_columns((80, 1100)), 1))
+
+
+def draw_ideograph(image: Image.Image, left: int, top: int, generator: np.random.Generator) -> None:
+    """Draw a character of strokes that fill a square."""
+    draw, size = ImageDraw.Draw(image), SIZE_PX - 4
+    for place in generator.choice(size, 3, replace=False).tolist():
+        start, end = sorted(generator.choice(size, 2, replace=False).tolist())
+        draw.line([(left + start // 2, top + place), (left + size - (size - end) // 2, top + place)], 40, 3)
+        draw.line([(left + place, top + start // 2), (left + place, top + size - (size - end) // 2)], 40, 3)
+    draw.line([(left + size // 2, top + size // 3), (left + int(generator.integers(size)), top + size)], 40, 3)
+
+
+def find(pixels: np.ndarray, **settings: Any) -> DetectedPage:
+    return load_segmenter("classical", **settings).find(pixels)
+
+
+def list_lines(page: DetectedPage) -> list[DetectedLine]:
+    return [line for region in page.regions for line in region.lines]
+
+
+def get_middles(page: DetectedPage) -> list[float]:
+    return [float(line.polygon[:, 0].mean()) for line in list_lines(page)]
+
+
 def test_columns_are_found_from_the_right_the_upper_register_first() -> None:
-    pixels = draw_columns((80, 540), (660, 1120))
-    page = VerticalSegmenter(Segmenter()).find(pixels)
-    lines = [line for region in page.regions for line in region.lines]
+    page = find(draw_columns((80, 540), (660, 1120)), direction="ttb")
+    lines = list_lines(page)
     assert len(lines) == 20 and {(line.orientation, line.vertical) for line in lines} == {(1, "top-to-bottom")}
+    assert (page.gutter, page.orientation) == (None, None)
     for half, (top, bottom) in enumerate([(80, 540), (660, 1120)]):
         of_register = lines[10 * half : 10 * half + 10]
         for number, line in enumerate(of_register):
@@ -40,23 +73,72 @@ def test_columns_are_found_from_the_right_the_upper_register_first() -> None:
             assert line.polygon[:, 0].min() < middle < line.polygon[:, 0].max()
 
 
-class TurnedLines:
-    """A segmenter that finds one line in each orientation."""
+def test_columns_from_the_left_follow_each_other_to_the_right() -> None:
+    pixels = draw_columns((80, 540), (660, 1120))
+    lines = list_lines(find(pixels, direction="ttb-lr"))
+    assert {(line.orientation, line.vertical) for line in lines} == {(1, "top-to-bottom")}
+    middles = [line.polygon[:, 0].mean() for line in lines]
+    assert len(lines) == 20 and middles[:10] == sorted(middles[:10]) and middles[10:] == sorted(middles[10:])
+    assert max(line.polygon[:, 1].max() for line in lines[:10]) < min(line.polygon[:, 1].min() for line in lines[10:])
+    one_register = draw_columns((80, 1100))
+    assert get_middles(find(one_register, charset=MONGOLIAN)) == get_middles(find(one_register, direction="ttb-lr"))
 
-    def find(self, image: np.ndarray) -> DetectedPage:
-        box = np.array([(10, 20), (50, 20), (50, 30), (10, 30)], np.float32)
-        lines = tuple(DetectedLine(box[2:], box, 0.9, turns) for turns in range(4))
-        return DetectedPage([DetectedRegion(lines, half=1)], 2, 33.0)
+
+@pytest.mark.parametrize(("direction", "halves"), [("ttb", [1, 0]), ("ttb-lr", [0, 1])])
+def test_halves_of_double_pages_follow_each_other_as_columns_do(direction: str, halves: list[int]) -> None:
+    half = draw_columns((80, 440), (560, 920), columns=8, width=700, height=1000, right=80)
+    page = find(np.hstack([half, half]), direction=direction)
+    assert page.gutter == pytest.approx(700, abs=60)
+    assert [region.half for region in page.regions] == [number for number in halves for _ in range(2)]
+    assert len(list_lines(page)) == 32
+    for region in page.regions:
+        assert all((line.polygon[:, 0].mean() > 700) == (region.half == 1) for line in region.lines)
 
 
-def test_lines_in_other_orientations_are_not_vertical() -> None:
-    page = VerticalSegmenter(TurnedLines()).find(np.zeros((200, 100), np.uint8))
-    (region,) = page.regions
-    assert [(line.orientation, line.vertical) for line in region.lines] == [
-        (1, "top-to-bottom"),
-        (2, ""),
-        (3, ""),
-        (0, ""),
-    ]
-    assert region.lines[0].polygon.tolist() == [[80, 10], [80, 50], [70, 50], [70, 10]]
-    assert (region.half, page.orientation, page.gutter) == (None, None, None)
+def test_wide_pages_without_a_gutter_are_single_ones() -> None:
+    page = find(draw_columns((80, 800), columns=18, width=1400, height=900), direction="ttb")
+    assert page.gutter is None and [region.half for region in page.regions] == [None] and len(list_lines(page)) == 18
+
+
+def test_each_page_tells_whether_its_lines_are_rows_or_columns() -> None:
+    columns, rows = draw_columns((80, 1100)), draw_rows()
+    assert {line.vertical for line in list_lines(find(columns, charset=CHINESE))} == {"top-to-bottom"}
+    assert get_middles(find(columns, charset=CHINESE)) == get_middles(find(columns, direction="ttb"))
+    for settings in ({"charset": CHINESE}, {"charset": CHINESE, "direction": "ltr"}):
+        lines = list_lines(find(rows, **settings))
+        assert len(lines) == 10 and {(line.orientation, line.vertical) for line in lines} == {(0, "")}
+    assert not any(line.vertical for line in list_lines(find(columns, charset=CHINESE, direction="ltr")))
+
+
+def test_models_of_other_scripts_never_look_for_columns() -> None:
+    for segmenter in (Segmenter(), load_segmenter()):
+        assert isinstance(segmenter, Segmenter | LineFinderSegmenter)
+        assert direct_segmenter(segmenter) == direct_segmenter(segmenter, charset=Charset("abc一二")) == segmenter
+        assert direct_segmenter(segmenter, charset=Charset("אבג", direction="auto")).direction == "rtl"  # type: ignore[attr-defined, union-attr]
+
+
+@pytest.mark.parametrize("direction", ["ttb", "auto"])
+def test_the_network_finds_columns_and_rows_of_a_shrunken_page(direction: Any) -> None:
+    segmenter = load_segmenter(direction=direction, charset=CHINESE, min_line_confidence=0.5)  # never the classical way
+    lines = list_lines(segmenter.find(draw_columns((80, 1100))))
+    assert len(lines) == 10 and {line.vertical for line in lines} == {"top-to-bottom"}
+    assert all(line.confidence is not None and line.confidence >= 0.5 for line in lines)
+    middles = [float(line.polygon[:, 0].mean()) for line in lines]
+    assert middles == pytest.approx([900 - 120 - number * COLUMN_PX for number in range(10)], abs=COLUMN_PX / 3)
+    if direction == "auto":
+        lines = list_lines(segmenter.find(draw_rows()))
+        assert len(lines) == 10 and not any(line.vertical for line in lines)
+
+
+def test_the_classical_way_finds_what_the_network_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("htr_lightning.segmentation.follower.LineFollower.__call__", lambda *_: [])
+    page = draw_columns((80, 1100))
+    assert len(list_lines(load_segmenter(charset=CHINESE).find(page))) == 10
+    assert not list_lines(load_segmenter(charset=CHINESE, min_line_confidence=0.5).find(page))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 400), (400, 8), (300, 300), (600, 400, 3)])
+def test_blank_pages_have_no_lines(shape: tuple[int, ...]) -> None:
+    for finder in ("classical", "zoo:finder"):
+        for value in (0, 255):
+            assert not list_lines(load_segmenter(finder, charset=CHINESE).find(np.full(shape, value, np.uint8)))
