@@ -25,11 +25,9 @@ from htr_lightning.segmentation.page import PageSegmenter
 
 CHINESE = Charset("的一是")  # of any model of Chinese: what finds its lines sees that lines may be vertical
 SEGMENTERS = {
-    "classical, ttb": lambda: load_segmenter("classical", direction="ttb"),
-    "classical, auto": lambda: load_segmenter("classical", charset=CHINESE),
-    "zoo:finder, ltr": load_segmenter,
-    "zoo:finder, ttb": lambda: load_segmenter(direction="ttb"),
-    "zoo:finder, auto": lambda: load_segmenter(charset=CHINESE),
+    "classical": lambda: load_segmenter("classical", charset=CHINESE),
+    "zoo:finder": lambda: load_segmenter(charset=CHINESE),
+    "zoo:finder, as for Latin": load_segmenter,
 }
 Drawn = tuple[str, np.ndarray, list[TargetLine]]
 

@@ -107,7 +107,7 @@ class PageRecognizer:
 
     def read_lines(self, pixels: "Pixels", shapes: Iterable[LineShape]) -> dict[str, Reading]:
         """Read lines of a page ``(H, W)`` or ``(H, W, 3)``; one that cannot be read has a problem."""
-        crops = crop_lines(pixels, list(shapes))
+        crops = self.page_reader.set_upright(crop_lines(pixels, list(shapes)))
         readable = [crop for crop in crops if crop.pixels is not None]
         readings = {
             crop.line.id: Reading("", model=self.name, problem=crop.line.problem)

@@ -26,11 +26,13 @@ class LineCrop:
         line: its id, polygon and baseline, in px of the page; no text yet.
         pixels: of the crop; None if the line cannot be cropped, for the reason in ``line.problem``.
         to_page: maps points of the crop to the page.
+        is_rearranged: its characters were set side by side, which stand below each other on the page.
     """
 
     line: PredictedLine
     pixels: Pixels | None = None
     to_page: PointMap | None = None
+    is_rearranged: bool = False
 
     def build_line(self, id: str = "", text: str = "") -> Line:
         """Return the line to recognize, which must have pixels; with its own id unless another one is given."""

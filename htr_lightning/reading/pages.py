@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_lightning.decode.positions import map_outlines
+from htr_lightning.decode.positions import Outline, bounding_box, map_outlines
 from htr_lightning.image.crop import compute_layout_scale
 from htr_lightning.image.files import DataError
 from htr_lightning.image.scan import Scan
 from htr_lightning.image.straighten import Points, no_points
 from htr_lightning.layout.page import Page, PageLine
+from htr_lightning.reading.columns import set_upright_by_confidence
 from htr_lightning.reading.line_crops import LineCrop, LineCropper, Pixels, SegmentedPage
 from htr_lightning.reading.lines import LineReader, Prediction
 from htr_lightning.reading.orientation import turn_by_confidence
@@ -85,6 +86,7 @@ class PageReader:
         read = _CropReader(self.line_reader)
         page = _turn_lines(page, read)
         crops = [crop for _, crops in page.regions for crop in crops if crop.pixels is not None]
+        crops = self._set_upright(crops, read)
         predictions = read(crops)
         lines = {
             crop.line.id: _map_to_page(crop, prediction) for crop, prediction in zip(crops, predictions, strict=True)
@@ -111,6 +113,16 @@ class PageReader:
     def turn_lines(self, page: SegmentedPage) -> SegmentedPage:
         """Turn detected lines upside down if they are read with more confidence then; those of a layout stay."""
         return _turn_lines(page, _CropReader(self.line_reader))
+
+    def set_upright(self, crops: Sequence[LineCrop]) -> list[LineCrop]:
+        """Set the characters of vertical lines side by side, if the model reads upright characters only."""
+        return self._set_upright(crops, _CropReader(self.line_reader))
+
+    def _set_upright(self, crops: Sequence[LineCrop], read: "_CropReader") -> list[LineCrop]:
+        if self.line_reader.model.charset.column_direction is None:
+            return list(crops)
+        upright = set_upright_by_confidence(crops, lambda probes: _compute_mean_confidence(read(probes)))
+        return [upright.get(crop.line.id, crop) for crop in crops]
 
     def _build_notes(
         self, page: SegmentedPage, crops: Sequence[LineCrop], predictions: Sequence[Prediction]
@@ -252,7 +264,8 @@ def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:
         return replace(crop.line, problem=prediction.problem)
     assert crop.to_page is not None
     characters, words = prediction.characters, prediction.words
-    outlines = iter(map_outlines([*(c.outline for c in characters), *(w.outline for w in words)], crop.to_page))
+    mapped = map_outlines([*(c.outline for c in characters), *(w.outline for w in words)], crop.to_page)
+    outlines = iter(map(_get_box, mapped) if crop.is_rearranged else mapped)
     return replace(
         crop.line,
         text=prediction.text,
@@ -260,3 +273,9 @@ def _map_to_page(crop: LineCrop, prediction: Prediction) -> PredictedLine:
         characters=tuple(replace(character, outline=next(outlines)) for character in characters),
         words=tuple(replace(word, outline=next(outlines)) for word in words),
     )
+
+
+def _get_box(outline: Outline) -> Outline:
+    """Return the box of an outline whose corners are at different places of a column, from its upper right corner."""
+    left, top, right, bottom = bounding_box(outline)
+    return (right, top), (right, bottom), (left, bottom), (left, top)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_lightning.segmentation.finder import LineFinderSegmenter, overlaps
+from htr_lightning.segmentation.line_ends import trim_lines
 from htr_lightning.segmentation.maps import MAP_STRIDE, ORIENTATION_STRIDE, PageMaps
 from htr_lightning.segmentation.regions import DetectedLine
 from htr_lightning.segmentation.segmenter import Segmenter
@@ -79,6 +80,7 @@ class ShrunkenRows:
         maps, lines, _ = self.finder.find_upright(image)
         rows = _join([lines, *(self._follow(image, *scale) for scale in _SCALES)])
         rows = [line for line in rows if (line.confidence or 0.0) >= self.finder.min_line_confidence]
+        rows = trim_lines(rows, image)
         if self.classical is None or _measure_coverage(maps, rows) >= _COVERED:
             return rows
         others = ClassicalRows(self.classical).find_rows(image)

@@ -58,6 +58,7 @@ def describe_line(workspace: Workspace, page: ProjectPage, number: int) -> Value
         "picture": get_picture_box(page, shape),
         "picture_id": name_picture(page, shape),
         "turned": get_picture_turns(page, shape),
+        "vertical": shape.vertical,
         "dir": find_letter_direction(text) or "auto",
         "unknown": workspace.find_unknown(text) if known and known.text is not None else "",
     }

@@ -3,11 +3,14 @@
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from htr_lightning.correction.page import DoubtfulWord, Reading
+from htr_lightning.correction import edits
+from htr_lightning.correction.layout_files import build_page
+from htr_lightning.correction.page import DoubtfulWord, LineShape, Reading
 from htr_lightning.correction.workspace import Workspace
 
 
@@ -152,3 +155,47 @@ def test_fields_have_the_direction_of_their_text(client: TestClient, key: str) -
     for text, expected in (("le roi", "ltr"), ("שלום 12", "rtl"), ("12 - 3", "auto")):
         client.post("/api/line", json={"page": key, "line": "r1_l1", "text": text, "state": "corrected"})
         assert client.get(f"/api/page/{key}").json()["lines"][0]["dir"] == expected
+
+
+def put_columns(workspace: Workspace, key: str, text: str) -> None:
+    """Put two vertical lines into a project, the first at the right."""
+    shapes = []
+    for number, x in enumerate((500, 400), 1):
+        box = np.array([(x, 100), (x + 60, 100), (x + 60, 700), (x, 700)], np.float32)
+        baseline = np.array([(x + 5, 100), (x + 5, 700)], np.float32)
+        shapes.append(LineShape(f"v{number}", baseline, box, orientation=1, vertical="top-to-bottom"))
+    workspace.project.store_readings(key, {shape.id: Reading(text, 0.9, 0.1, "zoo:latin") for shape in shapes})
+    workspace.project.store_lines(key, (800, 900), shapes, {})
+
+
+@pytest.mark.parametrize(("text", "turns"), [("一二三四", 0), ("le roi", 1)])
+def test_columns_of_ideographs_are_shown_upright_and_other_vertical_lines_turned(
+    client: TestClient, workspace: Workspace, key: str, text: str, turns: int
+) -> None:
+    put_columns(workspace, key, text)
+    line = client.get(f"/api/page/{key}").json()["lines"][0]
+    assert (line["turned"], line["vertical"]) == (turns, "top-to-bottom")
+    picture = Image.open(io.BytesIO(client.get(f"/picture/{key}/v1.jpg").content))
+    assert (picture.height > picture.width) == (turns == 0)
+
+
+def test_edits_keep_vertical_lines_vertical(client: TestClient, workspace: Workspace, key: str) -> None:
+    put_columns(workspace, key, "一二三四")
+    page = workspace.project.get_page(key)
+    edit = edits.draw_line(page, np.array([(300, 690), (302, 110)], np.float32), "v2")
+    drawn = edit.shapes[-1]
+    assert (drawn.orientation, drawn.vertical) == (1, "top-to-bottom")
+    assert drawn.baseline[0, 1] < drawn.baseline[-1, 1] and np.ptp(drawn.polygon[:, 0]) == pytest.approx(62, abs=15)
+    across = edits.redraw_line(page, "v1", np.array([(100, 50), (700, 50)], np.float32)).shapes[0]
+    assert (across.orientation, across.vertical) == (0, "")
+    first, second = edits.split_line(page, "v1", 2).shapes[:2]
+    assert first.vertical == second.vertical == "top-to-bottom"
+    assert first.polygon[:, 1].max() == pytest.approx(400, abs=2) == second.polygon[:, 1].min()
+    merged = edits.merge_with_next(page, "v1").shapes[0]
+    assert merged.vertical == "top-to-bottom"
+    restored = LineShape.from_dict(drawn.to_dict())
+    assert (restored.vertical, restored.orientation) == (drawn.vertical, drawn.orientation)
+    old = {name: value for name, value in drawn.to_dict().items() if name != "vertical"}  # of an older version
+    assert LineShape.from_dict(old).vertical == ""
+    (region,) = build_page(page).regions
+    assert region.vertical == "top-to-bottom"

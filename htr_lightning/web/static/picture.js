@@ -55,7 +55,7 @@ export class Picture {
   zoomToLines(page) {
     if (this.isZoomed || !page.width || !page.lines.length) return;
     this.isZoomed = true;
-    const widths = page.lines.map(({ picture }) => picture[2] - picture[0]).sort((a, b) => a - b);
+    const widths = page.lines.map(({ picture: [left, top, right, bottom] }) => Math.max(right - left, bottom - top)).sort((a, b) => a - b);
     this.zoom = Math.min(2.5, Math.max(1, (0.85 * page.width) / widths[Math.floor(0.75 * widths.length)]));
   }
 
@@ -94,7 +94,7 @@ export class Picture {
     const { width, height } = this.size();
     const room = Math.min(0.3 * height, 2.5 * (bottom - top) + 20);
     if (top + this.y < room) this.y = room - top;
-    if (bottom + this.y > height - room) this.y = height - room - bottom;
+    if (bottom + this.y > height - room) this.y = Math.max(height - room - bottom, 20 - top);
     if (right - left > width - 40) this.x = 20 - left;
     else if (left + this.x < 20) this.x = 20 - left;
     else if (right + this.x > width - 20) this.x = width - 20 - right;

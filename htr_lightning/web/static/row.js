@@ -156,12 +156,14 @@ export class Row {
     this.image.src = `/picture/${line.page}/${encodeURIComponent(line.id)}.jpg?v=${line.picture_id}`;
     this.strip.style.aspectRatio = `${width} / ${height}`;
     this.width = width;
+    this.isColumn = height > width && line.turned % 2 === 0 && line.vertical;
+    this.item.classList.toggle("column", this.isColumn);
     for (const old of this.strip.querySelectorAll("i")) old.remove();
   }
 
   /** Scale the picture like those of the other lines of the page, the widest of which fills the column. */
   scaleTo(widest) {
-    this.strip.style.width = `${Math.max(12, (100 * this.width) / widest)}%`;
+    this.strip.style.width = this.isColumn ? "" : `${Math.max(12, (100 * this.width) / widest)}%`;
   }
 
   label(count, page) {
@@ -210,14 +212,23 @@ export class Row {
 
   paintStrip(doubts) {
     for (const old of this.strip.querySelectorAll("i")) old.remove();
-    if (this.line.turned) return;
-    const [left, top, right, bottom] = this.line.picture;
     for (const { box } of doubts) {
       const mark = make("i", "", this.strip);
-      mark.style.left = `${(100 * (box[0] - left)) / (right - left)}%`;
-      mark.style.width = `${(100 * (box[2] - box[0])) / (right - left)}%`;
-      mark.style.top = `calc(${Math.min(96, (100 * (box[3] - top)) / (bottom - top))}% + 2px)`;
+      const [x0, y0, x1, y1] = this.toPicture(box);
+      if (this.isColumn) {
+        Object.assign(mark.style, { left: `calc(${Math.min(94, 100 * x1)}% + 4px)`, width: "3px", top: `${100 * y0}%`, height: `${100 * (y1 - y0)}%` });
+      } else {
+        Object.assign(mark.style, { left: `${100 * x0}%`, width: `${100 * (x1 - x0)}%`, top: `calc(${Math.min(96, 100 * y1)}% + 2px)` });
+      }
     }
+  }
+
+  /** Return left, top, right and bottom of a box of the page within the picture, which may be turned; 0 to 1. */
+  toPicture(box) {
+    const [left, top, right, bottom] = this.line.picture;
+    const [x0, x1] = [box[0], box[2]].map((x) => (x - left) / (right - left));
+    const [y0, y1] = [box[1], box[3]].map((y) => (y - top) / (bottom - top));
+    return [[x0, y0, x1, y1], [y0, 1 - x1, y1, 1 - x0], [1 - x1, 1 - y1, 1 - x0, 1 - y0], [1 - y1, x0, 1 - y0, x1]][this.line.turned];
   }
 
   /** Say what is to be said of the line: its state to screen readers, problems to everyone. */
