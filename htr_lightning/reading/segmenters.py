@@ -67,11 +67,9 @@ def direct_segmenter(
     """
     if direction in ("ttb", "ttb-lr"):
         return IdeographSegmenter(_build_row_finder(segmenter), None, direction)
-    rows: Direction = "ltr"
-    if direction != "auto":
+    rows: Direction = "ltr" if charset is None else charset.page_direction
+    if direction in ("ltr", "rtl"):
         rows = direction
-    elif charset is not None:
-        rows = charset.page_direction
     columns = None if charset is None else charset.column_direction
     if columns is None:
         return replace(segmenter, direction=rows)
