@@ -13,6 +13,7 @@ from PIL import Image
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.page_targets import TargetLine
+from htr_lightning.data.sources.page_canvas import PageTexts
 from htr_lightning.data.sources.page_composer import PageComposer, turn_target
 from htr_lightning.data.sources.rendered_lines import RenderedLines
 from htr_lightning.data.sources.synthetic import Synthetic
@@ -39,13 +40,13 @@ def draw_clean(source: Synthetic, number: int, *, is_vertical: bool) -> Iterator
         generator = np.random.default_rng(page)
         composer = PageComposer(
             np.full((1000, 1400) if is_vertical else (1400, 1000), 0.93, np.float32),
-            lines,
+            PageTexts(lines, lines, lines),
             str(generator.choice(lines.fonts)),
             generator,
         )
         width, height = composer.sheet.shape[::-1]
         composer.fill(90, width - 90, 110, height - 100, float(generator.uniform(30, 50)))
-        ink, targets = composer.finish(), composer.targets
+        ink, targets = composer.sheet * (1 - 0.85 * composer.ink), composer.targets
         if is_vertical:
             ink, targets = np.rot90(ink, -1), [turn_target(line, 1, ink.shape) for line in targets]
         name = "columns" if is_vertical else "rows"
