@@ -317,6 +317,31 @@ def wait_for_edits(page: ProjectPage, number: int) -> None:
         time.sleep(0.02)
 
 
+def test_a_page_that_was_asked_for_before_an_edit_does_not_undo_it(story: Story, context: Any) -> None:
+    page = context.pages[0]
+    open_lines(page, story)
+    project = story.workspace.project
+    held: list[tuple[Any, Any]] = []
+
+    def hold_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route("**/api/page/*", hold_first)
+    project.set_text(story.keys[0], project.pages[story.keys[0]].line_ids[2], "elsewhere", CONFIRMED)
+    while not held:
+        page.wait_for_timeout(20)
+    page.keyboard.press("Alt+m")
+    wait(page, f"document.querySelectorAll('.line').length === {LINES - 1}")
+    with page.expect_response("**/api/page/*"):  # the page is asked for again
+        held[0][0].fulfill(response=held[0][1])
+    page.wait_for_timeout(200)
+    assert page.locator(".line").count() == LINES - 1
+    page.wait_for_selector(".line:nth-child(1).active textarea:focus")
+
+
 def test_the_layout_is_mended_by_keys(story: Story, context: Any) -> None:
     page = context.pages[0]
     open_lines(page, story)

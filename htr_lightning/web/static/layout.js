@@ -65,6 +65,7 @@ export class Layout {
   }
 
   take(page, line) {
+    this.desk.edits += 1;
     this.desk.takePage(page);
     const row = this.desk.rows.find((one) => one.line.page === page.key && one.line.id === line) || this.desk.rows[0];
     if (row) this.desk.focus(row);

@@ -22,6 +22,7 @@ class Desk {
     this.page = null;
     this.current = null;
     this.language = "";
+    this.edits = 0; // of layouts: a page that was asked for before one must not take its place
     this.failed = new Map();
     this.picture = new Picture((id) => this.choose(id));
     this.palette = new Palette(this);
@@ -350,7 +351,13 @@ class Desk {
 
   /** Take over what has changed on a page; the focus and what is being typed stay. */
   async reload(key) {
-    this.takePage(await this.fetchPage(key));
+    let page;
+    let edits;
+    do {
+      edits = this.edits;
+      page = await this.fetchPage(key);
+    } while (edits !== this.edits);
+    this.takePage(page);
   }
 
   takePage(page) {
