@@ -6,6 +6,7 @@ offsets of the strings are kept: four bytes for each.
 
 import bisect
 import itertools
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
@@ -22,9 +23,9 @@ ReadAt = Callable[[int, int], bytes]
 class TextColumn(Sequence[str]):
     """Strings that are read when they are needed."""
 
+    @abstractmethod
     def _get(self, row: int) -> str:
         """Return the string of a row from 0."""
-        raise NotImplementedError
 
     @overload
     def __getitem__(self, index: int) -> str: ...

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from htr_lightning.image.straighten import Points
+from htr_lightning.segmentation.matching import match_closest
 
 _DEFAULT_PITCH_PX = 60.0  # of a page with a single line
 _MIN_COVERAGE = 0.7  # fraction of a true baseline that a found one must cover
@@ -93,13 +94,7 @@ def match_lines(true: Sequence[Points], found: Sequence[Points]) -> dict[int, in
             offset = float(np.abs(_y_at(other, xs) - _y_at(line, xs)).mean())
             if offset <= _MAX_OFFSET * pitch:
                 pairs.append((offset, i, k))
-    matches: dict[int, int] = {}
-    used: set[int] = set()
-    for _, i, k in sorted(pairs):
-        if i not in matches and k not in used:
-            matches[i] = k
-            used.add(k)
-    return matches
+    return match_closest(pairs)
 
 
 def estimate_pitch(lines: Sequence[Points]) -> float:

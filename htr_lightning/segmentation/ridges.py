@@ -23,6 +23,7 @@ from htr_lightning.segmentation.estimation import (
     estimate_line_spacing,
     shear_columns,
 )
+from htr_lightning.segmentation.matching import match_closest
 
 # Lengths are in line spacings unless the name ends in _PX.
 _SPACING_PX = 14  # line spacing that pages are scaled to
@@ -197,13 +198,7 @@ def _link_nearest(ends: Sequence[float], peaks: Sequence[float], max_step_px: fl
             if peaks[j] > y + max_step_px:
                 break
             pairs.append((abs(y - peaks[j]), i, j))
-    links: dict[int, int] = {}
-    linked: set[int] = set()
-    for _, i, j in sorted(pairs):
-        if i not in links and j not in linked:
-            links[i] = j
-            linked.add(j)
-    return links
+    return match_closest(pairs)
 
 
 def _refine_peaks(image: Floats, is_peak: NDArray[np.bool_]) -> list[list[float]]:
