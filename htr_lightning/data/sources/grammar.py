@@ -15,7 +15,8 @@ from htr_lightning.image.files import DataError
 _T = TypeVar("_T")
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_NUM_WORDS = 20_000  # after these, the lists contain more misspellings than words
+_NUM_WORDS = 20_000  # after these, the lists contain more misspellings than words, but not those of ideographs
+_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
 _FREQUENCY_EXPONENT = 0.85  # below 1: rare words occur more often than in real text
 _VOWELS = frozenset("aeiouyhàâäéèêëîïôöùûüœæ")
 _MARKS = ("0123456789", ".,;:!?…", "'’", "()-%")
@@ -50,13 +51,16 @@ class Grammar:
     Args:
         languages: codes that ``wordfreq`` knows, such as ``en``, ``fr``, ``de``.
         alphabet: characters that the text may contain.
+        rare_words: fraction of the words of which all are as likely, instead of by frequency, 0..1.
 
     Raises:
         DataError: wordfreq is not installed or does not know a language, or the alphabet lacks its letters.
     """
 
-    def __init__(self, languages: list[str] | tuple[str, ...], alphabet: frozenset[str]) -> None:
-        self._vocabularies = [_Vocabulary(language, alphabet) for language in languages]
+    def __init__(
+        self, languages: list[str] | tuple[str, ...], alphabet: frozenset[str], rare_words: float = 0.0
+    ) -> None:
+        self._vocabularies = [_Vocabulary(language, alphabet, rare_words) for language in languages]
 
     def generate_words(self, generator: np.random.Generator) -> Iterator[str]:
         """Yield words without end; a few contain a space at which a line must not be broken (``Quoi ?``)."""
@@ -68,8 +72,8 @@ class Grammar:
 class _Vocabulary:
     """The words of one language with their frequencies, and everything else that its sentences contain."""
 
-    def __init__(self, language: str, alphabet: frozenset[str]) -> None:
-        self._alphabet = alphabet
+    def __init__(self, language: str, alphabet: frozenset[str], rare_words: float) -> None:
+        self._alphabet, self._rare_words = alphabet, rare_words
         self._locale = LOCALES.get(language, Locale())
         frequencies = _load_frequencies(language)
         writable = {word: f for word, f in frequencies.items() if alphabet.issuperset(word)}
@@ -102,7 +106,7 @@ class _Vocabulary:
             if i == last:
                 token += self._sample_end_mark(generator)
             elif chance > 0.9:
-                token += ","
+                token += self._locale.comma
             if not self._alphabet.issuperset(token):
                 token = word
             yield token.replace("'", "’") if curly else token
@@ -113,6 +117,9 @@ class _Vocabulary:
 
     def _sample_words(self, num_words: int, generator: np.random.Generator) -> list[str]:
         indices = np.searchsorted(self._cumulative, generator.random(num_words), side="right")
+        if self._rare_words:  # without them, the random numbers and so the texts are those of earlier versions
+            is_rare = generator.random(num_words) < self._rare_words
+            indices = np.where(is_rare, generator.integers(len(self._words), size=num_words), indices)
         return [self._words[min(int(index), len(self._words) - 1)] for index in indices]
 
     def _decorate(self, word: str, generator: np.random.Generator) -> str:
@@ -129,13 +136,13 @@ class _Vocabulary:
             opening, closing = _choose(locale.quotes, generator)
             return opening + word + closing
         if chance < 0.34:
-            return f"({word})"
+            return word.join(locale.brackets)
         if chance < 0.40:
-            return f"{word}-{self._sample_words(1, generator)[0]}"
+            return f"{word}{locale.joint}{self._sample_words(1, generator)[0]}"
         return word
 
     def _sample_end_mark(self, generator: np.random.Generator) -> str:
-        mark = _choose((".", ".", ".", ".", ".", "!", "?", "?", ";", ":", "...", ","), generator)
+        mark = _choose(self._locale.end_marks, generator)
         is_spaced = self._locale.has_spaced_marks and mark in "?!;:" and generator.random() < 0.5
         return f" {mark}" if is_spaced else mark
 
@@ -207,9 +214,10 @@ def _load_frequencies(language: str) -> dict[str, float]:
         )
     frequencies: dict[str, float] = {}
     for word, frequency in wordfreq.get_frequency_dict(language, "small").items():
-        if len(frequencies) == _NUM_WORDS:
-            break
-        if _WORD.fullmatch(word) and (len(word) > 1 or word in locale.one_letter_words):
+        has_ideograph = bool(_IDEOGRAPH.search(word))
+        if len(frequencies) >= _NUM_WORDS and not has_ideograph:
+            continue
+        if _WORD.fullmatch(word) and (len(word) > 1 or has_ideograph or word in locale.one_letter_words):
             # wordfreq has small letters only.
             is_english_i = language == "en" and (word == "i" or word.startswith("i'"))
             if language == "el" and word.endswith("σ"):

@@ -13,6 +13,10 @@ class Locale:
         money: patterns with ``{n}`` (a whole amount) or ``{c}`` (an amount with cents).
         separators: decimal separator and thousands separator.
         quotes: pairs of opening and closing quotation marks, including the space where the language has one.
+        brackets: opening and closing bracket.
+        end_marks: what a sentence may end with, the frequent ones several times.
+        comma: what may follow a word within a sentence.
+        joint: what joins two words to one.
         titles: titles before a name.
         abbreviations: other abbreviations.
         names: names of people and places.
@@ -27,6 +31,10 @@ class Locale:
     money: tuple[str, ...] = ("{c} €", "{n} €")
     separators: tuple[str, str] = (",", " ")
     quotes: tuple[tuple[str, str], ...] = (("“", "”"), ('"', '"'))
+    brackets: tuple[str, str] = ("(", ")")
+    end_marks: tuple[str, ...] = (".", ".", ".", ".", ".", "!", "?", "?", ";", ":", "...", ",")
+    comma: str = ","
+    joint: str = "-"
     titles: tuple[str, ...] = ("Dr.",)
     abbreviations: tuple[str, ...] = ("etc.",)
     names: tuple[str, ...] = ("Anna", "Maria", "Peter", "Karl", "Berlin", "Paris", "Roma", "Madrid", "London")
@@ -123,5 +131,22 @@ LOCALES = {
         ),
         elisions=_split("l' d' un' dell' all' nell' L'"),
         one_letter_words=("a", "e", "è", "o"),
+    ),
+    "zh": Locale(
+        months=tuple(
+            f"{month}月" for month in ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"]
+        ),
+        dates=("{y}年{month}{d}日", "{y}年{month}", "{month}{d}日", "{y}年", "{y}"),
+        money=("{n}元", "{c}元", "¥{n}"),
+        separators=(".", ","),
+        quotes=(("“", "”"), ("「", "」"), ("《", "》")),
+        brackets=("（", "）"),
+        end_marks=("。", "。", "。", "。", "。", "！", "？", "？", "；", "：", "…", "，"),
+        comma="，",
+        joint="、",
+        titles=_split("小 老 教授 医生"),
+        abbreviations=("等", "等等"),
+        names=_split("王伟 李娜 张敏 刘洋 陈静 杨勇 赵丽 黄强 周杰 吴芳 北京 上海 南京 广州 西安 成都 杭州 苏州"),
+        capitalized_fraction=0.0,
     ),
 }

@@ -42,6 +42,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "margin_px": (0, 1000),
     "block_capitals": (0, 1),
     "stray_capitals": (0, 1),
+    "rare_words": (0, 1),
     "seed": (0, 2**63 - 1),
 }
 
@@ -81,6 +82,8 @@ class Synthetic:
         block_capitals: fraction of the lines in which capitals, of full or lower height, replace all small letters,
             0..1. The text keeps its small letters.
         stray_capitals: fraction of the other lines in which capitals replace some small letters, 0..1.
+        rare_words: fraction of the words of which all are as likely, instead of by frequency, 0..1: rare letters, and
+            the rare ones of thousands of Chinese characters, occur more often. Without effect on a text file.
         seed: seed of texts, fonts and pixels.
 
     Raises:
@@ -115,6 +118,7 @@ class Synthetic:
         margin_px: int = 10,
         block_capitals: float = 0.0,
         stray_capitals: float = 0.0,
+        rare_words: float = 0.0,
         seed: int = 1,
     ) -> None:
         self._num_lines: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
@@ -136,7 +140,7 @@ class Synthetic:
         self._lengths = (min_length, max_length)
         self._languages = tuple(languages)
         self._seed = seed
-        self._check()
+        self._check(rare_words)
         if text_file is not None and not Path(text_file).is_file():
             raise DataError(
                 "there is no such file",
@@ -151,6 +155,7 @@ class Synthetic:
             None if characters is None else frozenset(characters) | {" "},
             None if text_file is None else Path(text_file),
             seed,
+            rare_words,
         )
         self._fonts = _assign_fonts(fonts, held_out_fonts, None if font_folder is None else Path(font_folder))
         folder = None if font_folder is None else Path(font_folder)
@@ -197,7 +202,7 @@ class Synthetic:
                 return lines
         raise self._texts.shortage_error(split, len(lines), num_lines)
 
-    def _check(self) -> None:
+    def _check(self, rare_words: float) -> None:
         """Check numbers against their ranges.
 
         Raises:
@@ -209,6 +214,7 @@ class Synthetic:
             **asdict(self._style),
             "min_length": shortest,
             "max_length": longest,
+            "rare_words": rare_words,
             "seed": self._seed,
         }
         for key, (low, high) in _RANGES.items():

@@ -17,11 +17,12 @@ from htr_lightning.text import clean_text
 _MAX_TRIES_PER_LINE = 20
 
 
-_BETWEEN_IDEOGRAPHS = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff]) (?=[\u3040-\u30ff\u3400-\u9fff])")
+_WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uff1f"  # ideographs, kana and their marks
+_BETWEEN_IDEOGRAPHS = re.compile(rf"(?<=[{_WIDE}]) (?=[“{_WIDE}0-9])|(?<=[”…0-9]) (?=[{_WIDE}])")
 
 
 def _join_ideographs(text: str) -> str:
-    """Remove the spaces between Chinese characters and kana."""
+    """Remove the spaces between Chinese characters, kana, their marks and digits."""
     return _BETWEEN_IDEOGRAPHS.sub("", text)
 
 
@@ -34,6 +35,7 @@ class SyntheticTexts:
         characters: characters that a text may contain; None for no limit.
         text_file: UTF-8 text to use instead of the grammar.
         seed: seed of the order of the pieces of the text file.
+        rare_words: fraction of the grammar's words of which all are as likely, 0..1.
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class SyntheticTexts:
         characters: frozenset[str] | None,
         text_file: Path | None,
         seed: int,
+        rare_words: float = 0.0,
     ) -> None:
         self._languages, self._lengths, self._characters = languages, lengths, characters
-        self._text_file, self._seed = text_file, seed
+        self._text_file, self._seed, self._rare_words = text_file, seed, rare_words
 
     def generate(
         self, split: Split, num_lines: int, fonts: Sequence[Font], generator: np.random.Generator
@@ -72,7 +75,7 @@ class SyntheticTexts:
             return itertools.islice(texts, max_texts), alphabet
         alphabet = self._restrict(collect_characters(self._languages))
         supported = frozenset().union(*(find_supported_characters(font.faces[0].path, alphabet) for font in fonts))
-        words = Grammar(self._languages, supported).generate_words(generator)
+        words = Grammar(self._languages, supported, self._rare_words).generate_words(generator)
         # The limit ends the search for texts of a length that no text can have.
         max_words = max_texts * (self._lengths[1] // 3 + 1)
         lines = cut_lines(itertools.islice(words, max_words), *self._lengths, generator)

@@ -147,3 +147,28 @@ def test_chinese_has_no_spaces_between_words(monkeypatch: pytest.MonkeyPatch) ->
     found = list(itertools.islice(lines, 50))
     assert sum(" " in line for line in found) < 40 and all(6 <= len(line) <= 20 for line in found)
     assert not any(re.search("[\u4e00-\u9fff] [\u4e00-\u9fff]", line) for line in found)
+
+
+def test_chinese_is_written_with_its_own_marks_dates_and_single_characters() -> None:
+    words = list(
+        itertools.islice(Grammar(["zh"], collect_characters(["zh"])).generate_words(np.random.default_rng(1)), 5000)
+    )
+    text = "".join(words)
+    assert not re.search("[,;?!()](?![0-9])", text) and {"，", "。", "（", "）"} <= set(text)
+    assert re.search("[0-9]{4}年", text) and any(len(word) == 1 and "\u4e00" <= word <= "\u9fff" for word in words)
+    assert sum("A" <= letter.upper() <= "Z" for letter in text) < 0.03 * len(text)  # QQ, APP
+
+
+@pytest.mark.parametrize(("language", "more"), [("zh", 1.1), ("en", 1.05)])
+def test_rare_words_bring_in_rare_characters(language: str, more: float) -> None:
+    counts = []
+    for rare_words in (0.0, 0.5):
+        grammar = Grammar([language], collect_characters([language]), rare_words)
+        words = list(itertools.islice(grammar.generate_words(np.random.default_rng(1)), 5000))
+        counts.append(len(set("".join(words) if language == "zh" else words)))
+    assert counts[1] > more * counts[0]
+
+
+def test_rare_words_are_a_fraction() -> None:
+    with pytest.raises(DataError, match=r"dataset\.rare_words=1\.5: .*out of range; .*between 0 and 1"):
+        Synthetic(rare_words=1.5)
