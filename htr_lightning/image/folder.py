@@ -1,7 +1,6 @@
 """The files of a folder: one search and one way to find a file by its name, for all commands and data sources."""
 
 import difflib
-import functools
 import itertools
 import os
 import unicodedata
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
+from htr_lightning.image.paths import Paths
 from htr_lightning.text import escape_unprintable
 
 _OTHER_PICTURES = frozenset(
@@ -31,7 +31,7 @@ class FolderContent:
         passed_over: pictures and folders that were not used, by the reason.
     """
 
-    files: list[Path] = field(default_factory=list)
+    files: Paths = field(default_factory=Paths)
     passed_over: dict[str, list[Path]] = field(default_factory=dict)
 
     def describe_passed_over(self, root: Path) -> Iterator[str]:
@@ -148,18 +148,25 @@ class FileFinder:
             suffix: in lower case, such as ``.xml``.
             subfolders: names of the subfolders.
         """
-        known = self._suffixes.get((folder, suffix))
-        if known is None:
-            known = any(map(functools.partial(self._may_have, suffix), (folder, *map(folder.joinpath, subfolders))))
-            self._suffixes[folder, suffix] = known
-        return known
+        if (folder, suffix) not in self._suffixes:
+            self._suffixes[folder, suffix] = self._search_suffix(folder, suffix, {*map(normalize_name, subfolders)})
+        return self._suffixes[folder, suffix]
 
-    def _may_have(self, suffix: str, folder: Path) -> bool:
-        real = self._find_folder(folder)
+    def _search_suffix(self, folder: Path, suffix: str, subfolders: Collection[str]) -> bool:
+        """Search a folder without keeping its names: those of a million scans would take much memory."""
         try:
-            return real is not None and any(name.endswith(suffix) for name in self._list(real))
-        except DataError:
+            with os.scandir(self._find_folder(folder) or folder) as entries:
+                for entry in entries:
+                    name = normalize_name(entry.name)
+                    if name.endswith(suffix) or (
+                        name in subfolders and self._search_suffix(folder / entry.name, suffix, ())
+                    ):
+                        return True
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL character
+            return False
+        except OSError:
             return True
+        return False
 
     def list_names(self, folder: Path) -> list[str]:
         """Return the names in a folder; none if it does not exist.

@@ -2,9 +2,10 @@
 
 import contextlib
 import functools
+import itertools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from htr_lightning.image.decode import read_image, read_page_image
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError
 from htr_lightning.image.folder import FolderContent, is_file, search_folder, suggest
 from htr_lightning.image.line_image import ImageFile
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 from htr_lightning.image.tiff import find_tiff_pages
@@ -143,7 +145,7 @@ def _list_scans_once(path: Path) -> list[Scan]:
 
 def find_scan_files(
     paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None, *, keep_folders: bool = False
-) -> list[tuple[Path, Path]]:
+) -> PathPairs:
     """Find scans.
 
     Args:
@@ -158,7 +160,7 @@ def find_scan_files(
     Raises:
         DataError: a folder contains no scan.
     """
-    files: list[tuple[Path, Path]] = []
+    files = PathPairs()
     passed_over: list[str] = []
     alone = [path for path in paths if not path.is_dir()]
     relatives = dict(zip(alone, relate_files(alone, keep_folders), strict=True))
@@ -169,7 +171,7 @@ def find_scan_files(
             continue
         content = search_folder(path, SCAN_SUFFIXES)
         passed_over += content.describe_passed_over(path)
-        files += take_scans(content, path)
+        files.extend(take_scans(content, path))
     for sentence in passed_over:
         report(sentence)
     return files
@@ -190,8 +192,8 @@ def relate_files(files: Sequence[Path], keep_folders: bool) -> list[Path]:
     return [Path(path.name) for path in files]
 
 
-def take_scans(content: FolderContent, folder: Path) -> list[tuple[Path, Path]]:
-    """Return the scans of a folder in order, each with its path in it.
+def take_scans(content: FolderContent, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the scans of a folder in order, each with its path in it.
 
     Args:
         content: what a search for `SCAN_SUFFIXES` found in it.
@@ -201,12 +203,14 @@ def take_scans(content: FolderContent, folder: Path) -> list[tuple[Path, Path]]:
         DataError: there is none.
     """
     # Overlays were written by an earlier prediction.
-    scans = sorted(file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
-    if not scans:
+    content.files.sort()
+    scans = (file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
+    if (first := next(scans, None)) is None:
         problem = f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})"
         problem = ". ".join([problem, *content.describe_passed_over(folder)])
         raise DataError(problem, file=folder, remedy="name another folder", kind="missing")
-    return [(file, file.relative_to(folder)) for file in scans]
+    for file in itertools.chain([first], scans):
+        yield file, file.relative_to(folder)
 
 
 def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None) -> list[Path]:

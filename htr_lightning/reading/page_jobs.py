@@ -192,9 +192,9 @@ def find_jobs(
     Raises:
         DataError: a folder holds no scan, or the folder of layouts no layout of any page.
     """
-    files = find_scan_files(scans, report, keep_folders=keep_folders)
+    files: Sequence[tuple[Path, Path]] = find_scan_files(scans, report, keep_folders=keep_folders)
     if shard is not None:
-        files = list(shard.take(files))
+        files = shard.take(files)
     jobs, unreadable = plan.make_jobs(files)
     report_layouts(sum(job.layout is not None for job in jobs), len(jobs), plan.layouts, report)
     return jobs, unreadable

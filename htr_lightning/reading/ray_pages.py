@@ -192,9 +192,10 @@ def find_waiting(
 
     finder, num_pages, num_layouts, num_done = FileFinder(), 0, 0, 0
     names: set[int] = set()  # hashes of the names of results: a million names would take much memory
-    columns: dict[str, list[Any]] = {"file": [], "relative": [], "again": []}
+    schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
+    tables = [schema.empty_table()]
     for start in range(0, len(files), _CHUNK):
-        chunk = files[start : start + _CHUNK]
+        chunk = list(files[start : start + _CHUNK])
         jobs, unreadable = plan.make_jobs(chunk, finder)
         check_files(jobs, plan.out, inputs=inputs, overwrite=overwrite)
         states: dict[Path, set[str]] = {path: {"missing"} for path in unreadable}
@@ -209,11 +210,12 @@ def find_waiting(
             num_done += state in ("done", "edited")
             if state == "edited":
                 report(describe_edited(job))
-        for file, relative in chunk:
-            if states[file] & {"missing", "changed"}:
-                columns["file"].append(str(file))
-                columns["relative"].append(str(relative))
-                columns["again"].append("changed" in states[file])
+        waiting = [pair for pair in chunk if states[pair[0]] & {"missing", "changed"}]
+        columns = {
+            "file": [str(file) for file, _ in waiting],
+            "relative": [str(relative) for _, relative in waiting],
+            "again": ["changed" in states[file] for file, _ in waiting],
+        }
+        tables.append(pa.table(columns, schema))
     report_layouts(num_layouts, num_pages, plan.layouts, report)
-    schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
-    return pa.table(columns, schema), num_done
+    return pa.concat_tables(tables), num_done

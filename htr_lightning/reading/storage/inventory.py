@@ -64,7 +64,7 @@ class Inventory(FileStates):
         for path in sorted(paths):
             if not any(part.startswith(".") for part in path.relative_to(root).parts):
                 content.add(path, SCAN_SUFFIXES)
-        scans = take_scans(content, root)
+        scans = list(take_scans(content, root))
         for sentence in content.describe_passed_over(root):
             report(sentence)
         return scans
