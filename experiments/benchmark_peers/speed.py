@@ -15,7 +15,7 @@ import statistics
 import time
 from pathlib import Path
 
-from peers import RUNS, THREADS, Command, HtrLightning, HtrLightningInt8, Kraken, PyLaia, System, load_lines, run
+from peers import RUNS, THREADS, Command, HtrLightning, HtrLightningFloat32, Kraken, PyLaia, System, load_lines, run
 
 HERE = Path(__file__).parent
 VAL_LINES, READ_LINES = 8, 500
@@ -57,7 +57,7 @@ def main() -> None:
     others = load_lines("val", VAL_LINES), load_lines("val", READ_LINES)
     systems: list[System] = [
         HtrLightning(load_lines("train", HtrLightning.num_lines), *others),
-        HtrLightningInt8(load_lines("train", HtrLightning.num_lines), *others),
+        HtrLightningFloat32(load_lines("train", HtrLightning.num_lines), *others),
         Kraken(options.kraken.absolute(), load_lines("train", Kraken.num_lines), *others),
         PyLaia(options.pylaia.absolute(), load_lines("train", PyLaia.num_lines), *others),
     ]

@@ -30,7 +30,9 @@ def quantize(source: Path, target: Path, lines: Iterable[NDArray[np.uint8]]) -> 
 
     Quantization is static: the activation range of every layer is measured on the given lines (Jacob et al. 2018,
     *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, section 2.1), so
-    the prediction of a line does not depend on the other lines of its batch. Kernels have 7 bits and a scale for each
+    the prediction of a line does not depend on the other lines of its batch. It is the mean of the ranges of the
+    lines (section 3.1): with that of all lines together, a few extreme values would make the steps between two
+    values much coarser. Kernels have 7 bits and a scale for each
     channel: with 8 bits, sums of products would overflow on processors without VNNI instructions.
 
     Args:
@@ -54,6 +56,7 @@ def quantize(source: Path, target: Path, lines: Iterable[NDArray[np.uint8]]) -> 
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=True,
+        extra_options={"CalibMovingAverage": True},
     )
     network = onnx.load(target)
     _store_weights_in_int8(network.graph)

@@ -15,7 +15,7 @@ from pathlib import Path
 from htr_lightning.errors import InputError
 from htr_lightning.files import atomic_write, check_writable, file_lock, remove_stale
 
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 """Raise it when the export of a model changes."""
 CACHE_VARIABLE = "HTR_CACHE"
 """Environment variable with the folder to keep exported models in."""

@@ -87,10 +87,10 @@ def test_predict_and_evaluate_say_the_same_of_both(
     latin_onnx: Path, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = []
-    for model in ("zoo:latin", str(latin_onnx)):
-        predict.main([model, str(lines / "val"), "--format", "json"])
+    for model in (["zoo:latin", "--runtime", "torch"], [str(latin_onnx)]):
+        predict.main([*model, str(lines / "val"), "--format", "json"])
         read = json.loads(capsys.readouterr().out)
-        evaluate.main([model, "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")])
+        evaluate.main([*model, "--data", str(lines / "val.tsv"), "--out", str(tmp_path / "report")])
         said.append((read, json.loads(capsys.readouterr().out)))
     (torch_read, torch_scores), (onnx_read, onnx_scores) = said
     assert onnx_scores == pytest.approx(torch_scores, abs=1e-4)

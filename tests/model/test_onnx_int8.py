@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htr_lightning.data.line import Line
+from htr_lightning.data.line import Line, load_pixels
 from htr_lightning.data.sources.synthetic import Synthetic
 from htr_lightning.image.line_image import ImageFile
 from htr_lightning.metrics import cer
@@ -36,9 +36,8 @@ def test_eight_bits_are_a_quarter_of_the_size_and_read_nearly_the_same(
     latin: Model, latin_onnx: Path, int8: Path
 ) -> None:
     assert int8.stat().st_size < 0.3 * latin_onnx.stat().st_size
-    generator = np.random.default_rng(320)
-    images = np.where(generator.random((2, 48, 320)) < 0.1, 0, 255).astype(np.uint8)
-    small = load_recognizer(int8)
+    line = Synthetic(num_train=1, num_val=1, num_test=1, seed=320).lines("val")[0]
+    images, small = load_pixels(line, latin.preprocess)[None], load_recognizer(int8)
     assert 1e-3 < np.abs(small.logits(images) - latin.logits(images)).max() < 3
     assert json.loads(int8.with_suffix(".json").read_text())["onnx"]["weights"] == "int8"
 
