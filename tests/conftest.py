@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from helpers.typesetting import texts, typeset
+from helpers.typesetting import texts, write_split
 
 from htr_lightning.model.file import Model, load_model
 from htr_lightning.model.onnx_export import write_onnx
@@ -50,14 +50,8 @@ def write_lines(tmp_path: Path) -> Callable[[Sequence[str], str], Path]:
     """Write texts as a split of a ``lines`` dataset under ``tmp_path / "set"``, and return its folder."""
 
     def write(lines: Sequence[str], split: str) -> Path:
-        root = tmp_path / "set"
-        (root / split).mkdir(parents=True, exist_ok=True)
-        rows = ["image\ttext"]
-        for number, text in enumerate(lines):
-            typeset(text).save(root / split / f"{number}.png")
-            rows.append(f"{split}/{number}.png\t{text}")
-        (root / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        return root
+        write_split(tmp_path / "set", lines, split)
+        return tmp_path / "set"
 
     return write
 

@@ -1,5 +1,8 @@
 """Lines to test with: typeset, so that tests need no data and no fonts."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,3 +21,13 @@ def texts(number: int, seed: int = 0) -> list[str]:
     """Draw texts of two words."""
     generator = np.random.default_rng(seed)
     return [" ".join(generator.choice(WORDS, 2)) for _ in range(number)]
+
+
+def write_split(root: Path, lines: Sequence[str], split: str) -> None:
+    """Write typeset texts as a split of a ``lines`` dataset."""
+    (root / split).mkdir(parents=True, exist_ok=True)
+    rows = ["image\ttext"]
+    for number, text in enumerate(lines):
+        typeset(text).save(root / split / f"{number}.png")
+        rows.append(f"{split}/{number}.png\t{text}")
+    (root / f"{split}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
