@@ -116,6 +116,8 @@ class HtrLightning(System):
         for split, lines in (("train", train), ("val", val)):
             rows = "".join(f"{line.image}\t{line.text}\n" for line in lines)
             (self.root / f"{split}.tsv").write_text("image\ttext\n" + rows, encoding="utf-8")
+        if read:
+            run(self.get_prediction_command(1))  # exports the model, which happens once for each user
 
     def version(self) -> str:
         """Return the installed version."""
@@ -123,7 +125,7 @@ class HtrLightning(System):
 
     def get_training_command(self, epochs: int, *, validate: bool) -> Command:
         """Return the training command of the experiment, unchanged."""
-        validation = [] if validate else ["++trainer.check_val_every_n_epoch=1000"]
+        validation = [] if validate else [f"++trainer.check_val_every_n_epoch={epochs}"]
         return [
             *self.python,
             "+experiment=copiste",

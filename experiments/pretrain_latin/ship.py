@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--precision", default="bf16", choices=("fp32", "bf16"))
     parser.add_argument("--lm-weight", type=float, default=0.5)
-    parser.add_argument("--insertion-bonus", type=float, default=1.0)
+    parser.add_argument("--insertion-bonus", type=float, default=1.25)
     options = parser.parse_args()
     trained = load_model(options.model)
     with tempfile.TemporaryDirectory() as folder:  # what is measured is what ships: weights in 16 bits

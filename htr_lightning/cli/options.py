@@ -81,7 +81,7 @@ def add_decoder_options(parser: argparse.ArgumentParser) -> None:
         "--insertion-bonus",
         type=float,
         metavar="X",
-        help="score added for each character, as language models favor short texts (default: 1; only with --lm)",
+        help="score added for each character, as language models favor short texts (default: 1.25; only with --lm)",
     )
     group.add_argument(
         "--lexicon",
@@ -279,7 +279,7 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", info: "ModelI
             lm=options.lm,
             languages=info.languages,
             lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
-            insertion_bonus=1.0 if options.insertion_bonus is None else options.insertion_bonus,
+            insertion_bonus=1.25 if options.insertion_bonus is None else options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),
             unknown_word_cost=options.unknown_word_cost,
             beam_width=options.beam_width or 16,

@@ -55,7 +55,7 @@ def build_beam_decoder(
     lm: str | None = None,
     languages: Sequence[str] = (),
     lm_weight: float = 0.5,
-    insertion_bonus: float = 1.0,
+    insertion_bonus: float = 1.25,
     lexicon: str | None = None,
     unknown_word_cost: float | None = None,
     beam_width: int = 16,

@@ -57,7 +57,7 @@ def test_arguments_reach_the_search(lm: Path, tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_the_search() -> None:
     defaults = {name: p.default for name, p in inspect.signature(build_beam_decoder).parameters.items()}
-    assert defaults["insertion_bonus"] == 1.0
+    assert defaults["insertion_bonus"] == 1.25
     names = [field.name for field in fields(BeamSearch) if field.name != "insertion_bonus"]
     assert {name: defaults[name] for name in names} == {name: getattr(BeamSearch(), name) for name in names}
 
