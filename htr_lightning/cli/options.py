@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from htr_lightning.cli.console import UsageError
 from htr_lightning.device import Precision
@@ -273,16 +273,16 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", info: "ModelI
                 raise UsageError(f"no effect without --{part}", key=option, value=getattr(options, name), remedy=remedy)
     if options.lm is None and options.lexicon is None and options.beam_width is None:
         return build_greedy_decoder(charset)
+    names = ("lm_weight", "insertion_bonus", "beam_width")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(options, name)) is not None}
     with name_decoder_options(options):
         return build_beam_decoder(
             charset,
             lm=options.lm,
             languages=info.languages,
-            lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
-            insertion_bonus=1.25 if options.insertion_bonus is None else options.insertion_bonus,
             lexicon=None if options.lexicon is None else str(options.lexicon),
             unknown_word_cost=options.unknown_word_cost,
-            beam_width=options.beam_width or 16,
+            **given,
         )
 
 

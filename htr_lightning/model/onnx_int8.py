@@ -30,10 +30,10 @@ def quantize(source: Path, target: Path, lines: Iterable[NDArray[np.uint8]]) -> 
 
     Quantization is static: the activation range of every layer is measured on the given lines (Jacob et al. 2018,
     *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, section 2.1), so
-    the prediction of a line does not depend on the other lines of its batch. It is the mean of the ranges of the
+    the prediction of a line does not depend on the other lines of its batch. The range is the mean of those of the
     lines (section 3.1): with that of all lines together, a few extreme values would make the steps between two
-    values much coarser. Kernels have 7 bits and a scale for each
-    channel: with 8 bits, sums of products would overflow on processors without VNNI instructions.
+    values much coarser. Kernels have 7 bits and a scale for each channel: with 8 bits, sums of products would
+    overflow on processors without VNNI instructions.
 
     Args:
         source: ONNX file in float32.

@@ -133,9 +133,7 @@ LOCALES = {
         one_letter_words=("a", "e", "è", "o"),
     ),
     "zh": Locale(
-        months=tuple(
-            f"{month}月" for month in ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"]
-        ),
+        months=_split("一月 二月 三月 四月 五月 六月 七月 八月 九月 十月 十一月 十二月"),
         dates=("{y}年{month}{d}日", "{y}年{month}", "{month}{d}日", "{y}年", "{y}"),
         money=("{n}元", "{c}元", "¥{n}"),
         separators=(".", ","),
