@@ -273,8 +273,8 @@ def build_decoder(options: argparse.Namespace, charset: "Charset", info: "ModelI
                 raise UsageError(f"no effect without --{part}", key=option, value=getattr(options, name), remedy=remedy)
     if options.lm is None and options.lexicon is None and options.beam_width is None:
         return build_greedy_decoder(charset)
-    names = ("lm_weight", "insertion_bonus", "beam_width")
-    given: dict[str, Any] = {name: value for name in names if (value := getattr(options, name)) is not None}
+    settings = ("lm_weight", "insertion_bonus", "beam_width")
+    given: dict[str, Any] = {name: value for name in settings if (value := getattr(options, name)) is not None}
     with name_decoder_options(options):
         return build_beam_decoder(
             charset,
