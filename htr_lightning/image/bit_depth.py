@@ -80,6 +80,9 @@ def _cut_strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """Yield strips of full width and the row where each begins."""
     width, height = image.im.size
     rows = max(1, _STRIP_PIXELS // width)
+    if rows >= height and image.size == image.im.size:  # not a TIFF file that is shown turned
+        yield 0, image
+        return
     for top in range(0, height, rows):
         yield top, image.crop((0, top, width, min(top + rows, height)))
 
@@ -89,7 +92,7 @@ def _flatten(strip: Image.Image, is_gray: bool) -> NDArray[np.uint8]:
     mode = "L" if is_gray else "RGB"
     if strip.has_transparency_data:
         strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip.convert("RGBA"))
-    return np.asarray(strip.convert(mode))
+    return np.asarray(strip if strip.mode == mode else strip.convert(mode))
 
 
 def _find_white(image: Image.Image) -> float:

@@ -14,6 +14,7 @@ from htr_lightning.image.files import HAS_AVIF, MAX_ASPECT_DIFFERENCE, MAX_PIXEL
 from htr_lightning.image.limits import check_memory, check_size
 from htr_lightning.image.orientation import ORIENTATION_TAG
 from htr_lightning.image.png import skip_long_texts
+from htr_lightning.image.webp import decode_webp
 
 # Raster formats only: Pillow would start a PostScript interpreter for an .eps file.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", *(("AVIF",) if HAS_AVIF else ()))
@@ -138,6 +139,8 @@ def _decode(
                 image.seek(frame)
             check_size(image, path, max_pixels)
             check_memory(image, path, max_pixels)
+            if (pixels := decode_webp(image, file, upright=upright)) is not None:
+                return pixels
             return convert_to_8_bits(image, upright=upright, release=True)
     except DataError:
         raise

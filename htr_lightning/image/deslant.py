@@ -56,8 +56,10 @@ class _InkRuns:
         # A column of paper at the right separates the last run of a row from the first of the next.
         flat = np.zeros(num_rows * (num_columns + 1) + 1, np.bool_)
         flat[1:].reshape(num_rows, num_columns + 1)[:, :num_columns] = mask
-        edges = np.flatnonzero(flat[1:] != flat[:-1])
-        self._rows, self._columns = np.divmod(edges, num_columns + 1)  # starts and ends (exclusive) of runs, in turn
+        edges = np.flatnonzero(flat[1:] != flat[:-1])  # starts and ends (exclusive) of runs, in turn
+        rows = edges // (num_columns + 1)
+        columns = edges - rows * (num_columns + 1)
+        self._rows, self._starts, self._ends = rows[::2].copy(), columns[::2].copy(), columns[1::2].copy()
         self._offsets = np.arange(num_rows) - (ink_per_row @ np.arange(num_rows)) / max(1, ink_per_row.sum())
 
     def find_best_shear(self, angles: NDArray[np.floating]) -> float:
@@ -74,11 +76,13 @@ class _InkRuns:
         shifts -= shifts.min()
         num_bins = self.num_columns + 1 + int(shifts.max())
         shifts += np.arange(len(angles))[:, None] * num_bins
-        bins = np.take(shifts, self._rows, 1)
-        bins += self._columns
-        starts, ends = (np.bincount(bins[:, i::2].ravel(), minlength=len(angles) * num_bins) for i in (0, 1))
+        shifts = np.take(shifts, self._rows, 1)
+        starts, ends = (
+            np.bincount((shifts + columns).ravel(), minlength=len(angles) * num_bins)
+            for columns in (self._starts, self._ends)
+        )
         profiles = np.cumsum((starts - ends).reshape(len(angles), num_bins), 1)
-        return float(angles[int(np.argmax(np.square(profiles).sum(1)))])
+        return float(angles[int(np.argmax(np.einsum("ij,ij->i", profiles, profiles)))])
 
 
 def deskew(

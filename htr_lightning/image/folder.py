@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
-from htr_lightning.image.paths import Paths
+from htr_lightning.image.paths import Paths, get_prefix, get_suffix
 from htr_lightning.text import escape_unprintable
 
 _OTHER_PICTURES = frozenset(
@@ -41,14 +41,14 @@ class FolderContent:
             more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
             yield f"{root}: passed over {', '.join(names)}{more}: {reason}"
 
-    def add(self, path: Path, suffixes: Collection[str]) -> None:
+    def add(self, path: str | Path, suffixes: Collection[str]) -> None:
         """Take a file with one of the suffixes (lower case), and pass over another picture."""
-        suffix = path.suffix.lower()
+        suffix = get_suffix(path)
         if suffix in suffixes:
             self.files.append(path)
         elif suffix in _OTHER_PICTURES:
             remedy = "their pages can be read with --pages" if suffix == ".pdf" else "convert them to PNG or JPEG"
-            self.pass_over(f"{suffix} is not read here; {remedy}", path)
+            self.pass_over(f"{suffix} is not read here; {remedy}", Path(path))
 
     def pass_over(self, reason: str, path: Path) -> None:
         """Note a file or folder that is not used."""
@@ -79,11 +79,12 @@ def search_folder(root: Path, suffixes: Collection[str]) -> FolderContent:
             continue
         visited.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        prefix = get_prefix(Path(folder))
         for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(folder, name)
+            path = prefix + name
             # What reads it names a broken link.
-            if path.suffix.lower() in suffixes and not path.is_file() and path.exists():
-                content.pass_over("these are not regular files", path)
+            if get_suffix(name) in suffixes and not is_file(path) and Path(path).exists():
+                content.pass_over("these are not regular files", Path(path))
             else:
                 content.add(path, suffixes)
     return content
@@ -222,12 +223,9 @@ def suggest(path: Path) -> str:
     return f"did you mean {escape_unprintable(str(path.with_name(names[close[0]])))}?" if close else ""
 
 
-def is_file(path: Path) -> bool:
+def is_file(path: str | Path) -> bool:
     """Whether a file exists; False for a path that no file can have (too long, or with a NUL character)."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path)  # noqa: PTH113, for strings, in half of the time
 
 
 def _is_dir(path: Path) -> bool:

@@ -2,10 +2,9 @@
 
 import contextlib
 import functools
-import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from htr_lightning.image.decode import read_image, read_page_image
 from htr_lightning.image.files import IMAGE_SUFFIXES, MAX_PIXELS, DataError
 from htr_lightning.image.folder import FolderContent, is_file, search_folder, suggest
 from htr_lightning.image.line_image import ImageFile
-from htr_lightning.image.paths import PathPairs
+from htr_lightning.image.paths import PathPairs, get_prefix, get_suffix
 from htr_lightning.image.pdf import count_pdf_pages, render_pdf_page
 from htr_lightning.image.png import skip_long_texts
 from htr_lightning.image.tiff import find_tiff_pages
@@ -99,9 +98,12 @@ def list_scans(path: Path) -> list[Scan]:
     Raises:
         DataError: a document is damaged, locked by a password or empty.
     """
-    if path.suffix.lower() == ".pdf":
+    suffix = get_suffix(path)
+    if suffix not in DOCUMENT_SUFFIXES:
+        return [Scan(path)]
+    if suffix == ".pdf":
         return [Scan(path, number) for number in range(1, count_pdf_pages(path) + 1)]
-    frames = find_tiff_pages(path) if path.suffix.lower() in DOCUMENT_SUFFIXES else [0]
+    frames = find_tiff_pages(path)
     if len(frames) > 1:
         return [Scan(path, number, frame) for number, frame in enumerate(frames, 1)]
     return [Scan(path, frame=frames[0] or None)]
@@ -192,8 +194,8 @@ def relate_files(files: Sequence[Path], keep_folders: bool) -> list[Path]:
     return [Path(path.name) for path in files]
 
 
-def take_scans(content: FolderContent, folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the scans of a folder in order, each with its path in it.
+def take_scans(content: FolderContent, folder: Path) -> PathPairs:
+    """Return the scans of a folder in order, each with its path in it.
 
     Args:
         content: what a search for `SCAN_SUFFIXES` found in it.
@@ -202,15 +204,15 @@ def take_scans(content: FolderContent, folder: Path) -> Iterator[tuple[Path, Pat
     Raises:
         DataError: there is none.
     """
-    # Overlays were written by an earlier prediction.
     content.files.sort()
-    scans = (file for file in content.files if not file.name.endswith(OVERLAY_SUFFIX))
-    if (first := next(scans, None)) is None:
-        problem = f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})"
-        problem = ". ".join([problem, *content.describe_passed_over(folder)])
-        raise DataError(problem, file=folder, remedy="name another folder", kind="missing")
-    for file in itertools.chain([first], scans):
-        yield file, file.relative_to(folder)
+    prefix = get_prefix(folder)
+    # Overlays were written by an earlier prediction.
+    names = (name for name in content.files.strings if not name.endswith(OVERLAY_SUFFIX))
+    if scans := PathPairs((name, name.removeprefix(prefix)) for name in names):
+        return scans
+    problem = f"there is no scan in this folder ({', '.join(SCAN_SUFFIXES)})"
+    problem = ". ".join([problem, *content.describe_passed_over(folder)])
+    raise DataError(problem, file=folder, remedy="name another folder", kind="missing")
 
 
 def find_images(paths: Sequence[Path], report: Callable[[str], None] = lambda sentence: None) -> list[Path]:

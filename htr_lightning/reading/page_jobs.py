@@ -135,29 +135,30 @@ class PagePlan:
         jobs: list[PageJob] = []
         unreadable: dict[Path, UnreadableFile] = {}
         finder = finder or FileFinder()
+        parent, folder = Path(), self.out
         for file, relative in files:
+            if relative.parent != parent:  # files follow each other by folders
+                parent, folder = relative.parent, self.out / relative.parent
             try:
                 pages = list_scans(file)
             except DataError as error:
-                unreadable[file] = UnreadableFile(error, self.out / relative.parent)
+                unreadable[file] = UnreadableFile(error, folder)
                 continue
             for page in pages:
                 place = file if self.layouts is None else self.layouts / relative
                 layout = None if self.ignore_layouts else find_layout(place, finder, page.number)
-                job = self.make_job(page, relative, layout, len(pages) if page.number is not None else 0)
-                jobs.append(job)
+                jobs.append(self.make_job(page, folder, layout, len(pages) if page.number is not None else 0))
         return jobs, unreadable
 
-    def make_job(self, scan: Scan, relative: Path, layout: Path | None = None, document_pages: int = 0) -> PageJob:
+    def make_job(self, scan: Scan, folder: Path, layout: Path | None = None, document_pages: int = 0) -> PageJob:
         """Return what is to be done for a page.
 
         Args:
             scan: the page.
-            relative: path of its file in the folder that was searched.
+            folder: to write into.
             layout: ALTO or PAGE file with its lines; None to segment it.
             document_pages: see `PageJob`.
         """
-        folder = self.out / relative.parent
         outputs = {form: folder / f"{scan.stem}{PAGE_WRITERS[form].suffix}" for form in self.formats}
         document = None
         if "pdf" in self.formats and scan.number is not None:

@@ -14,7 +14,7 @@ from htr_lightning.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FILES_PER_BLOCK, _MAX_BLOCKS = 8, 4000
+_FILES_PER_BLOCK, _MAX_BLOCKS = 8, 2000
 _CONNECT_S = 10.0
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from htr_lightning.errors import InputError
 from htr_lightning.image.folder import FileFinder
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.image.scan import find_scan_files
 from htr_lightning.reading.folder_work import FolderWork, ReadJobs
 from htr_lightning.reading.page_checks import build_conflict, check_files
@@ -130,9 +131,9 @@ def read_folder_on_ray(work: FolderWork, make_reader: Callable[[], "Reader"], en
         return read_remote_on_ray(work, make_reader, engine)
     plan, places = work.get_local_plan(), work.places
     scans = [place for place in places.scans if isinstance(place, Path)]
-    files: Sequence[tuple[Path, Path]] = find_scan_files(scans, work.report, keep_folders=places.keep_folders)
+    files = find_scan_files(scans, work.report, keep_folders=places.keep_folders)
     if work.shard is not None:
-        files = work.shard.take(files)
+        files = PathPairs(work.shard.take(files))
     check_settings(plan.out, work.settings, overwrite=work.overwrite)
     journal = Journal(plan.out, work.settings)
     table, num_done = find_waiting(files, plan, journal, work.inputs, work.overwrite, work.report)
@@ -175,7 +176,7 @@ def run_on_ray(
 
 
 def find_waiting(
-    files: Sequence[tuple[Path, Path]],
+    files: PathPairs,
     plan: PagePlan,
     journal: Journal,
     inputs: Sequence[Path],
@@ -195,10 +196,10 @@ def find_waiting(
     schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
     tables = [schema.empty_table()]
     for start in range(0, len(files), _CHUNK):
-        chunk = list(files[start : start + _CHUNK])
+        chunk = files[start : start + _CHUNK]
         jobs, unreadable = plan.make_jobs(chunk, finder)
         check_files(jobs, plan.out, inputs=inputs, overwrite=overwrite)
-        states: dict[Path, set[str]] = {path: {"missing"} for path in unreadable}
+        waiting = {str(path): False for path in unreadable}  # whether a file is read again, by its path
         num_pages, num_layouts = num_pages + len(jobs), num_layouts + sum(job.layout is not None for job in jobs)
         for job in jobs:
             name = hash((job.folder, job.stem))
@@ -206,16 +207,15 @@ def find_waiting(
                 raise build_conflict(job.scan.name, "another scan", job.files[0])
             names.add(name)
             state = "missing" if overwrite else journal.judge(job)
-            states.setdefault(job.scan.path, set()).add(state)
-            num_done += state in ("done", "edited")
+            if state in ("missing", "changed"):
+                path = str(job.scan.path)
+                waiting[path] = waiting.get(path, False) or state == "changed"
+            else:
+                num_done += 1
             if state == "edited":
                 report(describe_edited(job))
-        waiting = [pair for pair in chunk if states[pair[0]] & {"missing", "changed"}]
-        columns = {
-            "file": [str(file) for file, _ in waiting],
-            "relative": [str(relative) for _, relative in waiting],
-            "again": ["changed" in states[file] for file, _ in waiting],
-        }
-        tables.append(pa.table(columns, schema))
+        pairs = zip(*chunk.strings, strict=True)
+        rows = [(file, relative, waiting[file]) for file, relative in pairs if file in waiting]
+        tables.append(pa.table([pa.array(column) for column in zip(*rows, strict=True)], schema) if rows else tables[0])
     report_layouts(num_layouts, num_pages, plan.layouts, report)
     return pa.concat_tables(tables), num_done

@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from htr_lightning.image.folder import is_file
+
 FileState = tuple[int, int]
 """Size in bytes and modification time in ns."""
 Fingerprint = tuple[int, int, str] | tuple[int, int] | tuple[()]
@@ -17,7 +19,7 @@ class FileStates:
 
     def exists(self, path: Path) -> bool:
         """Return whether there is a file."""
-        return path.is_file()
+        return is_file(path)
 
     def is_same(self, path: Path, known: Fingerprint) -> bool:
         """Return whether a file has the content of a record; it is read only if its time has changed."""

@@ -133,6 +133,8 @@ class Journal:
 
     def find_records(self, job: PageJob) -> Iterator[PageRecord]:
         """Yield the records of a page that was read, or those of its halves."""
+        if not self.records:
+            return
         for part in (job, *(job.halves or ())):
             record = self.records.get(self.name(job.folder, part.stem))
             if record is not None and record.status == "read":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from htr_lightning.image.folder import FolderContent, normalize_name
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.image.scan import DOCUMENT_SUFFIXES, SCAN_SUFFIXES, take_scans
 from htr_lightning.reading.page_jobs import LAYOUT_FOLDERS
 from htr_lightning.reading.records.file_states import FileState, FileStates, Fingerprint
@@ -50,7 +51,7 @@ class Inventory(FileStates):
         self._layouts = self._documents = None
         return added, passed_over
 
-    def find_scans(self, url: Url, report: Callable[[str], None]) -> list[tuple[Path, Path]]:
+    def find_scans(self, url: Url, report: Callable[[str], None]) -> PathPairs:
         """Search a folder for scans; see `htr_lightning.image.scan.find_scan_files`.
 
         Raises:
@@ -64,7 +65,7 @@ class Inventory(FileStates):
         for path in sorted(paths):
             if not any(part.startswith(".") for part in path.relative_to(root).parts):
                 content.add(path, SCAN_SUFFIXES)
-        scans = list(take_scans(content, root))
+        scans = take_scans(content, root)
         for sentence in content.describe_passed_over(root):
             report(sentence)
         return scans

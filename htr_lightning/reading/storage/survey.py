@@ -116,7 +116,8 @@ class Survey:
             return self.plan.make_jobs([(file, relative)])
         name = (relative.parent / relative.stem).as_posix()
         numbers = sorted(self._numbers.get(name, ())) if is_document_file(file) else []
-        return [self.plan.make_job(Scan(file, number or None), relative) for number in numbers or [0]], {}
+        folder = self.plan.out / relative.parent
+        return [self.plan.make_job(Scan(file, number or None), folder) for number in numbers or [0]], {}
 
     def _find_files(self) -> list[tuple[Path, Path]]:
         """Return pairs of a local path and the path in the folder that was searched, in the order of the run."""
