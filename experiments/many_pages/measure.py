@@ -27,6 +27,7 @@ from typing import Any
 
 from htr_lightning.cli.predict_options import build_parser
 from htr_lightning.cli.reading_settings import describe_settings
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.reading.page_jobs import PagePlan
 from htr_lightning.reading.records.file_states import describe_files, describe_image
 from htr_lightning.reading.records.journal import Journal, PageRecord
@@ -54,7 +55,8 @@ def measure_finished(number: int, folder: Path) -> dict[str, Any]:
     journal = Journal(out, describe_settings(options, parser))
     for page in range(number):
         (scans / f"{page:07d}.png").write_bytes(b"x")
-    jobs, _ = PagePlan(out, ("txt", "json")).make_jobs((path, Path(path.name)) for path in sorted(scans.iterdir()))
+    files = PathPairs((path, path.name) for path in sorted(scans.iterdir()))
+    jobs, _ = PagePlan(out, ("txt", "json")).make_jobs(files)
     for job in jobs:
         for path in job.files:
             path.write_text("x")
@@ -79,10 +81,8 @@ class Counter:
 
 def measure_schedule(number: int, folder: Path) -> dict[str, Any]:
     """Time the listing and scheduling of many files, with the memory of the driver."""
-    import ray
-
     from htr_lightning.image.scan import find_scan_files
-    from htr_lightning.reading.ray_engine import RayEngine
+    from htr_lightning.reading.ray_engine import RayEngine, run_workers
     from htr_lightning.reading.ray_pages import find_waiting
 
     scans = folder / "scans"
@@ -96,11 +96,8 @@ def measure_schedule(number: int, folder: Path) -> dict[str, Any]:
     listed = time.monotonic() - start
     table, _ = find_waiting(files, PagePlan(folder / "out", ("txt",)), Journal(folder / "out"), (), False, print)
     checked = time.monotonic() - start
-    with RayEngine(2).connect():
-        size = -(-len(table) // 4000)
-        dataset = ray.data.from_arrow([table.slice(first, size) for first in range(0, len(table), size)])
-        counted = dataset.map_batches(Counter, batch_size=None, compute=ray.data.ActorPoolStrategy(size=2), num_cpus=1)
-        total = sum(row["files"] for row in counted.iter_rows())
+    with RayEngine(2).connect() as workers:
+        total = sum(map(len, run_workers(Counter, table, workers, ())))
     return {
         "files": total,
         "listed_s": round(listed, 1),

@@ -1,13 +1,14 @@
 """What reading a folder consists of: its pages, and for each the layout to use and the files to write."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from htr_lightning.device import Shard
 from htr_lightning.image.files import IMAGE_SUFFIXES, DataError
 from htr_lightning.image.folder import FileFinder
+from htr_lightning.image.paths import PathPairs, get_folder
 from htr_lightning.image.scan import OVERLAY_SUFFIX, Scan, find_scan_files, list_scans, read_image_size
 from htr_lightning.layout.formats import is_layout_file
 from htr_lightning.reading.line_formats import FORMATS
@@ -124,7 +125,7 @@ class PagePlan:
     split_pages: bool = False
 
     def make_jobs(
-        self, files: Iterable[tuple[Path, Path]], finder: FileFinder | None = None
+        self, files: PathPairs, finder: FileFinder | None = None
     ) -> tuple[list[PageJob], dict[Path, UnreadableFile]]:
         """Return the pages of files, and the files that cannot be opened.
 
@@ -135,18 +136,21 @@ class PagePlan:
         jobs: list[PageJob] = []
         unreadable: dict[Path, UnreadableFile] = {}
         finder = finder or FileFinder()
-        parent, folder = Path(), self.out
-        for file, relative in files:
-            if relative.parent != parent:  # files follow each other by folders
-                parent, folder = relative.parent, self.out / relative.parent
+        last, folder, layouts, has_layouts = ("", ""), self.out, Path(), False
+        for number, (file, relative) in enumerate(zip(*files.strings, strict=True)):
+            folders = get_folder(file), get_folder(relative)
+            if folders != last or not number:  # files follow each other by folders
+                last, folder = folders, self.out / folders[1]
+                layouts = Path(folders[0]) if self.layouts is None else self.layouts / folders[1]
+                has_layouts = not self.ignore_layouts and finder.has_suffix(layouts, ".xml", LAYOUT_FOLDERS)
+            path = Path(file)
             try:
-                pages = list_scans(file)
+                pages = list_scans(path)
             except DataError as error:
-                unreadable[file] = UnreadableFile(error, folder)
+                unreadable[path] = UnreadableFile(error, folder)
                 continue
             for page in pages:
-                place = file if self.layouts is None else self.layouts / relative
-                layout = None if self.ignore_layouts else find_layout(place, finder, page.number)
+                layout = find_layout(layouts / path.name, finder, page.number) if has_layouts else None
                 jobs.append(self.make_job(page, folder, layout, len(pages) if page.number is not None else 0))
         return jobs, unreadable
 
@@ -193,9 +197,9 @@ def find_jobs(
     Raises:
         DataError: a folder holds no scan, or the folder of layouts no layout of any page.
     """
-    files: Sequence[tuple[Path, Path]] = find_scan_files(scans, report, keep_folders=keep_folders)
+    files = find_scan_files(scans, report, keep_folders=keep_folders)
     if shard is not None:
-        files = shard.take(files)
+        files = PathPairs(shard.take(files))
     jobs, unreadable = plan.make_jobs(files)
     report_layouts(sum(job.layout is not None for job in jobs), len(jobs), plan.layouts, report)
     return jobs, unreadable

@@ -14,7 +14,8 @@ from htr_lightning.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FILES_PER_BLOCK, _MAX_BLOCKS = 8, 2000
+_FILES_PER_BLOCK = 8
+_MAX_BLOCKS, _BLOCKS_PER_WORKER = 1000, 16  # of very many files; Ray takes about 20 ms for each block
 _CONNECT_S = 10.0
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -127,7 +128,8 @@ def run_workers(worker: type, table: "pa.Table", workers: int, arguments: tuple[
     """
     import ray
 
-    size = max(_FILES_PER_BLOCK, -(-len(table) // _MAX_BLOCKS))
+    most = max(_MAX_BLOCKS, _BLOCKS_PER_WORKER * workers)
+    size = max(_FILES_PER_BLOCK, -(-len(table) // most))
     size = min(size, max(1, len(table) // (4 * workers)))
     dataset = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(table), size)])
     workers = min(workers, -(-len(table) // size))

@@ -58,11 +58,11 @@ class PageWorker:
         if self._read is None:
             return row
         for again in (False, True):
-            chosen = [
-                (Path(str(file)), Path(str(relative)))
+            chosen = PathPairs(
+                (str(file), str(relative))
                 for file, relative, flag in zip(block["file"], block["relative"], block["again"], strict=True)
                 if bool(flag) == again
-            ]
+            )
             jobs, unreadable = self.plan.make_jobs(chosen, self.finder)
             try:
                 result = write_pages(
@@ -193,6 +193,7 @@ def find_waiting(
 
     finder, num_pages, num_layouts, num_done = FileFinder(), 0, 0, 0
     names: set[int] = set()  # hashes of the names of results: a million names would take much memory
+    folders: dict[Path, bool] = {}  # whether they exist
     schema = pa.schema([("file", pa.string()), ("relative", pa.string()), ("again", pa.bool_())])
     tables = [schema.empty_table()]
     for start in range(0, len(files), _CHUNK):
@@ -206,7 +207,9 @@ def find_waiting(
             if name in names:
                 raise build_conflict(job.scan.name, "another scan", job.files[0])
             names.add(name)
-            state = "missing" if overwrite else journal.judge(job)
+            if job.folder not in folders:
+                folders[job.folder] = job.folder.is_dir()
+            state = journal.judge(job) if folders[job.folder] and not overwrite else "missing"
             if state in ("missing", "changed"):
                 path = str(job.scan.path)
                 waiting[path] = waiting.get(path, False) or state == "changed"

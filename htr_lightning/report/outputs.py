@@ -76,9 +76,13 @@ def check_outputs(outputs: Iterable[Output], inputs: Iterable[Path], *, overwrit
     """
     existing: dict[tuple[int, int], Output] = {}
     names: dict[str, Output] = {}
+    folders: dict[str, bool] = {}  # whether they exist: in those that do not, there is nothing to look for
     for output in outputs:
         name = os.path.normcase(output.path.absolute())
-        status = _stat(output.path)
+        folder = name.rpartition(os.sep)[0]
+        if folder not in folders:
+            folders[folder] = _stat(output.path.parent) is not None
+        status = _stat(output.path) if folders[folder] else None
         identity = None if status is None else (status.st_dev, status.st_ino)
         if (other := existing.get(identity) if identity else names.get(name)) is not None:
             twice = f"{other.key} {other.path}" if other.key != output.key else "another result"

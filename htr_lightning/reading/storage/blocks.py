@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from htr_lightning.image.files import DataError
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.reading.folder_work import FolderWork, ReadJobs
 from htr_lightning.reading.page_checks import check_files
 from htr_lightning.reading.page_jobs import PageJob, UnreadableFile
@@ -144,7 +145,8 @@ class BlockReader:
     def _read_block(self, block: _Block) -> BlockResult:
         """Read the files of a block as if they had always been on this machine."""
         files = [(self.stage.localize(parse_place(item.file)), Path(item.relative), item) for item in block.items]
-        jobs, unreadable = self.plan.make_jobs((p, relative) for p, relative, i in files if i.file not in block.errors)
+        found = PathPairs((path, relative) for path, relative, item in files if item.file not in block.errors)
+        jobs, unreadable = self.plan.make_jobs(found)
         for path, relative, item in files:
             if item.file in block.errors:
                 unreadable[path] = UnreadableFile(block.errors[item.file], self.plan.out / relative.parent)

@@ -11,6 +11,7 @@ from typing import Any
 from htr_lightning.files import format_json
 from htr_lightning.image.files import DataError
 from htr_lightning.image.folder import FileFinder
+from htr_lightning.image.paths import PathPairs
 from htr_lightning.image.scan import SCAN_SUFFIXES, Scan, find_scan_files, relate_files
 from htr_lightning.reading.folder_work import FolderWork
 from htr_lightning.reading.page_checks import build_conflict, check_files
@@ -113,7 +114,7 @@ class Survey:
     def list_jobs(self, file: Path, relative: Path) -> tuple[list[PageJob], dict[Path, UnreadableFile]]:
         """Return the pages of a file; those of a document in remote storage as far as they are recorded."""
         if self.stage.find_url(file) is None:
-            return self.plan.make_jobs([(file, relative)])
+            return self.plan.make_jobs(PathPairs([(file, relative)]))
         name = (relative.parent / relative.stem).as_posix()
         numbers = sorted(self._numbers.get(name, ())) if is_document_file(file) else []
         folder = self.plan.out / relative.parent
