@@ -57,7 +57,7 @@ class RayEngine:
         logging.getLogger("ray").setLevel(logging.ERROR)
         import ray
 
-        common: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
+        common: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self.address is None:
             workers = self.workers or os.cpu_count() or 1
             # One more than there are workers: Ray schedules the rest of the work there, and hangs without it.
