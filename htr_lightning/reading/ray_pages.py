@@ -139,7 +139,7 @@ def read_folder_on_ray(work: FolderWork, make_reader: Callable[[], "Reader"], en
     table, num_done = find_waiting(files, plan, journal, work.inputs, work.overwrite, work.report)
     arguments = (make_reader, plan, journal.settings, work.overwrite, str(Path.cwd()))
     result = run_on_ray(PageWorker, table, arguments, engine, work)
-    write_index(plan.out)
+    write_index(plan.out, None if len(table) else journal.records.values())  # the workers have journals of their own
     return replace(result, num_skipped=num_done)
 
 
