@@ -1,7 +1,7 @@
-"""Decoding of ordinary WebP files with OpenCV: the pixels of Pillow, in a third of the time and of the memory.
+"""Decoding of ordinary WebP files with OpenCV: the pixels of Pillow, with less than half of the memory.
 
-Pillow decodes every WebP file as an animation, into several copies of the picture, and one file at a time; OpenCV's
-threads decode several.
+Pillow decodes every WebP file as an animation, into several copies of the picture, and one file at a time; with OpenCV,
+several threads decode at the same time.
 """
 
 from typing import BinaryIO

@@ -136,10 +136,10 @@ class PagePlan:
         jobs: list[PageJob] = []
         unreadable: dict[Path, UnreadableFile] = {}
         finder = finder or FileFinder()
-        last, folder, layouts, has_layouts = ("", ""), self.out, Path(), False
-        for number, (file, relative) in enumerate(zip(*files.strings, strict=True)):
+        last: tuple[str, str] | None = None
+        for file, relative in zip(*files.strings, strict=True):
             folders = get_folder(file), get_folder(relative)
-            if folders != last or not number:  # files follow each other by folders
+            if folders != last:  # files follow each other by folders
                 last, folder = folders, self.out / folders[1]
                 layouts = Path(folders[0]) if self.layouts is None else self.layouts / folders[1]
                 has_layouts = not self.ignore_layouts and finder.has_suffix(layouts, ".xml", LAYOUT_FOLDERS)

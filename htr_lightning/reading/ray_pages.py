@@ -219,6 +219,7 @@ def find_waiting(
                 report(describe_edited(job))
         pairs = zip(*chunk.strings, strict=True)
         rows = [(file, relative, waiting[file]) for file, relative in pairs if file in waiting]
-        tables.append(pa.table([pa.array(column) for column in zip(*rows, strict=True)], schema) if rows else tables[0])
+        if rows:
+            tables.append(pa.table([pa.array(column) for column in zip(*rows, strict=True)], schema=schema))
     report_layouts(num_layouts, num_pages, plan.layouts, report)
     return pa.concat_tables(tables), num_done

@@ -28,7 +28,7 @@ def read_with_pillow(path: Path) -> np.ndarray:
 def test_pixels_are_those_of_pillow(tmp_path: Path, photo: Image.Image, options: dict[str, Any]) -> None:
     path = tmp_path / "a.webp"
     photo.save(path, **options)
-    with mock.patch("htr_lightning.image.bit_depth.convert_to_8_bits", side_effect=AssertionError):
+    with mock.patch("htr_lightning.image.decode.convert_to_8_bits", side_effect=AssertionError):
         pixels = read_image(path)
         np.testing.assert_array_equal(decode_image(path.read_bytes(), "a"), pixels)
     np.testing.assert_array_equal(pixels, read_with_pillow(path))
