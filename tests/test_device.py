@@ -1,5 +1,9 @@
 """Precisions: bf16 logits are close to fp32 logits, and bf16 is refused where it is slow."""
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +91,34 @@ def test_an_unknown_device_is_answered_with_those_there_are() -> None:
         select_device("tpu")
     assert (error.value.key, error.value.value, error.value.kind) == ("--device", "tpu", "unknown")
     assert "cpu, cuda" in str(error.value) and "Expected one of" not in str(error.value)
+
+
+ALLOCATE = """
+import os, sys
+from htr_lightning.device import tune_cpu
+if sys.argv[1] == "tuned":
+    tune_cpu()
+import torch
+
+def get_resident() -> int:
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+before = get_resident()
+blocks = [torch.ones(2**21) for _ in range(8)]  # 8 MiB each
+del blocks
+print(get_resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists() or platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "THP_"))}
+    command = [sys.executable, "-c", ALLOCATE]
+    kept = [
+        int(subprocess.run([*command, name], env=environment, capture_output=True, check=True, text=True).stdout)
+        for name in ("as it is", "tuned")
+    ]
+    assert kept[0] < 24 * 2**20 and kept[1] > 48 * 2**20
+    own = {**environment, "MALLOC_ARENA_MAX": "2"}
+    result = subprocess.run([*command, "tuned"], env=own, capture_output=True, check=True, text=True)
+    assert int(result.stdout) < 24 * 2**20, "what the user set is left alone"

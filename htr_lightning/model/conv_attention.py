@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from htr_lightning.errors import InputError
 from htr_lightning.model.backbone import Downsample, build_backbone, check_settings, compute_features
+from htr_lightning.model.dropout import Dropout
 from htr_lightning.model.network import Frames, collect_arguments
 
 _MARGIN_FRAMES = 8  # behind the last ink that attention still sees: a space, and what the convolutions look at
@@ -85,7 +86,7 @@ class ConvAttention(nn.Module):
         self.backbone = build_backbone(given)
         features = self.backbone.out_channels
         self.projection = nn.Linear(features, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             AttentionBlock(width, attention_heads, kernel, max_distance, dropout) for _ in range(layers)
         )
@@ -163,10 +164,10 @@ class AttentionBlock(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, 4 * width),
             nn.SiLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(4 * width, width),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, is_visible: Tensor) -> Tensor:
         """``(N, T, D)``, and ``(N, T)`` bool: frames that others may attend to -> ``(N, T, D)``."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from htr_lightning.model.backbone import Downsample, build_backbone, check_settings, compute_features
+from htr_lightning.model.dropout import LSTM, Dropout
 from htr_lightning.model.network import Frames, collect_arguments
 
 
@@ -65,8 +66,8 @@ class CRNN(nn.Module):
         self.arguments = collect_arguments(CRNN, given)
         self.backbone = build_backbone(given)
         features = self.backbone.out_channels
-        self.dropout = nn.Dropout(dropout)
-        self.rnn = nn.LSTM(
+        self.dropout = Dropout(dropout)
+        self.rnn = LSTM(
             features,
             rnn_size,
             rnn_layers,
