@@ -1,5 +1,6 @@
 """Devices and precisions: which are available, and which are fast; and the part of the work that a machine takes."""
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -18,6 +19,7 @@ Precision = Literal["fp32", "bf16"]
 Item = TypeVar("Item")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_MALLOC_VARIABLES = {f"MALLOC_{name}_" for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD", "TOP_PAD", "MMAP_MAX")}
 
 
 class DeviceError(InputError):
@@ -64,23 +66,29 @@ def is_bf16_fast(device_type: str) -> bool:
 
 
 def tune_cpu() -> None:
-    """Make training on a CPU a fifth to a half faster; call it before anything imports PyTorch, or at least early.
+    """Set what PyTorch looks for in the environment, for faster training on CPUs; what is set already stays as it is.
 
     - oneDNN may cache 16,384 instead of 1,024 kernels: it compiles one for every batch shape, which takes as long as
-      several runs of it, and one epoch has more shapes (experiments/copiste).
-    - The C library keeps the memory that a step frees for the next one, which it otherwise gives back to the system
-      and gets filled with zeros (experiments/benchmark_training).
-    - PyTorch asks for huge pages, if it was not imported before.
-
-    What the environment sets already stays as it is.
+      several runs of it, and one epoch has more shapes (experiments/copiste). Call it before the first convolution.
+    - Tensors of 2 MB and more are in huge pages (Linux), if no tensor was allocated before; importing Lightning does.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # in glibc only
-        if mallopt is not None:
-            mallopt(_M_MMAP_THRESHOLD, 2**25)  # bytes; the largest value that glibc takes
-            mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep blocks of up to 32 MB that a training step frees, for the next one.
+
+    It otherwise gives them back to the system, which fills them with zeros (experiments/benchmark_training). Only glibc
+    is asked, and only if the environment has no settings for this. It counts for the whole process.
+    """
+    has_own = not _MALLOC_VARIABLES.isdisjoint(os.environ) or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
+    if sys.platform != "linux" or has_own:
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 2**25)  # bytes; the largest value that glibc takes
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def select_device(name: str | None) -> "torch.device":

@@ -43,7 +43,7 @@ def main() -> None:
         SystemExit: the command line or the configuration is wrong, or the run failed.
     """
     global _command_line
-    tune_cpu()  # here already, as PyTorch looks for some settings when it is imported
+    tune_cpu()  # here already, before anything allocates a tensor
     _command_line = parse_arguments(sys.argv[1:])
     values = dict(override.lstrip("+").partition("=")[::2] for override in _command_line.overrides if "=" in override)
     resume = values.get("resume", "null")

@@ -67,13 +67,7 @@ class CRNN(nn.Module):
         self.backbone = build_backbone(given)
         features = self.backbone.out_channels
         self.dropout = Dropout(dropout)
-        self.rnn = LSTM(
-            features,
-            rnn_size,
-            rnn_layers,
-            dropout=dropout if rnn_layers > 1 else 0.0,
-            bidirectional=True,
-        )
+        self.rnn = LSTM(features, rnn_size, rnn_layers, dropout)
         self.head = nn.Linear(2 * rnn_size, num_classes)
         self.auxiliary_head = nn.Conv1d(features, num_classes, 3, padding=1)
 

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from htr_lightning.model.conv_attention import ConvAttention
+from htr_lightning.model.crnn import CRNN
 from htr_lightning.model.dropout import LSTM, Dropout, drop
 
 
@@ -50,19 +52,49 @@ def test_the_same_seed_drops_the_same() -> None:
     assert torch.equal(*masks)
 
 
-def test_lstm_is_that_of_pytorch_but_for_the_dropped_elements(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = LSTM(6, 8, 3, dropout=0.4, bidirectional=True), nn.LSTM(6, 8, 3, bidirectional=True)
+def test_the_default_device_of_a_program_does_not_matter() -> None:
+    with torch.device("meta"):
+        assert drop(torch.ones(8, device="cpu"), 0.5).device.type == "cpu"
+
+
+def test_lstm_is_that_of_pytorch_with_dropout_between_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = LSTM(6, 8, 3, 0.4), nn.LSTM(6, 8, 3, bidirectional=True)
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(9, 2, 6)
+    x = torch.randn(2, 6, 9).permute(2, 0, 1)  # as in a CRNN
     expected, states = theirs(x)
     torch.testing.assert_close(ours.eval()(x)[0], expected)
     ours.train()
     assert not torch.allclose(ours(x)[0], expected)
-    monkeypatch.setattr("htr_lightning.model.dropout.drop", lambda x, p: x)
+    dropped: list[tuple[torch.Size, float]] = []
+    monkeypatch.setattr("htr_lightning.model.dropout.drop", lambda x, p: dropped.append((x.shape, p)) or x)
     output, (hidden, cells) = ours(x)
+    assert dropped == [(torch.Size([9, 2, 16]), 0.4)] * 2
     torch.testing.assert_close(output, expected)
     torch.testing.assert_close((hidden, cells), states)
     output.sum().backward()
     expected.sum().backward()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, other.grad)
+
+
+def test_lstm_is_that_of_pytorch_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = LSTM(6, 8, 2, 0.4), nn.LSTM(6, 8, 2, bidirectional=True)
+    theirs.load_state_dict(ours.state_dict())
+    monkeypatch.setattr("htr_lightning.model.dropout.drop", lambda x, p: x)
+    x = torch.randn(9, 2, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, expected = ours(x)[0], theirs(x)[0]
+    assert output.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(output, expected)
+
+
+def test_an_lstm_of_one_layer_drops_nothing() -> None:
+    torch.manual_seed(1)
+    lstm = LSTM(6, 8, 1, 0.4)
+    x = torch.randn(9, 2, 6)
+    assert torch.equal(lstm(x)[0], lstm(x)[0])
+
+
+def test_recognizers_use_them() -> None:
+    modules = [*CRNN(9).modules(), *ConvAttention(9).modules()]
+    assert {type(m) for m in modules if isinstance(m, nn.Dropout | nn.LSTM)} == {Dropout, LSTM}
