@@ -1,6 +1,6 @@
 """Compare training steps with and without kept memory, huge pages and fast dropout; see README.md.
 
-    python experiments/benchmark_training/memory.py [--rounds 5] [--out FILE.json]
+    python experiments/benchmark_training/memory.py [--rounds 3] [--out FILE.json]
 
 Each variant is a process of its own, in turn, on one thread: random images of mixed widths, forward pass, mean square
 of the logits instead of CTC, backward pass, AdamW; in bf16 where that is fast. Prints the median of the lines per
@@ -79,7 +79,7 @@ def measure(model: str, pixels: int, settings: str) -> Result:
 def main() -> None:
     """Measure all variants in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--variant", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
