@@ -373,6 +373,7 @@ class Desk {
       if (this.page && this.page.key === key) this.showPage(page);
       return;
     }
+    if (this.page && this.page.key !== key) return; // turned while this one was asked for
     const hadLines = this.rows.length > 0;
     this.showPage(page);
     this.build(page.lines);
