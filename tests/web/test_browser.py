@@ -342,6 +342,28 @@ def test_a_page_that_was_asked_for_before_an_edit_does_not_undo_it(story: Story,
     page.wait_for_selector(".line:nth-child(1).active textarea:focus")
 
 
+def test_a_page_that_was_asked_for_before_the_next_was_opened_does_not_take_its_place(
+    story: Story, context: Any
+) -> None:
+    page = context.pages[0]
+    open_lines(page, story)
+    project = story.workspace.project
+    held: list[tuple[Any, Any]] = []
+    page.route(f"**/api/page/{story.keys[0]}", lambda route: held.append((route, route.fetch())))
+    project.set_text(story.keys[0], project.pages[story.keys[0]].line_ids[2], "elsewhere", CONFIRMED)
+    while not held:
+        page.wait_for_timeout(20)
+    page.keyboard.press("Alt+PageDown")
+    wait(page, "document.getElementById('page-name').textContent === 'page 2.png'")
+    page.wait_for_selector(".line.active textarea:focus")
+    for route, response in held:
+        with page.expect_response(f"**/api/page/{story.keys[0]}"):
+            route.fulfill(response=response)
+    page.wait_for_timeout(200)
+    assert page.inner_text("#page-name") == "page 2.png"
+    page.wait_for_selector(".line.active textarea:focus")
+
+
 def test_the_layout_is_mended_by_keys(story: Story, context: Any) -> None:
     page = context.pages[0]
     open_lines(page, story)
