@@ -1,9 +1,5 @@
 """Precisions: bf16 logits are close to fp32 logits, and bf16 is refused where it is slow."""
 
-import os
-import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,63 +87,3 @@ def test_an_unknown_device_is_answered_with_those_there_are() -> None:
         select_device("tpu")
     assert (error.value.key, error.value.value, error.value.kind) == ("--device", "tpu", "unknown")
     assert "cpu, cuda" in str(error.value) and "Expected one of" not in str(error.value)
-
-
-ALLOCATE = """
-import ctypes, os, sys
-from htr_lightning.device import keep_freed_memory
-if sys.argv[1] == "kept":
-    keep_freed_memory()
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-
-def get_resident() -> int:
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-before = get_resident()
-blocks = [libc.malloc(8 << 20) for _ in range(8)]
-for block in blocks:
-    ctypes.memset(block, 1, 8 << 20)
-for block in blocks:
-    libc.free(block)
-print((get_resident() - before) >> 20)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists() or platform.libc_ver()[0] != "glibc", reason="needs glibc")
-@pytest.mark.parametrize(
-    ("environment", "is_kept"),
-    [
-        ({}, True),
-        ({"MALLOC_ARENA_MAX": "2"}, True),
-        ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False),
-        ({"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072"}, False),
-    ],
-)
-def test_freed_memory_is_kept_unless_the_user_set_something_else(environment: dict[str, str], is_kept: bool) -> None:
-    others = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))}
-    kept_mb = {}
-    for name in ("kept", "as it is"):
-        command = [sys.executable, "-c", ALLOCATE, name]
-        result = subprocess.run(command, env=others | environment, capture_output=True, check=True, text=True)
-        kept_mb[name] = int(result.stdout)
-    assert kept_mb["as it is"] < 16
-    assert kept_mb["kept"] > 48 if is_kept else kept_mb["kept"] < 16
-
-
-HUGE_PAGES = """
-import sys
-import htr_lightning.cli.train, htr_lightning.correction.learning_process
-from htr_lightning.device import tune_cpu
-assert "torch" not in sys.modules
-tune_cpu()
-import htr_lightning.training.run, torch
-print(torch.empty(2**22).data_ptr() % 4096)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="PyTorch for Linux on x86-64")
-def test_training_uses_huge_pages() -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("THP_")}
-    result = subprocess.run([sys.executable, "-c", HUGE_PAGES], env=environment, capture_output=True, text=True)
-    assert result.stdout.strip() == "0", result.stderr

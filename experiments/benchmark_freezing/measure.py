@@ -9,7 +9,7 @@ import torch
 
 from htr_lightning.charset import Charset
 from htr_lightning.data.batch import Batch
-from htr_lightning.device import tune_cpu
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.model.crnn import CRNN
 from htr_lightning.training.freezing import FreezingSchedule
 from htr_lightning.training.optim import AdamW
@@ -59,7 +59,7 @@ class Case:
 
 def main() -> None:
     """Measure all cases in turn, so that other load on the machine affects all of them alike."""
-    tune_cpu()
+    enlarge_onednn_cache()
     cases = {name: Case(freeze) for name, freeze in CASES.items()}
     rounds = [{name: case.measure_step_s() for name, case in cases.items()} for _ in range(ROUNDS + 1)][1:]
     baseline = next(iter(CASES))

@@ -25,7 +25,7 @@ from htr_lightning.config.build import build, build_dataset
 from htr_lightning.config.compose import compose_config
 from htr_lightning.data.batch import Batch
 from htr_lightning.data.module import LineDataModule
-from htr_lightning.device import tune_cpu
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.image.ink import to_ink
 from htr_lightning.training.compilation import MAX_SHAPES, can_compile, compile_network
 from htr_lightning.training.task import RecognitionTask
@@ -145,7 +145,7 @@ class Timer(contextlib.AbstractContextManager[None]):
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure a model on a device."""
-    tune_cpu()
+    enlarge_onednn_cache()
     device: str = options.device
     accelerator = "gpu" if device == "cuda" else "cpu"
     root = Path(os.environ.get("HTR_DATA", "data")) / "copiste"

@@ -8,6 +8,7 @@ second of the processor, the ratio to the first variant in each round, and the p
 """
 
 import argparse
+import ctypes
 import json
 import os
 import resource
@@ -18,8 +19,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from htr_lightning.device import keep_freed_memory, tune_cpu
+from htr_lightning.device import enlarge_onednn_cache
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 VARIANTS = {
     "as PyTorch does it": "",
     "memory kept": "memory",
@@ -41,10 +43,12 @@ class Result(NamedTuple):
 
 def measure(model: str, pixels: int, settings: str) -> Result:
     """Measure a variant in this process."""
-    tune_cpu()
+    enlarge_onednn_cache()
     os.environ["THP_MEM_ALLOC_ENABLE"] = "1" if "pages" in settings else "0"
     if "memory" in settings:
-        keep_freed_memory()
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**25)  # bytes; the largest value that glibc takes
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     import torch
     from torch import nn
 

@@ -22,7 +22,6 @@ from htr_lightning.config.overrides import quote, resolve_folder
 from htr_lightning.config.schema import AUTO, ConfigError
 from htr_lightning.config.trust import read_targets
 from htr_lightning.config.validate import format_problems, validate
-from htr_lightning.device import tune_cpu
 from htr_lightning.files import RunFolder, check_writable
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,6 @@ def main() -> None:
         SystemExit: the command line or the configuration is wrong, or the run failed.
     """
     global _command_line
-    tune_cpu()  # here already, before anything allocates a tensor
     _command_line = parse_arguments(sys.argv[1:])
     values = dict(override.lstrip("+").partition("=")[::2] for override in _command_line.overrides if "=" in override)
     resume = values.get("resume", "null")

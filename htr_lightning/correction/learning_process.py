@@ -12,7 +12,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from htr_lightning.device import tune_cpu
 from htr_lightning.files import write_json
 
 _NICENESS = 15
@@ -29,7 +28,6 @@ def main(run: Path, lines: Path, model: str, settings: Sequence[str] = ()) -> No
     """
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    tune_cpu()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     given = [setting.partition("=")[2] for setting in settings if setting.startswith("trainer.max_steps=")]
     num_steps = int(given[-1]) if given else count_steps(lines)

@@ -7,7 +7,7 @@ import lightning
 from omegaconf import DictConfig
 
 from htr_lightning.config.build import build
-from htr_lightning.device import has_cuda, keep_freed_memory, tune_cpu
+from htr_lightning.device import enlarge_onednn_cache
 from htr_lightning.files import RunFolder
 from htr_lightning.training.monitored_score import MonitoredScore
 from htr_lightning.training.run_description import finish_wandb
@@ -51,9 +51,7 @@ def run(cfg: DictConfig, path: Path) -> dict[str, float]:
         ConfigError, DataError: something the run needs is missing; nothing was trained.
         PreemptedError, CheckpointWriteError, NonFiniteLossError: it stopped in the middle; see `ResumeCheckpoint`.
     """
-    tune_cpu()
-    if not (cfg.trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda") and has_cuda()):
-        keep_freed_memory()
+    enlarge_onednn_cache()
     folder = RunFolder(path)
     with claim_run_folder(folder), finish_wandb():
         checkpoint = prepare_run_folder(folder, cfg.resume)
